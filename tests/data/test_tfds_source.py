@@ -1,0 +1,108 @@
+import numpy as np
+import pytest
+import tensorflow_datasets as tfds
+from PIL import Image
+
+from tfpretune.config import UsageError
+from tfpretune.data.sources import open_source
+
+
+class Notes(tfds.core.GeneratorBasedBuilder):
+    """Six texts with two classes; two of them again as a test split."""
+
+    VERSION = tfds.core.Version("1.0.0")
+
+    def _info(self):
+        features = {"title": tfds.features.Text(), "text": tfds.features.Text()}
+        features["label"] = tfds.features.ClassLabel(names=["pos", "neg"])
+        return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(features))
+
+    def _split_generators(self, dl_manager):
+        return {"train": self._generate_examples(range(6)), "test": self._generate_examples([1, 2])}
+
+    def _generate_examples(self, numbers):
+        for number in numbers:
+            yield number, {"title": "same", "text": f"  text {number}", "label": number % 2}
+
+
+class Pictures(tfds.core.GeneratorBasedBuilder):
+    """Four images of four sizes."""
+
+    VERSION = tfds.core.Version("1.0.0")
+
+    def _info(self):
+        features = {
+            "image": tfds.features.Image(shape=(None, None, 3)),
+            "kind": tfds.features.ClassLabel(num_classes=2),
+        }
+        return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(features))
+
+    def _split_generators(self, dl_manager):
+        return {"train": self._generate_examples()}
+
+    def _generate_examples(self):
+        for number in range(4):
+            yield number, {"image": np.full((number + 2, 3, 3), number, np.uint8), "kind": number % 2}
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """Two prepared data sets, as a user has them on disk."""
+    root = str(tmp_path_factory.mktemp("tfds"))
+    builders = [builder(data_dir=root) for builder in (Notes, Pictures)]
+    for builder in builders:
+        builder.download_and_prepare()
+    return [str(builder.data_path) for builder in builders]
+
+
+def test_texts_of_a_prepared_folder(folders):
+    source = open_source(f"tfds:{folders[0]}")
+    assert sorted(source.inputs) == [f"text {number}" for number in range(6)]
+    assert source.class_names == ("pos", "neg")  # the order of the data set, not of the alphabet
+    assert all(source.labels[row] == int(text[-1]) % 2 for row, text in enumerate(source.inputs))
+    assert source.where[0] == f"tfds:{folders[0]}:train[0]"
+    assert len(open_source(f"tfds:{folders[0]}:test")) == 2
+    assert len(open_source(f"tfds:{folders[0]}:train[:50%]")) == 3
+    assert set(open_source(f"tfds:{folders[0]}", text_column="title", label_column="").inputs) == {"same"}
+
+
+def test_images_of_many_sizes_become_files(folders, monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    source = open_source(f"tfds:{folders[1]}")
+    assert source.class_names == ("0", "1")
+    for path, label in zip(source.inputs, source.labels, strict=True):
+        pixels = np.asarray(Image.open(path))
+        number = pixels.flat[0]
+        assert pixels.shape == (number + 2, 3, 3)
+        assert label == number % 2
+    assert sorted(path.name for path in tmp_path.rglob("*.png")) == sorted(
+        path.split("/")[-1] for path in source.inputs
+    )
+    assert open_source(f"tfds:{folders[1]}").inputs == source.inputs
+
+
+def test_data_sets_of_the_catalogue():
+    with tfds.testing.mock_data(num_examples=5):
+        images = open_source("tfds:cifar10:test")
+        texts = open_source("tfds:glue/sst2")
+    assert images.inputs.shape == (5, 32, 32, 3)
+    assert images.inputs.dtype == np.uint8
+    assert len(images.class_names) == 10
+    assert texts.kind == "text"
+    assert len(texts.class_names) == 2
+
+
+@pytest.mark.parametrize(
+    ("rest", "options", "message"),
+    [
+        ("{0}:dev", {}, "has no split 'dev': it has"),
+        ("{0}", {"text_column": "body"}, "has the text features text, title: name one with text_column"),
+        ("{0}", {"label_column": "lable"}, "has no label feature 'lable': it has"),
+        ("cifar1", {}, "unknown tfds data set 'cifar1', did you mean 'cifar10'"),
+        ("{1}/..", {}, "is not the folder of a prepared tfds data set"),
+    ],
+)
+def test_what_is_not_there_is_named(folders, rest, options, message):
+    with pytest.raises(UsageError, match=message) as caught:
+        open_source("tfds:" + rest.format(*folders), **options)
+    assert "\n" not in str(caught.value)

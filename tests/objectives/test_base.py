@@ -1,0 +1,94 @@
+"""The training step of `Objective`, on a model of one weight."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfpretune.objectives import Objective, Term
+
+
+class OneWeight(Objective):
+    """Predicts w * x; the squared error of each row whose `use` is 1."""
+
+    term_names = ("squared", "shown")
+
+    def __init__(self):
+        x = keras.Input((1,), name="x")
+        y = keras.layers.Dense(1, use_bias=False, kernel_initializer="ones", name="w")(x)
+        super().__init__(inputs={"x": x}, outputs=y)
+        self.add_term_metrics()
+
+    def terms(self, batch, training):
+        errors = tf.square(self({"x": batch["x"]})[:, 0] - batch["y"]) * batch["use"]
+        count = tf.reduce_sum(batch["use"])
+        return {"squared": Term(tf.reduce_sum(errors), count), "shown": Term(tf.reduce_sum(batch["y"]), tf.size(batch["y"]), 0.0)}
+
+
+BATCH = {
+    "x": np.array([[1.0], [2.0], [3.0], [4.0]], "float32"),
+    "y": np.array([0.0, 0.0, 0.0, 0.0], "float32"),
+    "use": np.array([1.0, 0.0, 0.0, 1.0], "float32"),
+}
+
+
+def data(repeat=1):
+    return tf.data.Dataset.from_tensor_slices(BATCH).batch(4).repeat(repeat)
+
+
+def test_step_by_hand():
+    """Loss (1 + 16) / 2 = 8.5; gradient (2*1*1 + 2*4*4) / 2 = 17; SGD at 0.1 moves w from 1 to -0.7."""
+    model = OneWeight()
+    model.compile(keras.optimizers.SGD(0.1))
+    history = model.fit(data(), verbose=0, shuffle=False).history
+    assert history["loss"] == [8.5]
+    assert history["gradient_norm"] == [17.0]
+    np.testing.assert_allclose(model.get_layer("w").kernel, [[-0.7]], atol=1e-6)
+
+
+def test_clip_norm_by_hand():
+    """A gradient of 17 is cut to 1: w moves from 1 to 0.9."""
+    model = OneWeight()
+    model.compile(keras.optimizers.SGD(0.1), clip_norm=1.0)
+    model.fit(data(), verbose=0, shuffle=False)
+    np.testing.assert_allclose(model.get_layer("w").kernel, [[0.9]], atol=1e-6)
+
+
+def test_uneven_replicas_by_hand():
+    """Rows 0, 1 on one replica hold one item, rows 2, 3 the other: a mean of means would be the same; drop one and it is not."""
+    BATCH_UNEVEN = BATCH | {"use": np.array([1.0, 1.0, 0.0, 1.0], "float32")}  # losses 1, 4 | 16: mean 7, mean of means 9.25
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    with strategy.scope():
+        model = OneWeight()
+        model.compile(keras.optimizers.SGD(0.1))
+    uneven = tf.data.Dataset.from_tensor_slices(BATCH_UNEVEN).batch(4)
+    history = model.fit(uneven, verbose=0, shuffle=False).history
+    np.testing.assert_allclose(history["loss"], [7.0], rtol=1e-6)
+    np.testing.assert_allclose(model.get_layer("w").kernel.numpy(), [[1 - 0.1 * 2 * 21 / 3]], rtol=1e-6)
+
+
+def test_l2_penalty_counts_once():
+    """Loss 8.5 + 0.5 * 1 squared = 9."""
+    model = OneWeight()
+    model.get_layer("w").kernel.regularizer = keras.regularizers.L2(0.5)
+    model.compile(keras.optimizers.SGD(0.1))
+    np.testing.assert_allclose(model.fit(data(), verbose=0, shuffle=False).history["loss"], [9.0])
+
+
+def test_optimizer_with_its_own_clipping_is_refused():
+    with pytest.raises(ValueError, match=r"global_clipnorm=1.0: use compile\(clip_norm"):
+        OneWeight().compile(keras.optimizers.SGD(0.1, global_clipnorm=1.0))
+
+
+def test_missing_column_is_named():
+    with pytest.raises(ValueError, match="the batch lacks"):
+        OneWeight().pick_inputs({"y": 1})
+
+
+def test_unknown_term_is_named():
+    model = OneWeight()
+    model.term_names = ()
+    model.term_metrics = []
+    model.compile("sgd")
+    with pytest.raises(ValueError, match="term_names"):
+        model.fit(data(), verbose=0, shuffle=False)

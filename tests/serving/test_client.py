@@ -1,0 +1,120 @@
+"""Predictions from a folder and from a server that speaks TF Serving's REST."""
+
+import base64
+import http.server
+import json
+import shutil
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfpretune.config import RunError, UsageError
+from tfpretune.serving import Prediction, predict
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pictures")
+    paths = []
+    for index, shape in enumerate([(8, 8, 1), (5, 9, 3), (12, 4, 4)]):
+        pixels = np.full(shape, 40 * index, np.uint8)
+        path = folder / f"{index}.png"
+        path.write_bytes(tf.io.encode_png(pixels).numpy())
+        paths.append(str(path))
+    return paths
+
+
+def test_texts_and_the_folder_of_all_versions(saved_models, films):
+    texts = ["good film"] * 40 + ["bad"]  # more than one batch
+    rows = predict(saved_models / "films", texts)
+    expected = films.call("serving_default", ["good film", "bad"])
+    assert len(rows) == 41
+    assert rows[0].label == expected["label"][0].decode()
+    assert rows[40].probability == pytest.approx(expected["probabilities"][1].max(), abs=1e-5)
+
+
+def test_image_files_and_the_one_that_is_none(saved_models, pictures, tmp_path):
+    rows = predict(saved_models / "spots" / "1", pictures)
+    assert [row.label in ("dark", "light") for row in rows] == [True] * 3
+    assert all(0.5 <= row.probability <= 1 for row in rows)
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(b"\x89PNG but no more")
+    with pytest.raises(RunError, match=r"bad\.png: cannot be decoded as an image"):
+        predict(saved_models / "spots", [*pictures, str(bad)])
+    with pytest.raises(UsageError, match=r"none\.png cannot be read"):
+        predict(saved_models / "spots", [str(tmp_path / "none.png")])
+
+
+def test_a_damaged_export_is_not_asked(saved_models, tmp_path):
+    folder = shutil.copytree(saved_models / "spots", tmp_path / "spots")
+    with (folder / "1" / "variables" / "variables.data-00000-of-00001").open("ab") as file:
+        file.write(b"x")
+    with pytest.raises(RunError, match="variables.data-00000-of-00001 is damaged"):
+        predict(folder, [])
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Answers as TF Serving 2.x does, with the exports of this test session."""
+
+    def do_GET(self):  # noqa: N802
+        name = self.path.split("/")[3]
+        inputs = {"films": "texts", "spots": "image_bytes", "other": "x"}.get(name)
+        if inputs is None:
+            self.answer(404, {"error": f"Could not find any versions of model {name}"})
+        else:
+            signature = {"inputs": {inputs: {"dtype": "DT_STRING"}}}
+            self.answer(200, {"metadata": {"signature_def": {"signature_def": {"serving_default": signature}}}})
+
+    def do_POST(self):  # noqa: N802
+        name, _, verb = self.path.split("/")[3].partition(":")
+        instances = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["instances"]
+        served = self.server.models[name]
+        values = [instance[served.input_name] for instance in instances]
+        raw = [base64.b64decode(value["b64"]) if isinstance(value, dict) else value for value in values]
+        outputs = served.call("serving_default", raw)
+        rows = zip(outputs["label"], outputs["probabilities"].tolist(), outputs["scores"].tolist(), strict=True)
+        rows = [{"label": a.decode(), "probabilities": b, "scores": c} for a, b, c in rows]
+        self.answer(200 if verb == "predict" else 400, {"predictions": rows})
+
+    def answer(self, code, body):
+        self.send_response(code)
+        self.end_headers()
+        self.wfile.write(json.dumps(body).encode())
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def server(films, spots, monkeypatch):
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.models = {"films": films, "spots": spots}
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/v1/models"
+        server.shutdown()
+        thread.join()
+
+
+def test_rest_gives_what_the_model_gives(server, films, spots, pictures):
+    texts = ["good film", "", "bad"] * 12  # more than one batch
+    images = [Path(path).read_bytes() for path in pictures]
+    for served, inputs, raw in ((films, texts, texts), (spots, pictures, images)):
+        rows = predict(f"{server}/{served.folder.parent.name}", inputs)
+        expected = served.call("serving_default", raw)
+        assert [row.label.encode() for row in rows] == expected["label"].tolist()
+        np.testing.assert_allclose([row.probability for row in rows], expected["probabilities"].max(1), atol=1e-5)
+    assert isinstance(rows[0], Prediction)
+
+
+def test_servers_that_cannot_answer(server):
+    with pytest.raises(RunError, match="the server answered 404: .*Could not find any versions"):
+        predict(f"{server}/nobody", ["x"])
+    with pytest.raises(RunError, match="not exported by tfpretune"):
+        predict(f"{server}/other", ["x"])
+    with pytest.raises(RunError, match="the server cannot be reached"):
+        predict("http://127.0.0.1:1/v1/models/films", ["x"])

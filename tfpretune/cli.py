@@ -1,0 +1,126 @@
+"""The command `tfpretune`. TensorFlow is imported inside the commands that need it, so that `--help` answers at once.
+
+argparse rather than tyro: tyro prints boxes of several lines and knows no nearest name for a misspelt command.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from tfpretune import commands
+from tfpretune.config import RunError, UsageError
+from tfpretune.recipe_files import nearest
+
+
+class _Parser(argparse.ArgumentParser):
+    """Raises instead of printing the usage, so that a mistake costs one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raises UsageError."""
+        raise UsageError(f"{self.prog}: {message}; see {self.prog} --help")
+
+
+def main(argv: Sequence[str] | None = None, *, recipes: Path | None = None) -> int:
+    """Runs one command.
+
+    Args:
+        argv: the arguments; the process's own by default.
+        recipes: the folder with the recipes; found beside the package by default.
+
+    Returns:
+        0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C. `--help` and recipes may raise SystemExit instead.
+    """
+    args = list(sys.argv[1:] if argv is None else argv)
+    try:
+        if args[:1] == ["run"] and len(args) > 1 and args[1] not in ("-h", "--help"):
+            return commands.run(args[1], args[2:], recipes)
+        settings = _parse(args)
+        settings.recipes = recipes
+        return settings.call(settings)
+    except UsageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except RunError as error:
+        print(f"failed: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # `tfpretune ls | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        if args[:1] == ["run"]:
+            raise
+        print(f"failed: {error}", file=sys.stderr)
+        return 1
+
+
+def _parse(args: list[str]) -> argparse.Namespace:
+    parser, known = _parser()
+    if not args:
+        parser.print_help()
+        raise SystemExit(2)
+    if not args[0].startswith("-") and args[0] not in known:
+        raise UsageError(f"no command {args[0]!r}{nearest(args[0], list(known))}; see tfpretune --help")
+    settings, unknown = parser.parse_known_args(args)
+    if unknown:
+        options = list(known[args[0]]._option_string_actions) if args[0] in known else []
+        raise UsageError(f"tfpretune {args[0]}: no option {unknown[0]}{nearest(unknown[0].split('=')[0], options)}")
+    return settings
+
+
+def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
+    parser = _Parser(
+        prog="tfpretune",
+        description="Pre-train on unlabelled data, fine-tune on few labels, export for TensorFlow Serving.",
+        epilog="tfpretune COMMAND --help says more. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 stopped.",
+        allow_abbrev=False,
+    )
+    group = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    known: dict[str, argparse.ArgumentParser] = {}
+
+    def add(name: str, call: Callable[[argparse.Namespace], int] | None, what: str) -> argparse.ArgumentParser:
+        known[name] = group.add_parser(name, help=what, description=what, allow_abbrev=False)
+        known[name].set_defaults(call=call)
+        return known[name]
+
+    add("ls", commands.ls, "List the recipes: what each is for, and its command.")
+    cp = add("cp", commands.cp, "Copy a recipe to edit it.")
+    cp.add_argument("recipe", metavar="RECIPE", help="a name from `tfpretune ls`")
+    cp.add_argument(
+        "dest", metavar="DEST", nargs="?", default=".", help="a .py file or a folder (default: this folder)"
+    )
+    cp.add_argument("--force", action="store_true", help="overwrite DEST")
+    run = add("run", None, "Run a recipe; all that follows its name goes to the recipe.")
+    run.add_argument("recipe", metavar="RECIPE", help="a name from `tfpretune ls`, or the path of a .py file")
+    run.add_argument("options", metavar="…", nargs="*", help="the recipe's own options, --help among them")
+    check = add("check", commands.check, "Go over all of a data source and name every bad file, line and label.")
+    check.add_argument("source", metavar="SOURCE", help="demo:NAME, tfds:NAME, csv:, jsonl:, text:FILES, images:FOLDER")
+    check.add_argument("--against", metavar="SOURCE2", default="", help="a test set that must share no example with it")
+    check.add_argument("--text-column", default="text", help="column with the texts (default: text)")
+    check.add_argument("--label-column", default="label", help="column with the labels (default: label)")
+    predict = add("predict", commands.predict, "Ask an exported model.")
+    predict.add_argument(
+        "dir", metavar="DIR", help="saved_models/NAME, a version of it, or http://HOST:8501/v1/models/NAME"
+    )
+    predict.add_argument("inputs", metavar="INPUT", nargs="+", help="texts, or paths of images")
+    predict.add_argument(
+        "--json", action="store_true", help="print a JSON list of objects with input, label and probability"
+    )
+    export = add("export", commands.export, "Export a fine-tuned run as a SavedModel.")
+    export.add_argument("run_dir", metavar="RUN_DIR", help="the --out-dir of a fine-tuning run")
+    export.add_argument("--name", default="", help="name of the model (default: the folder's name)")
+    export.add_argument("--saved-models", default="saved_models", help="where models lie (default: saved_models)")
+    export.add_argument("--version", type=int, help="version (default: one more than the newest)")
+    verify = add(
+        "verify", commands.verify, "Ask an exported model again, in a process without Keras, and compare the answers."
+    )
+    verify.add_argument("dir", metavar="DIR", help="saved_models/NAME, or one version of it")
+    board = add("board", commands.board, "Open TensorBoard on this machine only.")
+    board.add_argument("runs", metavar="RUNS", help="a run's folder, or one with several")
+    board.add_argument("--port", type=int, default=6006, help="port, 0 takes a free one (default: 6006)")
+    return parser, known

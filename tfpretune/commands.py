@@ -1,0 +1,158 @@
+"""The commands behind `tfpretune`. What takes long to import is imported inside them."""
+
+import argparse
+import json
+import os
+import runpy
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import ModuleType
+
+from tfpretune.config import RunError, UsageError
+from tfpretune.files import write_atomic
+from tfpretune.recipe_files import find_recipes, recipe_path, recipes_folder
+
+
+def ls(settings: argparse.Namespace) -> int:
+    """Lists the recipes, each with its summary and its command."""
+    found = find_recipes(settings.recipes or recipes_folder())
+    width = max(map(len, found), default=0)
+    for name, recipe in found.items():
+        print(f"{name:<{width}}  {recipe.summary}\n{'':<{width}}  $ {recipe.command}")
+    return 0
+
+
+def cp(settings: argparse.Namespace) -> int:
+    """Copies a recipe to edit it; an old file is overwritten only with --force."""
+    source, dest = recipe_path(settings.recipe, settings.recipes), Path(settings.dest)
+    dest = dest / source.name if dest.is_dir() else dest
+    if dest.suffix != ".py":
+        raise UsageError(f"{dest} is neither a .py file nor a folder")
+    if dest.exists() and not settings.force:
+        raise UsageError(f"{dest} exists: give another DEST, or --force to overwrite it")
+    write_atomic(dest, source.read_bytes())
+    print(f"copied to {dest}; run it with: tfpretune run {dest if os.sep in str(dest) else f'./{dest}'}")
+    return 0
+
+
+def run(name: str, options: list[str], recipes: Path | None) -> int:
+    """Runs a recipe as `__main__` with these options; its exceptions, SystemExit among them, pass through."""
+    path = str(recipe_path(name, recipes))
+    old = sys.argv
+    sys.argv = [path, *options]
+    try:
+        runpy.run_path(path, run_name="__main__")
+    finally:
+        sys.argv = old
+    return 0
+
+
+def check(settings: argparse.Namespace) -> int:
+    """Prints what is in a data source; returns 1 if anything is wrong."""
+    from tfpretune.data import checks
+
+    columns = {"text_column": settings.text_column, "label_column": settings.label_column}
+    result = checks.check(settings.source, against=settings.against, **columns)
+    print(checks.format_result(result))
+    return 0 if result.ok else 1
+
+
+def predict(settings: argparse.Namespace) -> int:
+    """Prints the label of each input, as lines or as JSON."""
+    from tfpretune.serving import client, loading
+
+    if not settings.dir.startswith(("http://", "https://")):  # a server's answers need no TensorFlow here
+        loading.version_folder(settings.dir)
+        _import_tensorflow()
+    predictions = client.predict(settings.dir, settings.inputs)
+    rows = list(zip(settings.inputs, predictions, strict=True))
+    if settings.json:
+        objects = [{"input": text} | answer._asdict() for text, answer in rows]
+        print(json.dumps(objects, ensure_ascii=False, indent=1))
+        return 0
+    width = max(len(answer.label) for answer in predictions)
+    for text, answer in rows:
+        print(f"{answer.label:<{width}}  {answer.probability:6.1%}  {' '.join(text.split())[:200]}")
+    return 0
+
+
+def export(settings: argparse.Namespace) -> int:
+    """Exports the fine-tuned model in RUN_DIR/preset."""
+    preset = Path(settings.run_dir) / "preset"
+    if not preset.is_dir():
+        raise UsageError(f"{preset} is no folder: expected the --out-dir of a finished fine-tuning run")
+    _import_tensorflow()
+    import tfpretune.finetune  # noqa: F401, registers the classes that the files name
+    from tfpretune import serving
+    from tfpretune.backbones.sizes import load_tokenizer
+    from tfpretune.training.presets import load_task
+
+    model, task = load_task(preset)
+    folder = serving.export(
+        model,
+        settings.saved_models,
+        name=settings.name or Path(settings.run_dir).resolve().name,
+        kind=task["kind"],
+        class_names=task["class_names"],
+        tokenizer=load_tokenizer(str(preset)) if task["kind"] == "text" else None,
+        sequence_length=task.get("sequence_length"),
+        image_shape=tuple(task["image_shape"]) if "image_shape" in task else None,
+        metadata=task,
+        version=settings.version,
+    )
+    print(f"exported to {folder}; check it with: tfpretune verify {folder}")
+    return 0
+
+
+def verify(settings: argparse.Namespace) -> int:
+    """Prints one line; a difference raises RunError."""
+    from tfpretune import serving
+
+    print(serving.verify(settings.dir))
+    return 0
+
+
+def board(settings: argparse.Namespace) -> int:
+    """Starts TensorBoard on 127.0.0.1, prints its address and waits for Ctrl-C."""
+    if not Path(settings.runs).is_dir():
+        raise UsageError(f"no folder {settings.runs}")
+    # TensorBoard's own switch: without TensorFlow it starts in 1 s instead of 7, and reads local files as well.
+    sys.modules["tensorboard.compat.notf"] = ModuleType("notf")
+    from tensorboard import program
+
+    server = program.TensorBoard()
+    server.configure(
+        logdir=settings.runs,
+        host="127.0.0.1",
+        port=settings.port,
+        load_fast="false",  # the fast loader greets every start with four lines about being an experiment
+        reload_multifile=True,  # each callback writes its own file; otherwise only the newest would be read on
+        samples_per_plugin={"images": 200, "text": 200},
+    )
+    try:
+        address = server.launch()
+    except program.TensorBoardServerException as error:
+        raise RunError(str(error).strip().splitlines()[0]) from None
+    print(f"TensorBoard shows {settings.runs} at {address} (Ctrl-C stops it)", flush=True)
+    while True:
+        time.sleep(3600)
+
+
+def _import_tensorflow() -> None:
+    """Holds TensorFlow's start-up lines back, which no variable stops; they are shown if the import fails."""
+    with tempfile.TemporaryFile() as lines:
+        stderr = os.dup(2)
+        os.dup2(lines.fileno(), 2)
+        try:
+            import tensorflow as tf
+
+            tf.config.list_logical_devices()
+        except BaseException:
+            lines.seek(0)
+            os.write(stderr, lines.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)

@@ -1,0 +1,233 @@
+"""Settings of a run: dataclasses, command line, config.json. Imports no TensorFlow."""
+
+import dataclasses
+import difflib
+import json
+import sys
+import types
+import typing
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+Schedule = Literal["constant", "cosine", "linear", "exponential"]
+Optimizer = Literal["adamw", "adam", "sgd", "adagrad"]
+Precision = Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"]
+
+
+class UsageError(ValueError):
+    """Settings or arguments that cannot work. The command line prints its one line and exits with 2."""
+
+
+class RunError(RuntimeError):
+    """A run that failed (bad data, full disk, not-a-number). The command line prints its one line and exits with 1."""
+
+
+@dataclasses.dataclass(frozen=True)
+class OptimizerConfig:
+    """How the weights are updated."""
+
+    name: Optimizer = "adamw"
+    """The update rule. AdamW and Adam take rates near 1e-3, SGD (momentum 0.9) near 1e-1, AdaGrad near 1e-2."""
+    learning_rate: float = 1e-3
+    """Peak rate, reached at the end of the warm-up."""
+    schedule: Schedule = "cosine"
+    """How the rate falls after the warm-up: to 0 (cosine, linear), to a hundredth (exponential), or not at all."""
+    warmup: float = 0.06
+    """Share of all steps in which the rate rises from 0 to its peak, in [0, 1)."""
+    weight_decay: float = 0.01
+    """Decoupled decay of the kernels (adamw, sgd); never of biases and normalisation."""
+    clip_norm: float = 1.0
+    """Largest norm of the global gradient; 0 switches clipping off."""
+    multipliers: tuple[tuple[str, float], ...] = ()
+    """adamw only: pairs of a pattern on a variable's path and a factor of its rate, such as token_embedding 3."""
+
+    def __post_init__(self) -> None:
+        """Refuses values that cannot work."""
+        if not self.learning_rate > 0:
+            raise UsageError(f"--optimizer.learning-rate must be above 0, received {self.learning_rate}")
+        if not 0 <= self.warmup < 1:
+            raise UsageError(f"--optimizer.warmup must be in [0, 1), received {self.warmup}")
+        if self.multipliers and self.name != "adamw":
+            raise UsageError(f"--optimizer.multipliers goes with --optimizer.name adamw only, received {self.name}")
+        if self.weight_decay < 0 or self.clip_norm < 0:
+            raise UsageError("--optimizer.weight-decay and --optimizer.clip-norm must not be negative")
+
+
+@dataclasses.dataclass(frozen=True)
+class DevicesConfig:
+    """What the run computes on."""
+
+    replicas: int = 0
+    """Copies of the model that share each batch; 0 takes every GPU, or the one CPU. More than the GPUs there are: logical CPUs."""
+
+
+@dataclasses.dataclass(frozen=True)
+class RunConfig:
+    """The settings that every training recipe has."""
+
+    source: str
+    """Where the examples come from: demo:NAME, tfds:NAME, csv:FILES, jsonl:FILES, text:FILES, images:FOLDER."""
+    out_dir: str
+    """Folder of the run: settings, checkpoints, logs, preset, report."""
+    preset: str = ""
+    """Start from this preset (a folder, or a KerasHub name) instead of random weights."""
+    epochs: float = 0.0
+    """Passes over the training examples; not used when --steps is given."""
+    steps: int = 0
+    """Optimizer steps; 0 to give --epochs."""
+    batch_size: int = 64
+    """Examples a step, over all replicas."""
+    seed: int = 0
+    """Decides the start weights, the order, the masks and the noise."""
+    save_every_steps: int = 500
+    """Steps between two checkpoints; the validation set is evaluated as often."""
+    resume: Literal["auto", "never"] = "auto"
+    """auto: go on from the newest checkpoint in OUT_DIR; never: refuse a folder that has one."""
+    precision: Precision = "auto"
+    """auto: mixed_bfloat16 where the processor has it, float32 elsewhere."""
+    jit: Literal["auto", "on", "off"] = "auto"
+    """XLA for the whole step. auto: time a few steps each way when the run is long enough to win the time back."""
+    devices: DevicesConfig = dataclasses.field(default_factory=DevicesConfig)
+    optimizer: OptimizerConfig = dataclasses.field(default_factory=OptimizerConfig)
+    fast: bool = False
+    """Rehearse the whole recipe on a few batches."""
+    dry_run: bool = False
+    """Print settings, shapes, parameters, steps and memory, and stop."""
+
+    def __post_init__(self) -> None:
+        """Refuses values that cannot work."""
+        if not self.epochs and not self.steps:
+            raise UsageError("give --epochs or --steps: both are 0")
+        for name in ("epochs", "steps"):
+            if getattr(self, name) < 0:
+                raise UsageError(f"--{name} must not be negative, received {getattr(self, name)}")
+        if self.batch_size < 1 or self.save_every_steps < 1:
+            raise UsageError("--batch-size and --save-every-steps must be at least 1")
+
+    def total_steps(self, steps_per_epoch: int) -> int:
+        """Returns the optimizer steps of the whole run (3 with `fast`)."""
+        if self.fast:
+            return 3
+        return self.steps or max(1, round(self.epochs * steps_per_epoch))
+
+
+Settings = TypeVar("Settings")
+
+
+def parse(config_class: type[Settings], args: list[str] | None = None, *, description: str | None = None) -> Settings:
+    """Reads settings from the command line; `--config OLD/config.json` gives the defaults.
+
+    A misspelt option is refused with the nearest name and exit code 2, values that cannot work likewise.
+    """
+    import tyro
+
+    args = list(sys.argv[1:] if args is None else args)
+    try:
+        defaults = _take_config_option(config_class, args)
+        if defaults is None:
+            return tyro.cli(config_class, args=args, description=description)
+        return tyro.cli(config_class, args=args, default=defaults, description=description)
+    except UsageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+def run(config_class: type[Settings], main: typing.Callable[[Settings], Any], description: str | None) -> None:
+    """Runs a recipe from the command line: settings, `main`, and one clear line with the right exit code when it fails."""
+    settings = parse(config_class, description=description)
+    try:
+        main(settings)
+    except UsageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except RunError as error:
+        print(f"failed: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
+
+
+def to_json(settings: Any) -> str:
+    """Returns the settings as JSON, one field a line."""
+    return json.dumps(dataclasses.asdict(settings), indent=2, ensure_ascii=False) + "\n"
+
+
+def from_json(config_class: type[Settings], text: str, *, where: str) -> Settings:
+    """Rebuilds settings from `to_json`'s answer; an unknown field or a wrong type is refused by name."""
+    try:
+        values = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UsageError(f"{where} is not JSON: line {error.lineno}, {error.msg}") from None
+    return _build(config_class, values, where)
+
+
+def differences(old: Any, new: Any, *, may_differ: tuple[str, ...] = ()) -> list[str]:
+    """Returns one line for each field in which two settings differ, nested ones as `optimizer.learning_rate`."""
+    a, b = _flatten(dataclasses.asdict(old)), _flatten(dataclasses.asdict(new))
+    return [f"{name}: {a.get(name)!r} -> {b.get(name)!r}" for name in sorted(a | b) if a.get(name) != b.get(name) and name not in may_differ]
+
+
+def _flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        flat |= _flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return flat
+
+
+def _take_config_option(config_class: type[Settings], args: list[str]) -> Any:
+    for index, arg in enumerate(args):
+        if arg == "--config" or arg.startswith("--config="):
+            path = arg.partition("=")[2] or (args[index + 1] if index + 1 < len(args) else "")
+            del args[index : index + (1 if "=" in arg else 2)]
+            file = Path(path)
+            if not file.is_file():
+                raise UsageError(f"--config {path}: no such file")
+            return from_json(config_class, file.read_text("utf-8"), where=path)
+    return None
+
+
+def _build(config_class: Any, values: Any, where: str) -> Any:
+    if not isinstance(values, dict):
+        raise UsageError(f"{where}: expected an object with the fields of {config_class.__name__}, received {type(values).__name__}")
+    hints = typing.get_type_hints(config_class)
+    names = [field.name for field in dataclasses.fields(config_class)]
+    built: dict[str, Any] = {}
+    for key, value in values.items():
+        if key not in names:
+            near = difflib.get_close_matches(key, names, n=1)
+            hint = f", did you mean {near[0]!r}?" if near else ""
+            raise UsageError(f"{where}: unknown field {key!r}{hint}")
+        kind = hints[key]
+        if dataclasses.is_dataclass(kind):
+            built[key] = _build(kind, value, f"{where}: {key}")
+            continue
+        value = _tuples(value)
+        if not _fits(value, kind):
+            raise UsageError(f"{where}: field {key!r} expects {getattr(kind, '__name__', kind)}, received {value!r}")
+        built[key] = value
+    try:
+        return config_class(**built)
+    except TypeError as error:
+        raise UsageError(f"{where}: {error}") from None
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    origin = typing.get_origin(kind)
+    if origin is Literal:
+        return value in typing.get_args(kind)
+    if origin in (types.UnionType, typing.Union):
+        return any(_fits(value, part) for part in typing.get_args(kind))
+    if origin is tuple:
+        parts = typing.get_args(kind)
+        if not isinstance(value, tuple):
+            return False
+        if parts[-1] is Ellipsis:
+            return all(_fits(item, parts[0]) for item in value)
+        return len(value) == len(parts) and all(_fits(item, part) for item, part in zip(value, parts, strict=True))
+    if kind is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if kind is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, kind)

@@ -1,0 +1,94 @@
+"""Batches by number: the batch of step s is a pure function of (seed, s), so a run can start again at any step."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import tensorflow as tf
+
+Batch = dict[str, tf.Tensor]
+Transform = Callable[[Batch, tf.Tensor], Batch]
+Load = Callable[[Batch], Batch]
+
+
+class StepIndexed:
+    """Rows of equal length columns, served as batches that depend on nothing but the seed and the step.
+
+    Each pass over the rows is a new permutation of them. A batch may span the end of one pass and the start of the next.
+
+    Args:
+        columns: name -> array, all with the same first dimension (rows).
+        batch_size: rows a batch, over all replicas.
+        seed: any int; decides the order and the seeds that `transform` gets.
+        transform: `(batch, seed) -> batch`, applied to whole batches; `seed` is int32 `(2,)`, another one for every step.
+        load: `row -> row`, applied to single rows in parallel before batching, for what cannot be held in memory (files).
+    """
+
+    def __init__(
+        self,
+        columns: Mapping[str, np.ndarray],
+        batch_size: int,
+        *,
+        seed: int = 0,
+        transform: Transform | None = None,
+        load: Load | None = None,
+    ):
+        sizes = {name: len(column) for name, column in columns.items()}
+        if len(set(sizes.values())) != 1:
+            raise ValueError(f"columns must have the same number of rows, received {sizes}")
+        self.num_rows = next(iter(sizes.values()))
+        if self.num_rows == 0:
+            raise ValueError("columns have no rows: nothing to train on")
+        if batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1, received {batch_size}")
+        self.columns = dict(columns)
+        self.batch_size = batch_size
+        self.seed = seed
+        self.transform = transform
+        self.load = load
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps that see as many rows as there are, rounded up."""
+        return -(-self.num_rows // self.batch_size)
+
+    def from_step(self, start_step: int = 0, steps: int | None = None) -> tf.data.Dataset:
+        """Returns the batches of steps `start_step`, `start_step + 1`, … (`steps` of them; without it, practically no end)."""
+        end = start_step + steps if steps is not None else 2**48
+        return self._dataset(start_step, end, self._shuffled_rows, self.batch_size)
+
+    def in_order(self, batch_size: int | None = None) -> tf.data.Dataset:
+        """Returns every row once, in order; the last batch may be smaller. The seeds of `transform` are the same each time."""
+        size = batch_size or self.batch_size
+        return self._dataset(0, -(-self.num_rows // size), self._ordered_rows(size), size)
+
+    def _shuffled_rows(self, step: tf.Tensor) -> tf.Tensor:
+        positions = step * self.batch_size + tf.range(self.batch_size, dtype=tf.int64)
+        epochs = positions // self.num_rows
+        low = tf.cast(epochs % 2**31, tf.int32)
+        seeds = tf.stack([tf.fill([self.batch_size], self.seed % 2**31), low, tf.zeros_like(low)], axis=1)
+        # tf.random.experimental.index_shuffle pads a batch of seeds wrongly, so the operation itself is called.
+        last = tf.constant(self.num_rows - 1, tf.int64)
+        return tf.raw_ops.RandomIndexShuffle(index=positions % self.num_rows, seed=seeds, max_index=last, rounds=4)
+
+    def _ordered_rows(self, size: int) -> Callable[[tf.Tensor], tf.Tensor]:
+        return lambda step: tf.range(step * size, tf.minimum((step + 1) * size, self.num_rows))
+
+    def _dataset(self, start: int, end: int, rows_of: Callable[[tf.Tensor], tf.Tensor], size: int) -> tf.data.Dataset:
+        columns = {name: tf.constant(column) for name, column in self.columns.items()}
+
+        def gather(step: tf.Tensor) -> Batch:
+            rows = rows_of(step)
+            return {name: tf.gather(column, rows) for name, column in columns.items()}
+
+        def transform(step: tf.Tensor, batch: Batch) -> Batch:
+            seed = tf.stack([tf.constant(self.seed % 2**31, tf.int32), tf.cast(step % 2**31, tf.int32)])
+            return self.transform(batch, seed) if self.transform else batch
+
+        steps = tf.data.Dataset.range(start, end)
+        if self.load is None:
+            batches = steps.map(gather, num_parallel_calls=2, deterministic=True)
+        else:
+            rows = steps.map(gather).unbatch()
+            batches = rows.map(self.load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).batch(size)
+        batches = tf.data.Dataset.zip(steps, batches).map(transform, num_parallel_calls=2, deterministic=True)
+        return batches.apply(tf.data.experimental.assert_cardinality(end - start)).prefetch(4)

@@ -1,0 +1,105 @@
+"""Examples to columns of equal length, ready for `StepIndexed`."""
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfpretune.data.batches import Batch, Load, StepIndexed, Transform
+from tfpretune.data.examples import Examples
+from tfpretune.data.images import decode_image, load_image
+from tfpretune.data.tokens import encode_all
+
+IN_MEMORY_BYTES = 1 << 30
+
+
+def image_batches(
+    examples: Examples,
+    batch_size: int,
+    *,
+    image_shape: tuple[int, int, int],
+    seed: int = 0,
+    transform: Transform | None = None,
+) -> StepIndexed:
+    """Serves images as float32 `images` `(batch, height, width, channels)` in [0, 1], with int32 `labels` where there are any.
+
+    Up to 1 GiB of pixels is decoded once and held as bytes; files beyond that are decoded when their step comes.
+
+    Args:
+        examples: of kind "image".
+        batch_size: images a step.
+        image_shape: height, width, channels (1 or 3); other sizes are resized, other colours converted.
+        seed: decides order and transforms.
+        transform: applied to batches, after the pixels are in [0, 1].
+    """
+    _require_kind(examples, "image")
+    columns: dict[str, np.ndarray] = {}
+    load: Load | None = None
+    if len(examples) * int(np.prod(image_shape)) <= IN_MEMORY_BYTES:
+        columns["images"] = image_array(examples, image_shape)
+    else:
+        columns["images"] = np.asarray(examples.inputs)
+        if not isinstance(examples.inputs, np.ndarray):
+            load = _file_loader(image_shape)
+    if examples.labels is not None:
+        columns["labels"] = examples.labels
+
+    def prepare(batch: Batch, batch_seed: tf.Tensor) -> Batch:
+        images = batch["images"]
+        pixels = images if images.dtype == tf.float32 else tf.cast(images, tf.float32) / 255.0
+        batch = batch | {"images": tf.ensure_shape(pixels, (None, *image_shape))}
+        return transform(batch, batch_seed) if transform else batch
+
+    return StepIndexed(columns, batch_size, seed=seed, transform=prepare, load=load)
+
+
+def image_array(examples: Examples, image_shape: tuple[int, int, int]) -> np.ndarray:
+    """Returns all images as uint8 `(n, height, width, channels)`, decoded and resized where needed."""
+    height, width, channels = image_shape
+    inputs = examples.inputs
+    if isinstance(inputs, np.ndarray):
+        if inputs.shape[1:] == tuple(image_shape):
+            return inputs
+        pixels = tf.image.resize(tf.cast(inputs, tf.float32), (height, width), antialias=True)
+        if inputs.shape[-1] == 3 and channels == 1:
+            pixels = tf.reduce_sum(pixels * [0.299, 0.587, 0.114], axis=-1, keepdims=True)
+        if inputs.shape[-1] == 1 and channels == 3:
+            pixels = tf.repeat(pixels, 3, axis=-1)
+        return _to_bytes(pixels / 255.0)
+    return np.stack([_to_bytes(load_image(path, size=(height, width), channels=channels)) for path in inputs])
+
+
+def text_batches(
+    examples: Examples,
+    batch_size: int,
+    *,
+    tokenizer: Any,
+    sequence_length: int,
+    seed: int = 0,
+    transform: Transform | None = None,
+) -> StepIndexed:
+    """Serves texts as int32 `token_ids` and `padding_mask` `(batch, sequence_length)`, with `labels` where there are any."""
+    _require_kind(examples, "text")
+    columns = encode_all(tokenizer, examples.inputs, sequence_length=sequence_length)
+    if examples.labels is not None:
+        columns["labels"] = examples.labels
+    return StepIndexed(columns, batch_size, seed=seed, transform=transform)
+
+
+def _require_kind(examples: Examples, kind: str) -> None:
+    if examples.kind != kind:
+        raise ValueError(f"{examples.name} holds {examples.kind} examples, expected {kind}")
+
+
+def _to_bytes(pixels: tf.Tensor) -> np.ndarray:
+    return np.clip(np.round(np.asarray(pixels) * 255.0), 0, 255).astype(np.uint8)
+
+
+def _file_loader(image_shape: tuple[int, int, int]) -> Load:
+    height, width, channels = image_shape
+
+    def load(row: Batch) -> Batch:
+        contents = tf.io.read_file(row["images"])
+        return row | {"images": decode_image(contents, size=(height, width), channels=channels)}
+
+    return load

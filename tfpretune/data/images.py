@@ -1,0 +1,218 @@
+"""Images: decoding by TensorFlow operations only, and augmentation that is a pure function of (images, seed)."""
+
+import functools
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from tfpretune.config import RunError
+
+DECODE_ERRORS = (tf.errors.OpError, UnicodeDecodeError)
+"""What decoding raises. The second: TensorFlow 2.21 quotes raw bytes of some broken WebP files in its message."""
+
+
+def decode_image(contents: tf.Tensor, *, size: tuple[int, int], channels: int = 3) -> tf.Tensor:
+    """Decodes an encoded image of any supported format to pixels of one size; works in tf.data and in a SavedModel.
+
+    JPEG (grey, RGB, CMYK), PNG (grey, palette, RGB, 16 bit, transparent), BMP (8 bit with palette, 24 and 32 bit),
+    GIF and WebP. Transparent PNG and WebP images are laid on white; of an animation the first frame is taken; EXIF
+    rotation is not applied.
+
+    Args:
+        contents: string scalar, the bytes of the file.
+        size: (height, width) of the result; resized bilinearly with antialiasing, the aspect ratio is not kept.
+        channels: 1 (luma by ITU-R 601, as Pillow and JPEG have it) or 3 (RGB).
+
+    Returns:
+        float32 `(height, width, channels)` in [0, 1].
+
+    Raises:
+        DECODE_ERRORS: when the bytes are no such image.
+    """
+    if channels not in (1, 3):
+        raise ValueError(f"channels must be 1 or 3, received {channels}")
+    image = tf.cast(decode_pixels(contents), tf.float32) / 255.0
+    if channels == 1:
+        image = tf.reduce_sum(image * [0.299, 0.587, 0.114], axis=-1, keepdims=True)
+    shape = tf.shape(image)
+    image = tf.cond(  # resizing to the same size costs time and changes nothing
+        tf.reduce_all(shape[:2] == list(size)),
+        lambda: image,
+        lambda: tf.image.resize(image, size, method="bilinear", antialias=True),
+    )
+    return tf.ensure_shape(tf.clip_by_value(image, 0.0, 1.0), (*size, channels))
+
+
+def load_image(path: str, *, size: tuple[int, int], channels: int = 3) -> tf.Tensor:
+    """Reads and decodes one image file, outside of tf.data, as `decode_image` does.
+
+    Raises:
+        RunError: naming the file, when it cannot be read or is no image.
+    """
+    try:
+        return _file_decoder(tuple(size), channels)(tf.constant(path))
+    except DECODE_ERRORS as error:
+        raise RunError(f"{path}: {explain_decode_error(error)}") from error
+
+
+@functools.lru_cache(maxsize=8)
+def _file_decoder(size: tuple[int, int], channels: int) -> Callable[[tf.Tensor], tf.Tensor]:
+    # Traced, since the branches of decode_pixels cost several times as much one operation at a time.
+    return tf.function(
+        lambda path: decode_image(tf.io.read_file(path), size=size, channels=channels),
+        input_signature=[tf.TensorSpec((), tf.string)],
+    )
+
+
+def explain_decode_error(error: Exception) -> str:
+    """Returns what is wrong with an image file, in words, from the error that decoding it raised."""
+    if isinstance(error, tf.errors.NotFoundError | tf.errors.PermissionDeniedError | tf.errors.FailedPreconditionError):
+        return "the file cannot be read: check that it is there and that you may read it"
+    text = str(error.message) if isinstance(error, tf.errors.OpError) else "broken header"
+    lines = [line.split(" [Op:")[0].split("}} ")[-1].strip() for line in text.splitlines()]
+    message = next(
+        (line for line in reversed(lines) if line and not line.startswith("[[")), ""
+    )  # the others are traces
+    if "Unknown image file format" in message:
+        return "not an image (its first bytes are not those of a jpg, png, bmp, gif or webp)"
+    return f"the image is corrupt or of a kind that is not read ({message[:120]})"
+
+
+def augment(
+    images: tf.Tensor,
+    seed: tf.Tensor,
+    *,
+    flip: bool = False,
+    shift: int = 0,
+    rotate_degrees: float = 0.0,
+    scale: float = 0.0,
+    fill_mode: str = "constant",
+) -> tf.Tensor:
+    """Flips, shifts, turns and zooms each image by its own random amounts, all in one resampling of the batch.
+
+    Args:
+        images: float32 `(batch, height, width, channels)` in [0, 1].
+        seed: int32 `(2,)`. The same images and seed give the same result.
+        flip: mirror left and right with chance 1/2. Not for digits or letters.
+        shift: largest move in each direction, whole pixels (a random crop after padding by as much).
+        rotate_degrees: largest angle to either side.
+        scale: largest zoom in or out, as a share of the size, in [0, 1).
+        fill_mode: what stands where the image was moved away: "constant" (0) or "reflect".
+
+    Returns:
+        Images of the same shape, in [0, 1].
+    """
+    if shift < 0 or rotate_degrees < 0 or not 0 <= scale < 1:
+        raise ValueError(
+            "shift and rotate_degrees must not be negative and scale must be in [0, 1), "
+            f"received {shift}, {rotate_degrees} and {scale}"
+        )
+    if fill_mode not in ("constant", "reflect"):
+        raise ValueError(f'fill_mode must be "constant" or "reflect", received {fill_mode!r}')
+    if not (flip or shift or rotate_degrees or scale):
+        return images
+    batch, height, width, _ = tf.unstack(tf.shape(images))
+    draws = tf.random.stateless_uniform((5, batch), seed, -1.0, 1.0)  # even in [-1, 1)
+    mirror = tf.where(draws[0] < 0, -1.0, 1.0) if flip else tf.ones((batch,))
+    moves = tf.floor((draws[1:3] + 1.0) / 2.0 * (2 * shift + 1)) - shift  # each of -shift..shift as likely
+    angle = draws[3] * (rotate_degrees * 3.141592653589793 / 180.0)
+    zoom = 1.0 + draws[4] * scale
+    return tf.raw_ops.ImageProjectiveTransformV3(
+        images=images,
+        transforms=_transforms(height, width, mirror, moves, angle, zoom),
+        output_shape=tf.stack([height, width]),
+        fill_value=0.0,
+        interpolation="BILINEAR" if rotate_degrees or scale else "NEAREST",
+        fill_mode=fill_mode.upper(),
+    )
+
+
+def _transforms(
+    height: tf.Tensor, width: tf.Tensor, mirror: tf.Tensor, moves: tf.Tensor, angle: tf.Tensor, zoom: tf.Tensor
+) -> tf.Tensor:
+    """Returns `(batch, 8)`: the matrices that take pixels of the result to where they come from, about the middle."""
+    x0, y0 = (tf.cast(width, tf.float32) - 1) / 2, (tf.cast(height, tf.float32) - 1) / 2
+    a0, a1 = mirror * tf.cos(angle) / zoom, -mirror * tf.sin(angle) / zoom
+    b0, b1 = tf.sin(angle) / zoom, tf.cos(angle) / zoom
+    a2, b2 = x0 + moves[0] - a0 * x0 - a1 * y0, y0 + moves[1] - b0 * x0 - b1 * y0
+    none = tf.zeros_like(a0)
+    return tf.stack([a0, a1, a2, b0, b1, b2, none, none], axis=1)
+
+
+def decode_pixels(contents: tf.Tensor) -> tf.Tensor:
+    """Decodes an encoded image, as `decode_image` does, in its own size. Returns uint8 `(height, width, 3)`."""
+    head = tf.strings.substr(contents, 0, 4)
+    return tf.case(
+        [
+            (tf.equal(head, b"\x89PNG"), lambda: _decode_png(contents)),
+            (tf.equal(head, b"RIFF"), lambda: _decode_webp(contents)),
+            (tf.equal(tf.strings.substr(head, 0, 2), b"BM"), lambda: _decode_bmp(contents)),
+            (
+                tf.equal(tf.strings.substr(head, 0, 2), b"\xff\xd8"),
+                lambda: tf.io.decode_jpeg(contents, channels=3, dct_method="INTEGER_ACCURATE"),
+            ),
+        ],
+        default=lambda: tf.io.decode_image(
+            contents, channels=3, expand_animations=False
+        ),  # GIF, or an error that says so
+    )
+
+
+def _decode_png(contents: tf.Tensor) -> tf.Tensor:
+    # With channels=4 TensorFlow 2.21 fills in an alpha of 2**bits - 1: opaque at 8 and 16 bits, else nearly clear.
+    image = tf.cond(
+        _byte(contents, 24) >= 8,
+        lambda: tf.io.decode_png(contents, channels=4),
+        lambda: tf.io.decode_png(contents, channels=0),
+    )
+    return _on_white(image)
+
+
+def _decode_webp(contents: tf.Tensor) -> tf.Tensor:
+    # An animation whose header does not promise alpha makes TensorFlow 2.21 write past its buffer with channels=0, and
+    # is refused with channels=4. So the promise (bit 4) is put into the header; frames are decoded as RGBA anyway.
+    flags = _byte(contents, 20)
+    extended = tf.equal(tf.strings.substr(contents, 12, 4), b"VP8X")
+    animated = tf.logical_and(extended, tf.bitwise.bitwise_and(flags, 2) > 0)
+
+    def first_frame() -> tf.Tensor:
+        parts = [tf.strings.substr(contents, 0, 20), b"\x12", tf.strings.substr(contents, 21, -1)]
+        return tf.io.decode_webp(tf.strings.join(parts), channels=4)[0]
+
+    return _on_white(tf.cond(animated, first_frame, lambda: tf.io.decode_webp(contents, channels=0)[0]))
+
+
+def _decode_bmp(contents: tf.Tensor) -> tf.Tensor:
+    image = tf.io.decode_bmp(contents, channels=0)  # with 8 bits a pixel: numbers of palette colours, not grey values
+
+    def coloured() -> tf.Tensor:
+        header, compression = (tf.io.decode_raw(tf.strings.substr(contents, at, 4), tf.int32)[0] for at in (14, 30))
+        check = tf.debugging.Assert(
+            tf.logical_and(header >= 40, tf.equal(compression, 0)),
+            ["compressed and OS/2 BMP files with a palette are not read"],
+        )
+        with tf.control_dependencies([check] if check is not None else []):
+            colours = tf.strings.join([tf.strings.substr(contents, 14 + header, 1024), b"\0" * 1024])
+        palette = tf.reshape(tf.io.decode_raw(colours, tf.uint8), (-1, 4))[:, 2::-1]  # stored as blue, green, red, 0
+        return tf.gather(palette, tf.cast(image[..., 0], tf.int32))
+
+    return tf.cond(tf.equal(tf.shape(image)[-1], 1), coloured, lambda: image[..., :3])
+
+
+def _on_white(image: tf.Tensor) -> tf.Tensor:
+    """Takes uint8 pixels with 1, 3 or 4 channels to 3 channels."""
+
+    def opaque() -> tf.Tensor:
+        return tf.broadcast_to(image, tf.concat([tf.shape(image)[:2], [3]], 0))
+
+    def laid_on_white() -> tf.Tensor:
+        alpha = tf.cast(image[..., 3:], tf.float32) / 255.0
+        return tf.cast(tf.round(tf.cast(image[..., :3], tf.float32) * alpha + 255.0 * (1.0 - alpha)), tf.uint8)
+
+    return tf.cond(tf.equal(tf.shape(image)[-1], 4), laid_on_white, opaque)
+
+
+def _byte(contents: tf.Tensor, position: int) -> tf.Tensor:
+    """Returns one byte as an int32 scalar; 0 past the end."""
+    padded = tf.strings.join([contents, b"\0" * (position + 1)])
+    return tf.cast(tf.io.decode_raw(tf.strings.substr(padded, position, 1), tf.uint8)[0], tf.int32)

@@ -1,0 +1,122 @@
+"""What the readers of files share: rows with their problems, and exact reading of UTF-8. Imports no TensorFlow."""
+
+import dataclasses
+import glob
+import os
+from pathlib import Path
+
+import numpy as np
+
+from tfpretune.config import UsageError
+from tfpretune.data.text import MAX_LINE_BYTES, clean, split_long_lines
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong with the data.
+
+    Args:
+        where: file, line, byte.
+        what: what is wrong there.
+        todo: what to do about it.
+    """
+
+    where: str
+    what: str
+    todo: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}; {self.todo}"
+
+
+@dataclasses.dataclass
+class Rows:
+    """All that a reader found, good and bad, in the order of the source.
+
+    Args:
+        kind: "text" or "image".
+        inputs: texts (cleaned), file paths, or a uint8 array of images.
+        labels: class names as written; None where missing.
+        where: one place a row.
+        problems: what makes the source unusable as it is.
+        skipped: files that are not read; no hindrance, but `tfpretune check` names them.
+        class_names: the classes in their order, where the source itself defines it.
+        licence: terms of use, where known.
+        long_lines: lines that were split because they were too long.
+    """
+
+    kind: str
+    inputs: list[str] | np.ndarray = dataclasses.field(default_factory=list)
+    labels: list[str | None] = dataclasses.field(default_factory=list)
+    where: list[str] = dataclasses.field(default_factory=list)
+    problems: list[Problem] = dataclasses.field(default_factory=list)
+    skipped: list[Problem] = dataclasses.field(default_factory=list)
+    class_names: tuple[str, ...] = ()
+    licence: str = ""
+    long_lines: int = 0
+
+    def add_text(self, text: str, label: str | None, where: str) -> None:
+        """Cleans a text and adds it, or notes that there is none."""
+        cleaned = clean(text)
+        if not cleaned:
+            self.problems.append(Problem(where, "the text is empty", "fill it in or remove the row"))
+            return
+        if len(cleaned) * 4 > MAX_LINE_BYTES:
+            self.long_lines += split_long_lines(text)[1]
+        self.add(cleaned, label, where)
+
+    def add(self, content: str, label: str | None, where: str) -> None:
+        """Adds one row. A label of white space is a missing one."""
+        self.inputs.append(content)  # type: ignore[union-attr]  # a list until the images are stacked
+        self.labels.append((clean(label) or None) if label is not None else None)
+        self.where.append(where)
+
+
+def find_files(pattern: str, scheme: str) -> list[str]:
+    """Returns the files that a glob matches, sorted; `**` matches any folders, `~` is the home folder.
+
+    Raises:
+        UsageError: when there are none.
+    """
+    expanded = os.path.expanduser(pattern)
+    if os.path.isdir(expanded):
+        raise UsageError(f"{pattern} is a folder: give its files, such as {scheme}:{pattern.rstrip('/')}/*.{scheme}")
+    files = (
+        [expanded] if os.path.isfile(expanded) else sorted(filter(os.path.isfile, glob.glob(expanded, recursive=True)))
+    )
+    if not files:
+        raise UsageError(f"no file matches {scheme}:{pattern} (looked in {os.getcwd()}): check the path")
+    return files
+
+
+def read_utf8(path: str) -> tuple[str, list[Problem]]:
+    """Reads a text file; a byte order mark at its start is dropped.
+
+    Returns:
+        The text, with U+FFFD for what is not UTF-8, and one problem for each line that is not, placed as
+        `file:line:byte` (both from 1, the byte within its line).
+    """
+    problems: list[Problem] = []
+    try:
+        data = Path(path).read_bytes()
+        return data.decode("utf-8-sig"), problems
+    except OSError as error:
+        return "", [
+            Problem(
+                path, f"the file cannot be read ({error.strerror})", "check that it is there and that you may read it"
+            )
+        ]
+    except UnicodeDecodeError:
+        pass
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "", [
+            Problem(f"{path}:1:1", "the file is UTF-16, not UTF-8", f"convert it: iconv -f UTF-16 -t UTF-8 {path}")
+        ]
+    for number, line in enumerate(data.split(b"\n"), 1):
+        try:
+            line.decode("utf-8")
+        except UnicodeDecodeError as error:
+            what = f"byte 0x{line[error.start]:02x} is not UTF-8"
+            todo = f"save the file as UTF-8, such as: iconv -f GBK -t UTF-8 {path} (or -f ISO-8859-1)"
+            problems.append(Problem(f"{path}:{number}:{error.start + 1}", what, todo))
+    return data.decode("utf-8-sig", "replace"), problems

@@ -1,0 +1,190 @@
+"""Examples from TensorFlow Datasets."""
+
+import difflib
+import hashlib
+import itertools
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+from tfpretune.config import RunError, UsageError
+from tfpretune.data.rows import Problem, Rows
+from tfpretune.data.tables import DEFAULT_LABEL, DEFAULT_TEXT
+
+
+def read_tfds(rest: str, *, text_column: str, label_column: str) -> Rows:
+    """Reads one split of a data set; prepares (downloads) the data set first where that has not been done.
+
+    Images of one fixed shape come as an array; others as paths of files, written under `~/.cache/tfpretune/tfds` and
+    named after their content.
+
+    Args:
+        rest: `NAME[/CONFIG][:SPLIT]`, or `FOLDER[:SPLIT]` for the folder of a prepared data set. SPLIT is as tfds
+            has it.
+        text_column: the text feature, if there is more than one.
+        label_column: the label feature; "" for none. Without a feature "label", the only ClassLabel there is.
+    """
+    name, _, split = rest.partition(":")
+    split = split or "train"
+    builder = _builder(name)
+    features = builder.info.features
+    image = _image_feature(features)
+    label = _label_feature(features, label_column, name)
+    rows = Rows("text" if image is None else "image")
+    rows.licence = getattr(builder.info.redistribution_info, "license", "") or "see the data set's home page"
+    if label is not None and isinstance(features[label], tfds.features.ClassLabel):
+        rows.class_names = tuple(features[label].names)
+    if image is None:
+        _add_texts(
+            rows,
+            _records(builder, split, None),
+            _text_feature(features, text_column, name),
+            label,
+            f"tfds:{name}:{split}",
+        )
+    else:
+        fixed = None not in features[image].shape
+        records = _records(builder, split, None if fixed else image)
+        _add_images(rows, records, image, label, f"tfds:{name}:{split}", fixed)
+    return rows
+
+
+def _builder(name: str) -> tfds.core.DatasetBuilder:
+    folder = os.path.expanduser(name)
+    if os.path.isdir(folder):
+        try:
+            return tfds.builder_from_directory(folder)
+        except Exception as error:
+            raise UsageError(f"{name} is not the folder of a prepared tfds data set: {_first_line(error)}") from error
+    try:
+        builder = tfds.builder(name)
+    except tfds.core.DatasetNotFoundError as error:
+        near = difflib.get_close_matches(name.split("/")[0], tfds.list_builders(), n=1, cutoff=0.5)
+        hint = f", did you mean {near[0]!r}?" if near else ""
+        raise UsageError(
+            f"unknown tfds data set {name!r}{hint}: expected a name of the tfds catalogue, or a folder"
+        ) from error
+    except Exception as error:
+        raise UsageError(f"tfds cannot open {name!r}: {_first_line(error)}") from error
+    try:
+        builder.download_and_prepare()
+    except Exception as error:
+        raise RunError(f"tfds could not prepare {name!r} in {builder.data_dir}: {_first_line(error)}") from error
+    return builder
+
+
+def _records(builder: tfds.core.DatasetBuilder, split: str, undecoded: str | None) -> Iterator[dict[str, Any]]:
+    decoders = {undecoded: tfds.decode.SkipDecoding()} if undecoded else None
+    try:
+        dataset = builder.as_dataset(split=split, decoders=decoders, shuffle_files=False)
+    except ValueError as error:
+        raise UsageError(
+            f"tfds:{builder.name} has no split {split!r}: it has {', '.join(builder.info.splits)}"
+        ) from error
+    try:
+        yield from tfds.as_numpy(dataset)
+    except tf.errors.OpError as error:  # a corrupt record file; TensorFlow does not say which
+        raise RunError(
+            f"a file of {builder.data_dir} cannot be read ({_first_line(error)}): prepare the data set again"
+        ) from error
+
+
+def _add_texts(rows: Rows, records: Iterator[dict[str, Any]], text: str, label: str | None, name: str) -> None:
+    for number, record in enumerate(records):
+        where = f"{name}[{number}]"
+        try:
+            rows.add_text(record[text].decode("utf-8"), _label(rows, record, label), where)
+        except UnicodeDecodeError as error:
+            problem = Problem(
+                f"{where}:1:{error.start + 1}", "the text is not UTF-8", "prepare the data set again from UTF-8 texts"
+            )
+            rows.problems.append(problem)
+
+
+def _add_images(
+    rows: Rows, records: Iterator[dict[str, Any]], image: str, label: str | None, name: str, fixed: bool
+) -> None:
+    pictures, cache = [], _cache_folder()
+    for number, record in enumerate(records):
+        picture = record[image]
+        if fixed:
+            pictures.append(picture)
+            picture = ""
+        else:
+            picture = _write_once(cache, picture)
+        rows.add(picture, _label(rows, record, label), f"{name}[{number}]")
+    if pictures:
+        rows.inputs = np.stack(pictures)
+        if rows.inputs.dtype != np.uint8:
+            raise UsageError(f"{name} has {rows.inputs.dtype} images, only uint8 ones are read")
+
+
+def _label(rows: Rows, record: dict[str, Any], label: str | None) -> str | None:
+    if label is None:
+        return None
+    value = record[label]
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    if rows.class_names:
+        return rows.class_names[value] if value >= 0 else None  # tfds writes -1 where the label is hidden
+    return str(int(value))
+
+
+def _image_feature(features: tfds.features.FeaturesDict) -> str | None:
+    names = [name for name, feature in features.items() if type(feature) is tfds.features.Image]
+    return "image" if "image" in names else next(iter(names), None)
+
+
+def _text_feature(features: tfds.features.FeaturesDict, text_column: str, name: str) -> str:
+    names = [key for key, feature in features.items() if isinstance(feature, tfds.features.Text)]
+    names += [
+        key
+        for key, feature in features.items()
+        if key not in names and feature.shape == () and feature.tf_dtype == tf.string
+    ]
+    if text_column in names:
+        return text_column
+    if len(names) != 1 or text_column != DEFAULT_TEXT:
+        raise UsageError(f"tfds:{name} has the text features {', '.join(names) or '(none)'}: name one with text_column")
+    return names[0]
+
+
+def _label_feature(features: tfds.features.FeaturesDict, label_column: str, name: str) -> str | None:
+    whole = [
+        key
+        for key, feature in features.items()
+        if feature.shape == () and (feature.tf_dtype == tf.string or np.issubdtype(feature.np_dtype, np.integer))
+    ]
+    if not label_column or label_column in whole:
+        return label_column or None
+    if label_column != DEFAULT_LABEL:
+        raise UsageError(f"tfds:{name} has no label feature {label_column!r}: it has {', '.join(features)}")
+    names = [key for key, feature in features.items() if isinstance(feature, tfds.features.ClassLabel)]
+    return names[0] if len(names) == 1 else None
+
+
+def _cache_folder() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")) / "tfpretune/tfds"
+
+
+def _write_once(folder: Path, contents: bytes) -> str:
+    """Writes an encoded image under the name of its digest, unless it is there. A reader never sees half a file."""
+    digest = hashlib.sha256(contents).hexdigest()
+    path = folder / digest[:2] / f"{digest[2:34]}{'.jpg' if contents.startswith(bytes([0xFF, 0xD8])) else '.png'}"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".tmp-", delete=False) as file:
+            file.write(contents)
+        os.replace(file.name, path)
+    return str(path)
+
+
+def _first_line(error: Exception) -> str:
+    lines = itertools.chain(str(error).strip().splitlines(), [type(error).__name__])
+    return next(line for line in lines if line)[:200]

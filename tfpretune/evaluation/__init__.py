@@ -1,0 +1,25 @@
+"""Metrics, reports, gain over scratch, baselines."""
+
+from tfpretune.evaluation.baselines import pixel_baseline, tfidf_baseline
+from tfpretune.evaluation.bootstrap import bootstrap_intervals
+from tfpretune.evaluation.calibration import ReliabilityBins, reliability_bins
+from tfpretune.evaluation.gain import Gain, gain_over_scratch
+from tfpretune.evaluation.metrics import classification_metrics
+from tfpretune.evaluation.pictures import Pictures
+from tfpretune.evaluation.report import write_pretraining_report, write_report
+from tfpretune.evaluation.tables import Table
+
+__all__ = [
+    "Gain",
+    "Pictures",
+    "ReliabilityBins",
+    "Table",
+    "bootstrap_intervals",
+    "classification_metrics",
+    "gain_over_scratch",
+    "pixel_baseline",
+    "reliability_bins",
+    "tfidf_baseline",
+    "write_pretraining_report",
+    "write_report",
+]

@@ -1,0 +1,214 @@
+"""The report of a run: one HTML page and one flat JSON file."""
+
+import datetime
+import importlib.metadata
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tfpretune.evaluation import sections
+from tfpretune.evaluation.figures import Axis, Line, line_chart
+from tfpretune.evaluation.files import metrics_json, write_files
+from tfpretune.evaluation.metrics import check_predictions, classification_metrics, confusion_matrix
+from tfpretune.evaluation.page import Section, escape, headline_numbers, html_table, render_page
+from tfpretune.evaluation.pictures import Pictures, strip_address
+from tfpretune.evaluation.tables import Table, show
+
+Curves = Mapping[str, Mapping[str, Sequence[tuple[int, float]]]]
+"""Title of the chart -> name of the line -> (step, value) pairs."""
+Levels = Mapping[str, Mapping[str, float]]
+"""Title of the chart -> name of a horizontal line -> its height."""
+
+_PACKAGES = ("tfpretune", "tensorflow", "keras", "keras-hub", "numpy", "scikit-learn")
+
+
+def write_report(
+    out_dir: str | Path,
+    *,
+    title: str,
+    kind: str,
+    labels: Any,
+    probabilities: Any,
+    class_names: Sequence[str],
+    inputs: Sequence[Any],
+    where: Sequence[str],
+    curves: Curves | None = None,
+    hlines: Levels | None = None,
+    tables: Sequence[Table] = (),
+    settings: Mapping[str, Any] | None = None,
+    notes: Sequence[str] = (),
+) -> Path:
+    """Writes `out_dir/report/index.html` and `metrics.json` on a classifier; a failure leaves an older report alone.
+
+    Args:
+        out_dir: folder of the run.
+        title: heading of the page.
+        kind: "text" or "image".
+        labels: int `(n,)`, each in [0, C).
+        probabilities: float `(n, C)`, rows sum to 1.
+        class_names: C different names.
+        inputs: n texts, or n images as `data_address` takes them.
+        where: for each example where it came from.
+        curves: charts over the steps.
+        hlines: horizontal lines in these charts, e.g. the unigram loss.
+        tables: shown in this order.
+        settings: what was run: settings, data, licence, seed; nested mappings become dotted names.
+        notes: what a reader must know first.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        ValueError: arguments that do not fit each other.
+        RunError: a probability or metric is not a finite number.
+    """
+    if kind not in ("text", "image"):
+        raise ValueError(f'kind: expected "text" or "image", received {kind!r}')
+    metrics = classification_metrics(labels, probabilities, class_names)
+    labels, probabilities = check_predictions(labels, probabilities, class_names)
+    if not len(inputs) == len(where) == len(labels):
+        raise ValueError(f"expected {len(labels)} inputs and where, received {len(inputs)} and {len(where)}")
+    parts = [
+        Section("Results", "".join(html_table(table) for table in tables)),
+        Section("Confusion matrix", sections.confusion_section(confusion_matrix(labels, probabilities), class_names)),
+        Section("Classes", sections.class_table(metrics, class_names)),
+        Section("ROC and precision-recall", sections.curves_section(labels, probabilities, class_names, metrics)),
+        Section("Calibration", sections.calibration_section(labels, probabilities)),
+        Section("Training", _charts(curves or {}, hlines or {})),
+        Section(
+            "Worst mistakes",
+            sections.mistakes_section(labels, probabilities, class_names, kind=kind, inputs=inputs, where=where),
+        ),
+        Section("What was run", _settings(settings)),
+    ]
+    lead = f"{len(labels):,} examples, {len(class_names)} classes. {_written()}"
+    page = render_page(title, lead=lead, notes=notes, headline=_headline(metrics), sections=parts)
+    return _write(out_dir, page, metrics)
+
+
+def write_pretraining_report(
+    out_dir: str | Path,
+    *,
+    title: str,
+    metrics: Mapping[str, float],
+    curves: Curves | None = None,
+    hlines: Levels | None = None,
+    pictures: Sequence[Pictures] = (),
+    tables: Sequence[Table] = (),
+    settings: Mapping[str, Any] | None = None,
+    notes: Sequence[str] = (),
+) -> Path:
+    """Writes `out_dir/report/index.html` and `metrics.json` on a run without a classifier.
+
+    Args:
+        out_dir: folder of the run.
+        title: heading of the page.
+        metrics: name -> number; shown on top and written to `metrics.json`.
+        curves: charts over the steps.
+        hlines: horizontal lines in these charts, e.g. the unigram loss.
+        pictures: e.g. input, masked and restored images.
+        tables: shown in this order.
+        settings: what was run; nested mappings become dotted names.
+        notes: what a reader must know first.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        ValueError: arguments that do not fit each other.
+        RunError: a metric or a pixel is not a finite number.
+    """
+    parts = [
+        Section("Training", _charts(curves or {}, hlines or {})),
+        Section("Examples", "".join(_strips(each) for each in pictures)),
+        Section("Results", "".join(html_table(table) for table in tables)),
+        Section("What was run", _settings(settings)),
+    ]
+    headline = headline_numbers([(name.replace("_", " "), show(float(value)), "") for name, value in metrics.items()])
+    page = render_page(title, lead=_written(), notes=notes, headline=headline, sections=parts)
+    return _write(out_dir, page, metrics)
+
+
+def _write(out_dir: str | Path, page: str, metrics: Mapping[str, float]) -> Path:
+    folder = Path(out_dir) / "report"
+    write_files(folder, {"metrics.json": metrics_json(metrics), "index.html": page})
+    return folder / "index.html"
+
+
+def _headline(metrics: Mapping[str, float]) -> str:
+    named = {
+        "accuracy": "Accuracy",
+        "f1_macro": "Macro F1",
+        "roc_auc_macro": "ROC AUC, macro mean",
+        "log_loss": "Log loss",
+        "ece": "Calibration error",
+    }
+    numbers = []
+    for key, name in named.items():
+        if key in metrics:
+            low, high = metrics.get(f"{key}_low"), metrics.get(f"{key}_high")
+            interval = f"95 % interval {low:.3f} to {high:.3f}" if low is not None and high is not None else ""
+            numbers.append((name, f"{metrics[key]:.3f}", interval))
+    return headline_numbers(numbers)
+
+
+def _charts(curves: Curves, hlines: Levels) -> str:
+    """All charts over the steps."""
+    unknown = sorted(set(hlines) - set(curves))
+    if unknown:
+        raise ValueError(f"hlines: expected titles of curves, {sorted(curves)}, received {unknown}")
+    figures = []
+    for i, (title, series) in enumerate(curves.items()):
+        lines = []
+        for name, points in series.items():
+            values = np.asarray(points, np.float64).reshape(-1, 2)
+            last = f"last {values[-1, 1]:.4g}" if len(values) else "no value"
+            lines.append(Line(name, values[:, 0], values[:, 1], last))
+        alt = f"{title}: " + "; ".join(f"{line.name}, {line.note}" for line in lines)
+        chart = line_chart(lines, name=f"curve-{i}", alt=alt, x=Axis("step"), y=Axis(""), levels=hlines.get(title))
+        figures.append(f"<figure><h3>{escape(title)}</h3>{chart}</figure>")
+    return f'<div class="charts">{"".join(figures)}</div>' if figures else ""
+
+
+def _strips(pictures: Pictures) -> str:
+    rows = []
+    for name, images in pictures.rows.items():
+        address, small = strip_address(images)
+        alt, mark = escape(f"{len(images)} pictures: {name}"), ' class="pixels"' if small else ""
+        image = f'<img src="{address}" alt="{alt}"{mark}>'
+        rows.append(f'<tr><th scope="row">{escape(name)}</th><td>{image}</td></tr>')
+    note = f'<p class="note">{escape(pictures.note)}</p>' if pictures.note else ""
+    caption = f"<caption>{escape(pictures.title)}</caption>"
+    return f'<table class="strip">{caption}<tbody>{"".join(rows)}</tbody></table>{note}'
+
+
+def _settings(settings: Mapping[str, Any] | None) -> str:
+    rows = [*_flat(settings or {}), *_versions()]
+    return html_table(Table("", ("setting", "value"), rows), wide=True)
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    rows: list[tuple[str, str]] = []
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            rows += _flat(value, f"{prefix}{name}.")
+        else:
+            listed = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+            rows.append((f"{prefix}{name}", listed))
+    return rows
+
+
+def _versions() -> list[tuple[str, str]]:
+    rows = []
+    for package in _PACKAGES:
+        try:
+            rows.append((f"version of {package}", importlib.metadata.version(package)))
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return rows
+
+
+def _written() -> str:
+    return f"Written {datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC."

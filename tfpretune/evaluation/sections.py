@@ -1,0 +1,167 @@
+"""The parts of the report on a classifier, each as HTML."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import sklearn.metrics
+
+from tfpretune.evaluation.calibration import reliability_bins
+from tfpretune.evaluation.figures import NUM_COLOURS, Axis, Line, heat_map, line_chart, reliability_chart
+from tfpretune.evaluation.page import escape, html_table
+from tfpretune.evaluation.pictures import data_address
+from tfpretune.evaluation.tables import Cell, Table
+
+_LARGEST_TABLE = 25
+_TEXT_LENGTH = 300
+
+
+def confusion_section(confusion: np.ndarray, class_names: Sequence[str]) -> str:
+    """The confusion matrix as a table, or as a picture above 25 classes, and the pairs most often confused."""
+    count = len(class_names)
+    if count > _LARGEST_TABLE:
+        shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
+        alt = f"Confusion matrix of {count} classes; the pairs most often confused stand in the table below."
+        body = f"<figure>{heat_map(shares, name='confusion', alt=alt)}</figure>"
+    else:
+        body = _confusion_table(confusion, class_names)
+    return body + (_confused_pairs(confusion, class_names) if count > 2 else "")
+
+
+def _confusion_table(confusion: np.ndarray, class_names: Sequence[str]) -> str:
+    short = len(class_names) <= 6 and max(len(name) for name in class_names) <= 14
+    names = [escape(name) for name in class_names]
+    shown = names if short else [f'<abbr title="{name}">{i}</abbr>' for i, name in enumerate(names)]
+    heads = "".join(f'<th scope="col">{name}</th>' for name in shown)
+    rows = []
+    for i, (name, counts) in enumerate(zip(names, confusion, strict=True)):
+        cells = []
+        for j, count in enumerate(counts):
+            kind = "right" if i == j else "wrong"
+            shade = f' class="{kind}" style="--share: {0.1 + 0.45 * count / counts.sum():.3f}"' if count else ""
+            cells.append(f"<td{shade}>{count:,}</td>")
+        rows.append(f'<tr><th scope="row">{"" if short else f"{i} "}{name}</th>{"".join(cells)}</tr>')
+    return (
+        '<div class="scroll" tabindex="0"><table class="confusion"><thead>'
+        f'<tr><td></td><th scope="colgroup" colspan="{len(names)}">predicted</th></tr>'
+        f'<tr><th scope="col">true</th>{heads}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+        '<p class="note">Examples; the darker, the larger the share of the row.</p>'
+    )
+
+
+def _confused_pairs(confusion: np.ndarray, class_names: Sequence[str], *, most: int = 8) -> str:
+    wrong = confusion * (1 - np.eye(len(confusion), dtype=confusion.dtype))
+    order = np.argsort(-wrong, axis=None, kind="stable")[:most]
+    rows = []
+    for true, predicted in zip(*np.unravel_index(order, wrong.shape), strict=True):
+        if wrong[true, predicted]:
+            share = f"{wrong[true, predicted] / confusion[true].sum():.1%}"
+            rows.append((class_names[true], class_names[predicted], int(wrong[true, predicted]), share))
+    columns = ("true class", "predicted as", "examples", "share of the true class")
+    return html_table(Table("Most often confused", columns, rows)) if rows else ""
+
+
+def class_table(metrics: Mapping[str, float], class_names: Sequence[str]) -> str:
+    """Support, precision, recall, F1 and areas under the curves of every class, and their macro means."""
+    names = ("precision", "recall", "f1", "roc_auc", "average_precision")
+    rows: list[list[Cell]] = [
+        [name, int(metrics[f"support/{name}"]), *(metrics.get(f"{key}/{name}") for key in names)]
+        for name in class_names
+    ]
+    rows.append(["macro mean", int(metrics["examples"]), *(metrics.get(f"{key}_macro") for key in names)])
+    columns = ("class", "examples", "precision", "recall", "F1", "ROC AUC", "average precision")
+    return html_table(Table("", columns, rows))
+
+
+def curves_section(
+    labels: np.ndarray, probabilities: np.ndarray, class_names: Sequence[str], metrics: Mapping[str, float]
+) -> str:
+    """ROC and precision-recall curves, one class against the rest; of more than 8 classes the 8 with the least area."""
+    charts = []
+    for key, heading in (("roc_auc", "ROC"), ("average_precision", "Precision and recall")):
+        areas = {c: metrics[f"{key}/{name}"] for c, name in enumerate(class_names) if f"{key}/{name}" in metrics}
+        shown = sorted(sorted(areas, key=areas.__getitem__)[:NUM_COLOURS])
+        lines = [_curve(key, labels == c, probabilities[:, c], class_names[c], areas[c]) for c in shown]
+        roc = key == "roc_auc"
+        chart = line_chart(
+            lines,
+            name=key,
+            alt=f"{heading} curves of {len(shown)} classes",
+            x=Axis("false positive rate" if roc else "recall", (0, 1)),
+            y=Axis("true positive rate" if roc else "precision", (0, 1)),
+            diagonal=roc,
+            steps=not roc,
+        )
+        means = f"{'Area under the curve' if roc else 'Average precision'}, one class against the rest"
+        rest = f"; the {len(shown)} lowest of {len(areas)} classes" if len(shown) < len(areas) else ""
+        charts.append(f"<figure><h3>{heading}</h3>{chart}<figcaption>{means}{rest}.</figcaption></figure>")
+    return f'<div class="charts">{"".join(charts)}</div>'
+
+
+def _curve(key: str, positive: np.ndarray, scores: np.ndarray, name: str, area: float) -> Line:
+    if key == "roc_auc":
+        x, y, _ = sklearn.metrics.roc_curve(positive, scores)
+    else:
+        y, x, _ = sklearn.metrics.precision_recall_curve(positive, scores)
+    return Line(name, x, y, f"{area:.3f}")
+
+
+def calibration_section(labels: np.ndarray, probabilities: np.ndarray) -> str:
+    """The reliability diagram with the expected calibration error."""
+    bins = reliability_bins(labels, probabilities)
+    mean = float(probabilities.max(axis=1).mean())
+    right = float((probabilities.argmax(axis=1) == labels).mean())
+    alt = f"Reliability diagram: mean confidence {mean:.3f}, accuracy {right:.3f}, calibration error {bins.ece:.3f}"
+    chart = reliability_chart(bins, name="reliability", alt=alt)
+    tendency = "over-confident" if mean > right else "not over-confident"
+    return (
+        f'<div class="charts"><figure><h3>Reliability</h3>{chart}<figcaption>Bars: share of right answers in 15 bins '
+        f"of confidence; on the dashed line a classifier is right as often as it says.</figcaption></figure>"
+        f"<p>Expected calibration error <b>{bins.ece:.3f}</b>. Mean confidence {mean:.3f}, accuracy {right:.3f}: "
+        f"the classifier is {tendency} on the whole.</p></div>"
+    )
+
+
+def mistakes_section(
+    labels: np.ndarray,
+    probabilities: np.ndarray,
+    class_names: Sequence[str],
+    *,
+    kind: str,
+    inputs: Sequence[Any],
+    where: Sequence[str],
+    most: int = 12,
+) -> str:
+    """The most confident wrong answers with their text or picture."""
+    predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    wrong = np.flatnonzero(predicted != labels)
+    if not len(wrong):
+        return "<p>No mistake among these examples.</p>"
+    items = []
+    for i in wrong[np.argsort(-confidence[wrong], kind="stable")][:most]:
+        true = probabilities[i, labels[i]]
+        verdict = (
+            f"<p><b>{escape(class_names[predicted[i]])}</b> with {confidence[i]:.3f}, "
+            f"true: <b>{escape(class_names[labels[i]])}</b> with {true:.3f}</p>"
+        )
+        shown = _text(inputs[i]) if kind == "text" else _picture(inputs[i], where[i])
+        place = f'<div class="muted">{escape(where[i])}</div>'
+        items.append(f"<li>{verdict}{shown}{place}</li>" if kind == "text" else f"<li>{shown}{verdict}{place}</li>")
+    return (
+        f"<p>{len(wrong):,} of {len(labels):,} answers are wrong; these {len(items)} with the highest confidence.</p>"
+        f'<ol class="mistakes {kind}">{"".join(items)}</ol>'
+    )
+
+
+def _text(text: str) -> str:
+    cut = text if len(text) <= _TEXT_LENGTH else text[:_TEXT_LENGTH].rstrip() + " …"
+    return f'<blockquote dir="auto">{escape(cut)}</blockquote>'
+
+
+def _picture(image: Any, where: str) -> str:
+    try:
+        address, small = data_address(image)
+    except OSError as error:
+        return f'<p class="muted">This picture cannot be shown: {escape(error)}</p>'
+    mark = ' class="pixels"' if small else ""
+    return f'<img src="{address}" alt="{escape(where)}"{mark}>'

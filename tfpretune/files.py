@@ -1,0 +1,198 @@
+"""Files and folders that are whole or not there: temporary name, fsync, rename; a folder's manifest is its seal."""
+
+import contextlib
+import errno
+import glob
+import hashlib
+import json
+import os
+import platform
+import secrets
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from tfpretune.config import RunError
+
+MANIFEST = "manifest.json"
+
+
+def write_atomic(path: Path | str, data: bytes | str) -> None:
+    """Writes one file; a reader sees the old content or the new, never a part, also after a power cut.
+
+    Args:
+        path: the file; its folder is created when missing.
+        data: the whole content; text is written as UTF-8 without changing line ends.
+
+    Raises:
+        RunError: the disk is full; the old file is unharmed.
+    """
+    path = Path(path)
+    content = data.encode("utf-8") if isinstance(data, str) else data
+    temporary = _temporary(path)
+    with _full_disk_named(path, needed=len(content)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with temporary.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        _sync(path.parent)
+
+
+@contextlib.contextmanager
+def atomic_folder(final: Path | str, *, replace: bool = False) -> Iterator[Path]:
+    """Gives an empty folder `.tmp-NAME-…` beside `final`; when the block ends well it becomes `final`, with a manifest.
+
+    An error inside the block removes the temporary folder and leaves `final` as it was. What a killed process of this
+    machine left behind under the same name is removed too.
+
+    Args:
+        final: the folder to create; its parent is created when missing.
+        replace: put the new folder in the place of an old one. Between the two renames there is a moment with neither.
+
+    Yields:
+        The temporary folder.
+
+    Raises:
+        RunError: `final` exists and `replace` is False, or the disk is full.
+    """
+    final = Path(final)
+    if final.exists() and not replace:
+        raise RunError(f"{final} exists already: give another name or remove it first")
+    temporary = _temporary(final)
+    _remove_leftovers(final)
+    with _full_disk_named(final):
+        temporary.mkdir(parents=True)
+        try:
+            yield temporary
+            _write_manifest(temporary)
+            _move(temporary, final, replace)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+
+
+def check_manifest(folder: Path | str) -> None:
+    """Compares a folder with its manifest, every byte of every file.
+
+    Raises:
+        RunError: names the first file that is missing, changed, extra or unlisted, or the manifest that cannot be read.
+    """
+    folder = Path(folder)
+    listed = _read_manifest(folder)
+    found = set(_names(folder))
+    for name in sorted(listed.keys() | found):
+        if name not in listed:
+            raise RunError(f"{folder / name} is not in the manifest: the folder was changed after it was written")
+        if name not in found:
+            raise RunError(f"{folder / name} is missing: the manifest lists it")
+        if _entry(folder / name) != listed[name]:
+            raise RunError(f"{folder / name} is damaged: its sha256 or size is not the one in the manifest")
+
+
+def _read_manifest(folder: Path) -> dict[str, dict[str, object]]:
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise RunError(f"{path} is missing: {folder} was not written to the end, or not by tfpretune")
+    try:
+        files = json.loads(path.read_bytes())["files"]
+    except (ValueError, KeyError, TypeError):
+        files = None
+    if not isinstance(files, dict):
+        raise RunError(f'{path} is damaged: expected {{"files": {{name: {{"sha256", "bytes"}}}}}}')
+    return files
+
+
+def _write_manifest(folder: Path) -> None:
+    """Writes the sums, then forces every file and folder to the disk, so that the rename can be the commit."""
+    names = _names(folder)
+    entries = {name: _entry(folder / name) for name in names}
+    (folder / MANIFEST).write_text(json.dumps({"files": entries}, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    for name in [*names, MANIFEST]:
+        _sync(folder / name)
+    for parent, _, _ in os.walk(folder, topdown=False):
+        _sync(Path(parent))
+
+
+def _move(temporary: Path, final: Path, replace: bool) -> None:
+    old = _temporary(final) if replace and final.exists() else None
+    if old:
+        final.rename(old)
+    try:
+        temporary.rename(final)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+            raise
+        raise RunError(f"{final} was written by another process in the meantime: try again") from error
+    _sync(final.parent)
+    if old:
+        shutil.rmtree(old)
+
+
+def _names(folder: Path) -> list[str]:
+    """Returns all files below `folder` but the manifest, as sorted relative paths with `/`; a link counts as a file."""
+    names = []
+    for parent, folders, files in os.walk(folder):
+        links = [name for name in folders if os.path.islink(os.path.join(parent, name))]
+        names += [Path(parent, name).relative_to(folder).as_posix() for name in files + links]
+    return sorted(name for name in names if name != MANIFEST)
+
+
+def _entry(path: Path) -> dict[str, object]:
+    if not path.is_file():
+        return {}
+    with path.open("rb") as file:
+        return {"sha256": hashlib.file_digest(file, "sha256").hexdigest(), "bytes": path.stat().st_size}
+
+
+def _temporary(path: Path) -> Path:
+    return path.parent / f"{_prefix(path)}{os.getpid()}-{secrets.token_hex(4)}"
+
+
+def _prefix(path: Path) -> str:
+    return f".tmp-{path.name}-{platform.node()}-"
+
+
+def _remove_leftovers(final: Path) -> None:
+    for folder in final.parent.glob(glob.escape(_prefix(final)) + "*"):
+        process = folder.name.removeprefix(_prefix(final)).partition("-")[0]
+        if process.isdecimal() and not _is_alive(int(process)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # it lives and belongs to somebody else
+        return True
+    return True
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _full_disk_named(path: Path, needed: int | None = None) -> Iterator[None]:
+    """Turns "No space left on device", from Python, HDF5 or TensorFlow, into a RunError with the path and the sizes."""
+    try:
+        yield
+    except Exception as error:
+        full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+        if isinstance(error, RunError) or not (full or "No space left on device" in str(error)):
+            raise
+        folder = next(parent for parent in path.absolute().parents if parent.exists())
+        free = f"{shutil.disk_usage(folder).free} bytes are free in {folder}"
+        size = "" if needed is None else f"needs {needed} bytes and "
+        raise RunError(f"{path}: the disk is full: {size}{free}") from error

@@ -1,0 +1,123 @@
+"""Checkpoints: every variable of a run in one file, written atomically, checked by sha256, loaded with a report."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import safetensors.numpy
+
+from tfpretune.config import RunError
+from tfpretune.files import atomic_folder, check_manifest
+
+_NAME = re.compile(r"step-(\d{8})")
+
+
+class LoadReport(NamedTuple):
+    """What a file had for a model.
+
+    Attributes:
+        loaded: names of the variables that were set.
+        missing: variables of the model that the file lacks.
+        mismatched: variables of another shape, with both shapes.
+        unused: arrays of the file that the model has no place for.
+    """
+
+    loaded: list[str]
+    missing: list[str]
+    mismatched: list[str]
+    unused: list[str]
+
+    def require_all(self, where: Path) -> None:
+        """Raises RunError unless every variable was loaded."""
+        if self.missing or self.mismatched or self.unused or not self.loaded:
+            faults = [f"{label}: {', '.join(names[:5])}" for label, names in zip(self._fields[1:], self[1:], strict=True) if names]
+            total = len(self.loaded) + len(self.missing) + len(self.mismatched)
+            raise RunError(f"{where} does not fit the model, {len(self.loaded)} of {total} variables loaded; {'; '.join(faults)}")
+
+
+def run_variables(model: keras.Model) -> dict[str, keras.Variable]:
+    """Returns all that a run must not lose: weights, normalisation statistics, dropout seeds, optimizer state."""
+    optimizer = getattr(model, "optimizer", None)
+    groups = {"model": model.variables, "optimizer": optimizer.variables if optimizer is not None else []}
+    metrics = {id(variable) for metric in model.metrics for variable in metric.variables}
+    return {
+        f"{group}/{index:05d}/{variable.name}": variable
+        for group, variables in groups.items()
+        for index, variable in enumerate(v for v in variables if id(v) not in metrics)
+    }
+
+
+def restore(variables: dict[str, keras.Variable], arrays: dict[str, np.ndarray]) -> LoadReport:
+    """Sets the variables that fit and says which did not."""
+    report = LoadReport([], [], [], [name for name in arrays if name not in variables])
+    for name, variable in variables.items():
+        if name not in arrays:
+            report.missing.append(name)
+        elif tuple(arrays[name].shape) != tuple(variable.shape):
+            report.mismatched.append(f"{name} {tuple(arrays[name].shape)} for {tuple(variable.shape)}")
+        else:
+            variable.assign(arrays[name])
+            report.loaded.append(name)
+    return report
+
+
+class CheckpointFolder:
+    """The checkpoints of one run: `step-00000500/{state.safetensors, progress.json, manifest.json}`.
+
+    Args:
+        folder: where they lie.
+        keep: how many of the newest stay; the best one stays, too.
+    """
+
+    def __init__(self, folder: Path, *, keep: int = 1):
+        self.folder = Path(folder)
+        self.keep = keep
+
+    def steps(self) -> list[int]:
+        """Returns the steps that have a finished checkpoint, rising."""
+        if not self.folder.is_dir():
+            return []
+        found = (_NAME.fullmatch(path.name) for path in self.folder.iterdir())
+        return sorted(int(match[1]) for match in found if match)
+
+    def path(self, step: int) -> Path:
+        """Returns the folder of one checkpoint."""
+        return self.folder / f"step-{step:08d}"
+
+    def save(self, model: keras.Model, step: int, progress: dict[str, Any], *, best_step: int | None = None) -> Path:
+        """Writes a checkpoint, then removes the ones that are neither new nor the best."""
+        arrays = {name: np.ascontiguousarray(variable.numpy()) for name, variable in run_variables(model).items()}
+        with atomic_folder(self.path(step)) as temporary:
+            safetensors.numpy.save_file(arrays, temporary / "state.safetensors")
+            (temporary / "progress.json").write_text(json.dumps(progress | {"step": step}), "utf-8")
+        for old in self.steps()[: -self.keep]:
+            if old != best_step:
+                shutil.rmtree(self.path(old))
+        return self.path(step)
+
+    def load(self, model: keras.Model, step: int) -> dict[str, Any]:
+        """Restores a checkpoint into a compiled model and returns its progress.
+
+        Raises:
+            RunError: a file is missing or changed, or the variables do not fit.
+        """
+        path = self.path(step)
+        check_manifest(path)
+        arrays = safetensors.numpy.load_file(path / "state.safetensors")
+        restore(run_variables(model), arrays).require_all(path)
+        return json.loads((path / "progress.json").read_text("utf-8"))
+
+    def load_newest(self, model: keras.Model) -> dict[str, Any] | None:
+        """Restores the newest checkpoint that is whole, with a warning for each that is not; None where there is none."""
+        for step in reversed(self.steps()):
+            try:
+                check_manifest(self.path(step))
+            except RunError as error:
+                print(f"warning: checkpoint skipped: {error}", flush=True)
+                continue
+            return self.load(model, step)
+        return None

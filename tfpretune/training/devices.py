@@ -1,0 +1,55 @@
+"""Which devices a run uses, and which number format they are good at."""
+
+from pathlib import Path
+
+import tensorflow as tf
+
+from tfpretune.config import UsageError
+
+
+def make_strategy(replicas: int = 0) -> tf.distribute.Strategy:
+    """Returns the strategy for `replicas` copies of the model.
+
+    0 takes all GPUs, or the CPU. With more replicas than GPUs and no GPU at all, logical CPUs are made, to try things out;
+    that must happen before TensorFlow has touched a device.
+
+    Raises:
+        UsageError: more replicas than GPUs, or logical CPUs asked for too late.
+    """
+    gpus = tf.config.list_physical_devices("GPU")
+    if replicas < 0:
+        raise UsageError(f"--devices.replicas must not be negative, received {replicas}")
+    if gpus and replicas > len(gpus):
+        raise UsageError(f"--devices.replicas {replicas}: this machine has {len(gpus)} GPUs")
+    wanted = replicas or max(1, len(gpus))
+    if wanted == 1:
+        return tf.distribute.get_strategy()
+    if not gpus:
+        cpu = tf.config.list_physical_devices("CPU")[0]
+        try:
+            tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * wanted)
+        except RuntimeError:
+            have = len(tf.config.list_logical_devices("CPU"))
+            if have < wanted:
+                raise UsageError(f"--devices.replicas {wanted}: TensorFlow already runs with {have} logical CPUs") from None
+    kind = "GPU" if gpus else "CPU"
+    return tf.distribute.MirroredStrategy([f"{kind}:{index}" for index in range(wanted)])
+
+
+def resolve_precision(precision: str) -> str:
+    """Turns "auto" into "mixed_bfloat16" where the processor multiplies bfloat16 itself, and into "float32" elsewhere."""
+    if precision != "auto":
+        return precision
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        capability = tf.config.experimental.get_device_details(gpus[0]).get("compute_capability", (0, 0))
+        return "mixed_bfloat16" if capability >= (8, 0) else "float32"
+    return "mixed_bfloat16" if _cpu_has_bfloat16() else "float32"
+
+
+def _cpu_has_bfloat16() -> bool:
+    info = Path("/proc/cpuinfo")
+    if not info.exists():
+        return False
+    flags = info.read_text().partition("flags")[2].partition("\n")[0].split()
+    return "avx512_bf16" in flags or "amx_bf16" in flags

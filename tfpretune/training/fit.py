@@ -1,0 +1,163 @@
+"""`fit`: checks, resume, callbacks, `keras.Model.fit`."""
+
+import dataclasses
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import filelock
+import keras
+import tensorflow as tf
+
+from tfpretune import config
+from tfpretune.config import RunConfig, UsageError
+from tfpretune.data.batches import StepIndexed
+from tfpretune.files import write_atomic
+from tfpretune.training.callbacks import Checkpoints, NonFiniteGuard, ScalarLog, optimizer_step
+from tfpretune.training.checkpoints import CheckpointFolder
+from tfpretune.training.jit import choose_jit
+from tfpretune.training.optimizers import make_optimizer
+
+MAY_DIFFER = ("save_every_steps", "resume", "dry_run", "jit")
+
+
+@dataclasses.dataclass(frozen=True)
+class FitResult:
+    """What a run came to.
+
+    Attributes:
+        steps: optimizer steps made in all, those before a resume included.
+        seconds: wall time of this call.
+        best_step: step of the best validation figure; None without validation.
+        best: that figure.
+        curves: name -> (step, value) pairs; validation figures start with `val_`.
+        stopped_early: the patience ran out before the last step.
+    """
+
+    steps: int
+    seconds: float
+    best_step: int | None
+    best: float | None
+    curves: dict[str, list[tuple[int, float]]]
+    stopped_early: bool
+
+
+def fit(
+    model: keras.Model,
+    batches: StepIndexed,
+    run: RunConfig,
+    *,
+    validation: tf.data.Dataset | None = None,
+    monitor: str = "val_loss",
+    mode: str = "min",
+    patience: int = 0,
+    restore_best: bool = False,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> FitResult:
+    """Trains a model for the steps that `run` says, from where the last run in `run.out_dir` stopped.
+
+    Args:
+        model: an `Objective`. If it is not compiled, it is compiled from `run`.
+        batches: the training batches, by step.
+        run: the settings; saved as `OUT_DIR/config.json`.
+        validation: batches to evaluate on after each save interval.
+        monitor: the figure that decides which checkpoint is the best.
+        mode: "min" or "max".
+        patience: stop after so many intervals without a better figure; 0 never stops early.
+        restore_best: end with the weights of the best checkpoint instead of the last.
+        callbacks: more Keras callbacks; `ScalarLog`, `NonFiniteGuard` and `Checkpoints` are always there.
+
+    Raises:
+        UsageError: the folder belongs to a run with other settings, or another process runs in it.
+        RunError: the loss or the gradient stopped being a number.
+    """
+    out_dir = Path(run.out_dir)
+    out_dir.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(out_dir / ".lock", timeout=0)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        raise UsageError(f"{out_dir} is in use by another run: choose another --out-dir or wait") from None
+    try:
+        return _fit(model, batches, run, validation, monitor, mode, patience, restore_best, callbacks)
+    finally:
+        lock.release()
+
+
+def _fit(model, batches, run, validation, monitor, mode, patience, restore_best, callbacks) -> FitResult:  # noqa: PLR0913
+    started = time.perf_counter()
+    out_dir = Path(run.out_dir)
+    total = run.total_steps(batches.steps_per_epoch)
+    folder = CheckpointFolder(out_dir / "checkpoints")
+    _check_settings(run, out_dir, folder)
+    if not model.compiled:
+        compile_model(model, batches, run)
+    if not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
+    progress = folder.load_newest(model)
+    step = progress["step"] if progress else 0
+    if step:
+        print(f"resumed from step {step} of {total} ({folder.path(step)})", flush=True)
+    scalars = ScalarLog(out_dir / "logs", batches.batch_size, every_steps=20 if total > 100 else 1)
+    saver = Checkpoints(folder, monitor=monitor, mode=mode, patience=patience, progress=progress)
+    everything = [NonFiniteGuard(batches.batch_size), scalars, *callbacks, saver]
+    stopped = False
+    for first, steps, intervals in _legs(step, total, run.save_every_steps):
+        model.fit(
+            batches.from_step(first, steps * intervals),
+            steps_per_epoch=steps,
+            epochs=intervals,
+            validation_data=validation,
+            callbacks=everything,
+            shuffle=False,
+            verbose=2,
+        )
+        stopped = optimizer_step(model) < first + steps * intervals or (patience > 0 and saver.waited >= patience)
+        if stopped:
+            break
+    done = optimizer_step(model)
+    if restore_best and saver.best_step is not None and saver.best_step != done:
+        folder.load(model, saver.best_step)
+    seconds = time.perf_counter() - started
+    result = FitResult(done, seconds, saver.best_step, saver.best, scalars.curves, stopped and done < total)
+    record = {name: getattr(result, name) for name in ("steps", "seconds", "best_step", "best", "stopped_early")}
+    write_atomic(out_dir / "run.json", json.dumps(record, indent=2) + "\n")
+    return result
+
+
+def compile_model(model: keras.Model, batches: StepIndexed, run: RunConfig) -> None:
+    """Compiles a model as `run` says: optimizer, schedule, clipping, XLA where it helps."""
+    total = run.total_steps(batches.steps_per_epoch)
+    clip_norm = run.optimizer.clip_norm or None
+    model.compile(make_optimizer(run.optimizer, total), clip_norm=clip_norm)
+    if choose_jit(model, batches, run.jit, total):
+        model.compile(make_optimizer(run.optimizer, total), clip_norm=clip_norm, jit_compile=True)
+
+
+def _legs(step: int, total: int, interval: int) -> list[tuple[int, int, int]]:
+    """Splits the steps still to go into (first step, steps an interval, intervals) so that saves fall on multiples."""
+    legs = []
+    if step < total and step % interval:
+        part = min(interval - step % interval, total - step)
+        legs.append((step, part, 1))
+        step += part
+    whole = (total - step) // interval
+    if whole > 0:
+        legs.append((step, interval, whole))
+        step += whole * interval
+    if step < total:
+        legs.append((step, total - step, 1))
+    return legs
+
+
+def _check_settings(run: RunConfig, out_dir: Path, folder: CheckpointFolder) -> None:
+    file = out_dir / "config.json"
+    if folder.steps():
+        if run.resume == "never":
+            raise UsageError(f"{out_dir} holds a run already: choose another --out-dir, or --resume auto to go on with it")
+        old = config.from_json(type(run), file.read_text("utf-8"), where=str(file)) if file.is_file() else run
+        changed = config.differences(old, run, may_differ=MAY_DIFFER)
+        if changed:
+            raise UsageError(f"{out_dir} was started with other settings ({'; '.join(changed)}): choose another --out-dir")
+    write_atomic(file, config.to_json(run))

@@ -1,0 +1,117 @@
+"""Optimizers and learning-rate schedules from settings."""
+
+import math
+import re
+from typing import Any
+
+import keras
+from keras import ops
+
+from tfpretune.config import OptimizerConfig
+
+NOT_DECAYED = ("bias", "gamma", "beta", "scale", "norm", "position_embedding", "mask_token")
+
+
+@keras.saving.register_keras_serializable("tfpretune")
+class WarmUp(keras.optimizers.schedules.LearningRateSchedule):
+    """Rises linearly from 0 to the peak, then stays or falls until the last step.
+
+    Args:
+        peak: the highest rate.
+        total_steps: steps of the whole run.
+        warmup_steps: steps of the rise.
+        schedule: "constant", "linear" (to 0), "cosine" (to 0, half a wave; Loshchilov and Hutter 2016), or "exponential"
+            (to a hundredth of the peak).
+    """
+
+    def __init__(self, peak: float, total_steps: int, *, warmup_steps: int, schedule: str):
+        if schedule not in ("constant", "linear", "cosine", "exponential"):
+            raise ValueError(f"schedule must be constant, linear, cosine or exponential, received {schedule!r}")
+        self.peak = peak
+        self.total_steps = total_steps
+        self.warmup_steps = warmup_steps
+        self.schedule = schedule
+
+    def __call__(self, step: Any) -> Any:
+        """Returns the rate of `step` (0 for the first)."""
+        step = ops.cast(step, "float32")
+        rise = (step + 1.0) / max(1, self.warmup_steps)
+        share = ops.clip((step - self.warmup_steps) / max(1, self.total_steps - self.warmup_steps), 0.0, 1.0)
+        falls = {
+            "constant": ops.ones_like(share),
+            "linear": 1.0 - share,
+            "cosine": 0.5 + 0.5 * ops.cos(math.pi * share),
+            "exponential": ops.exp(math.log(0.01) * share),
+        }
+        return self.peak * ops.minimum(rise, falls[self.schedule]) if self.warmup_steps else self.peak * falls[self.schedule]
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        return {
+            "peak": self.peak,
+            "total_steps": self.total_steps,
+            "warmup_steps": self.warmup_steps,
+            "schedule": self.schedule,
+        }
+
+
+@keras.saving.register_keras_serializable("tfpretune")
+class MultiRateAdamW(keras.optimizers.AdamW):
+    """AdamW whose rate is multiplied for the variables that a pattern fits: one schedule, one state, right on replicas.
+
+    Args:
+        learning_rate: rate or schedule.
+        multipliers: (regular expression on the variable's path, factor) pairs; the first that fits counts.
+        weight_decay: decoupled decay, not multiplied.
+        beta_2: decay of the second moment.
+        epsilon: added to the root of the second moment.
+    """
+
+    def __init__(
+        self,
+        learning_rate: Any = 1e-3,
+        *,
+        multipliers: tuple[tuple[str, float], ...] = (),
+        weight_decay: float = 0.0,
+        beta_2: float = 0.98,
+        epsilon: float = 1e-6,
+        name: str = "multi_rate_adamw",
+    ):
+        super().__init__(learning_rate, weight_decay=weight_decay, beta_2=beta_2, epsilon=epsilon, name=name)
+        self.multipliers = tuple((pattern, float(factor)) for pattern, factor in multipliers)
+
+    def build(self, variables: list[keras.Variable]) -> None:
+        """Creates the slots and looks up each variable's factor."""
+        super().build(variables)
+        self._factors = {self._var_key(variable): self._factor(variable.path) for variable in variables}
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """Updates one variable at its own rate."""
+        super().update_step(gradient, variable, learning_rate * self._factors[self._var_key(variable)])
+
+    def _factor(self, path: str) -> float:
+        return next((factor for pattern, factor in self.multipliers if re.search(pattern, path)), 1.0)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        config = super().get_config()
+        own = ("learning_rate", "weight_decay", "beta_2", "epsilon", "name")
+        return {key: config[key] for key in own} | {"multipliers": self.multipliers}
+
+
+def make_optimizer(config: OptimizerConfig, total_steps: int) -> keras.optimizers.Optimizer:
+    """Builds the optimizer of a run of `total_steps` steps. Clipping is `Objective.compile(clip_norm=…)`'s."""
+    warmup_steps = round(config.warmup * total_steps)
+    rate = WarmUp(config.learning_rate, total_steps, warmup_steps=warmup_steps, schedule=config.schedule)
+    decay = config.weight_decay or None
+    if config.name == "adamw":
+        optimizer = MultiRateAdamW(rate, multipliers=config.multipliers, weight_decay=config.weight_decay)
+    elif config.name == "adam":
+        optimizer = keras.optimizers.Adam(rate)
+    elif config.name == "sgd":
+        optimizer = keras.optimizers.SGD(rate, momentum=0.9, weight_decay=decay)
+    else:
+        optimizer = keras.optimizers.Adagrad(rate)
+    if optimizer.weight_decay:
+        optimizer.exclude_from_weight_decay(var_names=list(NOT_DECAYED))
+    return optimizer

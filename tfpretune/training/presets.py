@@ -1,0 +1,64 @@
+"""The hand-over between the stages: a KerasHub preset folder, for a fine-tuned model with the whole model beside it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from tfpretune.config import UsageError
+from tfpretune.files import atomic_folder, check_manifest
+from tfpretune.finetune import heads  # noqa: F401  registers the layers that a saved model is made of
+
+
+def save_preset(
+    folder: Path | str, model: keras.Model, *, tokenizer: Any = None, task: dict[str, Any] | None = None
+) -> Path:
+    """Writes `model.backbone` in float32, with its tokenizer, as a KerasHub preset.
+
+    Args:
+        folder: where to; an older preset there is replaced in one rename.
+        model: a model with a `backbone`.
+        tokenizer: of a text backbone.
+        task: what a fine-tuned model is for (`kind`, `class_names`, …); with it the whole model is written, too, as
+            `task.keras` and `task.json`.
+
+    Returns:
+        The folder. Anyone can load it with `keras_hub.models.Backbone.from_preset` once tfpretune is imported.
+    """
+    folder = Path(folder)
+    with atomic_folder(folder, replace=folder.exists()) as temporary:
+        in_float32(model.backbone).save_to_preset(str(temporary))
+        if tokenizer is not None:
+            tokenizer.save_to_preset(str(temporary))
+        if task is not None:
+            in_float32(model).save(temporary / "task.keras")
+            (temporary / "task.json").write_text(json.dumps(task, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    return folder
+
+
+def load_task(folder: Path | str) -> tuple[keras.Model, dict[str, Any]]:
+    """Loads the fine-tuned model and its `task.json` from a preset folder, after comparing every byte with its manifest."""
+    folder = Path(folder)
+    if not (folder / "task.json").is_file():
+        raise UsageError(f"{folder} holds no fine-tuned model (task.json is missing): give the preset folder of a fine-tuning run")
+    check_manifest(folder)
+    task = json.loads((folder / "task.json").read_text("utf-8"))
+    return keras.models.load_model(folder / "task.keras", compile=False), task
+
+
+def in_float32(model: keras.Model) -> keras.Model:
+    """Returns a copy of a model whose layers compute in float32; the weights are the same."""
+    config = _without_policies(keras.saving.serialize_keras_object(model))
+    copy = keras.saving.deserialize_keras_object(config)
+    copy.set_weights(model.get_weights())
+    return copy
+
+
+def _without_policies(config: Any) -> Any:
+    """Replaces every dtype policy in a nested config by float32; an input's dtype is a plain name and stays."""
+    if isinstance(config, dict):
+        if config.get("class_name") in ("DTypePolicy", "DTypePolicyMap", "FloatDTypePolicy"):
+            return {"module": "keras", "class_name": "DTypePolicy", "config": {"name": "float32"}, "registered_name": None}
+        return {key: _without_policies(value) for key, value in config.items()}
+    return [_without_policies(item) for item in config] if isinstance(config, list | tuple) else config

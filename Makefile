@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo test check test-long oracle benchmarks lock clean help
+.PHONY: demo test check test-long oracle .venv-oracle benchmarks lock clean help
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -20,10 +20,12 @@ check: .venv/test.stamp  ## ruff, format, mypy, import-linter
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-oracle: .venv/oracle.stamp  ## compare with PyTorch and Transformers (installs them)
-	$(BIN)/python -m pytest -m oracle
+oracle: .venv-oracle/oracle.stamp  ## compare with PyTorch and Transformers, in an environment of its own
+	.venv-oracle/bin/python -m pytest -m oracle
 
-benchmarks: .venv/test.stamp  ## quality and speed, about an hour
+.venv-oracle: .venv-oracle/oracle.stamp  ## the environment with PyTorch and Transformers
+
+benchmarks: .venv/test.stamp .venv-oracle  ## quality and speed, about an hour
 	$(BIN)/python benchmarks/quality.py
 	$(BIN)/python benchmarks/speed.py
 
@@ -34,11 +36,18 @@ lock:  ## refresh constraints.txt with the newest versions that the ranges allow
 	.venv-lock/bin/python -m pip freeze --all --exclude tfpretune | grep == | sed 's/+.*//' > constraints.txt
 	rm -rf .venv-lock build *.egg-info
 
-.venv/%.stamp: pyproject.toml constraints.txt
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "$$(grep ^pip== constraints.txt || echo 'pip>=25.1')"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable . --group $*
+define install  # the environment, its groups
+	test -x $(1)/bin/python || $(PYTHON) -m venv $(1)
+	$(1)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade "$$(grep ^pip== constraints.txt || echo 'pip>=25.1')"
+	$(1)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable . $(2)
 	@touch $@
+endef
+
+.venv/%.stamp: pyproject.toml constraints.txt
+	$(call install,.venv,--group $*)
+
+.venv-oracle/oracle.stamp: pyproject.toml constraints.txt
+	$(call install,.venv-oracle,--group test --group oracle)
 
 clean:  ## remove the environment and what runs left
-	rm -rf .venv runs saved_models build *.egg-info
+	rm -rf .venv .venv-oracle runs saved_models build *.egg-info

@@ -35,7 +35,7 @@ class Config(RunConfig):
     """Images, labels are not used: demo:NAME, tfds:NAME, images:FOLDER."""
     out_dir: str = "runs/pretrain_image"
     """Folder of the run: settings, checkpoints, logs, preset, report."""
-    epochs: float = 30.0
+    epochs: float = 40.0
     """Passes over the training images; not used when --steps is given."""
     objective: Literal["autoencoder", "denoising", "mae"] = "denoising"
     """What to restore: the image, the clean image, or hidden patches."""
@@ -49,11 +49,11 @@ class Config(RunConfig):
     """Share of the patches that is hidden; 0.75 in the paper of mae."""
     noise_stddev: float = 0.2
     """Gaussian noise of denoising, in units of the pixel range."""
-    shift: int = 2
+    shift: int = 3
     """denoising: the input is moved by up to so many pixels; the target is not, so the features learn to see through it."""
-    rotate_degrees: float = 15.0
+    rotate_degrees: float = 30.0
     """denoising: largest angle by which the input is turned."""
-    scale: float = 0.1
+    scale: float = 0.2
     """denoising: largest zoom of the input, as a share of the size."""
     optimizer: OptimizerConfig = OptimizerConfig(learning_rate=3e-3, weight_decay=0.05)
 

@@ -117,16 +117,22 @@ Settings = TypeVar("Settings")
 def parse(config_class: type[Settings], args: list[str] | None = None, *, description: str | None = None) -> Settings:
     """Reads settings from the command line; `--config OLD/config.json` gives the defaults.
 
-    A misspelt option is refused with the nearest name and exit code 2, values that cannot work likewise.
+    A misspelt option is refused with the nearest name and exit code 2, values that cannot work likewise. `--epochs` alone
+    puts a default of `--steps` aside.
     """
     import tyro
 
     args = list(sys.argv[1:] if args is None else args)
+    about = f"{description or config_class.__doc__}\n\nSettings of an earlier run: --config OLD/config.json"
     try:
         defaults = _take_config_option(config_class, args)
+        _refuse_unknown_options(config_class, args)
         if defaults is None:
-            return tyro.cli(config_class, args=args, description=description)
-        return tyro.cli(config_class, args=args, default=defaults, description=description)
+            settings = tyro.cli(config_class, args=args, description=about)
+        else:
+            settings = tyro.cli(config_class, args=args, default=defaults, description=about)
+        given = {arg.partition("=")[0] for arg in args} & {"--epochs", "--steps"}
+        return dataclasses.replace(settings, steps=0) if given == {"--epochs"} else settings  # type: ignore[type-var]
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None
@@ -148,6 +154,16 @@ def run(config_class: type[Settings], main: typing.Callable[[Settings], Any], de
 def to_json(settings: Any) -> str:
     """Returns the settings as JSON, one field a line."""
     return json.dumps(dataclasses.asdict(settings), indent=2, ensure_ascii=False) + "\n"
+
+
+def read_config(config_class: type[Settings], path: Path | str) -> Settings:
+    """Reads the settings that a run left in its `config.json`."""
+    try:
+        return from_json(config_class, Path(path).read_text("utf-8"), where=str(path))
+    except OSError as error:
+        raise UsageError(f"--config {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"{path} is not UTF-8") from None
 
 
 def from_json(config_class: type[Settings], text: str, *, where: str) -> Settings:
@@ -172,15 +188,40 @@ def _flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
+def option_names(config_class: Any, prefix: str = "--") -> list[str]:
+    """Returns the options of a settings class as they are typed: `--optimizer.learning-rate`."""
+    names = []
+    for field in dataclasses.fields(config_class):
+        name, kind = prefix + field.name.replace("_", "-"), typing.get_type_hints(config_class)[field.name]
+        if dataclasses.is_dataclass(kind):
+            names += option_names(kind, f"{name}.")
+        else:
+            head, dot, last = name.rpartition(".")
+            names += [name] + ([f"{head}{dot}no-{last}" if dot else f"--no-{name[2:]}"] if kind is bool else [])
+    return names
+
+
+def _refuse_unknown_options(config_class: Any, args: list[str]) -> None:
+    """Names the nearest option, also when the typist left out the group: --lerning-rate is --optimizer.learning-rate."""
+    known = {name: name for name in option_names(config_class)}
+    by_last = {f"--{name.rpartition('.')[2]}": name for name in known if "." in name}
+    for arg in args:
+        option = arg.partition("=")[0].replace("_", "-")
+        if not option.startswith("--") or option in known or option in ("--help", "--"):
+            continue
+        near = difflib.get_close_matches(option, [*known, *by_last], n=1)
+        hint = f", did you mean {(known | by_last)[near[0]]}?" if near else "; --help lists them"
+        raise UsageError(f"unknown option {option}{hint}")
+
+
 def _take_config_option(config_class: type[Settings], args: list[str]) -> Any:
     for index, arg in enumerate(args):
         if arg == "--config" or arg.startswith("--config="):
             path = arg.partition("=")[2] or (args[index + 1] if index + 1 < len(args) else "")
+            if not path:
+                raise UsageError("--config needs the path of a config.json")
             del args[index : index + (1 if "=" in arg else 2)]
-            file = Path(path)
-            if not file.is_file():
-                raise UsageError(f"--config {path}: no such file")
-            return from_json(config_class, file.read_text("utf-8"), where=path)
+            return read_config(config_class, path)
     return None
 
 
@@ -201,7 +242,8 @@ def _build(config_class: Any, values: Any, where: str) -> Any:
             continue
         value = _tuples(value)
         if not _fits(value, kind):
-            raise UsageError(f"{where}: field {key!r} expects {getattr(kind, '__name__', kind)}, received {value!r}")
+            name = kind.__name__ if isinstance(kind, type) else str(kind).removeprefix("typing.")
+            raise UsageError(f"{where}: field {key!r} expects {name}, received {value!r}")
         built[key] = value
     try:
         return config_class(**built)

@@ -66,7 +66,7 @@ class EncoderBlock(keras.layers.Layer):
         batch, length = tf.unstack(tf.shape(inputs))[:2]
         x = tf.reshape(inputs, (-1, self.hidden_dim))
         heads = [
-            tf.transpose(tf.reshape(part, (batch, length, self.num_heads, -1)), (0, 2, 1, 3))
+            tf.transpose(tf.reshape(part, (batch, length, self.num_heads, self.hidden_dim // self.num_heads)), (0, 2, 1, 3))
             for part in tf.split(self.query_key_value(self.attention_norm(x)), 3, axis=-1)
         ]
         query, key, value = heads  # (batch, heads, length, hidden_dim / heads)

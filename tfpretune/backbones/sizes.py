@@ -1,5 +1,6 @@
 """Backbones by name and size, fresh or from a preset."""
 
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -74,7 +75,7 @@ def load_backbone(preset: str, *, dtype: Any = None, random_weights: bool = Fals
     try:
         return keras_hub.models.Backbone.from_preset(str(preset), load_weights=not random_weights, dtype=dtype)
     except (ValueError, OSError) as error:
-        raise UsageError(f"--preset {preset}: {str(error).splitlines()[0]}") from error
+        raise UsageError(_preset_fault(preset, error)) from error
 
 
 def load_tokenizer(preset: str) -> Any:
@@ -82,7 +83,13 @@ def load_tokenizer(preset: str) -> Any:
     try:
         return keras_hub.tokenizers.Tokenizer.from_preset(str(preset))
     except (ValueError, OSError) as error:
-        raise UsageError(f"--preset {preset}: {str(error).splitlines()[0]}") from error
+        raise UsageError(_preset_fault(preset, error)) from error
+
+
+def _preset_fault(preset: str, error: Exception) -> str:
+    if Path(preset).is_dir():
+        return f"--preset {preset}: not a preset of the right kind: {str(error).splitlines()[0]}"
+    return f"--preset {preset}: no such folder, and no preset that KerasHub knows"
 
 
 def _look_up(table: dict[str, tuple[int, ...]], key: str, name: str) -> tuple[int, ...]:

@@ -32,7 +32,10 @@ def mask_tokens(
         raise ValueError(f"mask_rate must be in (0, 1], received {mask_rate}")
     batch, length = tf.unstack(tf.shape(token_ids))
     static_length = token_ids.shape[1]
-    slots = max(1, round(static_length * mask_rate)) if static_length else tf.cast(tf.cast(length, tf.float32) * mask_rate + 1, tf.int32)
+    if static_length:
+        slots = max(1, round(static_length * mask_rate))
+    else:
+        slots = tf.minimum(length, tf.cast(tf.cast(length, tf.float32) * mask_rate, tf.int32) + 1)
     seeds = tf.random.experimental.stateless_split(seed, 3)
     candidates = tf.ones_like(token_ids, tf.bool)
     for special in special_token_ids:

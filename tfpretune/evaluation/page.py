@@ -34,7 +34,7 @@ nav { display: flex; flex-wrap: wrap; gap: .25rem 1rem; margin: .75rem 0 0; font
 a { color: rgb(var(--right)); }
 .notes { margin: 1.25rem 0 0; padding: .75rem 1rem; background: var(--soft); border-left: 3px solid rgb(var(--wrong)); }
 .notes p:last-child { margin: 0; }
-.headline { display: grid; grid-template-columns: repeat(auto-fill, minmax(9.5rem, 1fr)); gap: 1rem 1.5rem;
+.headline { display: grid; grid-template-columns: repeat(auto-fill, minmax(10.5rem, 1fr)); gap: 1rem 1.5rem;
   margin: 1.75rem 0 0; }
 .headline div { display: flex; flex-direction: column; }
 .headline dt { color: var(--muted); font-size: .875rem; }
@@ -52,13 +52,13 @@ th, td { overflow-wrap: normal; }
 .confusion { border-collapse: separate; border-spacing: 2px; }
 .confusion th, .confusion td { border: 0; }
 .confusion tbody th { max-width: 14rem; padding-left: .25rem; }
-.confusion td { text-align: center; min-width: 2.9rem; padding: .4rem .5rem; border-radius: 3px;
+.confusion tbody td { text-align: center; min-width: 2.9rem; padding: .4rem .5rem; border-radius: 3px;
   background: var(--soft); }
 .confusion td.right { background: rgb(var(--right) / var(--share)); }
 .confusion td.wrong { background: rgb(var(--wrong) / var(--share)); }
 .confusion thead th { text-align: center; padding: .2rem .35rem; }
-.charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 20rem), 1fr)); gap: 2rem 2.5rem; }
-figure { margin: 0; min-width: 0; max-width: 30rem; }
+.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 20rem), 1fr)); gap: 2rem 2.5rem; }
+figure { margin: 0; min-width: 0; max-width: 32rem; }
 figure > svg { display: block; width: 100%; height: auto; }
 svg * { stroke-linejoin: round; stroke-linecap: butt; }
 svg text { font-family: system-ui, -apple-system, "Segoe UI", "Noto Sans", sans-serif; }
@@ -75,13 +75,14 @@ svg text { font-family: system-ui, -apple-system, "Segoe UI", "Noto Sans", sans-
 .mistakes img { display: block; width: 8rem; height: 8rem; object-fit: contain; object-position: left;
   margin: 0 0 .4rem; }
 .pixels { image-rendering: pixelated; }
-.strip { max-width: 60rem; }
-.strip img { display: block; width: 100%; height: auto; max-width: 60rem; }
+.strip { width: 100%; max-width: 60rem; margin: 0 0 1rem; }
+.strip img { display: block; width: 100%; height: auto; }
 .strip th { white-space: nowrap; vertical-align: middle; }
 .strip td { width: 100%; }
 @media (max-width: 34rem) { body { padding-top: 1.25rem; } h1 { font-size: 1.4rem; }
   .mistakes.image { grid-template-columns: 1fr 1fr; } .mistakes img { width: 100%; }
-  .strip th, .strip td { display: block; border: 0; padding: .15rem 0; } }
+  .strip, .strip caption, .strip tbody, .strip tr, .strip th, .strip td { display: block; }
+  .strip th, .strip td { border: 0; padding: .15rem 0; } }
 @media print { nav { display: none; } h2, figure, li { break-inside: avoid; } }
 """
 
@@ -95,8 +96,8 @@ class Section:
 
 
 def escape(text: object) -> str:
-    """Text that may stand in HTML, in an attribute too. Control characters become U+FFFD."""
-    return html.escape(re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]", "\ufffd", str(text)))
+    """Text that may stand in HTML, in an attribute too. Control characters and half surrogates become U+FFFD."""
+    return html.escape(re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]", "\ufffd", str(text)))
 
 
 def render_page(title: str, *, lead: str, notes: Sequence[str], headline: str, sections: Sequence[Section]) -> str:
@@ -137,8 +138,11 @@ def headline_numbers(numbers: Sequence[tuple[str, str, str]]) -> str:
 
 
 def html_table(table: Table, *, wide: bool = False) -> str:
-    """A table with a caption and header cells, in a box that scrolls sideways on a narrow screen."""
-    marks = [' class="number"' if number else "" for number in table.numeric()]
+    """A table with a caption and header cells, in a box that scrolls sideways on a narrow screen.
+
+    With `wide` long cells break into lines instead, and nothing is aligned right.
+    """
+    marks = [' class="number"' if number and not wide else "" for number in table.numeric()]
     head = "".join(f'<th scope="col"{mark}>{escape(c)}</th>' for c, mark in zip(table.columns, marks, strict=True))
     rows = []
     for row in table.texts():

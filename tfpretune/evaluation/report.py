@@ -2,19 +2,22 @@
 
 import datetime
 import importlib.metadata
+import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from tfpretune.config import RunError
 from tfpretune.evaluation import sections
 from tfpretune.evaluation.figures import Axis, Line, line_chart
-from tfpretune.evaluation.files import metrics_json, write_files
 from tfpretune.evaluation.metrics import check_predictions, classification_metrics, confusion_matrix
 from tfpretune.evaluation.page import Section, escape, headline_numbers, html_table, render_page
 from tfpretune.evaluation.pictures import Pictures, strip_address
-from tfpretune.evaluation.tables import Table, show
+from tfpretune.evaluation.tables import Table
+from tfpretune.files import write_atomic
 
 Curves = Mapping[str, Mapping[str, Sequence[tuple[int, float]]]]
 """Title of the chart -> name of the line -> (step, value) pairs."""
@@ -126,14 +129,20 @@ def write_pretraining_report(
         Section("Results", "".join(html_table(table) for table in tables)),
         Section("What was run", _settings(settings)),
     ]
-    headline = headline_numbers([(name.replace("_", " "), show(float(value)), "") for name, value in metrics.items()])
+    headline = headline_numbers([(name.replace("_", " "), _short(value), "") for name, value in metrics.items()])
     page = render_page(title, lead=_written(), notes=notes, headline=headline, sections=parts)
     return _write(out_dir, page, metrics)
 
 
 def _write(out_dir: str | Path, page: str, metrics: Mapping[str, float]) -> Path:
+    """Writes the page and then the numbers, when nothing but the disk can fail any more."""
+    bad = {name: value for name, value in metrics.items() if not math.isfinite(value)}
+    if bad:
+        raise RunError(f"metrics.json: expected finite numbers, received {bad}")
+    numbers = json.dumps({name: float(value) for name, value in metrics.items()}, indent=2, ensure_ascii=False)
     folder = Path(out_dir) / "report"
-    write_files(folder, {"metrics.json": metrics_json(metrics), "index.html": page})
+    write_atomic(folder / "index.html", page)
+    write_atomic(folder / "metrics.json", (numbers + "\n").encode("utf-8", "replace"))
     return folder / "index.html"
 
 
@@ -149,7 +158,7 @@ def _headline(metrics: Mapping[str, float]) -> str:
     for key, name in named.items():
         if key in metrics:
             low, high = metrics.get(f"{key}_low"), metrics.get(f"{key}_high")
-            interval = f"95 % interval {low:.3f} to {high:.3f}" if low is not None and high is not None else ""
+            interval = f"95 %: {low:.3f} to {high:.3f}" if low is not None and high is not None else ""
             numbers.append((name, f"{metrics[key]:.3f}", interval))
     return headline_numbers(numbers)
 
@@ -208,6 +217,11 @@ def _versions() -> list[tuple[str, str]]:
         except importlib.metadata.PackageNotFoundError:
             continue
     return rows
+
+
+def _short(value: float) -> str:
+    """Four digits that count: 21.32, 0.0123, 4,000."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def _written() -> str:

@@ -29,7 +29,8 @@ def confusion_section(confusion: np.ndarray, class_names: Sequence[str]) -> str:
 
 
 def _confusion_table(confusion: np.ndarray, class_names: Sequence[str]) -> str:
-    short = len(class_names) <= 6 and max(len(name) for name in class_names) <= 14
+    longest = max(len(name) for name in class_names)
+    short = longest <= 3 or (longest <= 14 and len(class_names) <= 6)
     names = [escape(name) for name in class_names]
     shown = names if short else [f'<abbr title="{name}">{i}</abbr>' for i, name in enumerate(names)]
     heads = "".join(f'<th scope="col">{name}</th>' for name in shown)
@@ -56,8 +57,8 @@ def _confused_pairs(confusion: np.ndarray, class_names: Sequence[str], *, most: 
     for true, predicted in zip(*np.unravel_index(order, wrong.shape), strict=True):
         if wrong[true, predicted]:
             share = f"{wrong[true, predicted] / confusion[true].sum():.1%}"
-            rows.append((class_names[true], class_names[predicted], int(wrong[true, predicted]), share))
-    columns = ("true class", "predicted as", "examples", "share of the true class")
+            rows.append((f"{class_names[true]} → {class_names[predicted]}", int(wrong[true, predicted]), share))
+    columns = ("true → predicted", "examples", "share of the true class")
     return html_table(Table("Most often confused", columns, rows)) if rows else ""
 
 
@@ -113,12 +114,12 @@ def calibration_section(labels: np.ndarray, probabilities: np.ndarray) -> str:
     right = float((probabilities.argmax(axis=1) == labels).mean())
     alt = f"Reliability diagram: mean confidence {mean:.3f}, accuracy {right:.3f}, calibration error {bins.ece:.3f}"
     chart = reliability_chart(bins, name="reliability", alt=alt)
-    tendency = "over-confident" if mean > right else "not over-confident"
+    tendency = "over-confident" if mean > right else "under-confident"
     return (
         f'<div class="charts"><figure><h3>Reliability</h3>{chart}<figcaption>Bars: share of right answers in 15 bins '
         f"of confidence; on the dashed line a classifier is right as often as it says.</figcaption></figure>"
         f"<p>Expected calibration error <b>{bins.ece:.3f}</b>. Mean confidence {mean:.3f}, accuracy {right:.3f}: "
-        f"the classifier is {tendency} on the whole.</p></div>"
+        f"the classifier is {tendency} by {abs(mean - right):.3f} on the whole.</p></div>"
     )
 
 

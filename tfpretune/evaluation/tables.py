@@ -30,9 +30,9 @@ class Table:
         return [[show(cell) for cell in row] for row in self.rows]
 
     def numeric(self) -> list[bool]:
-        """For each column whether every cell in it starts as a number does, so that it is aligned right."""
+        """For each column but the first whether all its cells start as numbers do, so that it is aligned right."""
         columns = [[row[i] for row in self.texts() if row[i] != "–"] for i in range(len(self.columns))]
-        return [bool(column) and all(_NUMBER.match(text) for text in column) for column in columns]
+        return [i > 0 and bool(c) and all(_NUMBER.match(text) for text in c) for i, c in enumerate(columns)]
 
     def markdown(self) -> str:
         """The table in Markdown, padded so that it also reads well in a terminal."""
@@ -49,13 +49,15 @@ class Table:
 
 
 def show(cell: Cell) -> str:
-    """A cell as text: 0.8125 as 0.812, 12345 as 12,345, None as a dash."""
+    """A cell as text: 0.8125 as 0.812, 12345 and 12345.0 as 12,345, None as a dash."""
     if cell is None:
         return "–"
     if isinstance(cell, str):
         return cell
     if isinstance(cell, float):
-        return f"{cell:,.3f}" if cell == 0 or 1e-3 <= abs(cell) < 1e7 else f"{cell:.3g}"
+        if abs(cell) >= 1000:
+            return f"{cell:,.0f}"
+        return f"{cell:.3f}" if cell == 0 or abs(cell) >= 1e-3 else f"{cell:.3g}"
     return f"{cell:,}"
 
 

@@ -30,7 +30,8 @@ def start_head_from_probe(model: Supervised, batches: tf.data.Dataset, *, streng
     rows = list(batches)
     labels = np.concatenate([batch["labels"].numpy() for batch in rows])
     found = features_of(model, rows)
-    mean, scale = found.mean(0), (found.std(0) + 1e-6) * np.sqrt(found.shape[1]) / 4.0
+    mean, deviation = found.mean(0), found.std(0)
+    scale = (deviation + 0.01 * deviation.max() + 1e-6) * np.sqrt(found.shape[1]) / 4.0  # near-constant features stay quiet
     probe = LogisticRegression(C=strength, max_iter=2000).fit((found - mean) / scale, labels)
     layer = model.get_layer("logits")
     kernel, bias = np.zeros(layer.kernel.shape, "float32"), np.full(layer.bias.shape, -10.0, "float32")

@@ -90,7 +90,7 @@ class CheckpointFolder:
 
     def save(self, model: keras.Model, step: int, progress: dict[str, Any], *, best_step: int | None = None) -> Path:
         """Writes a checkpoint, then removes the ones that are neither new nor the best."""
-        arrays = {name: np.ascontiguousarray(variable.numpy()) for name, variable in run_variables(model).items()}
+        arrays = {name: np.array(variable.numpy(), order="C") for name, variable in run_variables(model).items()}
         with atomic_folder(self.path(step)) as temporary:
             safetensors.numpy.save_file(arrays, temporary / "state.safetensors")
             (temporary / "progress.json").write_text(json.dumps(progress | {"step": step}), "utf-8")

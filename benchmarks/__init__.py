@@ -1,0 +1,1 @@
+"""Figures beside what a user would pick instead."""

@@ -1,0 +1,84 @@
+"""What is not a training step: input pipeline, tokenizer and masks, tfpretune beside KerasHub; and what bfloat16 changes."""
+
+import dataclasses
+import itertools
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import keras
+import keras_hub
+import tensorflow as tf
+
+from benchmarks.sides.inputs import DECAY, MASK, Sizes, answer, rate, texts, token_rows, vocabulary
+from benchmarks.sides.keras_side import keras_hub_preprocessor, masked_lm, step_indexed
+from tfpretune.backbones import TextEncoderTokenizer
+from tfpretune.data.masking import mask_tokens
+from tfpretune.data.tokens import encode_all
+
+ROWS = 4096
+BATCHES = 200
+CHANGE_STEPS = 50
+
+
+def measure(name: str, dtype: str, sizes: Sizes) -> dict[str, Any]:
+    """Times the "pipeline", or answers with the losses of the "change" that a number format makes."""
+    keras.utils.set_random_seed(sizes.seed)
+    return pipeline(sizes) if name == "pipeline" else change(dtype, sizes)
+
+
+def pipeline(sizes: Sizes) -> dict[str, Any]:
+    """Milliseconds a batch, MB of text a second, masked examples a second: (tfpretune, KerasHub) each."""
+    rows = token_rows(sizes, ROWS)
+    lines = texts(sizes, rows)
+    megabytes = sum(map(len, lines)) / 1e6
+    preprocessor = keras_hub_preprocessor(sizes, slots=sizes.masked)
+    strings = tf.data.Dataset.from_tensor_slices(lines).repeat().batch(sizes.batch_size)
+    drawn = strings.map(preprocessor, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)  # as its `fit` does
+    ours, theirs = TextEncoderTokenizer(vocabulary(sizes)), keras_hub.tokenizers.BertTokenizer(vocabulary(sizes))
+    text, ids = tf.constant(lines), tf.constant(rows)
+    tokenise = tf.function(lambda: theirs(text).flat_values)
+    ids_of = {"vocabulary_size": sizes.vocabulary_size, "mask_token_id": MASK}
+    generator = keras_hub.layers.MaskedLMMaskGenerator(
+        mask_selection_rate=sizes.mask_rate, mask_selection_length=sizes.masked, unselectable_token_ids=[0, 1, 2, 3, 4], **ids_of
+    )
+    seed = tf.constant([sizes.seed, 0])
+    mask_ours = tf.function(lambda: mask_tokens(ids, seed, special_token_ids=(0, 1, 2, 3, 4), mask_rate=sizes.mask_rate, **ids_of))
+    mask_theirs = tf.function(lambda: generator(ids))
+    length = sizes.sequence_length
+    return {
+        "draw_ms": [milliseconds_a_batch(step_indexed(sizes, rows).from_step()), milliseconds_a_batch(drawn)],
+        "tokenise": [rate(lambda: encode_all(ours, lines, sequence_length=length), megabytes), rate(tokenise, megabytes)],
+        "mask": [rate(mask_ours, ROWS), rate(mask_theirs, ROWS)],
+    }
+
+
+def milliseconds_a_batch(batches: Iterable[Any]) -> float:
+    """Draws batches and does nothing with them; the first are not counted."""
+    drawn = iter(batches)
+    for _ in itertools.islice(drawn, 20):
+        pass
+    begin = time.perf_counter()
+    for _ in itertools.islice(drawn, BATCHES):
+        pass
+    return (time.perf_counter() - begin) / BATCHES * 1e3
+
+
+def change(dtype: str, sizes: Sizes) -> dict[str, Any]:
+    """Loss on rows that are not trained on, before and after the same steps: start weights, batches and masks are equal.
+
+    Without dropout: its masks are drawn in the number format of the layer, so they would differ.
+    """
+    model = masked_lm("text_encoder", dtype, dataclasses.replace(sizes, dropout=0.0))
+    model.compile(keras.optimizers.AdamW(1e-3, weight_decay=DECAY), clip_norm=1.0)
+    rows = token_rows(sizes, (CHANGE_STEPS + 4) * sizes.batch_size)
+    cut = CHANGE_STEPS * sizes.batch_size
+    batches, held_out = step_indexed(sizes, rows[:cut]), step_indexed(sizes, rows[cut:]).in_order()
+    before = model.evaluate(held_out, verbose=0, return_dict=True)["loss"]
+    model.fit(batches.from_step(0, CHANGE_STEPS), steps_per_epoch=CHANGE_STEPS, verbose=0, shuffle=False)
+    after = model.evaluate(held_out, verbose=0, return_dict=True)["loss"]
+    return {"before": before, "after": after}
+
+
+if __name__ == "__main__":
+    answer(measure)

@@ -1,0 +1,55 @@
+"""Transformers and PyTorch: the loop that most people write. Runs in .venv-oracle."""
+
+import os
+import time
+from typing import Any
+
+import torch
+import transformers
+
+from benchmarks.sides.inputs import DECAY, RATE, Sizes, answer, masked_rows, token_rows, tokens_per_second
+
+UNMASKED = -100  # the label that the loss leaves out
+
+
+def measure(name: str, dtype: str, sizes: Sizes) -> dict[str, Any]:
+    """Times eager training steps of `BertForMaskedLM` with AdamW; `dtype` "mixed_bfloat16" means autocast."""
+    torch.set_num_threads(os.cpu_count() or 1)
+    torch.manual_seed(sizes.seed)
+    model = transformers.BertForMaskedLM(
+        transformers.BertConfig(
+            vocab_size=sizes.vocabulary_size,
+            hidden_size=sizes.hidden_dim,
+            num_hidden_layers=sizes.num_layers,
+            num_attention_heads=sizes.num_heads,
+            intermediate_size=sizes.intermediate_dim,
+            max_position_embeddings=sizes.sequence_length,
+            hidden_dropout_prob=sizes.dropout,
+            attention_probs_dropout_prob=sizes.dropout,
+        )
+    )
+    model.train()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=DECAY)
+    masked = masked_rows(sizes, token_rows(sizes, sizes.rows))
+    token_ids, positions, mask_ids = (torch.from_numpy(masked[key]).long() for key in ("token_ids", "mask_positions", "mask_ids"))
+    labels = torch.full_like(token_ids, UNMASKED).scatter_(1, positions, mask_ids)
+    losses, ends = [], []
+    for start in range(0, sizes.rows, sizes.batch_size):
+        part = slice(start, start + sizes.batch_size)
+        inputs = {"input_ids": token_ids[part], "attention_mask": torch.ones_like(token_ids[part]), "labels": labels[part]}
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=dtype == "mixed_bfloat16"):
+            loss = model(**inputs).loss
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        losses.append(float(loss))
+        ends.append(time.perf_counter())
+    return {
+        "tokens_per_second": tokens_per_second(sizes, ends),
+        "start_loss": losses[0],
+        "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
+    }
+
+
+if __name__ == "__main__":
+    answer(measure)

@@ -57,7 +57,12 @@ def ten_classes(run: Config) -> Table:
     rows, notes = [], []
     both = {}
     for name, from_scratch in (("from scratch", True), ("pre-trained", False)):
-        settings = {"labels_per_class": 100, "preset": f"{preset}/preset", "from_scratch": from_scratch, "fast": run.fast}
+        settings = {
+            "labels_per_class": 100,
+            "preset": f"{preset}/preset",
+            "from_scratch": from_scratch,
+            "fast": run.fast,
+        }
         both[name] = seeds(run, "finetune_image", f"images-100-{name}", settings)
         rows.append(row(name, 100, both[name], "0.85 / – / –"))
     notes.append(gain_over_scratch(scores(both["pre-trained"]), scores(both["from scratch"])).sentence)
@@ -76,7 +81,7 @@ def reviews(run: Config) -> Table:
     for labels in run.labels:
         few = [train.few_labels(labels, seed) if labels else train for seed in range(run.seeds)]
         linear = [
-            tfidf_baseline(draw.inputs, draw.labels, test.inputs, num_classes=2, characters=True)
+            tfidf_baseline(draw.inputs, draw.known_labels, test.inputs, num_classes=2, characters=True)
             for draw in (few if labels else few[:1])
         ]
         figures = [classification_metrics(test.labels, each, examples.class_names) for each in linear]
@@ -86,9 +91,17 @@ def reviews(run: Config) -> Table:
             steps = 1200 if not labels else 150
             rate = 1e-3 if from_scratch else 3e-4
             settings = {
-                "source": source, "preset": f"{preset}/preset", "from_scratch": from_scratch, "labels_per_class": labels,
-                "sequence_length": 128, "window_length": 64, "steps": steps, "save_every_steps": steps // 6, "batch_size": 32,
-                "optimizer": OptimizerConfig(learning_rate=rate, warmup=0.1), "fast": run.fast,
+                "source": source,
+                "preset": f"{preset}/preset",
+                "from_scratch": from_scratch,
+                "labels_per_class": labels,
+                "sequence_length": 128,
+                "window_length": 64,
+                "steps": steps,
+                "save_every_steps": steps // 6,
+                "batch_size": 32,
+                "optimizer": OptimizerConfig(learning_rate=rate, warmup=0.1),
+                "fast": run.fast,
             }
             both[name] = seeds(run, "finetune_text", f"reviews-{labels}-{name}", settings)
             rows.append(row(name, labels or "all", both[name], SENTIMENT_QUOTE))

@@ -68,7 +68,9 @@ def main(run: Config) -> Path:
         settings=dataclasses.asdict(run) | {"licence": examples.licence},
     )
     metrics = json.loads(report.with_name("metrics.json").read_text("utf-8"))
-    print(f"accuracy {metrics['accuracy']:.3f}, macro F1 {metrics['f1_macro']:.3f} on {len(examples)} examples\nreport: {report}")
+    print(
+        f"accuracy {metrics['accuracy']:.3f}, macro F1 {metrics['f1_macro']:.3f} on {len(examples)} examples\nreport: {report}"
+    )
     return report
 
 

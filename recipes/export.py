@@ -2,7 +2,8 @@
 
     python recipes/export.py --run-dir runs/finetune_text --name news --saved-models saved_models
 
-Leaves saved_models/NAME/VERSION/: it takes raw strings, or the bytes of image files, and has the signatures serving_default and embed.
+Leaves saved_models/NAME/VERSION/: raw strings or the bytes of image files go in; signatures
+serving_default and embed.
 """
 
 import dataclasses

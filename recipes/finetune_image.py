@@ -1,6 +1,6 @@
 """Fine-tunes a pre-trained image backbone into a classifier, with few labels or many.
 
-    python recipes/finetune_image.py --preset runs/pretrain_image/preset --source demo:mnist5k --labels-per-class 10 --out-dir runs/finetune_image
+    python recipes/finetune_image.py --preset runs/pretrain_image/preset --source demo:mnist5k --labels-per-class 10
 
 Leaves OUT_DIR/preset (the classifier and its backbone), report/index.html (test set), logs (TensorBoard), checkpoints.
 Then: python recipes/export.py --run-dir runs/finetune_image
@@ -88,32 +88,44 @@ def main(run: Config) -> FitResult | None:
             len(examples.class_names),
             dropout=run.dropout,
             label_smoothing=run.label_smoothing,
-            class_weights=balanced_class_weights(parts["train"].labels, len(examples.class_names)) if run.balance_classes else None,
+            class_weights=balanced_class_weights(parts["train"].known_labels, len(examples.class_names))
+            if run.balance_classes
+            else None,
         )
     table = freeze(model, run.frozen)
 
     def transform(batch: dict[str, tf.Tensor], seed: tf.Tensor) -> dict[str, tf.Tensor]:
-        amounts = {"flip": run.flip, "shift": run.shift, "rotate_degrees": run.rotate_degrees, "scale": run.scale}
-        return batch | {"images": augment(batch["images"], seed, **amounts)}
+        moved = augment(
+            batch["images"], seed, flip=run.flip, shift=run.shift, rotate_degrees=run.rotate_degrees, scale=run.scale
+        )
+        return batch | {"images": moved}
 
     shape = tuple(backbone.input["images"].shape[1:])
     batches = image_batches(parts["train"], run.batch_size, image_shape=shape, seed=run.seed, transform=transform)
     validation = image_batches(parts["validation"], run.batch_size, image_shape=shape).in_order(256)
     if run.dry_run:
-        return describe(model, batches, run)
+        describe(model, batches, run)
+        return None
     print(format_table(table))
     if run.probe_head and not run.from_scratch:
         start_head_from_probe(model, image_batches(parts["train"], 256, image_shape=shape).in_order())
 
     logs = f"{run.out_dir}/logs"
-    names = [examples.class_names[label] for label in parts["validation"].labels]
+    names = [examples.class_names[label] for label in parts["validation"].known_labels]
     pages = [
         ConfusionPage(validation, examples.class_names, log_dir=logs),
         EmbeddingsPage(validation, {"label": names, "where": parts["validation"].where}, log_dir=logs),
     ]
     result = fit(
-        model, batches, run, validation=validation, callbacks=pages,
-        monitor="val_accuracy", mode="max", patience=run.patience, restore_best=True,
+        model,
+        batches,
+        run,
+        validation=validation,
+        callbacks=pages,
+        monitor="val_accuracy",
+        mode="max",
+        patience=run.patience,
+        restore_best=True,
     )
 
     test = parts["test"]
@@ -121,8 +133,10 @@ def main(run: Config) -> FitResult | None:
         run.out_dir,
         title=f"{run.source}: test set",
         kind="image",
-        labels=test.labels,
-        probabilities=predict_probabilities(model, image_batches(test, run.batch_size, image_shape=shape).in_order(256)),
+        labels=test.known_labels,
+        probabilities=predict_probabilities(
+            model, image_batches(test, run.batch_size, image_shape=shape).in_order(256)
+        ),
         class_names=examples.class_names,
         inputs=image_array(test, shape),
         where=test.where,
@@ -130,13 +144,24 @@ def main(run: Config) -> FitResult | None:
         settings=dataclasses.asdict(run) | {"licence": examples.licence, "training examples": len(parts["train"])},
     )
     metrics = json.loads(report.with_name("metrics.json").read_text("utf-8"))
-    write_hparams(logs, dataclasses.asdict(run), {"test_accuracy": metrics["accuracy"], "test_f1_macro": metrics["f1_macro"]}, step=result.steps)
+    write_hparams(
+        logs,
+        dataclasses.asdict(run),
+        {"test_accuracy": metrics["accuracy"], "test_f1_macro": metrics["f1_macro"]},
+        step=result.steps,
+    )
     task = {
-        "kind": "image", "class_names": examples.class_names, "image_shape": shape, "source": run.source,
-        "licence": examples.licence, "metrics": metrics,
+        "kind": "image",
+        "class_names": examples.class_names,
+        "image_shape": shape,
+        "source": run.source,
+        "licence": examples.licence,
+        "metrics": metrics,
     }
     save_preset(f"{run.out_dir}/preset", model, task=task)
-    print(f"test accuracy {metrics['accuracy']:.3f}, macro F1 {metrics['f1_macro']:.3f} on {len(test)} images\nreport: {report}")
+    print(
+        f"test accuracy {metrics['accuracy']:.3f}, macro F1 {metrics['f1_macro']:.3f} on {len(test)} images\nreport: {report}"
+    )
     return result
 
 

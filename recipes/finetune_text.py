@@ -1,8 +1,8 @@
 """Fine-tunes a pre-trained text backbone into a classifier, with few labels or many.
 
-    python recipes/finetune_text.py --preset runs/pretrain_text/preset --source demo:bbc --labels-per-class 10 --out-dir runs/finetune_text
+    python recipes/finetune_text.py --preset runs/pretrain_text/preset --source demo:bbc --labels-per-class 10
 
-Leaves OUT_DIR/preset (the classifier, its backbone and tokenizer), report/index.html (test set), logs (TensorBoard), checkpoints.
+Leaves OUT_DIR/preset (classifier, backbone, tokenizer), report/index.html (test set), logs (TensorBoard), checkpoints.
 Then: python recipes/export.py --run-dir runs/finetune_text
 """
 
@@ -38,7 +38,7 @@ class Config(RunConfig):
     """The pre-trained backbone and its tokenizer: a folder, or a KerasHub name."""
     from_scratch: bool = False
     """Take only the preset's architecture and tokenizer, with random weights: the side to compare with."""
-    steps: int = 60
+    steps: int = 120
     """Optimizer steps; 0 to give --epochs."""
     batch_size: int = 16
     """Examples a step, over all replicas."""
@@ -62,13 +62,15 @@ class Config(RunConfig):
     """Weigh examples so that all classes count the same."""
     patience: int = 0
     """Stop after so many evaluations without a better validation accuracy; 0 never stops early."""
-    optimizer: OptimizerConfig = OptimizerConfig(learning_rate=3e-4, warmup=0.1)
+    optimizer: OptimizerConfig = OptimizerConfig(learning_rate=3e-4, warmup=0.1, multipliers=(("logits", 3.0),))
 
 
 def main(run: Config) -> FitResult | None:
     """Data, model, freezing, fit, report, save."""
     if run.window_length and run.sequence_length % run.window_length:
-        raise UsageError(f"--sequence-length {run.sequence_length} is no multiple of --window-length {run.window_length}")
+        raise UsageError(
+            f"--sequence-length {run.sequence_length} is no multiple of --window-length {run.window_length}"
+        )
     examples = open_source(run.source).without_duplicates()
     parts = {name: examples.split(name) for name in ("train", "validation", "test")}
     if run.labels_per_class:
@@ -88,24 +90,34 @@ def main(run: Config) -> FitResult | None:
             window_length=run.window_length,
             dropout=run.dropout,
             label_smoothing=run.label_smoothing,
-            class_weights=balanced_class_weights(parts["train"].labels, len(examples.class_names)) if run.balance_classes else None,
+            class_weights=balanced_class_weights(parts["train"].known_labels, len(examples.class_names))
+            if run.balance_classes
+            else None,
         )
     table = freeze(model, run.frozen)
     if run.dry_run:
-        return describe(model, batches["train"], run)
+        describe(model, batches["train"], run)
+        return None
     print(format_table(table))
     if run.probe_head and not run.from_scratch:
         start_head_from_probe(model, batches["train"].in_order())
 
     logs, validation = f"{run.out_dir}/logs", batches["validation"].in_order()
-    names = [examples.class_names[label] for label in parts["validation"].labels]
+    names = [examples.class_names[label] for label in parts["validation"].known_labels]
     pages = [
         ConfusionPage(validation, examples.class_names, log_dir=logs),
         EmbeddingsPage(validation, {"label": names, "where": parts["validation"].where}, log_dir=logs),
     ]
     result = fit(
-        model, batches["train"], run, validation=validation, callbacks=pages,
-        monitor="val_accuracy", mode="max", patience=run.patience, restore_best=True,
+        model,
+        batches["train"],
+        run,
+        validation=validation,
+        callbacks=pages,
+        monitor="val_accuracy",
+        mode="max",
+        patience=run.patience,
+        restore_best=True,
     )
 
     test = parts["test"]
@@ -113,7 +125,7 @@ def main(run: Config) -> FitResult | None:
         run.out_dir,
         title=f"{run.source}: test set",
         kind="text",
-        labels=test.labels,
+        labels=test.known_labels,
         probabilities=predict_probabilities(model, batches["test"].in_order()),
         class_names=examples.class_names,
         inputs=test.inputs,
@@ -122,13 +134,25 @@ def main(run: Config) -> FitResult | None:
         settings=dataclasses.asdict(run) | {"licence": examples.licence, "training examples": len(parts["train"])},
     )
     metrics = json.loads(report.with_name("metrics.json").read_text("utf-8"))
-    write_hparams(logs, dataclasses.asdict(run), {"test_accuracy": metrics["accuracy"], "test_f1_macro": metrics["f1_macro"]}, step=result.steps)
+    write_hparams(
+        logs,
+        dataclasses.asdict(run),
+        {"test_accuracy": metrics["accuracy"], "test_f1_macro": metrics["f1_macro"]},
+        step=result.steps,
+    )
     task = {
-        "kind": "text", "class_names": examples.class_names, "sequence_length": run.sequence_length,
-        "window_length": run.window_length, "source": run.source, "licence": examples.licence, "metrics": metrics,
+        "kind": "text",
+        "class_names": examples.class_names,
+        "sequence_length": run.sequence_length,
+        "window_length": run.window_length,
+        "source": run.source,
+        "licence": examples.licence,
+        "metrics": metrics,
     }
     save_preset(f"{run.out_dir}/preset", model, tokenizer=tokenizer, task=task)
-    print(f"test accuracy {metrics['accuracy']:.3f}, macro F1 {metrics['f1_macro']:.3f} on {len(test)} texts\nreport: {report}")
+    print(
+        f"test accuracy {metrics['accuracy']:.3f}, macro F1 {metrics['f1_macro']:.3f} on {len(test)} texts\nreport: {report}"
+    )
     return result
 
 

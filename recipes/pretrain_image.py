@@ -2,10 +2,12 @@
 
     python recipes/pretrain_image.py --source demo:mnist5k --objective denoising --out-dir runs/pretrain_image
 
-Leaves OUT_DIR/preset (the backbone), report/index.html (curves, restored images), logs (TensorBoard), checkpoints.
+Leaves OUT_DIR/preset (the backbone), report/index.html (curves, restored images), report/reconstructions.png, logs
+(TensorBoard) and checkpoints.
 """
 
 import dataclasses
+import functools
 from typing import Literal
 
 import keras
@@ -23,7 +25,7 @@ from tfpretune.evaluation.report import write_pretraining_report
 from tfpretune.objectives import Autoencoder, DenoisingAutoencoder, MaskedAutoencoder
 from tfpretune.training import FitResult, fit, make_strategy, resolve_precision
 from tfpretune.training.dry_run import describe
-from tfpretune.training.pages import ReconstructionPage
+from tfpretune.training.pages import ReconstructionPage, reconstruction_grid
 from tfpretune.training.presets import save_preset
 
 
@@ -61,7 +63,9 @@ class Config(RunConfig):
 def main(run: Config) -> FitResult | None:
     """Data, model, fit, save."""
     if (run.objective == "mae") != run.backbone.startswith("vit"):
-        raise UsageError(f"--objective {run.objective} does not go with --backbone {run.backbone}: mae needs a vit, the others a cnn")
+        raise UsageError(
+            f"--objective {run.objective} with --backbone {run.backbone}: mae needs a vit, the others a cnn"
+        )
     examples = open_source(run.source)
     examples = examples.sample(300, seed=run.seed) if run.fast else examples
     keras.utils.set_random_seed(run.seed)
@@ -71,25 +75,32 @@ def main(run: Config) -> FitResult | None:
         if run.preset:
             backbone = load_backbone(run.preset, dtype=dtype)
         else:
-            backbone = make_image_backbone(run.backbone, image_shape=run.image_shape, patch_size=run.patch_size, dtype=dtype)
+            backbone = make_image_backbone(
+                run.backbone, image_shape=run.image_shape, patch_size=run.patch_size, dtype=dtype
+            )
         objectives = {"autoencoder": Autoencoder, "denoising": DenoisingAutoencoder, "mae": MaskedAutoencoder}
         model = objectives[run.objective](backbone)
 
     def transform(batch: dict[str, tf.Tensor], seed: tf.Tensor) -> dict[str, tf.Tensor]:
         images = batch["images"]
         if run.objective == "mae":
-            return batch | mask_patches(tf.shape(images)[0], seed, num_patches=backbone.num_patches, mask_rate=run.mask_rate)
+            return batch | mask_patches(
+                tf.shape(images)[0], seed, num_patches=backbone.num_patches, mask_rate=run.mask_rate
+            )
         if run.objective == "denoising":
             noisy = augment(images, seed, shift=run.shift, rotate_degrees=run.rotate_degrees, scale=run.scale)
-            noisy = corrupt_images(noisy, seed, noise_stddev=run.noise_stddev, mask_rate=run.mask_rate, patch_size=run.patch_size)
+            noisy = corrupt_images(
+                noisy, seed, noise_stddev=run.noise_stddev, mask_rate=run.mask_rate, patch_size=run.patch_size
+            )
             return batch | {"images": noisy, "targets": images}
         return batch
 
-    settings = {"image_shape": run.image_shape, "seed": run.seed, "transform": transform}
-    batches = image_batches(examples.split("train"), run.batch_size, **settings)
-    validation = image_batches(examples.split("validation"), run.batch_size, **settings)
+    make_batches = functools.partial(image_batches, image_shape=run.image_shape, seed=run.seed, transform=transform)
+    batches = make_batches(examples.split("train"), run.batch_size)
+    validation = make_batches(examples.split("validation"), run.batch_size)
     if run.dry_run:
-        return describe(model, batches, run)
+        describe(model, batches, run)
+        return None
 
     sample = next(iter(validation.in_order(8)))
     pages = [ReconstructionPage(sample, f"{run.out_dir}/logs")]
@@ -98,13 +109,21 @@ def main(run: Config) -> FitResult | None:
     figures = model.evaluate(validation.in_order(), verbose=0, return_dict=True)
     save_preset(f"{run.out_dir}/preset", model)
     seen, output = model.reconstruct(sample)
-    rows = {"input": sample.get("targets", sample["images"]), "seen": seen, "restored": output}
-    pictures = Pictures("Validation images", {name: tf.cast(images, tf.float32).numpy() for name, images in rows.items()})
+    rows = {"input": sample.get("targets", sample["images"]), "seen": seen, "restored": tf.cast(output, tf.float32)}
+    pictures = Pictures("Validation images", {name: images.numpy() for name, images in rows.items()})
     curves = {"loss": {"training": result.curves["loss"], "validation": result.curves["val_loss"]}}
     report = write_pretraining_report(
-        run.out_dir, title=f"Pre-training on {run.source}", metrics=figures, curves=curves, pictures=[pictures], settings=dataclasses.asdict(run)
+        run.out_dir,
+        title=f"Pre-training on {run.source}",
+        metrics=figures,
+        curves=curves,
+        pictures=[pictures],
+        settings=dataclasses.asdict(run),
     )
-    print(f"validation: {', '.join(f'{name} {value:.4f}' for name, value in figures.items())}\npreset: {run.out_dir}/preset\nreport: {report}")
+    grid = reconstruction_grid(*(rows[name].numpy() for name in ("input", "seen", "restored")))
+    keras.utils.save_img(report.with_name("reconstructions.png"), grid, scale=False)
+    print(f"validation: {', '.join(f'{name} {value:.4f}' for name, value in figures.items())}")
+    print(f"preset: {run.out_dir}/preset\nreport: {report}")
     return result
 
 

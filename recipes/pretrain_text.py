@@ -90,7 +90,8 @@ def main(run: Config) -> FitResult | None:
     held_out = pack(tokenizer, validation.inputs, sequence_length=run.sequence_length)
     validation_batches = StepIndexed({"token_ids": held_out}, run.batch_size, seed=run.seed, transform=transform)
     if run.dry_run:
-        return describe(model, batches, run)
+        describe(model, batches, run)
+        return None
 
     pages = [FillingsPage(tokenizer, validation.inputs[:5], log_dir=f"{run.out_dir}/logs")]
     result = fit(model, batches, run, validation=validation_batches.in_order(), callbacks=pages)
@@ -99,7 +100,9 @@ def main(run: Config) -> FitResult | None:
     plateau = unigram_loss(rows, special_token_ids=tuple(tokenizer.special_token_ids))
     save_preset(f"{run.out_dir}/preset", model, tokenizer=tokenizer)
     left = figures["masked_lm"] < plateau - 0.3
-    verdict = "left the plateau" if left else "STILL ON THE PLATEAU: give more steps or a higher rate, it is of no use yet"
+    verdict = (
+        "left the plateau" if left else "STILL ON THE PLATEAU: give more steps or a higher rate, it is of no use yet"
+    )
     report = write_pretraining_report(
         run.out_dir,
         title=f"Pre-training on {run.source}",

@@ -42,7 +42,9 @@ def refused(capsys, *args):
 
 
 def test_options_by_their_names():
-    args = "--steps 7 --optimizer.learning-rate 3e-3 --devices.replicas 2 --image-shape 8 8 3 --fast --objective denoising"
+    args = (
+        "--steps 7 --optimizer.learning-rate 3e-3 --devices.replicas 2 --image-shape 8 8 3 --fast --objective denoising"
+    )
     settings = config.parse(Config, args.split())
     assert (settings.steps, settings.optimizer.learning_rate, settings.devices.replicas) == (7, 3e-3, 2)
     assert (settings.image_shape, settings.fast, settings.objective) == ((8, 8, 3), True, "denoising")
@@ -95,7 +97,10 @@ def test_epochs_or_steps_the_one_on_the_command_line_counts():
 
 def test_settings_survive_json():
     settings = Config(
-        epochs=2, image_shape=(8, 8, 3), limit=3, optimizer=OptimizerConfig(multipliers=(("embedding", 3.0), ("bias", 1.0)))
+        epochs=2,
+        image_shape=(8, 8, 3),
+        limit=3,
+        optimizer=OptimizerConfig(multipliers=(("embedding", 3.0), ("bias", 1.0))),
     )
     assert config.from_json(Config, config.to_json(settings), where="x") == settings
     assert config.to_json(settings).splitlines()[1] == '  "source": "demo:digits",'
@@ -114,7 +119,10 @@ def test_config_option_gives_the_defaults(tmp_path, capsys):
     ("text", "message"),
     [
         ('{"batch_sise": 3}', "unknown field 'batch_sise', did you mean 'batch_size'?"),
-        ('{"optimizer": {"lerning_rate": 3}}', "optimizer: unknown field 'lerning_rate', did you mean 'learning_rate'?"),
+        (
+            '{"optimizer": {"lerning_rate": 3}}',
+            "optimizer: unknown field 'lerning_rate', did you mean 'learning_rate'?",
+        ),
         ('{"zzz": 3}', "unknown field 'zzz'"),
         ('{"batch_size": "3"}', "field 'batch_size' expects int, received '3'"),
         ('{"batch_size": true}', "field 'batch_size' expects int, received True"),

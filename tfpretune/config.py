@@ -58,7 +58,7 @@ class DevicesConfig:
     """What the run computes on."""
 
     replicas: int = 0
-    """Copies of the model that share each batch; 0 takes every GPU, or the one CPU. More than the GPUs there are: logical CPUs."""
+    """Copies of the model that share each batch; 0 takes every GPU, or the one CPU. Without a GPU: logical CPUs."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -178,7 +178,11 @@ def from_json(config_class: type[Settings], text: str, *, where: str) -> Setting
 def differences(old: Any, new: Any, *, may_differ: tuple[str, ...] = ()) -> list[str]:
     """Returns one line for each field in which two settings differ, nested ones as `optimizer.learning_rate`."""
     a, b = _flatten(dataclasses.asdict(old)), _flatten(dataclasses.asdict(new))
-    return [f"{name}: {a.get(name)!r} -> {b.get(name)!r}" for name in sorted(a | b) if a.get(name) != b.get(name) and name not in may_differ]
+    return [
+        f"{name}: {a.get(name)!r} -> {b.get(name)!r}"
+        for name in sorted(a | b)
+        if a.get(name) != b.get(name) and name not in may_differ
+    ]
 
 
 def _flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -227,7 +231,9 @@ def _take_config_option(config_class: type[Settings], args: list[str]) -> Any:
 
 def _build(config_class: Any, values: Any, where: str) -> Any:
     if not isinstance(values, dict):
-        raise UsageError(f"{where}: expected an object with the fields of {config_class.__name__}, received {type(values).__name__}")
+        raise UsageError(
+            f"{where}: expected an object with the fields of {config_class.__name__}, received {type(values).__name__}"
+        )
     hints = typing.get_type_hints(config_class)
     names = [field.name for field in dataclasses.fields(config_class)]
     built: dict[str, Any] = {}

@@ -11,6 +11,7 @@ import numpy as np
 
 PAD, UNKNOWN, START, END, MASK = range(5)
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+SPECIAL_IDS = (PAD, UNKNOWN, START, END, MASK)
 RATE, DECAY = 1e-4, 0.01
 
 

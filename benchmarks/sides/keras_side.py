@@ -8,8 +8,19 @@ import keras_hub
 import numpy as np
 import tensorflow as tf
 
-from benchmarks.sides.inputs import (
-    DECAY, MASK, PAD, RATE, Sizes, answer, masked_rows, texts, token_rows, tokens_per_second, vocabulary,
+from sides.inputs import (
+    DECAY,
+    MASK,
+    PAD,
+    RATE,
+    SPECIAL_IDS,
+    Sizes,
+    answer,
+    masked_rows,
+    texts,
+    token_rows,
+    tokens_per_second,
+    vocabulary,
 )
 from tfpretune.backbones import TextEncoder
 from tfpretune.data.batches import StepIndexed
@@ -41,7 +52,11 @@ def measure(name: str, dtype: str, sizes: Sizes) -> dict[str, Any]:
     keras.utils.set_random_seed(sizes.seed)
     fit = {"text_encoder": fit_tfpretune, "bert": fit_tfpretune}.get(name, fit_keras_hub)
     times = fit(name, dtype, sizes)
-    return {"tokens_per_second": tokens_per_second(sizes, times.ends), "start_loss": times.start_loss, "versions": VERSIONS}
+    return {
+        "tokens_per_second": tokens_per_second(sizes, times.ends),
+        "start_loss": times.start_loss,
+        "versions": VERSIONS,
+    }
 
 
 def fit_tfpretune(name: str, dtype: str, sizes: Sizes) -> StepTimes:
@@ -55,7 +70,7 @@ def fit_tfpretune(name: str, dtype: str, sizes: Sizes) -> StepTimes:
 
 
 def masked_lm(name: str, dtype: str, sizes: Sizes) -> MaskedLM:
-    """tfpretune's objective on its own pre-norm encoder, or on KerasHub's BERT of the same size."""
+    """The objective of tfpretune on its own pre-norm encoder, or on KerasHub's BERT of the same size."""
     if name == "bert":
         return MaskedLM(bert(dtype, sizes))
     encoder = TextEncoder(
@@ -88,8 +103,14 @@ def step_indexed(sizes: Sizes, rows: np.ndarray) -> StepIndexed:
     """Batches of ready ids; the masks are drawn anew in every step."""
 
     def transform(batch: dict[str, tf.Tensor], seed: tf.Tensor) -> dict[str, tf.Tensor]:
-        ids = {"vocabulary_size": sizes.vocabulary_size, "mask_token_id": MASK, "special_token_ids": (0, 1, 2, 3, 4)}
-        masked = mask_tokens(batch["token_ids"], seed, mask_rate=sizes.mask_rate, **ids)
+        masked = mask_tokens(
+            batch["token_ids"],
+            seed,
+            vocabulary_size=sizes.vocabulary_size,
+            mask_token_id=MASK,
+            special_token_ids=SPECIAL_IDS,
+            mask_rate=sizes.mask_rate,
+        )
         padding_mask = tf.cast(batch["token_ids"] != PAD, tf.int32)
         return masked | {"padding_mask": padding_mask, "segment_ids": tf.zeros_like(padding_mask)}
 
@@ -100,7 +121,9 @@ def fit_keras_hub(name: str, dtype: str, sizes: Sizes) -> StepTimes:
     """`BertMaskedLM`: from strings through its preprocessor, or from ids that were masked before the clock runs."""
     preprocessor = None
     if name != "ids":
-        preprocessor = keras_hub_preprocessor(sizes, slots=KERAS_HUB_SLOTS if name == "default_strings" else sizes.masked)
+        preprocessor = keras_hub_preprocessor(
+            sizes, slots=KERAS_HUB_SLOTS if name == "default_strings" else sizes.masked
+        )
     model = keras_hub.models.BertMaskedLM(bert(dtype, sizes), preprocessor=preprocessor)
     model.compile(
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),

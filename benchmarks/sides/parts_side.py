@@ -1,6 +1,7 @@
-"""What is not a training step: input pipeline, tokenizer and masks, tfpretune beside KerasHub; and what bfloat16 changes."""
+"""Input pipeline, tokenizer and masks, tfpretune beside KerasHub; and what bfloat16 changes in the loss."""
 
 import dataclasses
+import functools
 import itertools
 import time
 from collections.abc import Iterable
@@ -10,8 +11,8 @@ import keras
 import keras_hub
 import tensorflow as tf
 
-from benchmarks.sides.inputs import DECAY, MASK, Sizes, answer, rate, texts, token_rows, vocabulary
-from benchmarks.sides.keras_side import keras_hub_preprocessor, masked_lm, step_indexed
+from sides.inputs import DECAY, MASK, SPECIAL_IDS, Sizes, answer, rate, texts, token_rows, vocabulary
+from sides.keras_side import keras_hub_preprocessor, masked_lm, step_indexed
 from tfpretune.backbones import TextEncoderTokenizer
 from tfpretune.data.masking import mask_tokens
 from tfpretune.data.tokens import encode_all
@@ -34,21 +35,21 @@ def pipeline(sizes: Sizes) -> dict[str, Any]:
     megabytes = sum(map(len, lines)) / 1e6
     preprocessor = keras_hub_preprocessor(sizes, slots=sizes.masked)
     strings = tf.data.Dataset.from_tensor_slices(lines).repeat().batch(sizes.batch_size)
-    drawn = strings.map(preprocessor, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)  # as its `fit` does
+    drawn = strings.map(preprocessor, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)  # as in `fit`
     ours, theirs = TextEncoderTokenizer(vocabulary(sizes)), keras_hub.tokenizers.BertTokenizer(vocabulary(sizes))
-    text, ids = tf.constant(lines), tf.constant(rows)
-    tokenise = tf.function(lambda: theirs(text).flat_values)
-    ids_of = {"vocabulary_size": sizes.vocabulary_size, "mask_token_id": MASK}
+    text, ids, seed = tf.constant(lines), tf.constant(rows), tf.constant([sizes.seed, 0])
+    size, length, mask_rate = sizes.vocabulary_size, sizes.sequence_length, sizes.mask_rate
     generator = keras_hub.layers.MaskedLMMaskGenerator(
-        mask_selection_rate=sizes.mask_rate, mask_selection_length=sizes.masked, unselectable_token_ids=[0, 1, 2, 3, 4], **ids_of
+        size, mask_rate, MASK, mask_selection_length=sizes.masked, unselectable_token_ids=list(SPECIAL_IDS)
     )
-    seed = tf.constant([sizes.seed, 0])
-    mask_ours = tf.function(lambda: mask_tokens(ids, seed, special_token_ids=(0, 1, 2, 3, 4), mask_rate=sizes.mask_rate, **ids_of))
+    special: dict[str, Any] = {"mask_token_id": MASK, "special_token_ids": SPECIAL_IDS}
+    tokenise = tf.function(lambda: theirs(text).flat_values)
+    mask_ours = tf.function(lambda: mask_tokens(ids, seed, vocabulary_size=size, mask_rate=mask_rate, **special))
     mask_theirs = tf.function(lambda: generator(ids))
-    length = sizes.sequence_length
+    encode = functools.partial(encode_all, ours, lines, sequence_length=length)
     return {
         "draw_ms": [milliseconds_a_batch(step_indexed(sizes, rows).from_step()), milliseconds_a_batch(drawn)],
-        "tokenise": [rate(lambda: encode_all(ours, lines, sequence_length=length), megabytes), rate(tokenise, megabytes)],
+        "tokenise": [rate(encode, megabytes), rate(tokenise, megabytes)],
         "mask": [rate(mask_ours, ROWS), rate(mask_theirs, ROWS)],
     }
 
@@ -65,7 +66,7 @@ def milliseconds_a_batch(batches: Iterable[Any]) -> float:
 
 
 def change(dtype: str, sizes: Sizes) -> dict[str, Any]:
-    """Loss on rows that are not trained on, before and after the same steps: start weights, batches and masks are equal.
+    """Loss on rows that are not trained on, before and after the same steps: equal start weights, batches and masks.
 
     Without dropout: its masks are drawn in the number format of the layer, so they would differ.
     """

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 import transformers
 
-from benchmarks.sides.inputs import DECAY, RATE, Sizes, answer, masked_rows, token_rows, tokens_per_second
+from sides.inputs import DECAY, RATE, Sizes, answer, masked_rows, token_rows, tokens_per_second
 
 UNMASKED = -100  # the label that the loss leaves out
 
@@ -31,14 +31,15 @@ def measure(name: str, dtype: str, sizes: Sizes) -> dict[str, Any]:
     model.train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=DECAY)
     masked = masked_rows(sizes, token_rows(sizes, sizes.rows))
-    token_ids, positions, mask_ids = (torch.from_numpy(masked[key]).long() for key in ("token_ids", "mask_positions", "mask_ids"))
+    keys = ("token_ids", "mask_positions", "mask_ids")
+    token_ids, positions, mask_ids = (torch.from_numpy(masked[key]).long() for key in keys)
+    seen = torch.ones(sizes.batch_size, sizes.sequence_length)
     labels = torch.full_like(token_ids, UNMASKED).scatter_(1, positions, mask_ids)
     losses, ends = [], []
     for start in range(0, sizes.rows, sizes.batch_size):
         part = slice(start, start + sizes.batch_size)
-        inputs = {"input_ids": token_ids[part], "attention_mask": torch.ones_like(token_ids[part]), "labels": labels[part]}
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=dtype == "mixed_bfloat16"):
-            loss = model(**inputs).loss
+            loss = model(input_ids=token_ids[part], attention_mask=seen, labels=labels[part]).loss
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()

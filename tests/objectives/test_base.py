@@ -22,7 +22,10 @@ class OneWeight(Objective):
     def terms(self, batch, training):
         errors = tf.square(self({"x": batch["x"]})[:, 0] - batch["y"]) * batch["use"]
         count = tf.reduce_sum(batch["use"])
-        return {"squared": Term(tf.reduce_sum(errors), count), "shown": Term(tf.reduce_sum(batch["y"]), tf.size(batch["y"]), 0.0)}
+        return {
+            "squared": Term(tf.reduce_sum(errors), count),
+            "shown": Term(tf.reduce_sum(batch["y"]), tf.size(batch["y"]), 0.0),
+        }
 
 
 BATCH = {
@@ -55,8 +58,10 @@ def test_clip_norm_by_hand():
 
 
 def test_uneven_replicas_by_hand():
-    """Rows 0, 1 on one replica hold one item, rows 2, 3 the other: a mean of means would be the same; drop one and it is not."""
-    BATCH_UNEVEN = BATCH | {"use": np.array([1.0, 1.0, 0.0, 1.0], "float32")}  # losses 1, 4 | 16: mean 7, mean of means 9.25
+    """Rows 0, 1 on one replica hold two items, rows 2, 3 on the other hold one."""
+    BATCH_UNEVEN = BATCH | {
+        "use": np.array([1.0, 1.0, 0.0, 1.0], "float32")
+    }  # losses 1, 4 | 16: mean 7, mean of means 9.25
     strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
     with strategy.scope():
         model = OneWeight()

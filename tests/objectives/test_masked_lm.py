@@ -10,9 +10,7 @@ from tfpretune.objectives import MaskedLM
 
 
 def make_model(vocabulary_size=11, hidden_dim=4):
-    backbone = TextEncoder(
-        vocabulary_size, 1, num_heads=2, hidden_dim=hidden_dim, intermediate_dim=8
-    )
+    backbone = TextEncoder(vocabulary_size, 1, num_heads=2, hidden_dim=hidden_dim, intermediate_dim=8)
     return MaskedLM(backbone)
 
 
@@ -23,7 +21,9 @@ def make_batch(rows=4):
         "padding_mask": np.ones((rows, 6), "int32"),
         "mask_positions": np.tile([[1, 4]], (rows, 1)).astype("int32"),
         "mask_ids": rng.integers(5, 11, (rows, 2)).astype("int32"),
-        "mask_weights": np.array([[1, 1], [1, 1], [1, 0], [0, 0]], "float32")[:rows],  # 4 items on one replica, 1 on the other
+        "mask_weights": np.array([[1, 1], [1, 1], [1, 0], [0, 0]], "float32")[
+            :rows
+        ],  # 4 items on one replica, 1 on the other
     }
 
 
@@ -52,10 +52,15 @@ def test_unused_slots_do_not_count():
 def test_random_model_starts_at_ln_v(vocabulary_size):
     model = make_model(vocabulary_size, 128)
     rng = np.random.default_rng(0)
-    batch = {name: rng.integers(0, vocabulary_size, shape).astype("int32") for name, shape in
-             {"token_ids": (64, 6), "mask_ids": (64, 2)}.items()}
-    batch |= {"padding_mask": np.ones((64, 6), "int32"), "mask_positions": np.tile([[1, 4]], (64, 1)).astype("int32"),
-              "mask_weights": np.ones((64, 2), "float32")}
+    batch = {
+        name: rng.integers(0, vocabulary_size, shape).astype("int32")
+        for name, shape in {"token_ids": (64, 6), "mask_ids": (64, 2)}.items()
+    }
+    batch |= {
+        "padding_mask": np.ones((64, 6), "int32"),
+        "mask_positions": np.tile([[1, 4]], (64, 1)).astype("int32"),
+        "mask_weights": np.ones((64, 2), "float32"),
+    }
     model.compile("sgd")
     loss = model.evaluate(tf.data.Dataset.from_tensor_slices(batch).batch(64), verbose=0, return_dict=True)["loss"]
     assert abs(loss / math.log(vocabulary_size) - 1) < 0.02

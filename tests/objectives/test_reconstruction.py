@@ -40,7 +40,9 @@ def test_autoencoder_loss_by_hand():
     blank(model, "reconstruction", 0.5)
     model.compile("sgd")
     images = np.stack([np.zeros((8, 8, 1)), np.ones((8, 8, 1))]).astype("float32")
-    figures = model.evaluate(tf.data.Dataset.from_tensor_slices({"images": images}).batch(1), verbose=0, return_dict=True)
+    figures = model.evaluate(
+        tf.data.Dataset.from_tensor_slices({"images": images}).batch(1), verbose=0, return_dict=True
+    )
     np.testing.assert_allclose([figures["mse"], figures["psnr"]], [0.25, 6.0206], rtol=1e-4)
 
 
@@ -48,7 +50,9 @@ def test_ssim_is_tensorflows():
     model = Autoencoder(make_cnn())
     blank(model, "reconstruction", 0.5)
     expected = tf.image.ssim(tf.fill((3, 8, 8, 1), 0.5), IMAGES, 1.0, filter_size=8)
-    np.testing.assert_allclose(model.terms({"images": IMAGES}, training=False)["ssim"].total, tf.reduce_sum(expected), rtol=1e-5)
+    np.testing.assert_allclose(
+        model.terms({"images": IMAGES}, training=False)["ssim"].total, tf.reduce_sum(expected), rtol=1e-5
+    )
 
 
 def test_denoising_compares_with_the_clean_image():

@@ -79,7 +79,10 @@ def test_windows_average_over_all_tokens():
 
 
 def test_text_classifier_round_trip(tmp_path):
-    batch = {"token_ids": np.array([[5, 6, 7, 8, 9, 10, 0, 0]], "int32"), "padding_mask": np.array([[1] * 6 + [0] * 2], "int32")}
+    batch = {
+        "token_ids": np.array([[5, 6, 7, 8, 9, 10, 0, 0]], "int32"),
+        "padding_mask": np.array([[1] * 6 + [0] * 2], "int32"),
+    }
     checks.check_round_trip(make_text(4), batch, tmp_path)
 
 

@@ -23,12 +23,22 @@ class EncoderBlock(keras.layers.Layer):
     """
 
     def __init__(
-        self, num_heads: int, hidden_dim: int, *, intermediate_dim: int, dropout: float = 0.0, rotary: bool = False,
-        name: str | None = None, trainable: bool = True, dtype: Any = None,
+        self,
+        num_heads: int,
+        hidden_dim: int,
+        *,
+        intermediate_dim: int,
+        dropout: float = 0.0,
+        rotary: bool = False,
+        name: str | None = None,
+        trainable: bool = True,
+        dtype: Any = None,
     ):
         super().__init__(name=name, trainable=trainable, dtype=dtype)
         if hidden_dim % num_heads:
             raise ValueError(f"num_heads must divide hidden_dim, received {num_heads} and {hidden_dim}")
+        if rotary and hidden_dim // num_heads % 2:
+            raise ValueError(f"rotary needs an even number of features a head, received {hidden_dim // num_heads}")
         self.num_heads = num_heads
         self.hidden_dim = hidden_dim
         self.intermediate_dim = intermediate_dim
@@ -41,7 +51,9 @@ class EncoderBlock(keras.layers.Layer):
                 units, activation=activation, kernel_initializer=initializer, dtype=self.dtype_policy, name=name
             )
 
-        self.attention_norm = keras.layers.LayerNormalization(epsilon=1e-6, dtype=self.dtype_policy, name="attention_norm")
+        self.attention_norm = keras.layers.LayerNormalization(
+            epsilon=1e-6, dtype=self.dtype_policy, name="attention_norm"
+        )
         self.query_key_value = dense(3 * hidden_dim, "query_key_value")
         self.attention_output = dense(hidden_dim, "attention_output")
         self.feedforward_norm = keras.layers.LayerNormalization(
@@ -66,7 +78,9 @@ class EncoderBlock(keras.layers.Layer):
         batch, length = tf.unstack(tf.shape(inputs))[:2]
         x = tf.reshape(inputs, (-1, self.hidden_dim))
         heads = [
-            tf.transpose(tf.reshape(part, (batch, length, self.num_heads, self.hidden_dim // self.num_heads)), (0, 2, 1, 3))
+            tf.transpose(
+                tf.reshape(part, (batch, length, self.num_heads, self.hidden_dim // self.num_heads)), (0, 2, 1, 3)
+            )
             for part in tf.split(self.query_key_value(self.attention_norm(x)), 3, axis=-1)
         ]
         query, key, value = heads  # (batch, heads, length, hidden_dim / heads)
@@ -120,7 +134,9 @@ class PositionEmbedding(keras.layers.Layer):
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Creates the table `(max_length, hidden_dim)`."""
         self.embeddings = self.add_weight(
-            name="embeddings", shape=(self.max_length, input_shape[-1]), initializer=keras.initializers.TruncatedNormal(stddev=0.02)
+            name="embeddings",
+            shape=(self.max_length, input_shape[-1]),
+            initializer=keras.initializers.TruncatedNormal(stddev=0.02),
         )
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:

@@ -38,7 +38,13 @@ class SmallCNN(keras_hub.models.Backbone):
             for half in range(2):
                 stride = 1 if half else 2
                 x = keras.layers.Conv2D(
-                    width, 3, strides=stride, padding="same", kernel_initializer="he_normal", dtype=dtype, name=f"stage_{stage}_conv_{half}"
+                    width,
+                    3,
+                    strides=stride,
+                    padding="same",
+                    kernel_initializer="he_normal",
+                    dtype=dtype,
+                    name=f"stage_{stage}_conv_{half}",
                 )(x)
                 x = keras.layers.GroupNormalization(groups, dtype=dtype, name=f"stage_{stage}_norm_{half}")(x)
                 x = keras.layers.Activation("relu", dtype=dtype, name=f"stage_{stage}_relu_{half}")(x)

@@ -1,5 +1,8 @@
 """Backbones by name and size, fresh or from a preset."""
 
+import contextlib
+import difflib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +13,28 @@ from tfpretune.backbones.cnn import SmallCNN
 from tfpretune.backbones.text_encoder import TextEncoder
 from tfpretune.backbones.vit import VisionTransformer
 from tfpretune.config import UsageError
+from tfpretune.files import MANIFEST, check_manifest
 
-TEXT_SIZES = {  # name: layers, heads, width, feed-forward width
+TEXT_SIZES: dict[str, tuple[int, ...]] = {  # name: layers, heads, width, feed-forward width
     "mini": (2, 2, 128, 512),
     "small": (4, 4, 256, 1024),
     "medium": (8, 8, 512, 2048),
     "base": (12, 12, 768, 3072),
 }
-IMAGE_NAMES = ("cnn-small", "cnn-medium", "vit-mini", "vit-tiny", "vit-small")
+CNN_SIZES: dict[str, tuple[int, ...]] = {
+    "cnn-small": (32, 64, 128),
+    "cnn-medium": (64, 128, 256, 512),
+}  # filters of each stage
+VIT_SIZES: dict[str, tuple[int, ...]] = {  # layers, heads, width
+    "vit-mini": (4, 4, 96),
+    "vit-tiny": (12, 3, 192),
+    "vit-small": (12, 6, 384),
+}
 
 
-def make_text_backbone(name: str, *, vocabulary_size: int, sequence_length: int, dropout: float = 0.0, dtype: Any = None) -> keras.Model:
+def make_text_backbone(
+    name: str, *, vocabulary_size: int, sequence_length: int, dropout: float = 0.0, dtype: Any = None
+) -> keras.Model:
     """Builds a fresh text backbone.
 
     Args:
@@ -31,10 +45,18 @@ def make_text_backbone(name: str, *, vocabulary_size: int, sequence_length: int,
         dropout: rate, in [0, 1).
         dtype: Keras dtype policy.
     """
-    layers, heads, hidden, intermediate = _look_up(TEXT_SIZES, name.removeprefix("bert-"), name)
+    sizes = TEXT_SIZES | {f"bert-{size}": dims for size, dims in TEXT_SIZES.items()}
+    layers, heads, hidden, intermediate = _look_up(sizes, name)
     if name.startswith("bert-"):
         return keras_hub.models.BertBackbone(
-            vocabulary_size, layers, heads, hidden, intermediate, dropout, max_sequence_length=sequence_length, dtype=dtype
+            vocabulary_size,
+            layers,
+            heads,
+            hidden,
+            intermediate,
+            dropout,
+            max_sequence_length=sequence_length,
+            dtype=dtype,
         )
     return TextEncoder(
         vocabulary_size,
@@ -47,7 +69,9 @@ def make_text_backbone(name: str, *, vocabulary_size: int, sequence_length: int,
     )
 
 
-def make_image_backbone(name: str, *, image_shape: tuple[int, int, int], patch_size: int = 4, dtype: Any = None) -> keras.Model:
+def make_image_backbone(
+    name: str, *, image_shape: tuple[int, int, int], patch_size: int = 4, dtype: Any = None
+) -> keras.Model:
     """Builds a fresh image backbone.
 
     Args:
@@ -56,43 +80,64 @@ def make_image_backbone(name: str, *, image_shape: tuple[int, int, int], patch_s
         patch_size: side of a ViT patch, pixels.
         dtype: Keras dtype policy.
     """
-    cnns = {"cnn-small": (32, 64, 128), "cnn-medium": (64, 128, 256, 512)}
-    vits = {"vit-mini": (4, 4, 96), "vit-tiny": (12, 3, 192), "vit-small": (12, 6, 384)}
-    found = _look_up(cnns | vits, name, name)
-    if name in cnns:
+    found = _look_up(CNN_SIZES | VIT_SIZES, name)
+    if name in CNN_SIZES:
         return SmallCNN(image_shape, found, dtype=dtype)
+    if image_shape[0] % patch_size or image_shape[1] % patch_size:
+        raise UsageError(
+            f"--patch-size {patch_size} does not divide the images' {image_shape[0]} x {image_shape[1]} pixels"
+        )
     layers, heads, hidden = found
     return VisionTransformer(
-        image_shape, patch_size, num_layers=layers, num_heads=heads, hidden_dim=hidden, intermediate_dim=4 * hidden, dtype=dtype
+        image_shape,
+        patch_size,
+        num_layers=layers,
+        num_heads=heads,
+        hidden_dim=hidden,
+        intermediate_dim=4 * hidden,
+        dtype=dtype,
     )
 
 
-def load_backbone(preset: str, *, dtype: Any = None, random_weights: bool = False) -> keras.Model:
+def load_backbone(
+    preset: str, *, dtype: Any = None, random_weights: bool = False, dropout: float | None = None
+) -> keras.Model:
     """Loads a pre-trained backbone from a preset: a folder that a run left, or a KerasHub name.
 
-    With `random_weights` only the architecture is taken: the from-scratch side of a comparison.
+    Args:
+        preset: with a manifest, every byte is compared with it.
+        dtype: Keras dtype policy.
+        random_weights: take only the architecture: the from-scratch side of a comparison.
+        dropout: another rate than the preset's, in [0, 1); only for a backbone that has one.
+
+    Raises:
+        UsageError: there is no such preset.
+        RunError: a file of it is damaged.
     """
-    try:
-        return keras_hub.models.Backbone.from_preset(str(preset), load_weights=not random_weights, dtype=dtype)
-    except (ValueError, OSError) as error:
-        raise UsageError(_preset_fault(preset, error)) from error
+    changes = {} if dropout is None else {"dropout": dropout}
+    with _refusing(preset):
+        return keras_hub.models.Backbone.from_preset(preset, load_weights=not random_weights, dtype=dtype, **changes)
 
 
 def load_tokenizer(preset: str) -> Any:
-    """Loads the tokenizer that lies in a preset."""
+    """Loads the tokenizer that lies in a preset; raises as `load_backbone` does."""
+    with _refusing(preset):
+        return keras_hub.tokenizers.Tokenizer.from_preset(preset)
+
+
+@contextlib.contextmanager
+def _refusing(preset: str) -> Iterator[None]:
+    if (Path(preset) / MANIFEST).is_file():
+        check_manifest(preset)
     try:
-        return keras_hub.tokenizers.Tokenizer.from_preset(str(preset))
+        yield
     except (ValueError, OSError) as error:
-        raise UsageError(_preset_fault(preset, error)) from error
+        raise UsageError(f"--preset {preset}: {str(error).splitlines()[0]}") from error
 
 
-def _preset_fault(preset: str, error: Exception) -> str:
-    if Path(preset).is_dir():
-        return f"--preset {preset}: not a preset of the right kind: {str(error).splitlines()[0]}"
-    return f"--preset {preset}: no such folder, and no preset that KerasHub knows"
-
-
-def _look_up(table: dict[str, tuple[int, ...]], key: str, name: str) -> tuple[int, ...]:
-    if key not in table:
-        raise UsageError(f"--backbone {name}: expected one of {', '.join(table)}")
-    return table[key]
+def _look_up(table: Mapping[str, tuple[int, ...]], name: str) -> tuple[int, ...]:
+    if name not in table:
+        near = difflib.get_close_matches(name, table, n=1)
+        hint = f", did you mean {near[0]}?" if near else ""
+        raise UsageError(f"--backbone {name}{hint}: expected one of {', '.join(table)}")
+    return table[name]

@@ -57,7 +57,11 @@ class TextEncoder(keras_hub.models.Backbone):
             x = block(x, padding_mask)
         x = keras.layers.LayerNormalization(epsilon=1e-6, dtype=dtype, name="final_norm")(x)
         super().__init__(
-            inputs={"token_ids": token_ids, "padding_mask": padding_mask}, outputs=x, dtype=dtype, name=name, trainable=trainable
+            inputs={"token_ids": token_ids, "padding_mask": padding_mask},
+            outputs=x,
+            dtype=dtype,
+            name=name,
+            trainable=trainable,
         )
         self.token_embedding = embedding
         self.vocabulary_size = vocabulary_size

@@ -37,10 +37,17 @@ class VisionTransformer(keras_hub.models.Backbone):
         dtype = keras.dtype_policies.get(dtype)
         images = keras.Input(tuple(image_shape), name="images")
         embed = keras.layers.Dense(hidden_dim, dtype=dtype, name="patch_embedding")
-        positions = PositionEmbedding((height // patch_size) * (width // patch_size), dtype=dtype, name="position_embedding")
+        positions = PositionEmbedding(
+            (height // patch_size) * (width // patch_size), dtype=dtype, name="position_embedding"
+        )
         blocks = [
             EncoderBlock(
-                num_heads, hidden_dim, intermediate_dim=intermediate_dim, dropout=dropout, dtype=dtype, name=f"block_{index}"
+                num_heads,
+                hidden_dim,
+                intermediate_dim=intermediate_dim,
+                dropout=dropout,
+                dtype=dtype,
+                name=f"block_{index}",
             )
             for index in range(num_layers)
         ]
@@ -88,7 +95,7 @@ class Patches(keras.layers.Layer):
         x = tf.transpose(x, (0, 1, 3, 2, 4, 5))
         return tf.reshape(x, (-1, rows * columns, size * size * channels))
 
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+    def compute_output_shape(self, input_shape: tuple[Any, ...]) -> tuple[Any, ...]:
         """`(batch, patches, values in a patch)`."""
         batch, height, width, channels = input_shape
         size = self.patch_size

@@ -8,7 +8,7 @@ import tensorflow as tf
 from tfpretune.data.batches import Batch, Load, StepIndexed, Transform
 from tfpretune.data.examples import Examples
 from tfpretune.data.images import decode_image, load_image
-from tfpretune.data.tokens import encode_all
+from tfpretune.data.tokens import CHUNK, encode_all
 
 IN_MEMORY_BYTES = 1 << 30
 
@@ -35,12 +35,10 @@ def image_batches(
     _require_kind(examples, "image")
     columns: dict[str, np.ndarray] = {}
     load: Load | None = None
-    if len(examples) * int(np.prod(image_shape)) <= IN_MEMORY_BYTES:
+    if isinstance(examples.inputs, np.ndarray) or len(examples) * int(np.prod(image_shape)) <= IN_MEMORY_BYTES:
         columns["images"] = image_array(examples, image_shape)
     else:
-        columns["images"] = np.asarray(examples.inputs)
-        if not isinstance(examples.inputs, np.ndarray):
-            load = _file_loader(image_shape)
+        columns["images"], load = np.asarray(examples.inputs), _file_loader(image_shape)
     if examples.labels is not None:
         columns["labels"] = examples.labels
 
@@ -60,12 +58,8 @@ def image_array(examples: Examples, image_shape: tuple[int, int, int]) -> np.nda
     if isinstance(inputs, np.ndarray):
         if inputs.shape[1:] == tuple(image_shape):
             return inputs
-        pixels = tf.image.resize(tf.cast(inputs, tf.float32), (height, width), antialias=True)
-        if inputs.shape[-1] == 3 and channels == 1:
-            pixels = tf.reduce_sum(pixels * [0.299, 0.587, 0.114], axis=-1, keepdims=True)
-        if inputs.shape[-1] == 1 and channels == 3:
-            pixels = tf.repeat(pixels, 3, axis=-1)
-        return _to_bytes(pixels / 255.0)
+        parts = [inputs[start : start + CHUNK] for start in range(0, len(inputs), CHUNK)]
+        return np.concatenate([_converted(part, image_shape) for part in parts])
     return np.stack([_to_bytes(load_image(path, size=(height, width), channels=channels)) for path in inputs])
 
 
@@ -89,6 +83,16 @@ def text_batches(
 def _require_kind(examples: Examples, kind: str) -> None:
     if examples.kind != kind:
         raise ValueError(f"{examples.name} holds {examples.kind} examples, expected {kind}")
+
+
+def _converted(images: np.ndarray, image_shape: tuple[int, int, int]) -> np.ndarray:
+    height, width, channels = image_shape
+    pixels = tf.image.resize(tf.cast(images, tf.float32), (height, width), antialias=True)
+    if images.shape[-1] == 3 and channels == 1:
+        pixels = tf.reduce_sum(pixels * [0.299, 0.587, 0.114], axis=-1, keepdims=True)
+    if images.shape[-1] == 1 and channels == 3:
+        pixels = tf.repeat(pixels, 3, axis=-1)
+    return _to_bytes(pixels / 255.0)
 
 
 def _to_bytes(pixels: tf.Tensor) -> np.ndarray:

@@ -33,7 +33,7 @@ class Examples:
     """
 
     kind: str
-    inputs: Sequence[Any] | np.ndarray
+    inputs: Any
     labels: np.ndarray | None
     class_names: tuple[str, ...]
     where: Sequence[str]
@@ -159,6 +159,13 @@ class Examples:
                 )
             drawn.append(generator.choice(rows, per_class, replace=False))
         return self.take(np.sort(np.concatenate(drawn)))
+
+    @property
+    def known_labels(self) -> np.ndarray:
+        """The labels; a UsageError where there are none."""
+        if self.labels is None:
+            raise UsageError(f"{self.name} has no labels, which are needed here: give a labelled source")
+        return self.labels
 
     def sample(self, most: int, seed: int = 0) -> "Examples":
         """Returns at most `most` examples, drawn without replacement, in the order of the source."""

@@ -59,7 +59,9 @@ def mask_tokens(
     }
 
 
-def mask_patches(batch: tf.Tensor, seed: tf.Tensor, *, num_patches: int, mask_rate: float = 0.75) -> dict[str, tf.Tensor]:
+def mask_patches(
+    batch: tf.Tensor, seed: tf.Tensor, *, num_patches: int, mask_rate: float = 0.75
+) -> dict[str, tf.Tensor]:
     """Draws which patches of each image stay visible (masked autoencoder, arXiv:2111.06377, section 3).
 
     Args:
@@ -73,7 +75,9 @@ def mask_patches(batch: tf.Tensor, seed: tf.Tensor, *, num_patches: int, mask_ra
     """
     kept = num_patches - round(num_patches * mask_rate)
     if not 0 < kept < num_patches:
-        raise ValueError(f"mask_rate {mask_rate} leaves {kept} of {num_patches} patches: at least one must stay and one must go")
+        raise ValueError(
+            f"mask_rate {mask_rate} leaves {kept} of {num_patches} patches: at least one must stay and one must go"
+        )
     order = tf.argsort(tf.random.stateless_uniform((batch, num_patches), seed), axis=1)
     return {
         "visible_positions": tf.sort(order[:, :kept], axis=1),

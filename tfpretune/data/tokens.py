@@ -72,6 +72,7 @@ def encode(tokenizer: Any, texts: tf.Tensor, *, sequence_length: int) -> dict[st
 
 def encode_all(tokenizer: Any, texts: Sequence[str], *, sequence_length: int) -> dict[str, np.ndarray]:
     """Encodes a whole list of texts once, before training; arrays as `encode` gives them."""
+    _require_length(sequence_length)
     call = tf.function(lambda part: encode(tokenizer, part, sequence_length=sequence_length), input_signature=[STRINGS])
     parts = [call(tf.constant(list(texts[start : start + CHUNK]))) for start in range(0, len(texts), CHUNK)]
     return {name: np.concatenate([part[name].numpy() for part in parts]) for name in parts[0]}
@@ -84,6 +85,7 @@ def pack(tokenizer: Any, texts: Sequence[str], *, sequence_length: int) -> np.nd
         int32 `(rows, sequence_length)`. The last tokens that fill no row are left out, unless they are all there is: then
         they are padded to one row.
     """
+    _require_length(sequence_length)
     call = tf.function(lambda part: _with_ends(tokenizer, tokenizer(part)).flat_values, input_signature=[STRINGS])
     stream = [call(tf.constant(list(texts[start : start + CHUNK]))).numpy() for start in range(0, len(texts), CHUNK)]
     tokens = np.concatenate(stream)
@@ -91,6 +93,11 @@ def pack(tokenizer: Any, texts: Sequence[str], *, sequence_length: int) -> np.nd
         tokens = np.pad(tokens, (0, sequence_length - len(tokens)), constant_values=tokenizer.pad_token_id)
     rows = len(tokens) // sequence_length
     return tokens[: rows * sequence_length].reshape(rows, sequence_length)
+
+
+def _require_length(sequence_length: int) -> None:
+    if sequence_length < 3:
+        raise UsageError(f"--sequence-length must be at least 3, received {sequence_length}")
 
 
 def _with_ends(tokenizer: Any, pieces: tf.RaggedTensor) -> tf.RaggedTensor:

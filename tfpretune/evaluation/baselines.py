@@ -58,7 +58,8 @@ def pixel_baseline(
     """
     labels = _check_labels(train_labels, len(train_images), num_classes)
     if train_images.shape[1:] != test_images.shape[1:]:
-        raise ValueError(f"test_images: expected shape (m, *{train_images.shape[1:]}), received {test_images.shape}")
+        expected = ("m", *train_images.shape[1:])
+        raise ValueError(f"test_images: expected shape ({', '.join(map(str, expected))}), received {test_images.shape}")
     model = LogisticRegression(C=1.0, max_iter=5000).fit(_pixels(train_images), labels)
     return _all_classes(model, _pixels(test_images), num_classes)
 

@@ -48,7 +48,8 @@ thead th { font-weight: 600; color: var(--muted); vertical-align: bottom; }
 tbody th { font-weight: 500; }
 th, td { overflow-wrap: normal; }
 .wide td, .wide th { overflow-wrap: anywhere; }
-.number { text-align: right; white-space: nowrap; padding: .3rem .75rem; }
+.number { text-align: right; padding: .3rem .75rem; }
+td.number { white-space: nowrap; }
 .confusion { border-collapse: separate; border-spacing: 2px; }
 .confusion th, .confusion td { border: 0; }
 .confusion tbody th { max-width: 14rem; padding-left: .25rem; }

@@ -35,7 +35,7 @@ def write_report(
     labels: Any,
     probabilities: Any,
     class_names: Sequence[str],
-    inputs: Sequence[Any],
+    inputs: Any,
     where: Sequence[str],
     curves: Curves | None = None,
     hlines: Levels | None = None,

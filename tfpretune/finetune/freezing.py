@@ -44,7 +44,9 @@ def frozen_table(model: keras.Model) -> list[FrozenRow]:
     backbone = getattr(model, "backbone", None)
     own = [layer for layer in model.layers if layer is not backbone and layer.weights]
     shared = {id(weight) for layer in (backbone.layers if backbone else []) for weight in layer.weights}
-    rows = [_row(layer, f"backbone/{layer.name}", set()) for layer in (backbone.layers if backbone else []) if layer.weights]
+    rows = [
+        _row(layer, f"backbone/{layer.name}", set()) for layer in (backbone.layers if backbone else []) if layer.weights
+    ]
     rows += [_row(layer, layer.name, shared) for layer in own]
     return [row for row in rows if row.trainable or row.frozen]
 
@@ -65,7 +67,9 @@ def _chosen(layers: list[keras.layers.Layer], frozen: str) -> set[str]:
         return set(names)
     if frozen.isdigit():
         if int(frozen) > len(names):
-            raise UsageError(f"--frozen {frozen}: the backbone has {len(names)} layers with weights: {', '.join(names)}")
+            raise UsageError(
+                f"--frozen {frozen}: the backbone has {len(names)} layers with weights: {', '.join(names)}"
+            )
         return set(names[: int(frozen)])
     try:
         chosen = {name for name in names if re.search(frozen, name)}

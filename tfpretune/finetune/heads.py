@@ -40,7 +40,11 @@ def classifier(
     if num_classes < 2:
         raise ValueError(f"a classifier needs at least 2 classes, received {num_classes}")
     inputs = {key: keras.Input(value.shape[1:], dtype=value.dtype, name=key) for key, value in backbone.input.items()}
-    rows = {key: SplitWindows(window_length, name=f"{key}_windows")(x) for key, x in inputs.items()} if window_length else inputs
+    rows = (
+        {key: SplitWindows(window_length, name=f"{key}_windows")(x) for key, x in inputs.items()}
+        if window_length
+        else inputs
+    )
     features = backbone(rows)
     features = features["sequence_output"] if isinstance(features, dict) else features
     if window_length:

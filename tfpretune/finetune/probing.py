@@ -15,7 +15,7 @@ def features_of(model: Supervised, batches: tf.data.Dataset) -> np.ndarray:
     return np.concatenate([call(model.pick_inputs(batch)).numpy() for batch in batches])
 
 
-def start_head_from_probe(model: Supervised, batches: tf.data.Dataset, *, strength: float = 1.0) -> None:
+def start_head_from_probe(model: Supervised, batches: tf.data.Dataset, *, strength: float = 0.1) -> None:
     """Sets the last layer to a logistic regression on the features of the frozen backbone.
 
     Fine-tuning from a random head first bends good features to a bad head; from a fitted one it does not (LP-FT, Kumar et
@@ -31,7 +31,9 @@ def start_head_from_probe(model: Supervised, batches: tf.data.Dataset, *, streng
     labels = np.concatenate([batch["labels"].numpy() for batch in rows])
     found = features_of(model, rows)
     mean, deviation = found.mean(0), found.std(0)
-    scale = (deviation + 0.01 * deviation.max() + 1e-6) * np.sqrt(found.shape[1]) / 4.0  # near-constant features stay quiet
+    scale = (
+        (deviation + 0.01 * deviation.max() + 1e-6) * np.sqrt(found.shape[1]) / 4.0
+    )  # near-constant features stay quiet
     probe = LogisticRegression(C=strength, max_iter=2000).fit((found - mean) / scale, labels)
     layer = model.get_layer("logits")
     kernel, bias = np.zeros(layer.kernel.shape, "float32"), np.full(layer.bias.shape, -10.0, "float32")

@@ -54,7 +54,9 @@ class Objective(keras.Model):
         optimizer = keras.optimizers.get(optimizer)
         for clip in ("clipnorm", "global_clipnorm", "clipvalue"):
             if getattr(optimizer, clip, None) is not None:
-                raise ValueError(f"the optimizer has {clip}={getattr(optimizer, clip)}: use compile(clip_norm=…) instead")
+                raise ValueError(
+                    f"the optimizer has {clip}={getattr(optimizer, clip)}: use compile(clip_norm=…) instead"
+                )
         self.clip_norm = clip_norm
         super().compile(
             optimizer=optimizer,
@@ -66,7 +68,7 @@ class Objective(keras.Model):
 
     def get_compile_config(self) -> None:
         """Returns nothing: a loaded model is compiled by whoever trains it."""
-        return None
+        return
 
     def compile_from_config(self, config: Any) -> None:
         """Does nothing, for the same reason."""
@@ -91,7 +93,9 @@ class Objective(keras.Model):
             scaled = self.optimizer.scale_loss(loss)
         variables = self.trainable_variables
         gradients = _sum_over_replicas(tape.gradient(scaled, [v.value for v in variables]), variables)
-        norm = tf.linalg.global_norm([g for g in gradients if g is not None]) / self.optimizer.scale_loss(tf.constant(1.0))
+        norm = tf.linalg.global_norm([g for g in gradients if g is not None]) / self.optimizer.scale_loss(
+            tf.constant(1.0)
+        )
         factor = tf.constant(1.0 / tf.distribute.get_strategy().num_replicas_in_sync)  # the optimizer sums once more
         if self.clip_norm is not None:
             factor *= self.clip_norm / tf.maximum(norm, self.clip_norm)
@@ -139,7 +143,9 @@ class Objective(keras.Model):
         for metric in self.term_metrics:
             if metric.name == name:
                 return metric
-        raise ValueError(f"{type(self).__name__}.terms returned {name!r}, which is not in its term_names {self.term_names}")
+        raise ValueError(
+            f"{type(self).__name__}.terms returned {name!r}, which is not in its term_names {self.term_names}"
+        )
 
     term_names: tuple[str, ...] = ()
 

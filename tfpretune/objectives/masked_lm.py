@@ -82,7 +82,9 @@ class GatherPositions(keras.layers.Layer):
 class TiedLogits(keras.layers.Layer):
     """Scores `(batch, slots, dim)` against the rows of an embedding, plus a bias for each token; float32 out."""
 
-    def __init__(self, embedding: keras.layers.Layer, name: str | None = None, trainable: bool = True, dtype: Any = None):
+    def __init__(
+        self, embedding: keras.layers.Layer, name: str | None = None, trainable: bool = True, dtype: Any = None
+    ):
         super().__init__(name=name, trainable=trainable, dtype=dtype)
         self.embedding = embedding
 

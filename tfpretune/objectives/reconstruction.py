@@ -21,7 +21,9 @@ def _decoder(code: keras.KerasTensor, image_shape: tuple[int, int, int], dtype: 
     for stage in range(stages):
         x = keras.layers.UpSampling2D(dtype=dtype, name=f"decoder_up_{stage}")(x)
         if stage < stages - 1:
-            x = keras.layers.Conv2D(32, 3, padding="same", activation="relu", dtype=dtype, name=f"decoder_conv_{stage}")(x)
+            x = keras.layers.Conv2D(
+                32, 3, padding="same", activation="relu", dtype=dtype, name=f"decoder_conv_{stage}"
+            )(x)
     x = keras.layers.Conv2D(channels, 3, padding="same", dtype="float32", name="reconstruction")(x)
     crop = ((0, x.shape[1] - height), (0, x.shape[2] - width))
     return keras.layers.Cropping2D(crop, dtype="float32", name="decoder_crop")(x)
@@ -107,7 +109,9 @@ class DenoisingAutoencoder(_Reconstruction):
     def terms(self, batch: Batch, training: bool) -> dict[str, Term]:
         """Squared error to `targets`, which must be there."""
         if "targets" not in batch:
-            raise ValueError(f"DenoisingAutoencoder needs the column 'targets' (clean images), received {sorted(batch)}")
+            raise ValueError(
+                f"DenoisingAutoencoder needs the column 'targets' (clean images), received {sorted(batch)}"
+            )
         return super().terms(batch, training)
 
 
@@ -159,7 +163,11 @@ class MaskedAutoencoder(Objective):
         x = PositionEmbedding(backbone.num_patches, dtype=policy, name="decoder_positions")(x)
         for index in range(decoder_layers):
             block = EncoderBlock(
-                decoder_heads, decoder_dim, intermediate_dim=4 * decoder_dim, dtype=policy, name=f"decoder_block_{index}"
+                decoder_heads,
+                decoder_dim,
+                intermediate_dim=4 * decoder_dim,
+                dtype=policy,
+                name=f"decoder_block_{index}",
             )
             x = block(x)
         x = keras.layers.LayerNormalization(epsilon=1e-6, dtype=policy, name="decoder_norm")(x)
@@ -198,7 +206,9 @@ class MaskedAutoencoder(Objective):
         if self.normalize_patches:
             mean, variance = tf.nn.moments(patches, axes=[-1], keepdims=True)
             outputs = outputs * tf.sqrt(variance + 1e-6) + mean
-        hidden = tf.reduce_sum(tf.one_hot(batch["masked_positions"], self.backbone.num_patches), axis=1)[..., tf.newaxis]
+        hidden = tf.reduce_sum(tf.one_hot(batch["masked_positions"], self.backbone.num_patches), axis=1)[
+            ..., tf.newaxis
+        ]
         shape, size = self.backbone.image_shape, self.backbone.patch_size
         seen = join_patches(patches * (1.0 - hidden), shape, size)
         return seen, tf.clip_by_value(join_patches(patches * (1.0 - hidden) + outputs * hidden, shape, size), 0.0, 1.0)
@@ -245,6 +255,8 @@ class FillMaskTokens(keras.layers.Layer):
         places = tf.argsort(tf.concat([visible, masked], axis=1), axis=1)
         return tf.gather(tf.concat([tokens, filler], axis=1), places, batch_dims=1)
 
-    def compute_output_shape(self, tokens_shape: tuple, visible_shape: tuple, masked_shape: tuple) -> tuple[int | None, ...]:
+    def compute_output_shape(
+        self, tokens_shape: tuple, visible_shape: tuple, masked_shape: tuple
+    ) -> tuple[int | None, ...]:
         """`(batch, patches, dim)`."""
         return (tokens_shape[0], None, tokens_shape[2])

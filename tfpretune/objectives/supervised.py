@@ -61,7 +61,9 @@ class Supervised(Objective):
         if self.label_smoothing and training:
             uniform = -tf.reduce_mean(tf.nn.log_softmax(logits), axis=-1)
             losses = (1.0 - self.label_smoothing) * losses + self.label_smoothing * uniform
-        weights = tf.ones_like(losses) if self.class_weights is None else tf.gather(tf.constant(self.class_weights), labels)
+        weights = (
+            tf.ones_like(losses) if self.class_weights is None else tf.gather(tf.constant(self.class_weights), labels)
+        )
         hits = tf.cast(tf.argmax(logits, axis=-1, output_type=tf.int32) == labels, tf.float32)
         return {
             "cross_entropy": Term(tf.reduce_sum(losses * weights), tf.reduce_sum(weights)),

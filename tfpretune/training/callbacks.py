@@ -18,15 +18,24 @@ def optimizer_step(model: keras.Model) -> int:
 
 
 class ScalarLog(keras.callbacks.Callback):
-    """Writes losses, learning rate, gradient norm and examples/s to `log_dir/train`, validation figures to `log_dir/validation`."""
+    """Writes losses, learning rate, gradient norm, examples/s to `log_dir/train`, and validation figures to `…/validation`."""
 
-    def __init__(self, log_dir: Path, batch_size: int, *, every_steps: int = 20):
+    def __init__(
+        self,
+        log_dir: Path,
+        batch_size: int,
+        *,
+        every_steps: int = 20,
+        curves: dict[str, list[tuple[int, float]]] | None = None,
+    ):
         super().__init__()
         self.batch_size = batch_size
         self.every_steps = every_steps
         self.train = tf.summary.create_file_writer(str(log_dir / "train"))
         self.validation = tf.summary.create_file_writer(str(log_dir / "validation"))
-        self.curves: dict[str, list[tuple[int, float]]] = {}
+        self.curves = {
+            name: [(int(step), float(value)) for step, value in points] for name, points in (curves or {}).items()
+        }
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Starts the clock."""
@@ -42,7 +51,9 @@ class ScalarLog(keras.callbacks.Callback):
             rate = (self.step - step) * self.batch_size / max(now - start, 1e-9)
             self.since = (self.step, now)
             learning_rate = float(self.model.optimizer.learning_rate.numpy())
-            self._write(self.train, "", dict(logs or {}) | {"learning_rate": learning_rate, "examples_per_second": rate})
+            self._write(
+                self.train, "", dict(logs or {}) | {"learning_rate": learning_rate, "examples_per_second": rate}
+            )
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Writes the validation figures under the names of the training ones."""
@@ -85,7 +96,16 @@ class NonFiniteGuard(keras.callbacks.Callback):
 class Checkpoints(keras.callbacks.Callback):
     """Saves at the end of each interval, remembers the best, and stops when `patience` intervals brought nothing better."""
 
-    def __init__(self, folder: CheckpointFolder, *, monitor: str, mode: str, patience: int, progress: dict[str, Any] | None):
+    def __init__(
+        self,
+        folder: CheckpointFolder,
+        *,
+        monitor: str,
+        mode: str,
+        patience: int,
+        progress: dict[str, Any] | None,
+        curves: dict[str, list[tuple[int, float]]],
+    ):
         super().__init__()
         if mode not in ("min", "max"):
             raise ValueError(f"mode must be min or max, received {mode!r}")
@@ -93,6 +113,7 @@ class Checkpoints(keras.callbacks.Callback):
         self.monitor = monitor
         self.sign = 1.0 if mode == "max" else -1.0
         self.patience = patience
+        self.curves = curves
         progress = progress or {}
         self.best = progress.get("best")
         self.best_step = progress.get("best_step")
@@ -104,7 +125,7 @@ class Checkpoints(keras.callbacks.Callback):
         value = (logs or {}).get(self.monitor)
         if value is not None:
             self._judge(float(value), step)
-        progress = {"best": self.best, "best_step": self.best_step, "waited": self.waited}
+        progress = {"best": self.best, "best_step": self.best_step, "waited": self.waited, "curves": self.curves}
         self.folder.save(self.model, step, progress, best_step=self.best_step)
         if self.patience and self.waited >= self.patience:
             self.model.stop_training = True

@@ -34,9 +34,15 @@ class LoadReport(NamedTuple):
     def require_all(self, where: Path) -> None:
         """Raises RunError unless every variable was loaded."""
         if self.missing or self.mismatched or self.unused or not self.loaded:
-            faults = [f"{label}: {', '.join(names[:5])}" for label, names in zip(self._fields[1:], self[1:], strict=True) if names]
+            faults = [
+                f"{label}: {', '.join(names[:5])}"
+                for label, names in zip(self._fields[1:], self[1:], strict=True)
+                if names
+            ]
             total = len(self.loaded) + len(self.missing) + len(self.mismatched)
-            raise RunError(f"{where} does not fit the model, {len(self.loaded)} of {total} variables loaded; {'; '.join(faults)}")
+            raise RunError(
+                f"{where} does not fit the model, {len(self.loaded)} of {total} variables loaded; {'; '.join(faults)}"
+            )
 
 
 def run_variables(model: keras.Model) -> dict[str, keras.Variable]:
@@ -70,10 +76,11 @@ class CheckpointFolder:
 
     Args:
         folder: where they lie.
-        keep: how many of the newest stay; the best one stays, too.
+        keep: how many of the newest stay, so that there is another one when a disk has damaged the last; the best one
+            stays, too.
     """
 
-    def __init__(self, folder: Path, *, keep: int = 1):
+    def __init__(self, folder: Path, *, keep: int = 2):
         self.folder = Path(folder)
         self.keep = keep
 
@@ -89,9 +96,19 @@ class CheckpointFolder:
         return self.folder / f"step-{step:08d}"
 
     def save(self, model: keras.Model, step: int, progress: dict[str, Any], *, best_step: int | None = None) -> Path:
-        """Writes a checkpoint, then removes the ones that are neither new nor the best."""
+        """Writes a checkpoint, then removes the ones that are neither new nor the best.
+
+        Raises:
+            RunError: a variable is not finite (nothing is written), or the disk is full.
+        """
         arrays = {name: np.array(variable.numpy(), order="C") for name, variable in run_variables(model).items()}
-        with atomic_folder(self.path(step)) as temporary:
+        bad = [name for name, array in arrays.items() if not np.isfinite(array.astype(np.float32, copy=False)).all()]
+        if bad:
+            raise RunError(
+                f"step {step}: {len(bad)} of {len(arrays)} variables hold values that are no numbers, the first is {bad[0]}: "
+                "not saved; lower --optimizer.learning-rate; the last checkpoint is unharmed"
+            )
+        with atomic_folder(self.path(step), replace=True) as temporary:
             safetensors.numpy.save_file(arrays, temporary / "state.safetensors")
             (temporary / "progress.json").write_text(json.dumps(progress | {"step": step}), "utf-8")
         for old in self.steps()[: -self.keep]:
@@ -109,15 +126,33 @@ class CheckpointFolder:
         check_manifest(path)
         arrays = safetensors.numpy.load_file(path / "state.safetensors")
         restore(run_variables(model), arrays).require_all(path)
-        return json.loads((path / "progress.json").read_text("utf-8"))
+        return self.progress(step)
 
-    def load_newest(self, model: keras.Model) -> dict[str, Any] | None:
-        """Restores the newest checkpoint that is whole, with a warning for each that is not; None where there is none."""
+    def progress(self, step: int) -> dict[str, Any]:
+        """Returns what `save` was given beside the model."""
+        return json.loads((self.path(step) / "progress.json").read_text("utf-8"))
+
+    def newest(self) -> int | None:
+        """Returns the step of the newest checkpoint that is whole, None where there is none at all.
+
+        Damaged ones that are newer are renamed to `damaged-step-…`, so that the run can write their steps again.
+
+        Raises:
+            RunError: there are checkpoints, and all are damaged.
+        """
+        damaged: list[int] = []
         for step in reversed(self.steps()):
             try:
                 check_manifest(self.path(step))
             except RunError as error:
                 print(f"warning: checkpoint skipped: {error}", flush=True)
+                damaged.append(step)
                 continue
-            return self.load(model, step)
+            for bad in damaged:
+                aside = self.folder / f"damaged-{self.path(bad).name}"
+                shutil.rmtree(aside, ignore_errors=True)
+                self.path(bad).rename(aside)
+            return step
+        if damaged:
+            raise RunError(f"every checkpoint in {self.folder} is damaged: remove the folder to begin again")
         return None

@@ -31,7 +31,9 @@ def make_strategy(replicas: int = 0) -> tf.distribute.Strategy:
         except RuntimeError:
             have = len(tf.config.list_logical_devices("CPU"))
             if have < wanted:
-                raise UsageError(f"--devices.replicas {wanted}: TensorFlow already runs with {have} logical CPUs") from None
+                raise UsageError(
+                    f"--devices.replicas {wanted}: TensorFlow already runs with {have} logical CPUs"
+                ) from None
     kind = "GPU" if gpus else "CPU"
     return tf.distribute.MirroredStrategy([f"{kind}:{index}" for index in range(wanted)])
 

@@ -29,7 +29,8 @@ def describe(model: keras.Model, batches: StepIndexed, run: RunConfig) -> None:
     fixed, working = memory_estimate(model, run.optimizer.name, run.batch_size)
     console.print(
         f"memory, estimated: {fixed / 2**20:,.0f} MiB weights, gradients and optimizer, "
-        f"{working / 2**20:,.0f} MiB activations", style="bold"
+        f"{working / 2**20:,.0f} MiB activations",
+        style="bold",
     )
 
 

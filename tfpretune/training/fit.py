@@ -85,7 +85,17 @@ def fit(
         lock.release()
 
 
-def _fit(model, batches, run, validation, monitor, mode, patience, restore_best, callbacks) -> FitResult:  # noqa: PLR0913
+def _fit(
+    model: keras.Model,
+    batches: StepIndexed,
+    run: RunConfig,
+    validation: tf.data.Dataset | None,
+    monitor: str,
+    mode: str,
+    patience: int,
+    restore_best: bool,
+    callbacks: Sequence[keras.callbacks.Callback],
+) -> FitResult:
     started = time.perf_counter()
     out_dir = Path(run.out_dir)
     total = run.total_steps(batches.steps_per_epoch)
@@ -99,8 +109,9 @@ def _fit(model, batches, run, validation, monitor, mode, patience, restore_best,
     step = progress["step"] if progress else 0
     if step:
         print(f"resumed from step {step} of {total} ({folder.path(step)})", flush=True)
-    scalars = ScalarLog(out_dir / "logs", batches.batch_size, every_steps=20 if total > 100 else 1)
-    saver = Checkpoints(folder, monitor=monitor, mode=mode, patience=patience, progress=progress)
+    every = 20 if total > 100 else 1
+    scalars = ScalarLog(out_dir / "logs", batches.batch_size, every_steps=every, curves=(progress or {}).get("curves"))
+    saver = Checkpoints(folder, monitor=monitor, mode=mode, patience=patience, progress=progress, curves=scalars.curves)
     everything = [NonFiniteGuard(batches.batch_size), scalars, *callbacks, saver]
     stopped = False
     for first, steps, intervals in _legs(step, total, run.save_every_steps):
@@ -155,9 +166,13 @@ def _check_settings(run: RunConfig, out_dir: Path, folder: CheckpointFolder) -> 
     file = out_dir / "config.json"
     if folder.steps():
         if run.resume == "never":
-            raise UsageError(f"{out_dir} holds a run already: choose another --out-dir, or --resume auto to go on with it")
+            raise UsageError(
+                f"{out_dir} holds a run already: choose another --out-dir, or --resume auto to go on with it"
+            )
         old = config.from_json(type(run), file.read_text("utf-8"), where=str(file)) if file.is_file() else run
         changed = config.differences(old, run, may_differ=MAY_DIFFER)
         if changed:
-            raise UsageError(f"{out_dir} was started with other settings ({'; '.join(changed)}): choose another --out-dir")
+            raise UsageError(
+                f"{out_dir} was started with other settings ({'; '.join(changed)}): choose another --out-dir"
+            )
     write_atomic(file, config.to_json(run))

@@ -9,7 +9,7 @@ from tfpretune.data.batches import StepIndexed
 from tfpretune.training.checkpoints import run_variables
 
 PROBE_STEPS = 6
-WORTH_STEPS = 300
+WORTH_STEPS = 3000
 
 
 def choose_jit(model: keras.Model, batches: StepIndexed, choice: str, total_steps: int) -> bool:

@@ -43,7 +43,11 @@ class WarmUp(keras.optimizers.schedules.LearningRateSchedule):
             "cosine": 0.5 + 0.5 * ops.cos(math.pi * share),
             "exponential": ops.exp(math.log(0.01) * share),
         }
-        return self.peak * ops.minimum(rise, falls[self.schedule]) if self.warmup_steps else self.peak * falls[self.schedule]
+        return (
+            self.peak * ops.minimum(rise, falls[self.schedule])
+            if self.warmup_steps
+            else self.peak * falls[self.schedule]
+        )
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""

@@ -41,7 +41,7 @@ def load_task(folder: Path | str) -> tuple[keras.Model, dict[str, Any]]:
     """Loads the fine-tuned model and its `task.json` from a preset folder, after comparing every byte with its manifest."""
     folder = Path(folder)
     if not (folder / "task.json").is_file():
-        raise UsageError(f"{folder} holds no fine-tuned model (task.json is missing): give the preset folder of a fine-tuning run")
+        raise UsageError(f"{folder} holds no fine-tuned model (no task.json): give the folder of a fine-tuning run")
     check_manifest(folder)
     task = json.loads((folder / "task.json").read_text("utf-8"))
     return keras.models.load_model(folder / "task.keras", compile=False), task
@@ -59,6 +59,11 @@ def _without_policies(config: Any) -> Any:
     """Replaces every dtype policy in a nested config by float32; an input's dtype is a plain name and stays."""
     if isinstance(config, dict):
         if config.get("class_name") in ("DTypePolicy", "DTypePolicyMap", "FloatDTypePolicy"):
-            return {"module": "keras", "class_name": "DTypePolicy", "config": {"name": "float32"}, "registered_name": None}
+            return {
+                "module": "keras",
+                "class_name": "DTypePolicy",
+                "config": {"name": "float32"},
+                "registered_name": None,
+            }
         return {key: _without_policies(value) for key, value in config.items()}
     return [_without_policies(item) for item in config] if isinstance(config, list | tuple) else config

@@ -1,1 +1,0 @@
-"""Figures beside what a user would pick instead."""

@@ -1,0 +1,63 @@
+"""Every command of the two READMEs runs; the figures in them are the ones that the quick start printed."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from tfpretune import cli
+
+ROOT = Path(__file__).parents[1]
+READMES = ("README.md", "README.zh.md")
+
+
+def blocks(name: str, language: str = "") -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", (ROOT / name).read_text("utf-8"), re.M | re.S)
+
+
+def commands(name: str) -> list[list[str]]:
+    return [shlex.split(line) for block in blocks(name) for line in block.splitlines() if line.strip()]
+
+
+@pytest.mark.parametrize("name", READMES)
+def test_make_targets_exist(name):
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    targets = [command[1] for command in commands(name) if command[0] == "make"]
+    assert targets == ["demo", "test"]
+    for target in targets:
+        assert re.search(rf"^{target}:", makefile, re.M)
+
+
+@pytest.mark.parametrize("name", READMES)
+def test_commands_run_in_order(name, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    good = [f"I liked item {i}, it works well and looks good,yes" for i in range(60)]
+    bad = [f"Item {i} broke at once and the price is too high,no" for i in range(60)]
+    Path("reviews.csv").write_text("text,label\n" + "\n".join(good + bad) + "\n", "utf-8")
+    ran = []
+    for command in commands(name):
+        if command[0] != "tfpretune" or command[1] == "board":  # board starts a server: tests/test_cli.py has it
+            continue
+        arguments = command[1:] + (["--fast"] if command[1] == "run" else [])
+        assert cli.main(arguments) == 0, (command, capsys.readouterr())
+        ran.append(command[1])
+    assert ran == ["check", "run", "run", "export", "verify", "predict"]
+
+
+def test_python_example_runs():
+    (example,) = blocks("README.md", "python")
+    exec(compile(example, "README.md", "exec"), {})
+
+
+def test_both_readmes_show_the_same_table():
+    tables = [
+        re.search(r"<!-- results.*?-->(.*?)<!-- end", (ROOT / name).read_text("utf-8"), re.S)[1] for name in READMES
+    ]
+    assert tables[0] == tables[1]
+
+
+def test_linked_files_exist():
+    for name in READMES:
+        for target in re.findall(r"\]\(([^)#]+)\)", (ROOT / name).read_text("utf-8")):
+            assert (ROOT / target).exists(), (name, target)

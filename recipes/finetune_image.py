@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from tfpretune import config
 from tfpretune.backbones.sizes import load_backbone
-from tfpretune.config import OptimizerConfig, RunConfig
+from tfpretune.config import OptimizerConfig, RunConfig, UsageError
 from tfpretune.data.columns import image_array, image_batches
 from tfpretune.data.images import augment
 from tfpretune.data.sources import open_source
@@ -73,7 +73,12 @@ class Config(RunConfig):
 
 def main(run: Config) -> FitResult | None:
     """Data, model, freezing, fit, report, save."""
+    strategy = make_strategy(run.devices.replicas)
     examples = open_source(run.source).without_duplicates()
+    if len(examples.class_names) < 2:
+        raise UsageError(
+            f"--source {run.source} has {len(examples.class_names)} classes: labels of at least 2 are needed"
+        )
     parts = {name: examples.split(name) for name in ("train", "validation", "test")}
     if run.labels_per_class:
         parts["train"] = parts["train"].few_labels(run.labels_per_class, run.seed)
@@ -81,7 +86,7 @@ def main(run: Config) -> FitResult | None:
         parts = {name: part.sample(64, seed=run.seed) for name, part in parts.items()}
     keras.utils.set_random_seed(run.seed)
 
-    with make_strategy(run.devices.replicas).scope():
+    with strategy.scope():
         backbone = load_backbone(run.preset, dtype=resolve_precision(run.precision), random_weights=run.from_scratch)
         model = classifier(
             backbone,

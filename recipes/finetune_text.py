@@ -71,7 +71,12 @@ def main(run: Config) -> FitResult | None:
         raise UsageError(
             f"--sequence-length {run.sequence_length} is no multiple of --window-length {run.window_length}"
         )
+    strategy = make_strategy(run.devices.replicas)
     examples = open_source(run.source).without_duplicates()
+    if len(examples.class_names) < 2:
+        raise UsageError(
+            f"--source {run.source} has {len(examples.class_names)} classes: labels of at least 2 are needed"
+        )
     parts = {name: examples.split(name) for name in ("train", "validation", "test")}
     if run.labels_per_class:
         parts["train"] = parts["train"].few_labels(run.labels_per_class, run.seed)
@@ -82,7 +87,7 @@ def main(run: Config) -> FitResult | None:
     batches = {name: text_batches(part, run.batch_size, **settings) for name, part in parts.items()}
     keras.utils.set_random_seed(run.seed)
 
-    with make_strategy(run.devices.replicas).scope():
+    with strategy.scope():
         backbone = load_backbone(run.preset, dtype=resolve_precision(run.precision), random_weights=run.from_scratch)
         model = classifier(
             backbone,

@@ -37,8 +37,8 @@ class Config(RunConfig):
     """Images, labels are not used: demo:NAME, tfds:NAME, images:FOLDER."""
     out_dir: str = "runs/pretrain_image"
     """Folder of the run: settings, checkpoints, logs, preset, report."""
-    epochs: float = 40.0
-    """Passes over the training images; not used when --steps is given."""
+    steps: int = 2000
+    """Optimizer steps; 0 to give --epochs."""
     objective: Literal["autoencoder", "denoising", "mae"] = "denoising"
     """What to restore: the image, the clean image, or hidden patches."""
     backbone: str = "cnn-small"
@@ -66,11 +66,12 @@ def main(run: Config) -> FitResult | None:
         raise UsageError(
             f"--objective {run.objective} with --backbone {run.backbone}: mae needs a vit, the others a cnn"
         )
+    strategy = make_strategy(run.devices.replicas)
     examples = open_source(run.source)
     examples = examples.sample(300, seed=run.seed) if run.fast else examples
     keras.utils.set_random_seed(run.seed)
 
-    with make_strategy(run.devices.replicas).scope():
+    with strategy.scope():
         dtype = resolve_precision(run.precision)
         if run.preset:
             backbone = load_backbone(run.preset, dtype=dtype)
@@ -102,7 +103,7 @@ def main(run: Config) -> FitResult | None:
         describe(model, batches, run)
         return None
 
-    sample = next(iter(validation.in_order(8)))
+    sample = next(iter(make_batches(examples.split("validation").sample(8, seed=run.seed), 8).in_order()))
     pages = [ReconstructionPage(sample, f"{run.out_dir}/logs")]
     result = fit(model, batches, run, validation=validation.in_order(), callbacks=pages)
 

@@ -17,6 +17,7 @@ from tfpretune.backbones import TextEncoderTokenizer
 from tfpretune.backbones.sizes import load_backbone, load_tokenizer, make_text_backbone
 from tfpretune.config import OptimizerConfig, RunConfig
 from tfpretune.data.batches import StepIndexed
+from tfpretune.data.columns import require_kind
 from tfpretune.data.masking import mask_tokens
 from tfpretune.data.sources import open_source
 from tfpretune.data.tokens import pack, train_wordpiece, unigram_loss
@@ -59,7 +60,8 @@ class Config(RunConfig):
 
 def main(run: Config) -> FitResult | None:
     """Data, model, fit, save."""
-    examples = open_source(run.source).without_duplicates()
+    strategy = make_strategy(run.devices.replicas)
+    examples = require_kind(open_source(run.source), "text").without_duplicates()
     examples = examples.sample(300, seed=run.seed) if run.fast else examples
     train, validation = examples.split("train"), examples.split("validation")
     if run.preset:
@@ -70,7 +72,7 @@ def main(run: Config) -> FitResult | None:
     rows = pack(tokenizer, train.inputs, sequence_length=run.sequence_length)
     keras.utils.set_random_seed(run.seed)
 
-    with make_strategy(run.devices.replicas).scope():
+    with strategy.scope():
         dtype = resolve_precision(run.precision)
         if run.preset:
             backbone = load_backbone(run.preset, dtype=dtype)
@@ -84,7 +86,7 @@ def main(run: Config) -> FitResult | None:
         special = tuple(tokenizer.special_token_ids)
         masked = mask_tokens(batch["token_ids"], seed, **ids, special_token_ids=special, mask_rate=run.mask_rate)
         padding_mask = tf.cast(batch["token_ids"] != tokenizer.pad_token_id, tf.int32)
-        return masked | {"padding_mask": padding_mask, "segment_ids": tf.zeros_like(padding_mask)}
+        return masked | {"padding_mask": padding_mask}
 
     batches = StepIndexed({"token_ids": rows}, run.batch_size, seed=run.seed, transform=transform)
     held_out = pack(tokenizer, validation.inputs, sequence_length=run.sequence_length)
@@ -93,7 +95,7 @@ def main(run: Config) -> FitResult | None:
         describe(model, batches, run)
         return None
 
-    pages = [FillingsPage(tokenizer, validation.inputs[:5], log_dir=f"{run.out_dir}/logs")]
+    pages = [FillingsPage(tokenizer, validation.sample(5, seed=run.seed).inputs, log_dir=f"{run.out_dir}/logs")]
     result = fit(model, batches, run, validation=validation_batches.in_order(), callbacks=pages)
 
     figures = model.evaluate(validation_batches.in_order(), verbose=0, return_dict=True)

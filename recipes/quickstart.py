@@ -22,7 +22,7 @@ import tensorflow as tf
 
 from tfpretune import config
 from tfpretune.backbones.sizes import load_backbone, load_tokenizer
-from tfpretune.config import OptimizerConfig, RunError
+from tfpretune.config import OptimizerConfig, RunError, UsageError
 from tfpretune.data.batches import StepIndexed, Transform
 from tfpretune.data.columns import image_array, image_batches, text_batches
 from tfpretune.data.examples import Examples
@@ -56,6 +56,11 @@ class Config:
     """Draws of the labels and of the start weights that each figure is the mean of, at least 2."""
     fast: bool = False
     """Rehearse on a few batches: the figures mean nothing."""
+
+    def __post_init__(self) -> None:
+        """Refuses what gives no standard deviation."""
+        if self.seeds < 2:
+            raise UsageError(f"--seeds must be at least 2, received {self.seeds}")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,7 +13,8 @@ READMES = ("README.md", "README.zh.md")
 
 
 def blocks(name: str, language: str = "") -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", (ROOT / name).read_text("utf-8"), re.M | re.S)
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", (ROOT / name).read_text("utf-8"), re.M | re.S)
+    return [text for kind, text in found if kind == language]
 
 
 def commands(name: str) -> list[list[str]]:
@@ -29,14 +30,18 @@ def test_make_targets_exist(name):
         assert re.search(rf"^{target}:", makefile, re.M)
 
 
-@pytest.mark.parametrize("name", READMES)
-def test_commands_run_in_order(name, tmp_path, monkeypatch, capsys):
+def test_both_readmes_have_the_same_commands():
+    english, chinese = ([command[:3] for command in commands(name)] for name in READMES)
+    assert english == chinese
+
+
+def test_commands_run_in_order(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    good = [f"I liked item {i}, it works well and looks good,yes" for i in range(60)]
+    good = [f"I liked item {i}: it works well and looks good,yes" for i in range(60)]
     bad = [f"Item {i} broke at once and the price is too high,no" for i in range(60)]
     Path("reviews.csv").write_text("text,label\n" + "\n".join(good + bad) + "\n", "utf-8")
     ran = []
-    for command in commands(name):
+    for command in commands("README.md"):
         if command[0] != "tfpretune" or command[1] == "board":  # board starts a server: tests/test_cli.py has it
             continue
         arguments = command[1:] + (["--fast"] if command[1] == "run" else [])

@@ -19,7 +19,7 @@ Starting loss: a fresh model knows nothing, so the right value is ln {vocabulary
 all mask slots, unused ones too: about {masked} of its default of 96 are used, so it shows, and learns from, about
 {masked}/96 of the loss.
 tfpretune and KerasHub's strings get new masks in every step; KerasHub's ready ids and the rows of Transformers were
-masked beforehand. KerasHub compiles the whole step with XLA, which is its default.
+masked beforehand. No side uses XLA or torch.compile: none does by default on a CPU.
 """
 
 
@@ -65,7 +65,7 @@ def pipeline_table(parts: Result, step_ms: dict[Side, float]) -> Table:
     ]
     note = (
         "Batches: tfpretune gathers ready ids and masks them; KerasHub reads strings, tokenises and masks. Tokenise:\n"
-        "`encode_all`, with ends and padding, and KerasHub's tokenizer alone, on the same 4,096 texts of known words.\n"
+        "`encode_all`, with ends and padding, and KerasHub's tokenizer alone, on the same 32,768 texts of known words.\n"
     )
     return Table("", columns, rows, note=note)
 

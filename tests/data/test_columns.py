@@ -6,6 +6,7 @@ import tensorflow as tf
 from PIL import Image
 
 from tfpretune.backbones import TextEncoderTokenizer
+from tfpretune.config import UsageError
 from tfpretune.data import columns
 from tfpretune.data.columns import image_array, image_batches, text_batches
 from tfpretune.data.examples import Examples
@@ -88,5 +89,5 @@ def test_texts():
 
 
 def test_the_wrong_kind_is_refused():
-    with pytest.raises(ValueError, match="test holds image examples, expected text"):
+    with pytest.raises(UsageError, match="--source test holds image examples, expected text"):
         text_batches(images(PIXELS), 2, tokenizer=None, sequence_length=5)

@@ -97,3 +97,25 @@ def test_unknown_term_is_named():
     model.compile("sgd")
     with pytest.raises(ValueError, match="term_names"):
         model.fit(data(), verbose=0, shuffle=False)
+
+
+def test_a_weight_that_the_loss_does_not_use_stays():
+    """It has no gradient, so it neither warns nor decays; BERT's pooler is such a one."""
+    x = keras.Input((1,), name="x")
+    unused = keras.layers.Dense(1, name="unused")
+    outputs = keras.layers.Dense(1, use_bias=False, kernel_initializer="ones", name="w")(x)
+
+    class TwoWeights(OneWeight):
+        def __init__(self):
+            Objective.__init__(self, inputs={"x": x}, outputs={"used": outputs, "unused": unused(x)})
+            self.add_term_metrics()
+
+        def __call__(self, *args, **kwargs):
+            return super().__call__(*args, **kwargs)["used"]
+
+    model = TwoWeights()
+    before = unused.kernel.numpy()
+    model.compile(keras.optimizers.AdamW(0.1, weight_decay=0.5))
+    model.train_step({name: tf.constant(column) for name, column in BATCH.items()})
+    np.testing.assert_array_equal(unused.kernel, before)
+    assert model.get_layer("w").kernel[0, 0] < 1

@@ -134,7 +134,7 @@ class PositionEmbedding(keras.layers.Layer):
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Creates the table `(max_length, hidden_dim)`."""
         self.embeddings = self.add_weight(
-            name="embeddings",
+            name="position_embedding",
             shape=(self.max_length, input_shape[-1]),
             initializer=keras.initializers.TruncatedNormal(stddev=0.02),
         )

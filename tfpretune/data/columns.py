@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tfpretune.config import UsageError
 from tfpretune.data.batches import Batch, Load, StepIndexed, Transform
 from tfpretune.data.examples import Examples
 from tfpretune.data.images import decode_image, load_image
@@ -32,7 +33,7 @@ def image_batches(
         seed: decides order and transforms.
         transform: applied to batches, after the pixels are in [0, 1].
     """
-    _require_kind(examples, "image")
+    require_kind(examples, "image")
     columns: dict[str, np.ndarray] = {}
     load: Load | None = None
     if isinstance(examples.inputs, np.ndarray) or len(examples) * int(np.prod(image_shape)) <= IN_MEMORY_BYTES:
@@ -49,6 +50,17 @@ def image_batches(
         return transform(batch, batch_seed) if transform else batch
 
     return StepIndexed(columns, batch_size, seed=seed, transform=prepare, load=load)
+
+
+def require_kind(examples: Examples, kind: str) -> Examples:
+    """Returns the examples if they are of this kind.
+
+    Raises:
+        UsageError: they are of the other kind.
+    """
+    if examples.kind != kind:
+        raise UsageError(f"--source {examples.name} holds {examples.kind} examples, expected {kind}")
+    return examples
 
 
 def image_array(examples: Examples, image_shape: tuple[int, int, int]) -> np.ndarray:
@@ -73,16 +85,11 @@ def text_batches(
     transform: Transform | None = None,
 ) -> StepIndexed:
     """Serves texts as int32 `token_ids` and `padding_mask` `(batch, sequence_length)`, with `labels` where there are any."""
-    _require_kind(examples, "text")
+    require_kind(examples, "text")
     columns = encode_all(tokenizer, examples.inputs, sequence_length=sequence_length)
     if examples.labels is not None:
         columns["labels"] = examples.labels
     return StepIndexed(columns, batch_size, seed=seed, transform=transform)
-
-
-def _require_kind(examples: Examples, kind: str) -> None:
-    if examples.kind != kind:
-        raise ValueError(f"{examples.name} holds {examples.kind} examples, expected {kind}")
 
 
 def _converted(images: np.ndarray, image_shape: tuple[int, int, int]) -> np.ndarray:

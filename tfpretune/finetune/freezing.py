@@ -65,7 +65,9 @@ def _chosen(layers: list[keras.layers.Layer], frozen: str) -> set[str]:
         return set()
     if frozen == "all":
         return set(names)
-    if frozen.isdigit():
+    if not frozen:
+        raise UsageError("--frozen is empty: give none, all, a number of layers or a pattern")
+    if frozen.isdecimal():
         if int(frozen) > len(names):
             raise UsageError(
                 f"--frozen {frozen}: the backbone has {len(names)} layers with weights: {', '.join(names)}"

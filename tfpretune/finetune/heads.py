@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfpretune.backbones.blocks import MeanPool
+from tfpretune.backbones.inputs import feed, sequence_features
 from tfpretune.objectives.supervised import Supervised
 
 
@@ -39,14 +40,10 @@ def classifier(
     """
     if num_classes < 2:
         raise ValueError(f"a classifier needs at least 2 classes, received {num_classes}")
-    inputs = {key: keras.Input(value.shape[1:], dtype=value.dtype, name=key) for key, value in backbone.input.items()}
-    rows = (
-        {key: SplitWindows(window_length, name=f"{key}_windows")(x) for key, x in inputs.items()}
-        if window_length
-        else inputs
-    )
-    features = backbone(rows)
-    features = features["sequence_output"] if isinstance(features, dict) else features
+    inputs, rows = feed(backbone)
+    if window_length:
+        rows = {key: SplitWindows(window_length, name=f"{key}_windows")(x) for key, x in rows.items()}
+    features = sequence_features(backbone, rows)
     if window_length:
         features = JoinWindows(dtype="float32", name="join_windows")(features, inputs["padding_mask"])
     if "padding_mask" in inputs:

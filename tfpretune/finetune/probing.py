@@ -5,6 +5,7 @@ import numpy as np
 import tensorflow as tf
 from sklearn.linear_model import LogisticRegression
 
+from tfpretune.config import UsageError
 from tfpretune.objectives import Supervised
 
 
@@ -29,6 +30,8 @@ def start_head_from_probe(model: Supervised, batches: tf.data.Dataset, *, streng
     """
     rows = list(batches)
     labels = np.concatenate([batch["labels"].numpy() for batch in rows])
+    if len(np.unique(labels)) < 2:
+        raise UsageError("the training examples are all of one class: a probe needs two")
     found = features_of(model, rows)
     mean, deviation = found.mean(0), found.std(0)
     scale = (

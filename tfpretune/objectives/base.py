@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
+from keras.optimizers import LossScaleOptimizer
 
 Batch = Mapping[str, tf.Tensor]
 
@@ -58,12 +59,15 @@ class Objective(keras.Model):
                     f"the optimizer has {clip}={getattr(optimizer, clip)}: use compile(clip_norm=…) instead"
                 )
         self.clip_norm = clip_norm
+        policies = {layer.dtype_policy.name for layer in self._flatten_layers(include_self=False)}
+        if auto_scale_loss and "mixed_float16" in policies and not isinstance(optimizer, LossScaleOptimizer):
+            optimizer = LossScaleOptimizer(optimizer)  # Keras asks for the model's own policy, the layers' one counts
         super().compile(
             optimizer=optimizer,
             jit_compile=jit_compile,
             steps_per_execution=steps_per_execution,
             run_eagerly=run_eagerly,
-            auto_scale_loss=auto_scale_loss,
+            auto_scale_loss=False,
         )
 
     def get_compile_config(self) -> None:
@@ -99,7 +103,8 @@ class Objective(keras.Model):
         factor = tf.constant(1.0 / tf.distribute.get_strategy().num_replicas_in_sync)  # the optimizer sums once more
         if self.clip_norm is not None:
             factor *= self.clip_norm / tf.maximum(norm, self.clip_norm)
-        self.optimizer.apply([g if g is None else g * tf.cast(factor, g.dtype) for g in gradients], variables)
+        used = [(g * tf.cast(factor, g.dtype), v) for g, v in zip(gradients, variables, strict=True) if g is not None]
+        self.optimizer.apply([g for g, _ in used], [v for _, v in used])
         return self._update(terms, sums, penalty) | {"gradient_norm": norm}
 
     def test_step(self, data: Batch) -> dict[str, tf.Tensor]:

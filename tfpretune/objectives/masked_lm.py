@@ -5,6 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfpretune.backbones.inputs import feed, sequence_features
 from tfpretune.objectives.base import Batch, Objective, Term
 
 
@@ -30,10 +31,9 @@ class MaskedLM(Objective):
         if backbone.token_embedding is None:
             raise ValueError(f"MaskedLM needs a backbone with a token_embedding, received {type(backbone).__name__}")
         policy = backbone.dtype_policy
-        inputs = dict(backbone.input)
+        inputs, full = feed(backbone)
         positions = keras.Input((None,), dtype="int32", name="mask_positions")
-        features = backbone(inputs)
-        features = features["sequence_output"] if isinstance(features, dict) else features
+        features = sequence_features(backbone, full)
         x = GatherPositions(dtype=policy, name="masked_features")(features, positions)
         x = keras.layers.Dense(features.shape[-1], activation="gelu", dtype=policy, name="head_dense")(x)
         x = keras.layers.LayerNormalization(epsilon=1e-6, dtype=policy, name="head_norm")(x)

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import keras
+import numpy as np
 import tensorflow as tf
 
 from tfpretune.config import UsageError
@@ -36,6 +38,22 @@ def make_strategy(replicas: int = 0) -> tf.distribute.Strategy:
                 ) from None
     kind = "GPU" if gpus else "CPU"
     return tf.distribute.MirroredStrategy([f"{kind}:{index}" for index in range(wanted)])
+
+
+def separate_dropout(model: keras.Model) -> None:
+    """Gives the dropout of each replica its own random numbers. Call it after building and after restoring a model.
+
+    Keras keeps one seed for all copies, so that every replica would drop the same units: replica i gets the seed plus i.
+    """
+    strategy = model.distribute_strategy
+    if strategy.num_replicas_in_sync == 1:
+        return
+    for variable in model.variables:
+        if "seed_generator" in variable.path:
+            copies = strategy.experimental_local_results(variable.value)
+            start = copies[0].numpy()
+            for replica, copy in enumerate(copies):
+                copy.assign(start + np.array([replica, 0], start.dtype))
 
 
 def resolve_precision(precision: str) -> str:

@@ -1,10 +1,12 @@
 """`fit`: checks, resume, callbacks, `keras.Model.fit`."""
 
+import contextlib
 import dataclasses
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import filelock
 import keras
@@ -14,12 +16,13 @@ from tfpretune import config
 from tfpretune.config import RunConfig, UsageError
 from tfpretune.data.batches import StepIndexed
 from tfpretune.files import write_atomic
-from tfpretune.training.callbacks import Checkpoints, NonFiniteGuard, ScalarLog, optimizer_step
+from tfpretune.training.callbacks import Checkpoints, NonFiniteGuard, ScalarLog
 from tfpretune.training.checkpoints import CheckpointFolder
+from tfpretune.training.devices import separate_dropout
 from tfpretune.training.jit import choose_jit
 from tfpretune.training.optimizers import make_optimizer
 
-MAY_DIFFER = ("save_every_steps", "resume", "dry_run", "jit")
+MAY_DIFFER = ("out_dir", "save_every_steps", "resume", "dry_run", "jit")  # the folder may have been moved
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,7 +75,63 @@ def fit(
         UsageError: the folder belongs to a run with other settings, or another process runs in it.
         RunError: the loss or the gradient stopped being a number.
     """
+    started = time.perf_counter()
     out_dir = Path(run.out_dir)
+    total = run.total_steps(batches.steps_per_epoch)
+    folder = CheckpointFolder(out_dir / "checkpoints")
+    with _alone_in(out_dir):
+        progress = _prepare(model, batches, run, folder)
+        step = progress.get("step", 0)
+        scalars = ScalarLog(
+            out_dir / "logs",
+            batches.batch_size,
+            every_steps=20 if total > 100 else 1,
+            start_step=step,
+            curves=progress.get("curves"),
+        )
+        facts = {"curves": scalars.curves, "jit": bool(model.jit_compile), "rows": batches.num_rows}
+        saver = Checkpoints(folder, monitor=monitor, mode=mode, patience=patience, progress=progress, facts=facts)
+        guard = NonFiniteGuard(batches.batch_size, start_step=step)
+        for first, steps, intervals in [] if saver.out_of_patience else _legs(step, total, run.save_every_steps):
+            model.fit(
+                batches.from_step(first, steps * intervals),
+                steps_per_epoch=steps,
+                epochs=intervals,
+                validation_data=validation,
+                callbacks=[guard, scalars, *callbacks, saver],
+                shuffle=False,
+                verbose=2,
+            )
+            if model.stop_training:
+                break
+        if restore_best and saver.best_step not in (None, saver.step):
+            folder.load(model, saver.best_step)
+        seconds = time.perf_counter() - started
+        result = FitResult(saver.step, seconds, saver.best_step, saver.best, scalars.curves, saver.step < total)
+        record = {name: getattr(result, name) for name in ("steps", "seconds", "best_step", "best", "stopped_early")}
+        write_atomic(out_dir / "run.json", json.dumps(record, indent=2) + "\n")
+    return result
+
+
+def compile_model(model: keras.Model, batches: StepIndexed, run: RunConfig, *, jit: bool | None = None) -> None:
+    """Compiles a model as `run` says: optimizer, schedule, clipping, XLA where it helps.
+
+    Args:
+        model: an `Objective`.
+        batches: the training batches.
+        run: the settings.
+        jit: what an earlier part of the run chose where `run.jit` is "auto"; None: nothing was chosen yet.
+    """
+    total = run.total_steps(batches.steps_per_epoch)
+    clip_norm = run.optimizer.clip_norm or None
+    with model.distribute_strategy.scope():
+        model.compile(make_optimizer(run.optimizer, total), clip_norm=clip_norm)
+        if choose_jit(model, batches, run.jit, total) if jit is None or run.jit != "auto" else jit:
+            model.compile(make_optimizer(run.optimizer, total), clip_norm=clip_norm, jit_compile=True)
+
+
+@contextlib.contextmanager
+def _alone_in(out_dir: Path) -> Iterator[None]:
     out_dir.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(out_dir / ".lock", timeout=0)
     try:
@@ -80,70 +139,32 @@ def fit(
     except filelock.Timeout:
         raise UsageError(f"{out_dir} is in use by another run: choose another --out-dir or wait") from None
     try:
-        return _fit(model, batches, run, validation, monitor, mode, patience, restore_best, callbacks)
+        yield
     finally:
         lock.release()
 
 
-def _fit(
-    model: keras.Model,
-    batches: StepIndexed,
-    run: RunConfig,
-    validation: tf.data.Dataset | None,
-    monitor: str,
-    mode: str,
-    patience: int,
-    restore_best: bool,
-    callbacks: Sequence[keras.callbacks.Callback],
-) -> FitResult:
-    started = time.perf_counter()
-    out_dir = Path(run.out_dir)
-    total = run.total_steps(batches.steps_per_epoch)
-    folder = CheckpointFolder(out_dir / "checkpoints")
-    _check_settings(run, out_dir, folder)
-    if not model.compiled:
-        compile_model(model, batches, run)
-    if not model.optimizer.built:
-        model.optimizer.build(model.trainable_variables)
-    progress = folder.load_newest(model)
-    step = progress["step"] if progress else 0
-    if step:
-        print(f"resumed from step {step} of {total} ({folder.path(step)})", flush=True)
-    every = 20 if total > 100 else 1
-    scalars = ScalarLog(out_dir / "logs", batches.batch_size, every_steps=every, curves=(progress or {}).get("curves"))
-    saver = Checkpoints(folder, monitor=monitor, mode=mode, patience=patience, progress=progress, curves=scalars.curves)
-    everything = [NonFiniteGuard(batches.batch_size), scalars, *callbacks, saver]
-    stopped = False
-    for first, steps, intervals in _legs(step, total, run.save_every_steps):
-        model.fit(
-            batches.from_step(first, steps * intervals),
-            steps_per_epoch=steps,
-            epochs=intervals,
-            validation_data=validation,
-            callbacks=everything,
-            shuffle=False,
-            verbose=2,
+def _prepare(model: keras.Model, batches: StepIndexed, run: RunConfig, folder: CheckpointFolder) -> dict[str, Any]:
+    """Compiles and builds the model and restores the newest checkpoint; returns its progress, {} for a new run."""
+    _check_settings(run, folder)
+    step = folder.newest()
+    progress = {} if step is None else folder.progress(step)
+    if progress.get("rows", batches.num_rows) != batches.num_rows:
+        raise UsageError(
+            f"{run.out_dir} was started on {progress['rows']} training rows, now there are {batches.num_rows}: "
+            "choose another --out-dir"
         )
-        stopped = optimizer_step(model) < first + steps * intervals or (patience > 0 and saver.waited >= patience)
-        if stopped:
-            break
-    done = optimizer_step(model)
-    if restore_best and saver.best_step is not None and saver.best_step != done:
-        folder.load(model, saver.best_step)
-    seconds = time.perf_counter() - started
-    result = FitResult(done, seconds, saver.best_step, saver.best, scalars.curves, stopped and done < total)
-    record = {name: getattr(result, name) for name in ("steps", "seconds", "best_step", "best", "stopped_early")}
-    write_atomic(out_dir / "run.json", json.dumps(record, indent=2) + "\n")
-    return result
-
-
-def compile_model(model: keras.Model, batches: StepIndexed, run: RunConfig) -> None:
-    """Compiles a model as `run` says: optimizer, schedule, clipping, XLA where it helps."""
-    total = run.total_steps(batches.steps_per_epoch)
-    clip_norm = run.optimizer.clip_norm or None
-    model.compile(make_optimizer(run.optimizer, total), clip_norm=clip_norm)
-    if choose_jit(model, batches, run.jit, total):
-        model.compile(make_optimizer(run.optimizer, total), clip_norm=clip_norm, jit_compile=True)
+    if not model.compiled:
+        compile_model(model, batches, run, jit=progress.get("jit"))
+    if not model.optimizer.built:
+        with model.distribute_strategy.scope():
+            model.optimizer.build(model.trainable_variables)
+    if step is not None:
+        folder.load(model, step)
+        total = run.total_steps(batches.steps_per_epoch)
+        print(f"resumed from step {step} of {total} ({folder.path(step)})", flush=True)
+    separate_dropout(model)
+    return progress
 
 
 def _legs(step: int, total: int, interval: int) -> list[tuple[int, int, int]]:
@@ -162,17 +183,26 @@ def _legs(step: int, total: int, interval: int) -> list[tuple[int, int, int]]:
     return legs
 
 
-def _check_settings(run: RunConfig, out_dir: Path, folder: CheckpointFolder) -> None:
+def _check_settings(run: RunConfig, folder: CheckpointFolder) -> None:
+    out_dir = Path(run.out_dir)
     file = out_dir / "config.json"
     if folder.steps():
         if run.resume == "never":
             raise UsageError(
                 f"{out_dir} holds a run already: choose another --out-dir, or --resume auto to go on with it"
             )
-        old = config.from_json(type(run), file.read_text("utf-8"), where=str(file)) if file.is_file() else run
-        changed = config.differences(old, run, may_differ=MAY_DIFFER)
+        changed = config.differences(_old_settings(run, file), run, may_differ=MAY_DIFFER)
         if changed:
             raise UsageError(
                 f"{out_dir} was started with other settings ({'; '.join(changed)}): choose another --out-dir"
             )
     write_atomic(file, config.to_json(run))
+
+
+def _old_settings(run: RunConfig, file: Path) -> RunConfig:
+    if not file.is_file():
+        return run
+    try:
+        return config.read_config(type(run), file)
+    except UsageError as error:
+        raise UsageError(f"{file.parent} holds another kind of run ({error}): choose another --out-dir") from None

@@ -5,7 +5,8 @@ import time
 import keras
 import tensorflow as tf
 
-from tfpretune.data.batches import StepIndexed
+from tfpretune.config import UsageError
+from tfpretune.data.batches import Batch, StepIndexed
 from tfpretune.training.checkpoints import run_variables
 
 PROBE_STEPS = 6
@@ -23,29 +24,39 @@ def choose_jit(model: keras.Model, batches: StepIndexed, choice: str, total_step
         batches: the training batches.
         choice: "on", "off" or "auto".
         total_steps: length of the run.
+
+    Raises:
+        UsageError: "on" with several replicas.
     """
+    replicas = model.distribute_strategy.num_replicas_in_sync
+    if choice == "on" and replicas > 1:
+        raise UsageError(f"--jit on does not go with {replicas} replicas: XLA does not support the sum over replicas")
     if choice != "auto":
         return choice == "on"
-    if total_steps < WORTH_STEPS or model.distribute_strategy.num_replicas_in_sync > 1:
+    if total_steps < WORTH_STEPS or replicas > 1:
         return False
     model.optimizer.build(model.trainable_variables)
     start = {name: variable.numpy() for name, variable in run_variables(model).items()}
     batch = next(iter(batches.from_step(0, 1)))
-    seconds = {}
-    for jit in (False, True):
-        step = tf.function(model.train_step, jit_compile=jit)
-        try:
-            step(batch)
-        except (tf.errors.OpError, ValueError):
-            return False
-        times = []
-        for _ in range(PROBE_STEPS):
-            begin = time.perf_counter()
-            float(step(batch)["loss"])
-            times.append(time.perf_counter() - begin)
-        seconds[jit] = min(times)
-    for name, variable in run_variables(model).items():
-        variable.assign(start[name])
-    model.reset_metrics()
-    print(f"XLA probe: {seconds[False] * 1e3:.1f} ms a step without, {seconds[True] * 1e3:.1f} ms with", flush=True)
-    return seconds[True] < 0.95 * seconds[False]
+    try:
+        without, with_jit = (_seconds_a_step(model, batch, jit=jit) for jit in (False, True))
+    except (tf.errors.OpError, ValueError) as error:
+        print(f"XLA cannot compile this model: {str(error).splitlines()[0]}", flush=True)
+        return False
+    finally:
+        for name, variable in run_variables(model).items():
+            variable.assign(start[name])
+        model.reset_metrics()
+    print(f"XLA probe: {without * 1e3:.1f} ms a step without, {with_jit * 1e3:.1f} ms with", flush=True)
+    return with_jit < 0.95 * without
+
+
+def _seconds_a_step(model: keras.Model, batch: Batch, *, jit: bool) -> float:
+    step = tf.function(model.train_step, jit_compile=jit)
+    step(batch)
+    times = []
+    for _ in range(PROBE_STEPS):
+        begin = time.perf_counter()
+        float(step(batch)["loss"])
+        times.append(time.perf_counter() - begin)
+    return min(times)

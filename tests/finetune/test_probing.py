@@ -1,0 +1,82 @@
+"""The head that starts as a logistic regression."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from sklearn.linear_model import LogisticRegression
+
+from tfpretune.backbones import SmallCNN, TextEncoder
+from tfpretune.config import UsageError
+from tfpretune.evaluation.predict import predict_probabilities
+from tfpretune.finetune import classifier
+from tfpretune.finetune.probing import features_of, start_head_from_probe
+
+RNG = np.random.default_rng(0)
+LABELS = np.repeat(np.arange(3), 8).astype("int32")
+IMAGES = (RNG.random((24, 8, 8, 1)) * 0.3 + LABELS[:, np.newaxis, np.newaxis, np.newaxis] * 0.2).astype("float32")
+
+
+def batches(labels=LABELS, images=IMAGES, size=7):
+    return tf.data.Dataset.from_tensor_slices({"images": images, "labels": labels}).batch(size)
+
+
+def make_model(num_classes=3):
+    keras.utils.set_random_seed(1)
+    return classifier(SmallCNN((8, 8, 1), (8,)), num_classes, dropout=0.5)
+
+
+def test_features_are_the_pooled_ones_in_order():
+    model = make_model()
+    found = features_of(model, batches())
+    expected = model.backbone({"images": IMAGES}).numpy().mean(axis=(1, 2))
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("classes", [[0, 1, 2], [0, 1], [0, 2]])
+def test_the_head_answers_what_scikit_learn_answers(classes):
+    """Also with two classes, where scikit-learn has one row of coefficients, and with a class that has no example."""
+    model = make_model(max(classes) + 1)
+    kept = np.isin(LABELS, classes)
+    start_head_from_probe(model, batches(LABELS[kept], IMAGES[kept]), strength=0.5)
+    found = features_of(model, batches())
+    fitted = found[kept]
+    scale = (fitted.std(0) + 0.01 * fitted.std(0).max() + 1e-6) * np.sqrt(8) / 4
+    probe = LogisticRegression(C=0.5, max_iter=2000).fit((fitted - fitted.mean(0)) / scale, LABELS[kept])
+    probabilities = predict_probabilities(model, batches())
+    np.testing.assert_allclose(
+        probabilities[:, classes], probe.predict_proba((found - fitted.mean(0)) / scale), atol=1e-3
+    )
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1.0, atol=1e-5)
+    assert (probabilities[kept].argmax(axis=1) == LABELS[kept]).mean() > 0.7
+
+
+def test_the_backbone_stays():
+    model = make_model()
+    before = model.backbone.get_weights()
+    start_head_from_probe(model, batches())
+    for old, new in zip(before, model.backbone.get_weights(), strict=True):
+        np.testing.assert_array_equal(new, old)
+
+
+def test_features_that_never_change_do_no_harm():
+    model = make_model()
+    dead = model.backbone.get_layer("stage_0_norm_1")
+    dead.beta.assign([-100.0] * 4 + [0.0] * 4)  # after the ReLU: 0 for every image
+    start_head_from_probe(model, batches())
+    kernel = model.get_layer("logits").kernel.numpy()
+    assert np.isfinite(kernel).all()
+    np.testing.assert_allclose(kernel[:4], 0.0, atol=1e-4)
+
+
+def test_one_class_only_is_refused():
+    with pytest.raises(UsageError, match="the training examples are all of one class: a probe needs two"):
+        start_head_from_probe(make_model(), batches(np.zeros(24, "int32")))
+
+
+def test_text_with_windows():
+    model = classifier(TextEncoder(9, 1, num_heads=1, hidden_dim=4, intermediate_dim=4), 2, window_length=2)
+    ids = RNG.integers(5, 9, (6, 4)).astype("int32")
+    rows = {"token_ids": ids, "padding_mask": np.ones_like(ids), "labels": np.array([0, 1] * 3, "int32")}
+    start_head_from_probe(model, tf.data.Dataset.from_tensor_slices(rows).batch(4))
+    assert predict_probabilities(model, tf.data.Dataset.from_tensor_slices(rows).batch(4)).shape == (6, 2)

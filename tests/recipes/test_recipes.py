@@ -1,0 +1,312 @@
+"""Every recipe: its form, its options, and a tiny run that leaves what its docstring promises."""
+
+import ast
+import contextlib
+import dataclasses
+import importlib.util
+import inspect
+import json
+import re
+import shlex
+import sys
+import types
+import typing
+from pathlib import Path
+
+import keras
+import keras_hub
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfpretune import config, recipe_files
+from tfpretune.backbones import SmallCNN, TextEncoder
+from tfpretune.backbones.sizes import load_tokenizer
+from tfpretune.config import RunConfig, UsageError
+from tfpretune.data.sources import open_source
+from tfpretune.data.tokens import encode_all
+from tfpretune.training.presets import load_task
+
+FOLDER = Path(__file__).parents[2] / "recipes"
+NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))
+TRAINING = ("pretrain_image", "pretrain_text", "finetune_image", "finetune_text")
+IMAGES = {"source": "demo:digits", "fast": True, "batch_size": 8}
+TEXT = {"source": "demo:bbc", "fast": True, "batch_size": 8}
+
+
+def load(name):
+    """Imports a recipe as `tfpretune run` does: by its path."""
+    spec = importlib.util.spec_from_file_location(f"recipe_{name}", FOLDER / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # the option parser reads the fields' docstrings from there
+    spec.loader.exec_module(module)
+    return module
+
+
+def squeeze(text):
+    """Takes the frames and line ends out of what the option parser prints."""
+    return " ".join(re.sub(r"[^ -~\n]", " ", text).split())
+
+
+def described(config_class):
+    """Returns name -> docstring of the fields of a dataclass, its parents and its nested dataclasses."""
+    found = {}
+    for cls in reversed(config_class.__mro__[:-1]):
+        body = ast.parse(inspect.cleandoc(inspect.getsource(cls))).body[0].body
+        for field, after in zip(body, [*body[1:], None], strict=True):
+            if (
+                isinstance(field, ast.AnnAssign)
+                and isinstance(after, ast.Expr)
+                and isinstance(after.value, ast.Constant)
+            ):
+                found[field.target.id] = after.value.value
+    for name, kind in typing.get_type_hints(config_class).items():
+        if dataclasses.is_dataclass(kind):
+            found |= {f"{name}.{key}": text for key, text in described(kind).items()}
+    return found
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_form(name):
+    """Imports, definitions and the last two lines: nothing runs on import."""
+    body = ast.parse((FOLDER / f"{name}.py").read_text("utf-8")).body
+    allowed = (ast.Import, ast.ImportFrom, ast.ClassDef, ast.FunctionDef, ast.Assign, ast.AnnAssign)
+    assert isinstance(body[0], ast.Expr)  # the docstring
+    assert all(isinstance(node, allowed) for node in body[1:-1])
+    assert ast.unparse(body[-1]) == "if __name__ == '__main__':\n    config.run(Config, main, __doc__)"
+    module = load(name)
+    assert dataclasses.is_dataclass(module.Config)
+    assert module.Config.__dataclass_params__.frozen
+    assert list(inspect.signature(module.main).parameters) == ["run"]
+    assert inspect.signature(module.main).parameters["run"].annotation is module.Config
+    if name in TRAINING:
+        assert issubclass(module.Config, RunConfig)
+    assert any(field.name == "fast" for field in dataclasses.fields(module.Config))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_command_of_the_docstring_is_right(name):
+    recipe = recipe_files.find_recipes(FOLDER)[name]
+    command = shlex.split(recipe.command)
+    assert command[:3] == ["tfpretune", "run", name]
+    config.parse(load(name).Config, command[3:])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_help_says_what_every_field_is_for(name, capsys):
+    module = load(name)
+    fields = described(module.Config)
+    nested = [field.name for field in dataclasses.fields(module.Config) if dataclasses.is_dataclass(field.type)]
+    assert set(fields) >= {field.name for field in dataclasses.fields(module.Config)} - set(nested)
+    with pytest.raises(SystemExit) as stop:
+        config.parse(module.Config, ["--help"], description=module.__doc__)
+    assert stop.value.code == 0
+    text = squeeze(capsys.readouterr().out)
+    for field, about in fields.items():
+        assert f"--{field.replace('_', '-')} " in text or f"--{field.replace('_', '-')}," in text, field
+        assert squeeze(about) in text, field
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_misspelt_option_is_refused(name, capsys):
+    with pytest.raises(SystemExit) as stop:
+        config.parse(load(name).Config, ["--fsat"])
+    assert stop.value.code == 2
+    assert "--fast" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", TRAINING)
+def test_devices_are_made_before_tensorflow_starts(name, monkeypatch):
+    """Logical CPUs can be made only before the first operation: so before the data, whose reading has some."""
+    module = load(name)
+
+    def stop(replicas):
+        raise UsageError(f"{replicas} replicas")
+
+    monkeypatch.setattr(module, "make_strategy", stop)
+    monkeypatch.setattr(module, "open_source", None)
+    monkeypatch.setattr(module.keras.utils, "set_random_seed", None)
+    with pytest.raises(UsageError, match="2 replicas"):
+        module.main(module.Config(devices=config.DevicesConfig(replicas=2)))
+
+
+@dataclasses.dataclass
+class Chain:
+    """A whole job at its smallest: the folder of each step and what its `main` returned."""
+
+    folder: Path
+    results: types.SimpleNamespace
+
+
+def run_recipe(recipe, /, **settings):
+    module = load(recipe)
+    return module.main(module.Config(**settings))
+
+
+def run_chain(folder, kind, pretraining, finetuning):
+    pretrain, finetune = str(folder / "pretrain"), str(folder / "finetune")
+    results = types.SimpleNamespace()
+    with contextlib.chdir(folder):
+        results.pretrain = run_recipe(f"pretrain_{kind}", out_dir=pretrain, **pretraining)
+        results.finetune = run_recipe(f"finetune_{kind}", out_dir=finetune, preset=f"{pretrain}/preset", **finetuning)
+        results.evaluate = run_recipe("evaluate", run_dir=finetune, out_dir=str(folder / "evaluate"), fast=True)
+        results.export = run_recipe(
+            "export", run_dir=finetune, name="toy", saved_models=str(folder / "saved"), fast=True
+        )
+        assert sorted(path.name for path in folder.iterdir()) == ["evaluate", "finetune", "pretrain", "saved"]
+    return Chain(folder, results)
+
+
+@pytest.fixture(scope="module")
+def image_chain(tmp_path_factory):
+    pretraining = {**IMAGES, "image_shape": (8, 8, 1), "patch_size": 2, "objective": "denoising"}
+    return run_chain(tmp_path_factory.mktemp("image"), "image", pretraining, {**IMAGES, "frozen": "2"})
+
+
+@pytest.fixture(scope="module")
+def text_chain(tmp_path_factory):
+    windows = {"sequence_length": 64, "window_length": 32}
+    pretraining = {**TEXT, "vocabulary_size": 400, "sequence_length": 32}
+    return run_chain(tmp_path_factory.mktemp("text"), "text", pretraining, {**TEXT, **windows, "labels_per_class": 10})
+
+
+def check_chain(chain, backbone_class):
+    for step in ("pretrain", "finetune"):
+        run = chain.folder / step
+        parts = {"config.json", "run.json", "checkpoints", "logs", "preset", "report"}
+        assert {path.name for path in run.iterdir()} - {".lock"} == parts
+        assert (run / "report" / "index.html").stat().st_size > 1000
+        metrics = json.loads((run / "report" / "metrics.json").read_text("utf-8"))
+        assert all(isinstance(value, int | float) for value in metrics.values())
+        assert json.loads((run / "config.json").read_text("utf-8"))["batch_size"] == 8
+        assert json.loads((run / "run.json").read_text("utf-8"))["steps"] == 3
+        assert {"train", "validation"} <= {path.name for path in (run / "logs").iterdir()}
+        assert [path.name for path in (run / "checkpoints").iterdir()] == ["step-00000003"]
+        assert type(keras_hub.models.Backbone.from_preset(str(run / "preset"))) is backbone_class
+    assert chain.results.finetune.steps == 3
+    assert (chain.folder / "finetune" / "logs" / "hparams").is_dir()
+    assert (chain.folder / "finetune" / "logs" / "validation" / "projector_config.pbtxt").is_file()
+    assert chain.results.evaluate == chain.folder / "evaluate" / "report" / "index.html"
+    evaluated = json.loads(chain.results.evaluate.with_name("metrics.json").read_text("utf-8"))
+    assert 0 <= evaluated["accuracy"] <= 1
+    assert chain.results.export == chain.folder / "saved" / "toy" / "1"
+
+
+def test_images_from_pretraining_to_export(image_chain):
+    check_chain(image_chain, SmallCNN)
+    model, task = load_task(image_chain.folder / "finetune" / "preset")
+    assert (task["kind"], task["image_shape"], task["source"]) == ("image", [8, 8, 1], "demo:digits")
+    assert (image_chain.folder / "pretrain" / "report" / "reconstructions.png").is_file()
+    pixels = open_source("demo:digits").inputs[:2]
+    loaded = tf.saved_model.load(str(image_chain.results.export))
+    files = tf.constant([tf.io.encode_png(image).numpy() for image in pixels])
+    answer = loaded.signatures["serving_default"](image_bytes=files)
+    expected = keras.ops.softmax(model({"images": pixels.astype("float32") / 255}))
+    np.testing.assert_allclose(answer["probabilities"], expected, atol=1e-5)
+
+
+def test_texts_from_pretraining_to_export(text_chain):
+    check_chain(text_chain, TextEncoder)
+    preset = text_chain.folder / "finetune" / "preset"
+    model, task = load_task(preset)
+    assert (task["kind"], task["sequence_length"], task["window_length"]) == ("text", 64, 32)
+    tokenizer = load_tokenizer(str(preset))
+    assert tokenizer.vocabulary_size() <= 400
+    texts = ["The striker scored twice.", "Shares fell."]
+    loaded = tf.saved_model.load(str(text_chain.results.export))
+    answer = loaded.signatures["serving_default"](texts=tf.constant(texts))
+    expected = keras.ops.softmax(model(encode_all(tokenizer, texts, sequence_length=64)))
+    np.testing.assert_allclose(answer["probabilities"], expected, atol=1e-5)
+    assert set(answer["label"].numpy()) <= {name.encode() for name in task["class_names"]}
+
+
+def test_what_is_frozen_stays(image_chain):
+    """The first two layers with weights of the fine-tuned backbone are the pre-trained ones."""
+    weights = [
+        keras_hub.models.Backbone.from_preset(str(image_chain.folder / step / "preset")).get_weights()
+        for step in ("pretrain", "finetune")
+    ]
+    same = [np.array_equal(a, b) for a, b in zip(*weights, strict=True)]
+    assert same[:4] == [True] * 4  # kernel and bias; gamma and beta
+    assert not any(same[4:])
+
+
+def test_a_finished_run_can_be_run_again(image_chain):
+    """Nothing is trained, and the report, whose curves come from the checkpoint, is written again."""
+    report = image_chain.folder / "finetune" / "report" / "index.html"
+    before = report.stat().st_mtime_ns
+    saved = json.loads((image_chain.folder / "finetune" / "config.json").read_text("utf-8"))
+    module = load("finetune_image")
+    result = module.main(config.from_json(module.Config, json.dumps(saved), where="config.json"))
+    assert result.curves == image_chain.results.finetune.curves
+    assert report.stat().st_mtime_ns > before
+
+
+@pytest.mark.parametrize("name", TRAINING)
+def test_dry_run_prints_and_leaves_nothing(name, image_chain, text_chain, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    kind = name.split("_")[1]
+    settings = (IMAGES if kind == "image" else TEXT) | {"dry_run": True, "fast": False, "steps": 7}
+    if name.startswith("finetune"):
+        chain = image_chain if kind == "image" else text_chain
+        settings |= {"preset": str(chain.folder / "pretrain" / "preset"), "frozen": "1", "labels_per_class": 5}
+    elif kind == "image":
+        settings |= {"backbone": "vit-mini", "objective": "mae", "image_shape": (8, 8, 1), "patch_size": 4}
+    else:
+        monkeypatch.setattr(module_of_tokens(), "train_wordpiece", None)  # the preset's vocabulary will do
+        settings |= {"preset": str(text_chain.folder / "pretrain" / "preset"), "fast": True}
+    capsys.readouterr()
+    assert run_recipe(name, **settings) is None
+    out = capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == []
+    steps = 3 if name == "pretrain_text" else 7
+    for part in ('"batch_size": 8', "one batch", "trainable", "frozen", f"steps: {steps} of 8", "memory, estimated: "):
+        assert part in out, part
+    column = "images: float32 (8, 8, 8, 1)" if kind == "image" else "token_ids: int32 (8, "
+    assert column in out
+    frozen = int(out.split("total")[1].split()[1].replace(",", ""))
+    assert (frozen > 0) == name.startswith("finetune")
+
+
+def module_of_tokens():
+    from tfpretune.data import tokens
+
+    return tokens
+
+
+def test_chinese_vocabulary_has_characters(tmp_path):
+    """On texts without spaces every character is a token of its own, and few are unknown."""
+    settings = TEXT | {"source": "demo:reviews-zh", "vocabulary_size": 1500, "sequence_length": 32}
+    run_recipe("pretrain_text", out_dir=str(tmp_path / "run"), **settings)
+    tokenizer = load_tokenizer(str(tmp_path / "run" / "preset"))
+    rows = encode_all(tokenizer, ["房间很好，服务也不错。"], sequence_length=16)["token_ids"]
+    tokens = [tokenizer.id_to_token(int(token)) for token in rows[0]][1:12]
+    assert sum(a == b for a, b in zip(tokens, "房间很好，服务也不错。", strict=True)) >= 9
+    assert "[UNK]" not in tokens[:4]
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "message"),
+    [
+        ("pretrain_image", {"source": "demo:bbc"}, "--source demo:bbc holds text examples, expected image"),
+        ("pretrain_image", {"objective": "mae"}, "--objective mae with --backbone cnn-small: mae needs a vit"),
+        ("pretrain_text", {"source": "demo:digits"}, "--source demo:digits holds image examples, expected text"),
+        ("finetune_text", {"source": "demo:people-daily"}, "demo:people-daily has 0 classes: labels of at least 2"),
+        ("finetune_text", {"sequence_length": 100, "window_length": 64}, "--sequence-length 100 is no multiple of"),
+        ("finetune_image", {"preset": "no/such"}, "--preset no/such: "),
+        ("finetune_image", {"source": "demo:digts"}, "did you mean 'digits'"),
+        ("evaluate", {"run_dir": "no/such"}, "no/such/preset holds no fine-tuned model"),
+        ("export", {"run_dir": "no/such"}, "no/such/preset holds no fine-tuned model"),
+    ],
+)
+def test_mistakes_are_usage_errors(name, settings, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match=re.escape(message)):
+        run_recipe(name, **settings)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_evaluation_needs_labels(image_chain, tmp_path):
+    run_dir = str(image_chain.folder / "finetune")
+    with pytest.raises(UsageError, match="--source demo:people-daily has no labels: there is nothing to compare with"):
+        run_recipe("evaluate", run_dir=run_dir, source="demo:people-daily", out_dir=str(tmp_path))

@@ -1,0 +1,71 @@
+"""Strategies, number formats, and dropout that differs between replicas."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.training.toys import Toy
+from tfpretune.config import UsageError
+from tfpretune.training import devices
+from tfpretune.training.devices import make_strategy, resolve_precision, separate_dropout
+
+
+def test_strategies():
+    for replicas in (0, 1):
+        assert make_strategy(replicas) is tf.distribute.get_strategy()
+    assert make_strategy(2).num_replicas_in_sync == 2
+    with pytest.raises(UsageError, match="--devices.replicas must not be negative, received -1"):
+        make_strategy(-1)
+    tf.config.list_logical_devices()  # from now on TensorFlow has its devices
+    with pytest.raises(UsageError, match="--devices.replicas 3: TensorFlow already runs with 2 logical CPUs"):
+        make_strategy(3)
+
+
+def test_more_replicas_than_gpus_are_refused(monkeypatch):
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["a GPU"] if kind == "GPU" else [])
+    with pytest.raises(UsageError, match="--devices.replicas 2: this machine has 1 GPUs"):
+        make_strategy(2)
+
+
+@pytest.mark.parametrize(("has", "expected"), [(True, "mixed_bfloat16"), (False, "float32")])
+def test_precision_follows_the_processor(monkeypatch, has, expected):
+    monkeypatch.setattr(devices, "_cpu_has_bfloat16", lambda: has)
+    assert resolve_precision("auto") == expected
+    assert resolve_precision("mixed_float16") == "mixed_float16"
+
+
+@pytest.mark.parametrize(
+    ("capability", "expected"), [((9, 0), "mixed_bfloat16"), ((8, 0), "mixed_bfloat16"), ((7, 5), "float32")]
+)
+def test_precision_follows_the_gpu(monkeypatch, capability, expected):
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["a GPU"])
+    monkeypatch.setattr(tf.config.experimental, "get_device_details", lambda gpu: {"compute_capability": capability})
+    assert resolve_precision("auto") == expected
+
+
+def masks(strategy, model):
+    """Which of 64 units each replica drops."""
+    ones = tf.ones((1, 64))
+    dropped = strategy.run(tf.function(lambda: model.get_layer("dropout")(ones, training=True)))
+    return [copy.numpy()[0] > 0 for copy in strategy.experimental_local_results(dropped)]
+
+
+def test_replicas_drop_different_units():
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    with strategy.scope():
+        model = Toy(0.5)
+    np.testing.assert_array_equal(*masks(strategy, model))  # what Keras does
+    for _ in range(2):  # again after a restore: the same as before
+        separate_dropout(model)
+        one, other = masks(strategy, model)
+        assert (one != other).mean() > 0.2
+
+
+def test_one_replica_is_left_alone():
+    keras.utils.set_random_seed(0)
+    model = Toy(0.5)
+    before = [variable.numpy() for variable in model.variables]
+    separate_dropout(model)
+    for old, variable in zip(before, model.variables, strict=True):
+        np.testing.assert_array_equal(variable, old)

@@ -1,0 +1,99 @@
+"""Whether XLA is tried, and that trying leaves no trace."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.training.toys import ROWS, Toy, make_batches, make_run
+from tfpretune.config import UsageError
+from tfpretune.training import fit, jit
+from tfpretune.training.checkpoints import CheckpointFolder, run_variables
+from tfpretune.training.jit import choose_jit
+
+
+def make_model():
+    keras.utils.set_random_seed(3)
+    model = Toy(0.5)
+    model.compile(keras.optimizers.Adam(0.1))
+    return model
+
+
+@pytest.fixture
+def worth_trying(monkeypatch):
+    """Makes short runs worth a probe."""
+    monkeypatch.setattr(jit, "WORTH_STEPS", 3)
+
+
+def test_the_choice_is_the_users(worth_trying):
+    model = make_model()
+    assert choose_jit(model, make_batches(), "on", 1000)
+    assert not choose_jit(model, make_batches(), "off", 1000)
+    assert not choose_jit(model, make_batches(), "auto", 2)  # too short to win the time back
+    assert not model.optimizer.built  # nothing was tried
+
+
+def test_a_probe_leaves_no_trace(worth_trying, capsys):
+    model = make_model()
+    model.optimizer.build(model.trainable_variables)
+    before = {name: variable.numpy() for name, variable in run_variables(model).items()}
+    answer = choose_jit(model, make_batches(), "auto", 3)
+    out = capsys.readouterr().out.split()
+    without, with_jit = float(out[2]), float(out[7])
+    assert out[:2] == ["XLA", "probe:"]
+    assert (
+        answer == (with_jit < 0.95 * without) or abs(with_jit / without - 0.95) < 0.05
+    )  # the printed ones are rounded
+    for name, variable in run_variables(model).items():
+        np.testing.assert_array_equal(variable, before[name], err_msg=name)
+    assert float(model.term_metrics[0].result()) == 0.0
+
+
+def test_what_xla_cannot_compile_leaves_no_trace_either(worth_trying, monkeypatch, capsys):
+    measure = jit._seconds_a_step
+
+    def fail(model, batch, *, jit):
+        seconds = measure(model, batch, jit=False)
+        if jit:
+            raise tf.errors.UnimplementedError(None, None, "no kernel\nmore")
+        return seconds
+
+    monkeypatch.setattr(jit, "_seconds_a_step", fail)
+    model = make_model()
+    model.optimizer.build(model.trainable_variables)
+    before = {name: variable.numpy() for name, variable in run_variables(model).items()}
+    assert not choose_jit(model, make_batches(), "auto", 3)
+    assert capsys.readouterr().out == "XLA cannot compile this model: no kernel\n"
+    for name, variable in run_variables(model).items():
+        np.testing.assert_array_equal(variable, before[name], err_msg=name)
+
+
+def test_xla_with_replicas_is_refused():
+    with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+        model = make_model()
+    assert not choose_jit(model, make_batches(), "auto", 10**6)
+    with pytest.raises(UsageError, match="--jit on does not go with 2 replicas"):
+        choose_jit(model, make_batches(), "on", 10)
+
+
+def test_the_compiled_step_learns_the_same():
+    losses = []
+    for compiled in (False, True):
+        keras.utils.set_random_seed(3)
+        model = Toy()
+        model.compile(keras.optimizers.SGD(0.1), jit_compile=compiled)
+        data = tf.data.Dataset.from_tensor_slices(ROWS).batch(10)
+        losses.append([model.fit(data, shuffle=False, verbose=0).history["loss"][0] for _ in range(3)])
+    np.testing.assert_allclose(*losses, rtol=1e-5)
+    assert losses[0][2] < losses[0][0]
+
+
+def test_a_resumed_run_keeps_its_choice(tmp_path, monkeypatch):
+    """Timings differ from one day to the next; a run that began without XLA goes on without."""
+    module = __import__("tfpretune.training.fit", fromlist=["choose_jit"])
+    answers = [False]
+    monkeypatch.setattr(module, "choose_jit", lambda *_: answers.pop())
+    run = make_run(tmp_path, steps=1, jit="auto")
+    for _ in range(2):
+        fit(Toy(), make_batches(), run)
+    assert CheckpointFolder(tmp_path / "checkpoints").progress(1)["jit"] is False

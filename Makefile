@@ -12,7 +12,7 @@ demo: .venv/demo.stamp  ## pre-train, fine-tune, compare with training from scra
 	$(BIN)/python recipes/quickstart.py
 
 test: .venv/test.stamp check  ## check the code and run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 check: .venv/test.stamp  ## ruff, format, mypy, import-linter
 	$(BIN)/ruff check .

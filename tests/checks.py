@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfpretune.objectives import Objective
+from tfpretune.training import make_strategy
 
 Batch = dict[str, tf.Tensor]
 
@@ -26,7 +27,7 @@ def check_replicas(make_model: Callable[[], Objective], batch: Batch, *, steps: 
         return [v.numpy() for v in model.trainable_variables], [history.history["loss"][0], evaluated["loss"]]
 
     one, one_loss = train(tf.distribute.get_strategy())
-    two, two_loss = train(tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]))
+    two, two_loss = train(make_strategy(2))
     np.testing.assert_allclose(two_loss, one_loss, atol=1e-5)
     for a, b in zip(one, two, strict=True):
         np.testing.assert_allclose(b, a, atol=1e-5)

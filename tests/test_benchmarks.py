@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 from sides import keras_side, processes, tables
-from sides.inputs import END, MASK, START, Sizes, masked_rows, texts, token_rows, tokens_per_second, vocabulary
+from sides.inputs import END, MASK, START, Clock, Sizes, masked_rows, texts, token_rows, vocabulary
 
 TINY = Sizes(
     vocabulary_size=50, num_layers=1, num_heads=2, hidden_dim=8, intermediate_dim=16, batch_size=4, sequence_length=16,
@@ -18,8 +18,9 @@ def test_our_side_runs():
 
 
 def test_warm_up_does_not_count():
-    """2 steps of 4 x 16 tokens in 4 s, after a first one that took 100 s."""
-    assert tokens_per_second(TINY, [100.0, 101.0, 104.0]) == 32.0
+    """2 steps of 4 x 16 tokens in 4 s on one and a half cores, after a first one that took 100 s."""
+    clock = Clock(TINY, wall=[100.0, 101.0, 104.0], processor=[90.0, 92.0, 96.0])
+    assert clock.result() == {"tokens_per_second": 32.0, "cores": 1.5}
 
 
 def test_all_sides_get_the_same_full_rows():
@@ -41,7 +42,9 @@ def test_all_sides_get_the_same_full_rows():
 def test_tables_show_medians_ratios_and_what_did_not_run(monkeypatch, tmp_path):
     monkeypatch.setattr(processes, "ORACLE", tmp_path / "python")
     assert processes.measure(processes.USUAL, {}) == {"error": "not run: make .venv-oracle"}
-    fast, slow, usual = ({"tokens_per_second": speed, "start_loss": 9.0} for speed in (300.0, 100.0, 50.0))
+    fast, slow, usual = (
+        {"tokens_per_second": speed, "start_loss": 9.0, "cores": 2.0} for speed in (300.0, 100.0, 50.0)
+    )
     sizes = {
         "vocabulary_size": 8000,
         "batch_size": 2,
@@ -52,7 +55,7 @@ def test_tables_show_medians_ratios_and_what_did_not_run(monkeypatch, tmp_path):
     }
     found = {processes.OURS: [fast, slow, {"error": "failed: x"}], processes.USUAL: [usual]}
     table = tables.speed_table(found, sizes | {"rounds": 3})
-    assert table.rows[0] == [processes.OURS.label, "float32", 200, 300, 1000, "4.00", "9.00"]
+    assert table.rows[0] == [processes.OURS.label, "float32", 200, 300, 1000, "2.0", "4.00", "9.00"]
     missing = tables.speed_table({processes.USUAL: [{"error": processes.MISSING}]}, sizes | {"rounds": 3})
     assert missing.rows[0][2] == processes.MISSING
     parts = {"draw_ms": [5.0, 9.0], "tokenise": [1, 2], "mask": [3, 4]}

@@ -44,7 +44,6 @@ def batch():
     padding_mask = (np.arange(LENGTH) < lengths[:, np.newaxis]).astype("int32")
     return {
         "token_ids": rng.integers(1, VOCABULARY, (4, LENGTH)).astype("int32") * padding_mask,
-        "segment_ids": np.repeat([[0, 1]], 6, axis=1).repeat(4, axis=0).astype("int32"),
         "padding_mask": padding_mask,
         "mask_positions": np.array([[1, 4, 11], [2, 3, 8], [5, 0, 0], [4, 0, 0]], "int32"),
         "mask_ids": rng.integers(1, VOCABULARY, (4, 3)).astype("int32"),
@@ -67,7 +66,7 @@ def test_loss_and_gradient_norm_equal_transformers(torch, model, batch):
     labels = np.full((4, LENGTH), -100)
     for row, slot in np.argwhere(batch["mask_weights"]):
         labels[row, batch["mask_positions"][row, slot]] = batch["mask_ids"][row, slot]
-    columns = {"input_ids": "token_ids", "token_type_ids": "segment_ids", "attention_mask": "padding_mask"}
+    columns = {"input_ids": "token_ids", "attention_mask": "padding_mask"}
     inputs = {name: torch.tensor(batch[column]).long() for name, column in columns.items()}
     loss = other(**inputs, labels=torch.tensor(labels)).loss
     loss.backward()

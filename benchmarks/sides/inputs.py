@@ -85,10 +85,25 @@ def texts(sizes: Sizes, rows: np.ndarray) -> list[str]:
     return [" ".join(row) for row in words[rows[:, 1:-1]]]
 
 
-def tokens_per_second(sizes: Sizes, ends: list[float]) -> float:
-    """From the times at which the steps ended; those of the warm-up do not count."""
-    seconds = ends[-1] - ends[sizes.warmup_steps - 1]
-    return sizes.steps * sizes.batch_size * sizes.sequence_length / seconds
+@dataclasses.dataclass
+class Clock:
+    """Reads wall and processor time at the end of each step; the steps of the warm-up do not count."""
+
+    sizes: Sizes
+    wall: list[float] = dataclasses.field(default_factory=list)
+    processor: list[float] = dataclasses.field(default_factory=list)
+
+    def tick(self) -> None:
+        """A step has ended."""
+        self.wall.append(time.perf_counter())
+        self.processor.append(time.process_time())
+
+    def result(self) -> dict[str, float]:
+        """Tokens a second, and how many cores this process got on average."""
+        first = self.sizes.warmup_steps - 1
+        seconds = self.wall[-1] - self.wall[first]
+        tokens = self.sizes.steps * self.sizes.batch_size * self.sizes.sequence_length
+        return {"tokens_per_second": tokens / seconds, "cores": (self.processor[-1] - self.processor[first]) / seconds}
 
 
 def rate(call: Callable[[], Any], items: float, *, seconds: float = 2.0) -> float:

@@ -1,6 +1,5 @@
 """tfpretune's public classes, and KerasHub as its documentation shows it."""
 
-import time
 from typing import Any
 
 import keras
@@ -14,18 +13,19 @@ from sides.inputs import (
     PAD,
     RATE,
     SPECIAL_IDS,
+    Clock,
     Sizes,
     answer,
     masked_rows,
     texts,
     token_rows,
-    tokens_per_second,
     vocabulary,
 )
 from tfpretune.backbones import TextEncoder
 from tfpretune.data.batches import StepIndexed
 from tfpretune.data.masking import mask_tokens
 from tfpretune.objectives import MaskedLM
+from tfpretune.training.optimizers import MultiRateAdamW
 
 VERSIONS = {"tensorflow": tf.__version__, "keras": keras.__version__, "keras-hub": keras_hub.__version__}
 KERAS_HUB_SLOTS = 96  # the default of BertMaskedLMPreprocessor(mask_selection_length=)
@@ -34,17 +34,17 @@ KERAS_HUB_SLOTS = 96  # the default of BertMaskedLMPreprocessor(mask_selection_l
 class StepTimes(keras.callbacks.Callback):
     """Notes when each step ended, and the loss of the first."""
 
-    def __init__(self) -> None:
+    def __init__(self, sizes: Sizes) -> None:
         super().__init__()
-        self.ends: list[float] = []
-        self.start_loss = float("nan")
+        self.clock = Clock(sizes)
+        self.start_loss: float | None = None
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Waits for the loss, then looks at the clock."""
         loss = float((logs or {})["loss"])
-        if not self.ends:
+        if self.start_loss is None:
             self.start_loss = loss
-        self.ends.append(time.perf_counter())
+        self.clock.tick()
 
 
 def measure(name: str, dtype: str, sizes: Sizes) -> dict[str, Any]:
@@ -52,18 +52,14 @@ def measure(name: str, dtype: str, sizes: Sizes) -> dict[str, Any]:
     keras.utils.set_random_seed(sizes.seed)
     fit = {"text_encoder": fit_tfpretune, "bert": fit_tfpretune}.get(name, fit_keras_hub)
     times = fit(name, dtype, sizes)
-    return {
-        "tokens_per_second": tokens_per_second(sizes, times.ends),
-        "start_loss": times.start_loss,
-        "versions": VERSIONS,
-    }
+    return times.clock.result() | {"start_loss": times.start_loss, "versions": VERSIONS}
 
 
 def fit_tfpretune(name: str, dtype: str, sizes: Sizes) -> StepTimes:
     """A backbone, `MaskedLM`, `StepIndexed`, `mask_tokens`, `fit`."""
     model = masked_lm(name, dtype, sizes)
-    model.compile(keras.optimizers.AdamW(RATE, weight_decay=DECAY))
-    steps, times = sizes.warmup_steps + sizes.steps, StepTimes()
+    model.compile(MultiRateAdamW(RATE, weight_decay=DECAY))
+    steps, times = sizes.warmup_steps + sizes.steps, StepTimes(sizes)
     batches = step_indexed(sizes, token_rows(sizes, sizes.rows))
     model.fit(batches.from_step(0, steps), steps_per_epoch=steps, callbacks=[times], verbose=0, shuffle=False)
     return times
@@ -111,8 +107,7 @@ def step_indexed(sizes: Sizes, rows: np.ndarray) -> StepIndexed:
             special_token_ids=SPECIAL_IDS,
             mask_rate=sizes.mask_rate,
         )
-        padding_mask = tf.cast(batch["token_ids"] != PAD, tf.int32)
-        return masked | {"padding_mask": padding_mask, "segment_ids": tf.zeros_like(padding_mask)}
+        return masked | {"padding_mask": tf.cast(batch["token_ids"] != PAD, tf.int32)}
 
     return StepIndexed({"token_ids": rows}, sizes.batch_size, seed=sizes.seed, transform=transform)
 
@@ -129,7 +124,7 @@ def fit_keras_hub(name: str, dtype: str, sizes: Sizes) -> StepTimes:
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         optimizer=keras.optimizers.AdamW(RATE, weight_decay=DECAY),
     )
-    rows, times = token_rows(sizes, sizes.rows), StepTimes()
+    rows, times = token_rows(sizes, sizes.rows), StepTimes(sizes)
     settings = {"batch_size": sizes.batch_size, "callbacks": [times], "verbose": 0}
     if preprocessor is not None:
         model.fit(x=texts(sizes, rows), **settings)

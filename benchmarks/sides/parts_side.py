@@ -16,6 +16,7 @@ from sides.keras_side import keras_hub_preprocessor, masked_lm, step_indexed
 from tfpretune.backbones import TextEncoderTokenizer
 from tfpretune.data.masking import mask_tokens
 from tfpretune.data.tokens import encode_all
+from tfpretune.training.optimizers import MultiRateAdamW
 
 ROWS = 4096
 REPEATS = 8  # of the texts: `encode_all` has a fixed cost of a third of a second, for tracing
@@ -72,7 +73,7 @@ def change(dtype: str, sizes: Sizes) -> dict[str, Any]:
     Without dropout: its masks are drawn in the number format of the layer, so they would differ.
     """
     model = masked_lm("text_encoder", dtype, dataclasses.replace(sizes, dropout=0.0))
-    model.compile(keras.optimizers.AdamW(1e-3, weight_decay=DECAY), clip_norm=1.0)
+    model.compile(MultiRateAdamW(1e-3, weight_decay=DECAY), clip_norm=1.0)
     rows = token_rows(sizes, (CHANGE_STEPS + 4) * sizes.batch_size)
     cut = CHANGE_STEPS * sizes.batch_size
     batches, held_out = step_indexed(sizes, rows[:cut]), step_indexed(sizes, rows[cut:]).in_order()

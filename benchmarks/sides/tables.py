@@ -4,6 +4,7 @@ import datetime
 import math
 import os
 import platform
+import statistics
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,13 @@ NOTES = """\
 4 layers, width 256, 4 heads, feed-forward 1,024; {batch_size} x {sequence_length} tokens a step, {masked} of each row
 masked; dropout 0.1; AdamW; {steps} steps a round after {warmup_steps} that are not counted; {rounds} rounds, all
 sides in turn.
+Cores: what a process got on average; with fewer than there are, something else ran and the ratios mean little.
 Starting loss: a fresh model knows nothing, so the right value is ln {vocabulary_size} = {ln:.2f}. KerasHub divides by
 all mask slots, unused ones too: about {masked} of its default of 96 are used, so it shows, and learns from, about
 {masked}/96 of the loss.
 tfpretune and KerasHub's strings get new masks in every step; KerasHub's ready ids and the rows of Transformers were
-masked beforehand. No side uses XLA or torch.compile: none does by default on a CPU.
+masked beforehand. tfpretune's AdamW is its own, one XLA call; no other side uses XLA or torch.compile, as is their default
+on a CPU.
 """
 
 
@@ -30,22 +33,15 @@ def speed_table(results: dict[Side, list[Result]], settings: dict[str, Any]) -> 
     for side, found in results.items():
         ran = [each for each in found if "error" not in each]
         if not ran:
-            rows.append([side.label, side.dtype, found[0]["error"], None, None, None, None])
+            rows.append([side.label, side.dtype, found[0]["error"], None, None, None, None, None])
             continue
         speed, best = median(ran), max(each["tokens_per_second"] for each in ran)
         times = f"{speed / usual:.2f}" if usual else None
         step = 1e3 * settings["batch_size"] * settings["sequence_length"] / speed
-        loss = f"{ran[0]['start_loss']:.2f}"
-        rows.append([side.label, side.dtype, round(speed), round(best), round(step), times, loss])
-    columns = (
-        "",
-        "precision",
-        "tokens/s, median",
-        "best",
-        "ms a step",
-        "times Transformers eager float32",
-        "starting loss",
-    )
+        loss, cores = f"{ran[0]['start_loss']:.2f}", f"{statistics.median(each['cores'] for each in ran):.1f}"
+        rows.append([side.label, side.dtype, round(speed), round(best), round(step), cores, times, loss])
+    times_usual = "times Transformers eager float32"
+    columns = ("", "precision", "tokens/s, median", "best", "ms a step", "cores", times_usual, "starting loss")
     note = NOTES.format(ln=math.log(settings["vocabulary_size"]), **settings)
     return Table(f"Masked-LM pre-training, vocabulary {settings['vocabulary_size']:,}", columns, rows, note=note)
 

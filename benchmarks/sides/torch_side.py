@@ -1,13 +1,12 @@
 """Transformers and PyTorch: the loop that most people write. Runs in .venv-oracle."""
 
 import os
-import time
 from typing import Any
 
 import torch
 import transformers
 
-from sides.inputs import DECAY, RATE, Sizes, answer, masked_rows, token_rows, tokens_per_second
+from sides.inputs import DECAY, RATE, Clock, Sizes, answer, masked_rows, token_rows
 
 UNMASKED = -100  # the label that the loss leaves out
 
@@ -35,7 +34,7 @@ def measure(name: str, dtype: str, sizes: Sizes) -> dict[str, Any]:
     token_ids, positions, mask_ids = (torch.from_numpy(masked[key]).long() for key in keys)
     seen = torch.ones(sizes.batch_size, sizes.sequence_length)
     labels = torch.full_like(token_ids, UNMASKED).scatter_(1, positions, mask_ids)
-    losses, ends = [], []
+    losses, clock = [], Clock(sizes)
     for start in range(0, sizes.rows, sizes.batch_size):
         part = slice(start, start + sizes.batch_size)
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=dtype == "mixed_bfloat16"):
@@ -44,12 +43,9 @@ def measure(name: str, dtype: str, sizes: Sizes) -> dict[str, Any]:
         optimizer.step()
         optimizer.zero_grad()
         losses.append(float(loss))
-        ends.append(time.perf_counter())
-    return {
-        "tokens_per_second": tokens_per_second(sizes, ends),
-        "start_loss": losses[0],
-        "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
-    }
+        clock.tick()
+    versions = {"torch": torch.__version__, "transformers": transformers.__version__}
+    return clock.result() | {"start_loss": losses[0], "versions": versions}
 
 
 if __name__ == "__main__":

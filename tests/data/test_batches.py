@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from tfpretune.data.batches import StepIndexed
+from tfpretune.training import make_strategy
 
 ROWS = {"x": np.arange(10, dtype=np.int32), "y": 100 + np.arange(10, dtype=np.int32)}
 
@@ -96,7 +97,7 @@ def test_load_works_on_single_rows_in_the_same_order():
 
 
 def test_replicas_see_the_same_rows():
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    strategy = make_strategy(2)
     batches = StepIndexed(ROWS, 3, seed=5)
     parts = strategy.experimental_distribute_dataset(batches.from_step(2, 4))
     found = [np.concatenate(strategy.experimental_local_results(part["x"])).tolist() for part in parts]

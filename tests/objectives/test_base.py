@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tfpretune.objectives import Objective, Term
+from tfpretune.training import make_strategy
 
 
 class OneWeight(Objective):
@@ -62,7 +63,7 @@ def test_uneven_replicas_by_hand():
     BATCH_UNEVEN = BATCH | {
         "use": np.array([1.0, 1.0, 0.0, 1.0], "float32")
     }  # losses 1, 4 | 16: mean 7, mean of means 9.25
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    strategy = make_strategy(2)
     with strategy.scope():
         model = OneWeight()
         model.compile(keras.optimizers.SGD(0.1))

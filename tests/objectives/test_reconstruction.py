@@ -71,7 +71,7 @@ def test_mae_loss_counts_hidden_patches_only():
     patches = np.zeros((3, 4, 16), "float32")
     for row, hidden in enumerate(MAE_BATCH["masked_positions"]):
         patches[row, hidden] = 0.5
-    batch = MAE_BATCH | {"images": join_patches(patches, (8, 8, 1), 4)}
+    batch = MAE_BATCH | {"images": np.array(join_patches(patches, (8, 8, 1), 4))}
     term = model.terms(batch, training=True)["masked_mse"]
     np.testing.assert_allclose(term.total, 6 * 0.25)
     assert int(term.count) == 6
@@ -90,7 +90,7 @@ def test_mae_sees_visible_patches_only():
     patches = np.array(Patches(4)(other))
     for row, hidden in enumerate(MAE_BATCH["masked_positions"]):
         patches[row, hidden] = 0.0
-    changed = MAE_BATCH | {"images": join_patches(patches, (8, 8, 1), 4)}
+    changed = MAE_BATCH | {"images": np.array(join_patches(patches, (8, 8, 1), 4))}
     np.testing.assert_allclose(model(model.pick_inputs(changed)), model(model.pick_inputs(MAE_BATCH)), atol=1e-6)
 
 

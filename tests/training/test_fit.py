@@ -11,7 +11,7 @@ from tensorflow.python.framework.config import disable_op_determinism
 
 from tests.training.toys import ROWS, Interrupt, Toy, make_batches, make_run
 from tfpretune.config import RunError, UsageError
-from tfpretune.training import fit
+from tfpretune.training import fit, make_strategy
 from tfpretune.training.callbacks import Checkpoints
 from tfpretune.training.checkpoints import CheckpointFolder, run_variables
 from tfpretune.training.fit import _legs
@@ -219,7 +219,7 @@ def test_two_replicas_learn_and_resume_as_one(tmp_path):
     """Without dropout: the same weights after a cut in step 3, rows split 2 and 2 or 1 and 1."""
     one, two, resumed = make_model(0.0), None, None
     fit(one, make_batches(), make_run(tmp_path / "one", steps=4, save_every_steps=2))
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    strategy = make_strategy(2)
     run = make_run(tmp_path / "two", steps=4, save_every_steps=2)
     with strategy.scope():
         two, resumed = make_model(0.0), make_model(0.0, seed=99)

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tests.training.toys import ROWS, Toy, make_batches, make_run
 from tfpretune.config import UsageError
-from tfpretune.training import fit, jit
+from tfpretune.training import fit, jit, make_strategy
 from tfpretune.training.checkpoints import CheckpointFolder, run_variables
 from tfpretune.training.jit import choose_jit
 
@@ -69,7 +69,7 @@ def test_what_xla_cannot_compile_leaves_no_trace_either(worth_trying, monkeypatc
 
 
 def test_xla_with_replicas_is_refused():
-    with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+    with make_strategy(2).scope():
         model = make_model()
     assert not choose_jit(model, make_batches(), "auto", 10**6)
     with pytest.raises(UsageError, match="--jit on does not go with 2 replicas"):

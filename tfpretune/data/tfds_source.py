@@ -151,7 +151,9 @@ def _text_feature(features: tfds.features.FeaturesDict, text_column: str, name: 
     if text_column in names:
         return text_column
     if len(names) != 1 or text_column != DEFAULT_TEXT:
-        raise UsageError(f"tfds:{name} has the text features {', '.join(names) or '(none)'}: name one with text_column")
+        raise UsageError(
+            f"tfds:{name} has the text features {', '.join(sorted(names)) or '(none)'}: name one with text_column"
+        )
     return names[0]
 
 

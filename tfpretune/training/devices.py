@@ -1,5 +1,6 @@
 """Which devices a run uses, and which number format they are good at."""
 
+import functools
 from pathlib import Path
 
 import keras
@@ -37,7 +38,16 @@ def make_strategy(replicas: int = 0) -> tf.distribute.Strategy:
                     f"--devices.replicas {wanted}: TensorFlow already runs with {have} logical CPUs"
                 ) from None
     kind = "GPU" if gpus else "CPU"
-    return tf.distribute.MirroredStrategy([f"{kind}:{index}" for index in range(wanted)])
+    return _mirrored(kind, wanted)
+
+
+@functools.cache
+def _mirrored(kind: str, replicas: int) -> tf.distribute.Strategy:
+    """Makes one strategy a process: the all-reduces of a second one would take the first one's numbers and shapes.
+
+    TensorFlow 2.21 says then: "Shape mismatch in the collective instance 100".
+    """
+    return tf.distribute.MirroredStrategy([f"{kind}:{index}" for index in range(replicas)])
 
 
 def separate_dropout(model: keras.Model) -> None:

@@ -147,6 +147,7 @@ def _alone_in(out_dir: Path) -> Iterator[None]:
 def _prepare(model: keras.Model, batches: StepIndexed, run: RunConfig, folder: CheckpointFolder) -> dict[str, Any]:
     """Compiles and builds the model and restores the newest checkpoint; returns its progress, {} for a new run."""
     _check_settings(run, folder)
+    _check_shares(batches.batch_size, model.distribute_strategy.num_replicas_in_sync)
     step = folder.newest()
     progress = {} if step is None else folder.progress(step)
     if progress.get("rows", batches.num_rows) != batches.num_rows:
@@ -181,6 +182,14 @@ def _legs(step: int, total: int, interval: int) -> list[tuple[int, int, int]]:
     if step < total:
         legs.append((step, total - step, 1))
     return legs
+
+
+def _check_shares(batch_size: int, replicas: int) -> None:
+    share = -(-batch_size // replicas)  # tf.distribute gives every replica so many rows, the last ones what is left
+    if share * (replicas - 1) >= batch_size:
+        raise UsageError(
+            f"--batch-size {batch_size} leaves one of the {replicas} replicas without a row: give a multiple"
+        )
 
 
 def _check_settings(run: RunConfig, folder: CheckpointFolder) -> None:

@@ -24,7 +24,8 @@ def save_preset(
             `task.keras` and `task.json`.
 
     Returns:
-        The folder. Anyone can load it with `keras_hub.models.Backbone.from_preset` once tfpretune is imported.
+        The folder. Anyone can load it with `keras_hub.models.Backbone.from_preset` once
+        tfpretune.backbones is imported.
     """
     folder = Path(folder)
     with atomic_folder(folder, replace=folder.exists()) as temporary:

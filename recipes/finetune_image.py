@@ -73,6 +73,7 @@ class Config(RunConfig):
 
 def main(run: Config) -> FitResult | None:
     """Data, model, freezing, fit, report, save."""
+    config.require_shares(run, "dropout", "label_smoothing", "scale")
     strategy = make_strategy(run.devices.replicas)
     examples = open_source(run.source).without_duplicates()
     if len(examples.class_names) < 2:

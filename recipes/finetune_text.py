@@ -67,6 +67,7 @@ class Config(RunConfig):
 
 def main(run: Config) -> FitResult | None:
     """Data, model, freezing, fit, report, save."""
+    config.require_shares(run, "dropout", "label_smoothing")
     if run.window_length and run.sequence_length % run.window_length:
         raise UsageError(
             f"--sequence-length {run.sequence_length} is no multiple of --window-length {run.window_length}"

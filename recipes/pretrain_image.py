@@ -62,6 +62,7 @@ class Config(RunConfig):
 
 def main(run: Config) -> FitResult | None:
     """Data, model, fit, save."""
+    config.require_shares(run, "mask_rate", "scale")
     if (run.objective == "mae") != run.backbone.startswith("vit"):
         raise UsageError(
             f"--objective {run.objective} with --backbone {run.backbone}: mae needs a vit, the others a cnn"
@@ -96,7 +97,9 @@ def main(run: Config) -> FitResult | None:
             return batch | {"images": noisy, "targets": images}
         return batch
 
-    make_batches = functools.partial(image_batches, image_shape=run.image_shape, seed=run.seed, transform=transform)
+    make_batches = functools.partial(
+        image_batches, image_shape=backbone.image_shape, seed=run.seed, transform=transform
+    )
     batches = make_batches(examples.split("train"), run.batch_size)
     validation = make_batches(examples.split("validation"), run.batch_size)
     if run.dry_run:

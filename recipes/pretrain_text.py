@@ -60,6 +60,7 @@ class Config(RunConfig):
 
 def main(run: Config) -> FitResult | None:
     """Data, model, fit, save."""
+    config.require_shares(run, "mask_rate", "dropout")
     strategy = make_strategy(run.devices.replicas)
     examples = require_kind(open_source(run.source), "text").without_duplicates()
     examples = examples.sample(300, seed=run.seed) if run.fast else examples

@@ -111,6 +111,14 @@ class RunConfig:
         return self.steps or max(1, round(self.epochs * steps_per_epoch))
 
 
+def require_shares(settings: Any, *names: str) -> None:
+    """Raises UsageError unless each of these fields is a share in [0, 1)."""
+    for name in names:
+        value = getattr(settings, name)
+        if not 0 <= value < 1:
+            raise UsageError(f"--{name.replace('_', '-')} must be in [0, 1), received {value}")
+
+
 Settings = TypeVar("Settings")
 
 

@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -7,6 +8,7 @@ from tfpretune.backbones import SmallCNN, VisionTransformer
 from tfpretune.backbones.vit import Patches, join_patches
 from tfpretune.objectives import Autoencoder, DenoisingAutoencoder, MaskedAutoencoder
 from tfpretune.objectives.reconstruction import FillMaskTokens
+from tfpretune.training import make_strategy
 
 IMAGES = np.random.default_rng(0).random((3, 8, 8, 1)).astype("float32")  # 3: uneven on two replicas
 
@@ -131,6 +133,19 @@ def test_proofs(make_model, batch, tmp_path):
     checks.check_round_trip(model, batch, tmp_path)
     checks.check_export(model, batch, tmp_path)
     checks.check_replicas(make_model, batch)
+
+
+def test_a_replica_without_rows_evaluates():
+    """Three rows in batches of two: the second replica gets none of the last batch."""
+    figures = []
+    for strategy in (tf.distribute.get_strategy(), make_strategy(2)):
+        keras.utils.set_random_seed(1)
+        with strategy.scope():
+            model = Autoencoder(make_cnn())
+            model.compile("sgd")
+        data = tf.data.Dataset.from_tensor_slices({"images": IMAGES}).batch(2)
+        figures.append(list(model.evaluate(data, verbose=0, return_dict=True).values()))
+    np.testing.assert_allclose(*figures, rtol=1e-5)
 
 
 def test_backbones_that_do_not_fit_are_refused():

@@ -14,7 +14,7 @@ from tfpretune.config import RunError, UsageError
 from tfpretune.training import fit, make_strategy
 from tfpretune.training.callbacks import Checkpoints
 from tfpretune.training.checkpoints import CheckpointFolder, run_variables
-from tfpretune.training.fit import _legs
+from tfpretune.training.fit import _check_shares, _legs
 
 
 @pytest.fixture
@@ -244,3 +244,17 @@ def test_two_replicas_learn_and_resume_as_one(tmp_path):
 )
 def test_saves_fall_on_multiples_of_the_interval(step, total, legs):
     assert _legs(step, total, 4) == legs
+
+
+@pytest.mark.parametrize(("batch_size", "replicas"), [(1, 2), (5, 4), (2, 3)])
+def test_a_replica_without_rows_is_refused(batch_size, replicas):
+    """5 rows over 4 replicas are 2, 2, 1, 0, and convolutions cannot learn from none."""
+    with pytest.raises(
+        UsageError, match=f"--batch-size {batch_size} leaves one of the {replicas} replicas without a row"
+    ):
+        _check_shares(batch_size, replicas)
+
+
+@pytest.mark.parametrize(("batch_size", "replicas"), [(1, 1), (3, 2), (7, 4), (8, 4)])
+def test_uneven_shares_are_fine(batch_size, replicas):
+    _check_shares(batch_size, replicas)

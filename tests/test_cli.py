@@ -313,9 +313,10 @@ def test_board_answers_on_localhost_only_until_ctrl_c(tmp_path):
             assert address.startswith("http://127.0.0.1:")
             with urllib.request.urlopen(address, timeout=20) as page:
                 assert page.status == 200
-        finally:
             process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=20) == 130
+            assert process.wait(timeout=20) == 130
+        finally:
+            process.kill()
 
 
 def test_board_says_when_the_port_is_taken(tmp_path):

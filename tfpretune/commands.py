@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import runpy
+import signal
 import sys
 import tempfile
 import time
@@ -135,6 +136,7 @@ def board(settings: argparse.Namespace) -> int:
         address = server.launch()
     except program.TensorBoardServerException as error:
         raise RunError(str(error).strip().splitlines()[0]) from None
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job started with & inherits "ignore"
     print(f"TensorBoard shows {settings.runs} at {address} (Ctrl-C stops it)", flush=True)
     while True:
         time.sleep(3600)

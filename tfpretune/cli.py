@@ -39,7 +39,9 @@ def main(argv: Sequence[str] | None = None, *, recipes: Path | None = None) -> i
             return commands.run(args[1], args[2:], recipes)
         settings = _parse(args)
         settings.recipes = recipes
-        return settings.call(settings)
+        code = settings.call(settings)
+        sys.stdout.flush()  # a closed pipe shows here and not at the end of the process
+        return code
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

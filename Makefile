@@ -25,7 +25,7 @@ oracle: .venv-oracle/oracle.stamp  ## compare with PyTorch and Transformers, in 
 
 .venv-oracle: .venv-oracle/oracle.stamp  ## the environment with PyTorch and Transformers
 
-benchmarks: .venv/test.stamp .venv-oracle  ## quality and speed, about an hour
+benchmarks: .venv/test.stamp .venv-oracle  ## quality and speed
 	$(BIN)/python benchmarks/quality.py
 	$(BIN)/python benchmarks/speed.py
 

@@ -3,7 +3,7 @@
     python benchmarks/quality.py
 
 Runs the recipes, several seeds each, with pre-training and from scratch at the same budget; prints one table and writes
-OUT_DIR/quality.md. About 40 minutes on 2 cores; runs that are finished in OUT_DIR are not done again.
+OUT_DIR/quality.md. Runs that are finished in OUT_DIR are not done again.
 """
 
 import dataclasses

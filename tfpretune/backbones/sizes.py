@@ -132,7 +132,9 @@ def _refusing(preset: str) -> Iterator[None]:
     try:
         yield
     except (ValueError, OSError) as error:
-        raise UsageError(f"--preset {preset}: {str(error).splitlines()[0]}") from error
+        known = Path(preset).is_dir()
+        what = str(error).splitlines()[0] if known else "no such folder, and no preset that KerasHub knows"
+        raise UsageError(f"--preset {preset}: {what}") from error
 
 
 def _look_up(table: Mapping[str, tuple[int, ...]], name: str) -> tuple[int, ...]:

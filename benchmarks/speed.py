@@ -4,9 +4,8 @@
     python benchmarks/speed.py --quick
 
 Every side trains the same size of model on the same tokens, each in a process of its own, in turn A B C A B C …;
-without .venv-oracle the rows of Transformers say so. Prints Markdown and writes it to OUT_DIR/speed.md. About 15
-minutes on 2 cores with --quick, two hours without. Trust the ratios of one run only, and only if nothing else ran:
-see the load.
+without .venv-oracle the rows of Transformers say so. Prints Markdown and writes it to OUT_DIR/speed.md. Trust the
+ratios of one run only, and only if nothing else ran: see the load.
 """
 
 import dataclasses

@@ -9,7 +9,7 @@ from typing import Literal
 
 import pytest
 
-from tfpretune import config
+from tfpretune import config, config_file
 from tfpretune.config import OptimizerConfig, RunConfig, RunError, UsageError
 
 
@@ -102,13 +102,13 @@ def test_settings_survive_json():
         limit=3,
         optimizer=OptimizerConfig(multipliers=(("embedding", 3.0), ("bias", 1.0))),
     )
-    assert config.from_json(Config, config.to_json(settings), where="x") == settings
-    assert config.to_json(settings).splitlines()[1] == '  "source": "demo:digits",'
+    assert config_file.from_json(Config, config_file.to_json(settings), where="x") == settings
+    assert config_file.to_json(settings).splitlines()[1] == '  "source": "demo:digits",'
 
 
 def test_config_option_gives_the_defaults(tmp_path, capsys):
     file = tmp_path / "config.json"
-    file.write_text(config.to_json(Config(seed=5, batch_size=3, optimizer=OptimizerConfig(schedule="linear"))), "utf-8")
+    file.write_text(config_file.to_json(Config(seed=5, batch_size=3, optimizer=OptimizerConfig(schedule="linear"))), "utf-8")
     for args in (["--config", str(file), "--batch-size", "9"], ["--batch-size", "9", f"--config={file}"]):
         settings = config.parse(Config, args)
         assert (settings.seed, settings.batch_size, settings.optimizer.schedule) == (5, 9, "linear")
@@ -153,17 +153,17 @@ def test_a_config_file_that_is_not_there(capsys):
 
 def test_a_config_without_a_field_that_must_be_given():
     with pytest.raises(UsageError, match="x: .*missing .*source"):
-        config.from_json(RunConfig, '{"steps": 1, "out_dir": "y"}', where="x")
+        config_file.from_json(RunConfig, '{"steps": 1, "out_dir": "y"}', where="x")
 
 
 def test_differences_name_nested_fields():
     old = Config(seed=1, optimizer=OptimizerConfig(learning_rate=1e-3))
     new = Config(seed=2, resume="never", optimizer=OptimizerConfig(learning_rate=2e-3))
-    assert config.differences(old, new, may_differ=("resume",)) == [
+    assert config_file.differences(old, new, may_differ=("resume",)) == [
         "optimizer.learning_rate: 0.001 -> 0.002",
         "seed: 1 -> 2",
     ]
-    assert config.differences(old, config.from_json(Config, config.to_json(old), where="x")) == []
+    assert config_file.differences(old, config_file.from_json(Config, config_file.to_json(old), where="x")) == []
 
 
 @pytest.mark.parametrize(
@@ -197,6 +197,6 @@ def test_no_tensorflow_is_imported():
 
 
 def test_json_is_what_a_person_can_edit():
-    values = json.loads(config.to_json(Config()))
+    values = json.loads(config_file.to_json(Config()))
     assert values["optimizer"]["name"] == "adamw"
     assert values["image_shape"] == [28, 28, 1]

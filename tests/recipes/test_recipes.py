@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfpretune import config, recipe_files
+from tfpretune import config, config_file, recipe_files
 from tfpretune.backbones import SmallCNN, TextEncoder
 from tfpretune.backbones.sizes import load_tokenizer
 from tfpretune.config import RunConfig, UsageError
@@ -237,7 +237,7 @@ def test_a_finished_run_can_be_run_again(image_chain):
     before = report.stat().st_mtime_ns
     saved = json.loads((image_chain.folder / "finetune" / "config.json").read_text("utf-8"))
     module = load("finetune_image")
-    result = module.main(config.from_json(module.Config, json.dumps(saved), where="config.json"))
+    result = module.main(config_file.from_json(module.Config, json.dumps(saved), where="config.json"))
     assert result.curves == image_chain.results.finetune.curves
     assert report.stat().st_mtime_ns > before
 

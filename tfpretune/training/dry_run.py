@@ -5,7 +5,7 @@ import math
 import keras
 from rich.console import Console
 
-from tfpretune import config
+from tfpretune import config_file
 from tfpretune.config import RunConfig
 from tfpretune.data.batches import StepIndexed
 from tfpretune.finetune.freezing import format_table, frozen_table
@@ -19,7 +19,7 @@ def describe(model: keras.Model, batches: StepIndexed, run: RunConfig) -> None:
     batch = next(iter(batches.from_step(0, 1)))
     console = Console(highlight=False, soft_wrap=True)
     console.print("settings", style="bold")
-    console.print(config.to_json(run), markup=False)
+    console.print(config_file.to_json(run), markup=False)
     console.print("one batch", style="bold")
     for name, column in batch.items():
         console.print(f"  {name}: {column.dtype.name} {tuple(column.shape)}", markup=False)

@@ -12,7 +12,7 @@ import filelock
 import keras
 import tensorflow as tf
 
-from tfpretune import config
+from tfpretune import config_file
 from tfpretune.config import RunConfig, UsageError
 from tfpretune.data.batches import StepIndexed
 from tfpretune.files import write_atomic
@@ -200,18 +200,18 @@ def _check_settings(run: RunConfig, folder: CheckpointFolder) -> None:
             raise UsageError(
                 f"{out_dir} holds a run already: choose another --out-dir, or --resume auto to go on with it"
             )
-        changed = config.differences(_old_settings(run, file), run, may_differ=MAY_DIFFER)
+        changed = config_file.differences(_old_settings(run, file), run, may_differ=MAY_DIFFER)
         if changed:
             raise UsageError(
                 f"{out_dir} was started with other settings ({'; '.join(changed)}): choose another --out-dir"
             )
-    write_atomic(file, config.to_json(run))
+    write_atomic(file, config_file.to_json(run))
 
 
 def _old_settings(run: RunConfig, file: Path) -> RunConfig:
     if not file.is_file():
         return run
     try:
-        return config.read_config(type(run), file)
+        return config_file.read_config(type(run), file)
     except UsageError as error:
         raise UsageError(f"{file.parent} holds another kind of run ({error}): choose another --out-dir") from None

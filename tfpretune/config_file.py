@@ -1,0 +1,106 @@
+"""config.json: settings to JSON and back, and where two settings differ. Imports no TensorFlow."""
+
+import dataclasses
+import difflib
+import json
+import types
+import typing
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from tfpretune.errors import UsageError
+
+Settings = TypeVar("Settings")
+
+
+def to_json(settings: Any) -> str:
+    """Returns the settings as JSON, one field a line."""
+    return json.dumps(dataclasses.asdict(settings), indent=2, ensure_ascii=False) + "\n"
+
+
+def read_config(config_class: type[Settings], path: Path | str) -> Settings:
+    """Reads the settings that a run left in its `config.json`."""
+    try:
+        return from_json(config_class, Path(path).read_text("utf-8"), where=str(path))
+    except OSError as error:
+        raise UsageError(f"--config {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"{path} is not UTF-8") from None
+
+
+def from_json(config_class: type[Settings], text: str, *, where: str) -> Settings:
+    """Rebuilds settings from `to_json`'s answer; an unknown field or a wrong type is refused by name."""
+    try:
+        values = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UsageError(f"{where} is not JSON: line {error.lineno}, {error.msg}") from None
+    return _build(config_class, values, where)
+
+
+def differences(old: Any, new: Any, *, may_differ: tuple[str, ...] = ()) -> list[str]:
+    """Returns one line for each field in which two settings differ, nested ones as `optimizer.learning_rate`."""
+    a, b = _flatten(dataclasses.asdict(old)), _flatten(dataclasses.asdict(new))
+    return [
+        f"{name}: {a.get(name)!r} -> {b.get(name)!r}"
+        for name in sorted(a | b)
+        if a.get(name) != b.get(name) and name not in may_differ
+    ]
+
+
+def _flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        flat |= _flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return flat
+
+
+def _build(config_class: Any, values: Any, where: str) -> Any:
+    if not isinstance(values, dict):
+        raise UsageError(
+            f"{where}: expected an object with the fields of {config_class.__name__}, received {type(values).__name__}"
+        )
+    hints = typing.get_type_hints(config_class)
+    names = [field.name for field in dataclasses.fields(config_class)]
+    built: dict[str, Any] = {}
+    for key, value in values.items():
+        if key not in names:
+            near = difflib.get_close_matches(key, names, n=1)
+            hint = f", did you mean {near[0]!r}?" if near else ""
+            raise UsageError(f"{where}: unknown field {key!r}{hint}")
+        kind = hints[key]
+        if dataclasses.is_dataclass(kind):
+            built[key] = _build(kind, value, f"{where}: {key}")
+            continue
+        value = _tuples(value)
+        if not _fits(value, kind):
+            name = kind.__name__ if isinstance(kind, type) else str(kind).removeprefix("typing.")
+            raise UsageError(f"{where}: field {key!r} expects {name}, received {value!r}")
+        built[key] = value
+    try:
+        return config_class(**built)
+    except TypeError as error:
+        raise UsageError(f"{where}: {error}") from None
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    origin = typing.get_origin(kind)
+    if origin is Literal:
+        return value in typing.get_args(kind)
+    if origin in (types.UnionType, typing.Union):
+        return any(_fits(value, part) for part in typing.get_args(kind))
+    if origin is tuple:
+        parts = typing.get_args(kind)
+        if not isinstance(value, tuple):
+            return False
+        if parts[-1] is Ellipsis:
+            return all(_fits(item, parts[0]) for item in value)
+        return len(value) == len(parts) and all(_fits(item, part) for item, part in zip(value, parts, strict=True))
+    if kind is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if kind is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, kind)

@@ -1,0 +1,9 @@
+"""The two ways in which a command fails. Imports nothing."""
+
+
+class UsageError(ValueError):
+    """Settings or arguments that cannot work. The command line prints its one line and exits with 2."""
+
+
+class RunError(RuntimeError):
+    """A run that failed (bad data, full disk, not-a-number). The command line prints its one line and exits with 1."""

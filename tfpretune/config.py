@@ -4,11 +4,13 @@ import dataclasses
 import difflib
 import sys
 import typing
+from pathlib import Path
 from typing import Any, Literal
 
 from tfpretune.config_file import Settings, read_config
 from tfpretune.errors import RunError, UsageError
 
+WORKER_PREFIX = ".worker-"
 Schedule = Literal["constant", "cosine", "linear", "exponential"]
 Optimizer = Literal["adamw", "adam", "sgd", "adagrad"]
 Precision = Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"]
@@ -30,6 +32,8 @@ class OptimizerConfig:
     """Decoupled decay of the kernels (adamw, sgd); never of biases and normalisation."""
     clip_norm: float = 1.0
     """Largest norm of the global gradient; 0 switches clipping off."""
+    ema: float = 0.0
+    """Decay of a moving average of the weights, such as 0.999; it is what is evaluated and kept. 0: none."""
     multipliers: tuple[tuple[str, float], ...] = ()
     """adamw only: pairs of a pattern on a variable's path and a factor of its rate, such as token_embedding 3."""
 
@@ -39,6 +43,8 @@ class OptimizerConfig:
             raise UsageError(f"--optimizer.learning-rate must be above 0, received {self.learning_rate}")
         if not 0 <= self.warmup < 1:
             raise UsageError(f"--optimizer.warmup must be in [0, 1), received {self.warmup}")
+        if not 0 <= self.ema < 1:
+            raise UsageError(f"--optimizer.ema must be in [0, 1), received {self.ema}")
         if self.multipliers and self.name != "adamw":
             raise UsageError(f"--optimizer.multipliers goes with --optimizer.name adamw only, received {self.name}")
         if self.weight_decay < 0 or self.clip_norm < 0:
@@ -68,13 +74,25 @@ class RunConfig:
     steps: int = 0
     """Optimizer steps; 0 to give --epochs."""
     batch_size: int = 64
-    """Examples a step, over all replicas."""
+    """Examples a step, over all replicas. auto (the recipe's own): in so many parts that one fits in the memory."""
+    accumulate_steps: int = 1
+    """Parts that a batch is learnt from, one after the other: less memory, the same update. 0: as few as fit."""
+    steps_per_execution: int = 1
+    """Steps in one call of TensorFlow: less work between the steps of a small model; divides --save-every-steps."""
     seed: int = 0
     """Decides the start weights, the order, the masks and the noise."""
     save_every_steps: int = 500
     """Steps between two checkpoints; the validation set is evaluated as often."""
+    save_every_minutes: float = 10.0
+    """Save also when so many minutes have passed since the last checkpoint; 0: only at the steps above."""
+    max_minutes: float = 0.0
+    """Save and stop after so many minutes, with exit code 143; the same command goes on. 0: no end."""
+    skip_bad_steps: int = 0
+    """Go back to the last checkpoint and leave a step out whose gradient is no number, at most so often."""
     resume: Literal["auto", "never"] = "auto"
     """auto: go on from the newest checkpoint in OUT_DIR; never: refuse a folder that has one."""
+    deterministic: bool = True
+    """The same seed gives the same bits, on the same devices; off may be faster on a GPU."""
     precision: Precision = "auto"
     """auto: mixed_bfloat16 where the processor has it, float32 elsewhere."""
     jit: Literal["auto", "on", "off"] = "auto"
@@ -93,8 +111,18 @@ class RunConfig:
         for name in ("epochs", "steps"):
             if getattr(self, name) < 0:
                 raise UsageError(f"--{name} must not be negative, received {getattr(self, name)}")
-        if self.batch_size < 1 or self.save_every_steps < 1:
-            raise UsageError("--batch-size and --save-every-steps must be at least 1")
+        for name in ("batch_size", "save_every_steps", "steps_per_execution"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"--{name.replace('_', '-')} must be at least 1, received {getattr(self, name)}")
+        for name in ("accumulate_steps", "save_every_minutes", "max_minutes", "skip_bad_steps"):
+            if getattr(self, name) < 0:
+                raise UsageError(f"--{name.replace('_', '-')} must not be negative, received {getattr(self, name)}")
+
+    @property
+    def shared_dir(self) -> Path:
+        """The folder that all workers share: on a worker that is not the chief, `out_dir` is a folder of its own inside."""
+        path = Path(self.out_dir)
+        return path.parent if path.name.startswith(WORKER_PREFIX) else path
 
     def total_steps(self, steps_per_epoch: int) -> int:
         """Returns the optimizer steps of the whole run (3 with `fast`)."""
@@ -122,6 +150,7 @@ def parse(config_class: type[Settings], args: list[str] | None = None, *, descri
     args = list(sys.argv[1:] if args is None else args)
     about = f"{description or config_class.__doc__}\n\nSettings of an earlier run: --config OLD/config.json"
     try:
+        _take_auto_batch_size(args)
         defaults = _take_config_option(config_class, args)
         _refuse_unknown_options(config_class, args)
         if defaults is None:
@@ -146,6 +175,9 @@ def run(config_class: type[Settings], main: typing.Callable[[Settings], Any], de
     except RunError as error:
         print(f"failed: {error}", file=sys.stderr)
         raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        raise SystemExit(130) from None
 
 
 def option_names(config_class: Any, prefix: str = "--") -> list[str]:
@@ -172,6 +204,15 @@ def _refuse_unknown_options(config_class: Any, args: list[str]) -> None:
         near = difflib.get_close_matches(option, [*known, *by_last], n=1)
         hint = f", did you mean {(known | by_last)[near[0]]}?" if near else "; --help lists them"
         raise UsageError(f"unknown option {option}{hint}")
+
+
+def _take_auto_batch_size(args: list[str]) -> None:
+    """Turns `--batch-size auto` into `--accumulate-steps 0`: the batch stays, its parts become as small as the memory asks."""
+    for index, arg in enumerate(args):
+        if arg in ("--batch-size=auto", "--batch_size=auto"):
+            args[index : index + 1] = ["--accumulate-steps", "0"]
+        elif arg in ("--batch-size", "--batch_size") and args[index + 1 : index + 2] == ["auto"]:
+            args[index : index + 2] = ["--accumulate-steps", "0"]
 
 
 def _take_config_option(config_class: type[Settings], args: list[str]) -> Any:

@@ -1,8 +1,11 @@
 """The two ways in which a command fails. Imports nothing."""
 
 
-class UsageError(ValueError):
-    """Settings or arguments that cannot work. The command line prints its one line and exits with 2."""
+class UsageError(Exception):
+    """Settings or arguments that cannot work. The command line prints its one line and exits with 2.
+
+    No ValueError: the option parser would put it in a box of several lines.
+    """
 
 
 class RunError(RuntimeError):

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tests.training.toys import ROWS, Toy
 from tfpretune.config import RunError
-from tfpretune.training.checkpoints import CheckpointFolder, LoadReport, restore, run_variables
+from tfpretune.training.checkpoints import CheckpointFolder, LoadReport, restore, run_variables, snapshot
 
 
 def make_model(dropout=0.5):
@@ -36,7 +36,7 @@ def test_everything_comes_back(tmp_path):
     """Weights, Adam's two moments and step number, and the state of the dropout's random numbers."""
     model, folder = make_model(), CheckpointFolder(tmp_path)
     train(model)
-    folder.save(model, 2, {"best": 0.5})
+    folder.save(snapshot(model), 2, {"best": 0.5})
     saved = values(model)
     assert [name.split("/")[2] for name in saved if name.startswith("model/")].count("seed_generator_state") == 1
     assert len(saved) == 4 + 1 + 2 + 2 * 4  # weights; seed; step and rate; moments
@@ -58,9 +58,9 @@ def test_metrics_are_no_part_of_a_checkpoint():
 def test_the_newest_the_one_before_and_the_best_are_kept(tmp_path):
     model, folder = make_model(), CheckpointFolder(tmp_path)
     for step in (2, 4, 6, 8):
-        folder.save(model, step, {}, best_step=2)
+        folder.save(snapshot(model), step, {}, best_step=2)
     assert folder.steps() == [2, 6, 8]
-    folder.save(model, 10, {}, best_step=10)
+    folder.save(snapshot(model), 10, {}, best_step=10)
     assert folder.steps() == [8, 10]
     assert sorted(path.name for path in folder.path(10).iterdir()) == [
         "manifest.json",
@@ -72,7 +72,7 @@ def test_the_newest_the_one_before_and_the_best_are_kept(tmp_path):
 def test_one_flipped_byte_is_found_and_the_one_before_is_taken(tmp_path, capsys):
     model, folder = make_model(), CheckpointFolder(tmp_path)
     for step in (2, 4):
-        folder.save(model, step, {})
+        folder.save(snapshot(model), step, {})
     flip_a_byte(folder.path(4) / "state.safetensors")
     with pytest.raises(RunError, match=r"step-00000004/state.safetensors is damaged"):
         folder.load(model, 4)
@@ -80,14 +80,14 @@ def test_one_flipped_byte_is_found_and_the_one_before_is_taken(tmp_path, capsys)
     assert "warning: checkpoint skipped: " in capsys.readouterr().out
     assert folder.steps() == [2]
     assert (tmp_path / "damaged-step-00000004").is_dir()
-    folder.save(model, 4, {})  # the run comes by again
+    folder.save(snapshot(model), 4, {})  # the run comes by again
     assert folder.newest() == 4
 
 
 def test_when_all_are_damaged_the_run_does_not_begin_again_in_silence(tmp_path):
     model, folder = make_model(), CheckpointFolder(tmp_path)
     assert folder.newest() is None
-    folder.save(model, 2, {})
+    folder.save(snapshot(model), 2, {})
     (folder.path(2) / "progress.json").unlink()
     with pytest.raises(RunError, match="every checkpoint in .* is damaged: remove the folder to begin again"):
         folder.newest()
@@ -96,17 +96,17 @@ def test_when_all_are_damaged_the_run_does_not_begin_again_in_silence(tmp_path):
 
 def test_what_is_not_finite_is_not_saved(tmp_path):
     model, folder = make_model(), CheckpointFolder(tmp_path)
-    folder.save(model, 2, {})
+    folder.save(snapshot(model), 2, {})
     model.get_layer("hidden").bias.assign([1.0, np.nan, 1.0, 1.0])
     with pytest.raises(RunError, match=r"step 4: 1 of 15 variables hold values .* model/00001/bias: not saved"):
-        folder.save(model, 4, {})
+        folder.save(snapshot(model), 4, {})
     assert folder.steps() == [2]
     assert [path.name for path in tmp_path.iterdir()] == ["step-00000002"]
 
 
 def test_another_model_is_refused_by_name(tmp_path):
     folder = CheckpointFolder(tmp_path)
-    folder.save(make_model(), 2, {})
+    folder.save(snapshot(make_model()), 2, {})
     x = keras.Input((3,), name="x")
     other = keras.Model(x, keras.layers.Dense(5, name="hidden")(x))
     with pytest.raises(
@@ -126,7 +126,7 @@ def test_load_report_by_hand():
 def test_half_written_folders_are_not_seen(tmp_path):
     folder = CheckpointFolder(tmp_path / "checkpoints")
     assert folder.steps() == []
-    folder.save(make_model(), 2, {})
+    folder.save(snapshot(make_model()), 2, {})
     (folder.folder / ".tmp-step-00000004-x").mkdir()
     (folder.folder / "step-4").mkdir()
     assert folder.steps() == [2]

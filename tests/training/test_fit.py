@@ -1,6 +1,8 @@
 """`fit`: resume, refusals, the best and the last, early stopping, numbers that are none."""
 
+import contextlib
 import json
+import signal
 
 import filelock
 import keras
@@ -9,12 +11,16 @@ import pytest
 import tensorflow as tf
 from tensorflow.python.framework.config import disable_op_determinism
 
-from tests.training.toys import ROWS, Interrupt, Toy, make_batches, make_run
+from tests.training.toys import ROWS, Interrupt, Toy, add_noise, make_batches, make_run
 from tfpretune.config import RunError, UsageError
+from tfpretune.data.batches import StepIndexed
 from tfpretune.training import fit, make_strategy
-from tfpretune.training.callbacks import Checkpoints
+from tfpretune.training.averages import AverageWeights
 from tfpretune.training.checkpoints import CheckpointFolder, run_variables
-from tfpretune.training.fit import _check_shares, _legs
+from tfpretune.training.devices import Agreement
+from tfpretune.training.fit import _legs
+from tfpretune.training.saving import Checkpoints
+from tfpretune.training.stopping import Stop
 
 
 @pytest.fixture
@@ -77,9 +83,9 @@ def test_a_run_leaves_its_folder(tmp_path, capsys):
 def test_other_settings_are_refused_with_the_list(tmp_path):
     fit(make_model(), make_batches(), make_run(tmp_path, steps=1))
     with pytest.raises(
-        UsageError, match=r"other settings \(optimizer.learning_rate: 0.05 -> 0.1; steps: 1 -> 2\): choose another"
+        UsageError, match=r"other settings \(batch_size: 4 -> 5; optimizer.learning_rate: 0.05 -> 0.1\): choose another"
     ):
-        fit(make_model(), make_batches(), make_run(tmp_path, steps=2, learning_rate=0.1))
+        fit(make_model(), make_batches(), make_run(tmp_path, steps=2, batch_size=5, learning_rate=0.1))
     with pytest.raises(UsageError, match="holds a run already: choose another --out-dir, or --resume auto"):
         fit(make_model(), make_batches(), make_run(tmp_path, steps=1, resume="never"))
     fewer = {name: column[:9] for name, column in ROWS.items()}
@@ -136,16 +142,28 @@ def judge(folder, figures, *, progress=None, mode="min", patience=2):
     model = make_model()
     model.compile("sgd")
     model.optimizer.build(model.trainable_variables)
+    average = AverageWeights()
+    average.set_model(model)
     saver = Checkpoints(
-        folder, monitor="val_loss", mode=mode, patience=patience, progress=progress or {}, facts={"rows": 7}
+        folder,
+        interval=1,
+        minutes=0,
+        progress=progress or {},
+        facts={"rows": 7},
+        stop=Stop(),
+        agreement=Agreement(tf.distribute.get_strategy()),
+        average=average,
+        flush=lambda: None,
     )
+    saver.judge_by("val_loss", mode=mode, patience=patience)
     saver.set_model(model)
     model.stop_training = False
-    for figure in figures:
-        saver.on_train_batch_end(0)
-        saver.on_epoch_end(0, {"val_loss": figure})
-        if model.stop_training:
-            break
+    with contextlib.closing(saver):
+        for figure in figures:
+            saver.on_train_batch_end(0)
+            saver.on_epoch_end(0, {"val_loss": figure})
+            if model.stop_training:
+                break
     return saver
 
 
@@ -155,7 +173,8 @@ def test_best_and_waiting_by_hand(tmp_path):
     saver = judge(folder, [3.0, 2.0, 2.0, 1.0, 5.0, 6.0, 0.0])
     assert (saver.best, saver.best_step, saver.step, saver.out_of_patience) == (1.0, 4, 6, True)
     assert folder.steps() == [4, 5, 6]
-    assert folder.progress(5) == {"rows": 7, "best": 1.0, "best_step": 4, "waited": 1, "step": 5}
+    expected = {"rows": 7, "best": 1.0, "best_step": 4, "waited": 1, "step": 5, "evaluated": True, "metrics": []}
+    assert folder.progress(5) == expected | {"curves": {}}
     again = judge(folder, [5.0, 0.5], progress=folder.progress(5))
     assert (again.best_step, again.step, again.out_of_patience) == (4, 6, True)
 
@@ -246,15 +265,150 @@ def test_saves_fall_on_multiples_of_the_interval(step, total, legs):
     assert _legs(step, total, 4) == legs
 
 
-@pytest.mark.parametrize(("batch_size", "replicas"), [(1, 2), (5, 4), (2, 3)])
-def test_a_replica_without_rows_is_refused(batch_size, replicas):
-    """5 rows over 4 replicas are 2, 2, 1, 0, and convolutions cannot learn from none."""
+def test_epochs_may_change_and_the_run_goes_on(tmp_path):
+    fit(make_model(), make_batches(), make_run(tmp_path, steps=2))
+    assert fit(make_model(), make_batches(), make_run(tmp_path, steps=6)).steps == 6
+
+
+def test_what_the_run_is_about_may_not_change(tmp_path):
+    fit(make_model(), make_batches(), make_run(tmp_path, steps=1), identity={"class_names": ("cat", "dog"), "size": 3})
     with pytest.raises(
-        UsageError, match=f"--batch-size {batch_size} leaves one of the {replicas} replicas without a row"
+        UsageError, match=r'does not fit this run \(class_names: \["cat", "dog"\] -> \["cat", "cow"\]\)'
     ):
-        _check_shares(batch_size, replicas)
+        fit(make_model(), make_batches(), make_run(tmp_path), identity={"class_names": ("cat", "cow"), "size": 3})
 
 
-@pytest.mark.parametrize(("batch_size", "replicas"), [(1, 1), (3, 2), (7, 4), (8, 4)])
-def test_uneven_shares_are_fine(batch_size, replicas):
-    _check_shares(batch_size, replicas)
+def test_a_rehearsal_gives_way_to_the_real_run(tmp_path, capsys):
+    assert fit(make_model(), make_batches(), make_run(tmp_path, fast=True)).steps == 3
+    assert fit(make_model(), make_batches(), make_run(tmp_path, batch_size=5)).steps == 9
+    assert "the rehearsal in" in capsys.readouterr().out
+    assert steps_on_disk(tmp_path) == [8, 9]
+    with pytest.raises(UsageError, match="holds a real run: rehearse in another --out-dir"):
+        fit(make_model(), make_batches(), make_run(tmp_path, fast=True))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"accumulate_steps": 5}, "--accumulate-steps 5: a replica has 4 rows of the batch"),
+        ({"steps_per_execution": 3}, "--steps-per-execution 3 does not divide --save-every-steps 4"),
+        ({"steps_per_execution": 2}, "--steps-per-execution 2 does not divide the number of steps, 9"),
+        ({"steps_per_execution": 2, "steps": 8, "skip_bad_steps": 1}, "--skip-bad-steps needs --steps-per-execution 1"),
+    ],
+)
+def test_what_does_not_go_together_is_refused_before_the_first_step(tmp_path, settings, message):
+    with pytest.raises(UsageError, match=message):
+        fit(make_model(), make_batches(), make_run(tmp_path, **settings))
+    assert steps_on_disk(tmp_path) == []
+
+
+class Signal(keras.callbacks.Callback):
+    """Sends this process a signal at the end of a training step, or of the first test step after it."""
+
+    def __init__(self, number, after, *, in_test=False):
+        super().__init__()
+        self.number, self.left, self.in_test = number, after, in_test
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.left -= 1
+        if self.left == 0 and not self.in_test:
+            signal.raise_signal(self.number)
+
+    def on_test_batch_end(self, batch, logs=None):
+        if self.left <= 0 and self.in_test:
+            self.in_test = False
+            signal.raise_signal(self.number)
+
+
+@pytest.mark.parametrize(
+    ("number", "after", "in_test", "saved"),
+    [
+        (signal.SIGINT, 3, False, [3]),
+        (signal.SIGTERM, 4, False, [4]),
+        (signal.SIGTERM, 6, False, [4, 6]),
+        (signal.SIGINT, 4, True, [4]),
+    ],
+)
+def test_a_signal_saves_and_the_run_goes_on_with_the_same_bits(tmp_path, determinism, number, after, in_test, saved):
+    validation = make_batches(None).in_order()
+    optimizer = {"optimizer": {"ema": 0.9}}
+    whole, cut, resumed = make_model(), make_model(), make_model(seed=99)
+    expected = fit(whole, make_batches(), make_run(tmp_path / "whole", **optimizer), validation=validation)
+    run = make_run(tmp_path / "cut", **optimizer)
+    with pytest.raises(SystemExit) as stopped:
+        fit(cut, make_batches(), run, validation=validation, callbacks=[Signal(number, after, in_test=in_test)])
+    assert stopped.value.code == 128 + number
+    assert steps_on_disk(tmp_path / "cut") == saved
+    result = fit(resumed, make_batches(), run, validation=validation)
+    assert (result.best, result.best_step, result.steps) == (expected.best, expected.best_step, 9)
+    for name, value in values(whole).items():
+        np.testing.assert_array_equal(values(resumed)[name], value, err_msg=name)
+    for name in ("loss", "squared", "gradient_norm", "val_loss"):
+        assert result.curves[name] == expected.curves[name]
+
+
+def test_the_minutes_end_a_run_after_a_save(tmp_path, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        fit(make_model(), make_batches(), make_run(tmp_path, max_minutes=1e-4))
+    assert stopped.value.code == 143
+    assert "the minutes are over: saved after step 1" in capsys.readouterr().out
+    assert fit(make_model(), make_batches(), make_run(tmp_path)).steps == 9
+
+
+def test_minutes_save_between_the_intervals(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        fit(make_model(), make_batches(), make_run(tmp_path, save_every_minutes=1e-6), callbacks=[Interrupt(3)])
+    assert steps_on_disk(tmp_path) == [1, 2]
+
+
+def test_a_bad_step_is_left_out_and_another_batch_taken(tmp_path, capsys):
+    """Row 3 is not a number in step `bad` only, so one roll-back is enough; without the option the run ends there."""
+    rows = {"x": ROWS["x"], "y": ROWS["y"]}
+
+    def poison(batch, seed):
+        return add_noise(batch, seed) | {"y": tf.where(seed[1] == 5, np.nan, batch["y"])}
+
+    batches = StepIndexed(rows, 4, seed=5, transform=poison)
+    result = fit(make_model(), batches, make_run(tmp_path, skip_bad_steps=1))
+    assert result.steps == 9
+    assert "warning: step 6: gradient_norm is nan; went back to step 4, step 6 is left out" in capsys.readouterr().out
+    assert CheckpointFolder(tmp_path / "checkpoints").progress(9)["skipped"] == [5]
+    assert [step for step, _ in result.curves["loss"]] == list(range(1, 10))
+    with pytest.raises(RunError, match="step 6: gradient_norm is nan"):
+        fit(make_model(), batches, make_run(tmp_path / "strict"))
+
+
+def test_the_cap_on_bad_steps_holds(tmp_path):
+    batches = make_batches(lambda batch, seed: batch | {"y": tf.where(seed[1] >= 2, np.nan, batch["y"])})
+    with pytest.raises(RunError, match="is nan"):
+        fit(make_model(), batches, make_run(tmp_path, skip_bad_steps=2))
+    assert CheckpointFolder(tmp_path / "checkpoints").steps() == [0]
+
+
+def test_the_average_is_evaluated_and_kept(tmp_path):
+    """Decay 0.5 over three SGD steps by hand: a1 = w1, a = a / 2 + w / 2; training itself is the same without it."""
+    plain, averaged, weights = make_model(0.0), make_model(0.0), []
+    record = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: weights.append(plain.get_layer("out").kernel.numpy())
+    )
+    fit(plain, make_batches(), make_run(tmp_path / "plain", steps=3), callbacks=[record])
+    result = fit(
+        averaged,
+        make_batches(),
+        make_run(tmp_path / "averaged", steps=3, optimizer={"ema": 0.5}),
+        validation=make_batches(None).in_order(),
+    )
+    average = weights[0]
+    for weight in weights[1:]:
+        average = 0.5 * average + 0.5 * weight
+    np.testing.assert_allclose(averaged.get_layer("out").kernel, average, rtol=1e-5)
+    evaluated = averaged.evaluate(make_batches(None).in_order(), verbose=0, return_dict=True)
+    np.testing.assert_allclose(evaluated["loss"], result.best, rtol=1e-6)
+
+
+def test_several_steps_in_one_call_learn_the_same(tmp_path):
+    one, four = make_model(), make_model()
+    fit(one, make_batches(), make_run(tmp_path / "one", steps=8))
+    fit(four, make_batches(), make_run(tmp_path / "four", steps=8, steps_per_execution=4))
+    for name, value in values(one).items():
+        np.testing.assert_allclose(values(four)[name], value, atol=1e-6, err_msg=name)

@@ -1,27 +1,17 @@
 """The one training step: right on one device and on many, however unevenly the items fall over the replicas."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
 import tensorflow as tf
 from keras.optimizers import LossScaleOptimizer
 
+from tfpretune.objectives.gradients import gradients_at_once, gradients_in_parts, penalty_gradients, plus
+from tfpretune.objectives.replicas import sum_over_replicas, test_function, training_function
+from tfpretune.objectives.terms import Term, sums, weights
+
 Batch = Mapping[str, tf.Tensor]
-
-
-class Term(NamedTuple):
-    """One sum of per-item values on this replica, and the number of items in it.
-
-    Attributes:
-        total: scalar float32, the sum of the per-item values. Never a mean.
-        count: scalar, the number of items.
-        weight: factor of the term's mean in the loss; 0 for a value that is only shown.
-    """
-
-    total: tf.Tensor
-    count: tf.Tensor
-    weight: float = 1.0
 
 
 class Objective(keras.Model):
@@ -32,11 +22,15 @@ class Objective(keras.Model):
     what one learns.
     """
 
+    train_function: Any  # Keras sets both
+    test_function: Any
+
     def compile(
         self,
         optimizer: keras.optimizers.Optimizer | str = "adamw",
         *,
         clip_norm: float | None = None,
+        accumulate_steps: int = 1,
         jit_compile: bool = False,
         steps_per_execution: int = 1,
         run_eagerly: bool = False,
@@ -47,8 +41,10 @@ class Objective(keras.Model):
         Args:
             optimizer: a Keras optimizer without its own clipping (that clips before the replicas are summed).
             clip_norm: largest norm of the global gradient; larger ones are scaled down to it.
-            jit_compile: compile the whole step with XLA.
-            steps_per_execution: steps in one call of the training function.
+            accumulate_steps: parts that a batch is learnt from one after the other, with the memory of one and the update of
+                the whole; every replica's rows are split so.
+            jit_compile: compile with XLA: the whole step on one replica; the part before the sum over replicas on several.
+            steps_per_execution: steps in one call of the training function; what `fit` shows is the last one's.
             run_eagerly: run without `tf.function`, for debugging.
             auto_scale_loss: with a float16 policy, wrap the optimizer in a `LossScaleOptimizer`.
         """
@@ -58,7 +54,10 @@ class Objective(keras.Model):
                 raise ValueError(
                     f"the optimizer has {clip}={getattr(optimizer, clip)}: use compile(clip_norm=…) instead"
                 )
+        if accumulate_steps < 1:
+            raise ValueError(f"accumulate_steps must be at least 1, received {accumulate_steps}")
         self.clip_norm = clip_norm
+        self.accumulate_steps = accumulate_steps
         policies = {layer.dtype_policy.name for layer in self._flatten_layers(include_self=False)}
         if auto_scale_loss and "mixed_float16" in policies and not isinstance(optimizer, LossScaleOptimizer):
             optimizer = LossScaleOptimizer(optimizer)  # Keras asks for the model's own policy, the layers' one counts
@@ -88,30 +87,39 @@ class Objective(keras.Model):
 
     def train_step(self, data: Batch) -> dict[str, tf.Tensor]:
         """Learns from one batch. Keras calls it on every replica."""
-        with tf.GradientTape() as tape:
-            terms = self.terms(data, training=True)
-            loss, sums = _global_loss(terms)
-            penalty = tf.add_n([tf.cast(value, tf.float32) for value in self.losses]) if self.losses else None
-            if penalty is not None:
-                loss += penalty / tf.distribute.get_strategy().num_replicas_in_sync
-            scaled = self.optimizer.scale_loss(loss)
-        variables = self.trainable_variables
-        gradients = _sum_over_replicas(tape.gradient(scaled, [v.value for v in variables]), variables)
-        norm = tf.linalg.global_norm([g for g in gradients if g is not None]) / self.optimizer.scale_loss(
-            tf.constant(1.0)
-        )
+        several = tf.distribute.get_strategy().num_replicas_in_sync > 1
+        if self.accumulate_steps > 1 or (several and self.jit_compile):
+            found, factors, totals = gradients_in_parts(self, data)
+        else:
+            found, factors, totals = gradients_at_once(self, data)
+        penalty, slopes = penalty_gradients(self)
+        found = plus(found, slopes)
+        gradients = iter(sum_over_replicas([g for g in found if g is not None]))
+        used = [(next(gradients), v) for g, v in zip(found, self.trainable_variables, strict=True) if g is not None]
+        scale = self.optimizer.scale_loss(tf.constant(1.0))
+        norm = tf.linalg.global_norm([g for g, _ in used]) / scale
         factor = tf.constant(1.0 / tf.distribute.get_strategy().num_replicas_in_sync)  # the optimizer sums once more
         if self.clip_norm is not None:
             factor *= self.clip_norm / tf.maximum(norm, self.clip_norm)
-        used = [(g * tf.cast(factor, g.dtype), v) for g, v in zip(gradients, variables, strict=True) if g is not None]
-        self.optimizer.apply([g for g, _ in used], [v for _, v in used])
-        return self._update(terms, sums, penalty) | {"gradient_norm": norm}
+        self.optimizer.apply([g * tf.cast(factor, g.dtype) for g, _ in used], [v for _, v in used])
+        return self._update(factors, totals, penalty) | {"gradient_norm": norm}
 
     def test_step(self, data: Batch) -> dict[str, tf.Tensor]:
         """Evaluates one batch. Keras calls it on every replica."""
         terms = self.terms(data, training=False)
-        _, sums = _global_loss(terms)
-        return self._update(terms, sums, None)
+        return self._update(weights(terms), sum_over_replicas([sums(terms)])[0], None)
+
+    def make_train_function(self, force: bool = False) -> Any:
+        """Keras' hook: the function that `fit` calls."""
+        if self.train_function is None or force:
+            self.train_function = training_function(self)
+        return self.train_function
+
+    def make_test_function(self, force: bool = False) -> Any:
+        """Keras' hook: the function that `evaluate` calls."""
+        if self.test_function is None or force:
+            self.test_function = test_function(self)
+        return self.test_function
 
     def predict_step(self, data: Batch) -> Any:
         """Returns the model's output for one batch; columns that are no inputs are left out."""
@@ -133,13 +141,15 @@ class Objective(keras.Model):
             with self.distribute_strategy.scope():
                 self.optimizer.build(self.trainable_variables)
 
-    def _update(self, terms: dict[str, Term], sums: tf.Tensor, penalty: tf.Tensor | None) -> dict[str, tf.Tensor]:
+    def _update(self, factors: dict[str, float], totals: tf.Tensor, penalty: tf.Tensor | None) -> dict[str, tf.Tensor]:
         means = {}
-        for index, name in enumerate(terms):
+        for index, name in enumerate(factors):
             metric = self._mean(name)
-            metric.update_state(tf.math.divide_no_nan(sums[index, 0], sums[index, 1]), sample_weight=sums[index, 1])
+            metric.update_state(
+                tf.math.divide_no_nan(totals[index, 0], totals[index, 1]), sample_weight=totals[index, 1]
+            )
             means[name] = metric.result()
-        loss = tf.add_n([term.weight * tf.cast(means[name], tf.float32) for name, term in terms.items() if term.weight])
+        loss = tf.add_n([weight * tf.cast(means[name], tf.float32) for name, weight in factors.items() if weight])
         if penalty is not None:
             loss += penalty
         return {"loss": loss} | means | self.figures(means)
@@ -161,30 +171,3 @@ class Objective(keras.Model):
     def get_metrics_result(self) -> dict[str, tf.Tensor]:
         """Returns nothing: `train_step` and `test_step` return all there is to show, and Keras then shows just that."""
         return {}
-
-
-def _global_loss(terms: dict[str, Term]) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns this replica's share of the loss, and the totals and counts `(terms, 2)` summed over all replicas."""
-    local = tf.stack([tf.stack([tf.cast(t.total, tf.float32), tf.cast(t.count, tf.float32)]) for t in terms.values()])
-    sums = tf.stop_gradient(local)
-    context = tf.distribute.get_replica_context()
-    if context is not None and context.num_replicas_in_sync > 1:
-        sums = context.all_reduce(tf.distribute.ReduceOp.SUM, sums)
-    shares = [
-        term.weight * tf.math.divide_no_nan(tf.cast(term.total, tf.float32), sums[index, 1])
-        for index, term in enumerate(terms.values())
-        if term.weight
-    ]
-    if not shares:
-        raise ValueError("no term has a weight: there is nothing to learn")
-    return tf.add_n(shares), sums
-
-
-def _sum_over_replicas(gradients: list[Any], variables: list[keras.Variable]) -> list[tf.Tensor | None]:
-    dense = [None if g is None else tf.convert_to_tensor(g) for g in gradients]
-    context = tf.distribute.get_replica_context()
-    if context is None or context.num_replicas_in_sync == 1:
-        return dense
-    known = [g for g in dense if g is not None]
-    summed = iter(context.all_reduce(tf.distribute.ReduceOp.SUM, known))
-    return [None if g is None else next(summed) for g in dense]

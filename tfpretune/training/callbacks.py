@@ -1,7 +1,8 @@
-"""Callbacks of every run: scalars for TensorBoard, a guard against not-a-number, checkpoints with the best one kept."""
+"""Callbacks of every run: scalars for TensorBoard, a guard against not-a-number."""
 
 import math
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,6 @@ import keras
 import tensorflow as tf
 
 from tfpretune.config import RunError
-from tfpretune.training.checkpoints import CheckpointFolder
 
 
 def optimizer_step(model: keras.Model) -> int:
@@ -18,11 +18,19 @@ def optimizer_step(model: keras.Model) -> int:
 
 
 class ScalarLog(keras.callbacks.Callback):
-    """Writes losses, learning rate, gradient norm, examples/s to `log_dir/train`, and validation figures to `…/validation`."""
+    """Writes losses, learning rate, gradient norm, examples/s to `log_dir/train`, and validation figures to `…/validation`.
+
+    Args:
+        log_dir: where to; None writes nothing (a worker that is not the chief).
+        batch_size: examples a step.
+        every_steps: steps between two points of the training curves.
+        start_step: steps made before.
+        curves: the points so far.
+    """
 
     def __init__(
         self,
-        log_dir: Path,
+        log_dir: Path | None,
         batch_size: int,
         *,
         every_steps: int = 20,
@@ -32,8 +40,10 @@ class ScalarLog(keras.callbacks.Callback):
         super().__init__()
         self.batch_size = batch_size
         self.every_steps = every_steps
-        self.train = tf.summary.create_file_writer(str(log_dir / "train"))
-        self.validation = tf.summary.create_file_writer(str(log_dir / "validation"))
+        self.train, self.validation = (
+            tf.summary.create_noop_writer() if log_dir is None else tf.summary.create_file_writer(str(log_dir / name))
+            for name in ("train", "validation")
+        )
         self.step = start_step
         self.curves = {
             name: [(int(step), float(value)) for step, value in points] for name, points in (curves or {}).items()
@@ -61,6 +71,9 @@ class ScalarLog(keras.callbacks.Callback):
         values = {name.removeprefix("val_"): value for name, value in (logs or {}).items() if name.startswith("val_")}
         self._write(self.validation, "val_", values)
         self.since = (self.step, time.perf_counter())
+
+    def flush(self) -> None:
+        """Brings all scalars to the disk."""
         self.train.flush()
         self.validation.flush()
 
@@ -71,92 +84,59 @@ class ScalarLog(keras.callbacks.Callback):
                 self.curves.setdefault(prefix + name, []).append((self.step, float(value)))
 
 
+class NonFinite(RunError):
+    """A step whose loss or gradient is no finite number.
+
+    Attributes:
+        brief: what was seen, and when.
+        last: the step in which it was seen, counted from 1.
+    """
+
+    def __init__(self, brief: str, advice: str, last: int):
+        super().__init__(f"{brief}; {advice}")
+        self.brief = brief
+        self.last = last
+
+
 class NonFiniteGuard(keras.callbacks.Callback):
     """Stops the run in the step in which the gradient norm or the loss is no finite number.
 
     The gradient norm is what counts: a fused CPU kernel can turn not-a-number into 0, so that the loss looks healthy while a
-    weight is dead. In float16 the loss scaling tries norms that are too big on purpose and skips their steps.
-    """
-
-    def __init__(self, batch_size: int, *, start_step: int = 0):
-        super().__init__()
-        self.batch_size = batch_size
-        self.step = start_step
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Raises RunError."""
-        self.step += self.model.steps_per_execution
-        scaled = isinstance(self.model.optimizer, keras.optimizers.LossScaleOptimizer)
-        for name in ("loss",) if scaled else ("gradient_norm", "loss"):
-            value = float((logs or {}).get(name, 0.0))
-            if not math.isfinite(value):
-                raise RunError(
-                    f"step {self.step}: {name} is {value}; lower --optimizer.learning-rate or look at the batch of this step "
-                    f"({self.batch_size} examples); the last checkpoint is unharmed"
-                )
-
-
-class Checkpoints(keras.callbacks.Callback):
-    """Saves at the end of each interval, remembers the best, and stops when `patience` intervals brought nothing better.
+    weight is dead. In float16 the loss scaling tries norms that are too big on purpose and skips their steps; only when that
+    does not end within `patience` steps, something is wrong.
 
     Args:
-        folder: where the checkpoints go.
-        monitor: the figure that decides, such as "val_loss".
-        mode: "min" or "max".
-        patience: 0 never stops.
-        progress: what the checkpoint that the run goes on from says.
-        facts: values that go into every checkpoint's progress as they are at that time.
+        rows_of_step: `step -> row numbers` of the batch of a step, counted from 0.
+        start_step: steps made before.
+        patience: float16 only, steps in a row.
     """
 
-    def __init__(
-        self,
-        folder: CheckpointFolder,
-        *,
-        monitor: str,
-        mode: str,
-        patience: int,
-        progress: dict[str, Any],
-        facts: dict[str, Any],
-    ):
+    def __init__(self, rows_of_step: Callable[[int], list[int]], *, start_step: int = 0, patience: int = 40):
         super().__init__()
-        if mode not in ("min", "max"):
-            raise ValueError(f"mode must be min or max, received {mode!r}")
-        self.folder = folder
-        self.monitor = monitor
-        self.sign = 1.0 if mode == "max" else -1.0
+        self.rows_of_step = rows_of_step
+        self.step = start_step
         self.patience = patience
-        self.facts = facts
-        self.step = progress.get("step", 0)
-        self.best = progress.get("best")
-        self.best_step = progress.get("best_step")
-        self.waited = progress.get("waited", 0)
-
-    @property
-    def out_of_patience(self) -> bool:
-        """Whether `patience` intervals have brought nothing better."""
-        return 0 < self.patience <= self.waited
+        self.skipped = 0
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Counts; the optimizer's own number stands still where float16 skips a step."""
+        """Raises NonFinite."""
+        first = self.step + 1
         self.step += self.model.steps_per_execution
+        values = {name: float((logs or {}).get(name, 0.0)) for name in ("gradient_norm", "loss")}
+        if isinstance(self.model.optimizer, keras.optimizers.LossScaleOptimizer):
+            self.skipped = 0 if math.isfinite(values["gradient_norm"]) else self.skipped + 1
+            if self.skipped < self.patience:
+                values.pop("gradient_norm")
+        for name, value in values.items():
+            if not math.isfinite(value):
+                raise self._error(name, value, first)
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Saves."""
-        value = (logs or {}).get(self.monitor)
-        if value is not None:
-            self._judge(float(value))
-        progress = self.facts | {"best": self.best, "best_step": self.best_step, "waited": self.waited}
-        self.folder.save(self.model, self.step, progress, best_step=self.best_step)
-        if self.out_of_patience:
-            self.model.stop_training = True
-
-    def _judge(self, value: float) -> None:
-        if not math.isfinite(value):
-            raise RunError(
-                f"step {self.step}: {self.monitor} is {value}: not saved; lower --optimizer.learning-rate; "
-                "the last checkpoint is unharmed"
-            )
-        if self.best is None or self.sign * value > self.sign * self.best:
-            self.best, self.best_step, self.waited = value, self.step, 0
-        else:
-            self.waited += 1
+    def _error(self, name: str, value: float, first: int) -> NonFinite:
+        rows = self.rows_of_step(self.step - 1)
+        shown = ", ".join(map(str, rows[:64])) + (", …" if len(rows) > 64 else "")
+        steps = f"step {self.step}" if first == self.step else f"steps {first} to {self.step}"
+        advice = (
+            f"lower --optimizer.learning-rate, look at training rows {shown} (the batch of step {self.step}), or leave bad "
+            "steps out with --skip-bad-steps; the last checkpoint is unharmed"
+        )
+        return NonFinite(f"{steps}: {name} is {value}", advice, self.step)

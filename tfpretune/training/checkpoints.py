@@ -57,6 +57,11 @@ def run_variables(model: keras.Model) -> dict[str, keras.Variable]:
     }
 
 
+def snapshot(model: keras.Model) -> dict[str, np.ndarray]:
+    """Returns copies of all `run_variables`, which later steps do not change."""
+    return {name: np.array(variable.numpy(), order="C") for name, variable in run_variables(model).items()}
+
+
 def restore(variables: dict[str, keras.Variable], arrays: dict[str, np.ndarray]) -> LoadReport:
     """Sets the variables that fit and says which did not."""
     report = LoadReport([], [], [], [name for name in arrays if name not in variables])
@@ -95,13 +100,14 @@ class CheckpointFolder:
         """Returns the folder of one checkpoint."""
         return self.folder / f"step-{step:08d}"
 
-    def save(self, model: keras.Model, step: int, progress: dict[str, Any], *, best_step: int | None = None) -> Path:
-        """Writes a checkpoint, then removes the ones that are neither new nor the best.
+    def save(
+        self, arrays: dict[str, np.ndarray], step: int, progress: dict[str, Any], *, best_step: int | None = None
+    ) -> Path:
+        """Writes a checkpoint of what `snapshot` gave, then removes the ones that are neither new nor the best.
 
         Raises:
-            RunError: a variable is not finite (nothing is written), or the disk is full.
+            RunError: an array is not finite (nothing is written), or the disk is full.
         """
-        arrays = {name: np.array(variable.numpy(), order="C") for name, variable in run_variables(model).items()}
         bad = [name for name, array in arrays.items() if not np.isfinite(array.astype(np.float32, copy=False)).all()]
         if bad:
             raise RunError(

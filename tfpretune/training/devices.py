@@ -1,6 +1,8 @@
 """Which devices a run uses, and which number format they are good at."""
 
 import functools
+import json
+import os
 from pathlib import Path
 
 import keras
@@ -13,6 +15,8 @@ from tfpretune.config import UsageError
 def make_strategy(replicas: int = 0) -> tf.distribute.Strategy:
     """Returns the strategy for `replicas` copies of the model.
 
+    With TF_CONFIG in the environment (Kubeflow, Slurm launchers and Ray Train set it) this process is one of several workers:
+    MultiWorkerMirroredStrategy, with all GPUs of this worker.
     0 takes all GPUs, or the CPU. With more replicas than GPUs and no GPU at all, logical CPUs are made, to try things out;
     that must happen before TensorFlow has touched a device.
 
@@ -25,6 +29,8 @@ def make_strategy(replicas: int = 0) -> tf.distribute.Strategy:
     if gpus and replicas > len(gpus):
         raise UsageError(f"--devices.replicas {replicas}: this machine has {len(gpus)} GPUs")
     wanted = replicas or max(1, len(gpus))
+    if "cluster" in json.loads(os.environ.get("TF_CONFIG") or "{}"):
+        return _several_workers()
     if wanted == 1:
         return tf.distribute.get_strategy()
     if not gpus:
@@ -39,6 +45,11 @@ def make_strategy(replicas: int = 0) -> tf.distribute.Strategy:
                 ) from None
     kind = "GPU" if gpus else "CPU"
     return _mirrored(kind, wanted)
+
+
+@functools.cache
+def _several_workers() -> tf.distribute.Strategy:
+    return tf.distribute.MultiWorkerMirroredStrategy()
 
 
 @functools.cache
@@ -64,6 +75,65 @@ def separate_dropout(model: keras.Model) -> None:
             start = copies[0].numpy()
             for replica, copy in enumerate(copies):
                 copy.assign(start + np.array([replica, 0], start.dtype))
+
+
+def synchronize_normalization(model: keras.Model) -> None:
+    """Lets BatchNormalization take its means over all replicas: Keras' own way is each replica's, and saves the first one's."""
+    if model.distribute_strategy.num_replicas_in_sync > 1:
+        for layer in model._flatten_layers(include_self=False):
+            if isinstance(layer, keras.layers.BatchNormalization):
+                layer.synchronized = True
+
+
+class Agreement:
+    """What all workers do together: a signal reaches one of them, and one clock says that it is time to save.
+
+    On one worker it returns what it is given; on several it costs one sum of two numbers over the workers.
+
+    Args:
+        strategy: the run's strategy.
+    """
+
+    def __init__(self, strategy: tf.distribute.Strategy):
+        self._sum = None
+        if num_workers(strategy) > 1:
+
+            def sum_of(values: tf.Tensor) -> tf.Tensor:
+                return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, values)
+
+            run = tf.function(lambda values: strategy.run(sum_of, args=(values,)))
+            local = strategy.experimental_local_results
+            self._replicas = strategy.num_replicas_in_sync // num_workers(strategy)
+            self._sum = lambda values: local(run(tf.constant(values, tf.float32)))[0].numpy() / self._replicas
+            self._chief = is_chief(strategy)
+
+    def __call__(self, code: int, late: bool) -> tuple[int, bool]:
+        """Returns the exit code that a worker wants to stop with , and the chief's `late`."""
+        if self._sum is None:
+            return code, late
+        interrupts, terms, lates = self._sum([code == 130, code == 143, late and self._chief])
+        return 143 if terms else 130 if interrupts else 0, bool(lates)
+
+    def step(self, own: int | None) -> int | None:
+        """Returns the chief's step."""
+        if self._sum is None:
+            return own
+        (total,) = self._sum([0 if own is None or not self._chief else own + 1])
+        return int(total) - 1 if total else None
+
+
+def num_workers(strategy: tf.distribute.Strategy) -> int:
+    """Returns the number of processes that train together."""
+    return getattr(strategy.extended, "_num_workers", 1) if strategy.extended._in_multi_worker_mode() else 1
+
+
+def is_chief(strategy: tf.distribute.Strategy) -> bool:
+    """Whether this process writes the checkpoints, logs and presets: the chief, or worker 0 where there is none."""
+    resolver = strategy.cluster_resolver
+    if num_workers(strategy) == 1 or resolver is None:
+        return True
+    has_chief = "chief" in resolver.cluster_spec().jobs
+    return resolver.task_type == "chief" or (not has_chief and resolver.task_type == "worker" and resolver.task_id == 0)
 
 
 def resolve_precision(precision: str) -> str:

@@ -1,28 +1,27 @@
 """`fit`: checks, resume, callbacks, `keras.Model.fit`."""
 
-import contextlib
 import dataclasses
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import filelock
 import keras
 import tensorflow as tf
 
-from tfpretune import config_file
-from tfpretune.config import RunConfig, UsageError
+from tfpretune.config import RunConfig
 from tfpretune.data.batches import StepIndexed
 from tfpretune.files import write_atomic
-from tfpretune.training.callbacks import Checkpoints, NonFiniteGuard, ScalarLog
+from tfpretune.lock import alone_in
+from tfpretune.training.averages import AverageWeights
+from tfpretune.training.callbacks import NonFinite, NonFiniteGuard, ScalarLog
 from tfpretune.training.checkpoints import CheckpointFolder
-from tfpretune.training.devices import separate_dropout
-from tfpretune.training.jit import choose_jit
-from tfpretune.training.optimizers import make_optimizer
-
-MAY_DIFFER = ("out_dir", "save_every_steps", "resume", "dry_run", "jit")  # the folder may have been moved
+from tfpretune.training.devices import Agreement, is_chief
+from tfpretune.training.memory import out_of_memory_named
+from tfpretune.training.saving import Checkpoints
+from tfpretune.training.starting import prepare, roll_back
+from tfpretune.training.stopping import Stop
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,6 +56,7 @@ def fit(
     patience: int = 0,
     restore_best: bool = False,
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    identity: Mapping[str, Any] | None = None,
 ) -> FitResult:
     """Trains a model for the steps that `run` says, from where the last run in `run.out_dir` stopped.
 
@@ -69,103 +69,137 @@ def fit(
         mode: "min" or "max".
         patience: stop after so many intervals without a better figure; 0 never stops early.
         restore_best: end with the weights of the best checkpoint instead of the last.
-        callbacks: more Keras callbacks; `ScalarLog`, `NonFiniteGuard` and `Checkpoints` are always there.
+        callbacks: more Keras callbacks; those that log, guard and save are always there.
+        identity: what must be the same when the run goes on, such as the class names; JSON values.
 
     Raises:
         UsageError: the folder belongs to a run with other settings, or another process runs in it.
-        RunError: the loss or the gradient stopped being a number.
+        RunError: the loss or the gradient stopped being a number, the disk or the memory is full.
+        Stopped: a signal came or the minutes are over; all is saved.
     """
     started = time.perf_counter()
     out_dir = Path(run.out_dir)
     total = run.total_steps(batches.steps_per_epoch)
-    folder = CheckpointFolder(out_dir / "checkpoints")
-    with _alone_in(out_dir):
-        progress = _prepare(model, batches, run, folder)
-        step = progress.get("step", 0)
-        scalars = ScalarLog(
-            out_dir / "logs",
-            batches.batch_size,
-            every_steps=20 if total > 100 else 1,
-            start_step=step,
-            curves=progress.get("curves"),
-        )
-        facts = {"curves": scalars.curves, "jit": bool(model.jit_compile), "rows": batches.num_rows}
-        saver = Checkpoints(folder, monitor=monitor, mode=mode, patience=patience, progress=progress, facts=facts)
-        guard = NonFiniteGuard(batches.batch_size, start_step=step)
-        for first, steps, intervals in [] if saver.out_of_patience else _legs(step, total, run.save_every_steps):
-            model.fit(
-                batches.from_step(first, steps * intervals),
-                steps_per_epoch=steps,
-                epochs=intervals,
-                validation_data=validation,
-                callbacks=[guard, scalars, *callbacks, saver],
-                shuffle=False,
-                verbose=2,
-            )
-            if model.stop_training:
+    folder = CheckpointFolder(run.shared_dir / "checkpoints")
+    agreement = Agreement(model.distribute_strategy)
+    with alone_in(out_dir), Stop(run.max_minutes) as stop, out_of_memory_named(run, batches):
+        progress = prepare(model, batches, run, folder, agreement, identity or {})
+        while True:
+            attempt = _Attempt(model, batches, run, folder, progress, validation, callbacks, stop, agreement)
+            attempt.saver.judge_by(monitor, mode=mode, patience=patience)
+            try:
+                attempt.train(total)
                 break
+            except NonFinite as error:
+                attempt.saver.close()  # what is being written is the newest checkpoint
+                progress = roll_back(model, folder, agreement, error, allowed=run.skip_bad_steps)
+            finally:
+                attempt.saver.close()
+        saver = attempt.saver
         if restore_best and saver.best_step not in (None, saver.step):
             folder.load(model, saver.best_step)
+        attempt.average.put_in()
         seconds = time.perf_counter() - started
-        result = FitResult(saver.step, seconds, saver.best_step, saver.best, scalars.curves, saver.step < total)
+        curves = attempt.scalars.curves
+        result = FitResult(saver.step, seconds, saver.best_step, saver.best, curves, saver.step < total)
         record = {name: getattr(result, name) for name in ("steps", "seconds", "best_step", "best", "stopped_early")}
         write_atomic(out_dir / "run.json", json.dumps(record, indent=2) + "\n")
     return result
 
 
-def compile_model(model: keras.Model, batches: StepIndexed, run: RunConfig, *, jit: bool | None = None) -> None:
-    """Compiles a model as `run` says: optimizer, schedule, clipping, XLA where it helps.
+class _Attempt:
+    """The callbacks of one way through the steps: to the end, or to a step that is rolled back."""
 
-    Args:
-        model: an `Objective`.
-        batches: the training batches.
-        run: the settings.
-        jit: what an earlier part of the run chose where `run.jit` is "auto"; None: nothing was chosen yet.
-    """
-    total = run.total_steps(batches.steps_per_epoch)
-    clip_norm = run.optimizer.clip_norm or None
-    with model.distribute_strategy.scope():
-        model.compile(make_optimizer(run.optimizer, total), clip_norm=clip_norm)
-        if choose_jit(model, batches, run.jit, total) if jit is None or run.jit != "auto" else jit:
-            model.compile(make_optimizer(run.optimizer, total), clip_norm=clip_norm, jit_compile=True)
-
-
-@contextlib.contextmanager
-def _alone_in(out_dir: Path) -> Iterator[None]:
-    out_dir.mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(out_dir / ".lock", timeout=0)
-    try:
-        lock.acquire()
-    except filelock.Timeout:
-        raise UsageError(f"{out_dir} is in use by another run: choose another --out-dir or wait") from None
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def _prepare(model: keras.Model, batches: StepIndexed, run: RunConfig, folder: CheckpointFolder) -> dict[str, Any]:
-    """Compiles and builds the model and restores the newest checkpoint; returns its progress, {} for a new run."""
-    _check_settings(run, folder)
-    _check_shares(batches.batch_size, model.distribute_strategy.num_replicas_in_sync)
-    step = folder.newest()
-    progress = {} if step is None else folder.progress(step)
-    if progress.get("rows", batches.num_rows) != batches.num_rows:
-        raise UsageError(
-            f"{run.out_dir} was started on {progress['rows']} training rows, now there are {batches.num_rows}: "
-            "choose another --out-dir"
+    def __init__(
+        self,
+        model: keras.Model,
+        batches: StepIndexed,
+        run: RunConfig,
+        folder: CheckpointFolder,
+        progress: dict[str, Any],
+        validation: tf.data.Dataset | None,
+        callbacks: Sequence[keras.callbacks.Callback],
+        stop: Stop,
+        agreement: Agreement,
+    ):
+        self.model, self.batches, self.run, self.validation = model, batches, run, validation
+        self.skipped: list[int] = progress.get("skipped", [])
+        step = progress.get("step", 0)
+        chief = is_chief(model.distribute_strategy)
+        self.scalars = ScalarLog(
+            Path(run.out_dir, "logs") if chief else None,
+            batches.batch_size,
+            every_steps=20 if run.total_steps(batches.steps_per_epoch) > 100 else 1,
+            start_step=step,
+            curves=progress.get("curves"),
         )
-    if not model.compiled:
-        compile_model(model, batches, run, jit=progress.get("jit"))
-    if not model.optimizer.built:
-        with model.distribute_strategy.scope():
-            model.optimizer.build(model.trainable_variables)
-    if step is not None:
-        folder.load(model, step)
-        total = run.total_steps(batches.steps_per_epoch)
-        print(f"resumed from step {step} of {total} ({folder.path(step)})", flush=True)
-    separate_dropout(model)
-    return progress
+        self.average = AverageWeights()
+        kept = ("jit", "accumulate_steps", "rows", "identity")
+        facts = {"curves": self.scalars.curves, "skipped": self.skipped} | {name: progress[name] for name in kept}
+        self.saver = Checkpoints(
+            folder if chief else None,
+            interval=run.save_every_steps,
+            minutes=run.save_every_minutes,
+            progress=progress,
+            facts=facts,
+            stop=stop,
+            agreement=agreement,
+            average=self.average,
+            flush=self.scalars.flush,
+        )
+        guard = NonFiniteGuard(self._rows, start_step=step)
+        self.callbacks = [self.average, guard, self.scalars, *callbacks, self.saver]
+        self.evaluated = progress.get("evaluated", True)
+        for callback in (self.average, self.saver):
+            callback.set_model(model)
+
+    def train(self, total: int) -> None:
+        """Trains to step `total`, unless the patience ends before."""
+        if self.run.skip_bad_steps and self.saver.step == 0:
+            self.saver.save(evaluated=True)  # to have something to go back to
+        if not self.evaluated:
+            self._evaluate()
+        legs = _legs(self.saver.step, total, self.run.save_every_steps)
+        for first, steps, intervals in [] if self.saver.out_of_patience else legs:
+            self.model.fit(
+                _without(self.batches, first, steps * intervals, self.skipped, spare=total),
+                steps_per_epoch=steps,
+                epochs=intervals,
+                validation_data=self.validation,
+                callbacks=self.callbacks,
+                shuffle=False,
+                verbose=2 if self.saver.folder is not None else 0,
+            )
+            if self.model.stop_training:
+                break
+        self.saver.wait()
+
+    def _evaluate(self) -> None:
+        """Makes up for the end of an interval that was stopped before its evaluation was over."""
+        logs: dict[str, Any] = {}
+        if self.validation is not None:
+            watching = [self.average, self.saver]
+            found = self.model.evaluate(self.validation, callbacks=watching, verbose=0, return_dict=True)
+            logs = {f"val_{name}": value for name, value in found.items()}
+        for callback in self.callbacks:
+            callback.set_model(self.model)
+            callback.on_epoch_end(0, logs)
+
+    def _rows(self, step: int) -> list[int]:
+        return self.batches.rows(step).tolist()
+
+
+def _without(batches: StepIndexed, first: int, steps: int, skipped: list[int], *, spare: int) -> tf.data.Dataset:
+    """Returns the batches of these steps; a skipped step gets one from behind the run's end (`spare`) instead."""
+    here = [step for step in skipped if first <= step < first + steps]
+    if not here:
+        return batches.from_step(first, steps)
+    data, start = batches.from_step(first, 0), first
+    for step in sorted(here):
+        data = data.concatenate(batches.from_step(start, step - start))
+        data = data.concatenate(batches.from_step(spare + skipped.index(step), 1))
+        start = step + 1
+    return data.concatenate(batches.from_step(start, first + steps - start))
 
 
 def _legs(step: int, total: int, interval: int) -> list[tuple[int, int, int]]:
@@ -182,36 +216,3 @@ def _legs(step: int, total: int, interval: int) -> list[tuple[int, int, int]]:
     if step < total:
         legs.append((step, total - step, 1))
     return legs
-
-
-def _check_shares(batch_size: int, replicas: int) -> None:
-    share = -(-batch_size // replicas)  # tf.distribute gives every replica so many rows, the last ones what is left
-    if share * (replicas - 1) >= batch_size:
-        raise UsageError(
-            f"--batch-size {batch_size} leaves one of the {replicas} replicas without a row: give a multiple"
-        )
-
-
-def _check_settings(run: RunConfig, folder: CheckpointFolder) -> None:
-    out_dir = Path(run.out_dir)
-    file = out_dir / "config.json"
-    if folder.steps():
-        if run.resume == "never":
-            raise UsageError(
-                f"{out_dir} holds a run already: choose another --out-dir, or --resume auto to go on with it"
-            )
-        changed = config_file.differences(_old_settings(run, file), run, may_differ=MAY_DIFFER)
-        if changed:
-            raise UsageError(
-                f"{out_dir} was started with other settings ({'; '.join(changed)}): choose another --out-dir"
-            )
-    write_atomic(file, config_file.to_json(run))
-
-
-def _old_settings(run: RunConfig, file: Path) -> RunConfig:
-    if not file.is_file():
-        return run
-    try:
-        return config_file.read_config(type(run), file)
-    except UsageError as error:
-        raise UsageError(f"{file.parent} holds another kind of run ({error}): choose another --out-dir") from None

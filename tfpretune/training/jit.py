@@ -5,7 +5,6 @@ import time
 import keras
 import tensorflow as tf
 
-from tfpretune.config import UsageError
 from tfpretune.data.batches import Batch, StepIndexed
 from tfpretune.training.checkpoints import run_variables
 
@@ -16,21 +15,16 @@ WORTH_STEPS = 3000
 def choose_jit(model: keras.Model, batches: StepIndexed, choice: str, total_steps: int) -> bool:
     """Says whether to compile the whole step of a compiled model with XLA.
 
-    "auto" tries only when the run is long enough to win back the time of compiling, and never on several replicas, where XLA
-    around the all-reduce is not supported. The model's variables are put back as they were.
+    "auto" tries only when the run is long enough to win back the time of compiling, and on one replica. On several XLA does not
+    support the sum over replicas, so that "on" compiles what comes before it. The model's variables are put back as they were.
 
     Args:
         model: compiled without XLA.
         batches: the training batches.
         choice: "on", "off" or "auto".
         total_steps: length of the run.
-
-    Raises:
-        UsageError: "on" with several replicas.
     """
     replicas = model.distribute_strategy.num_replicas_in_sync
-    if choice == "on" and replicas > 1:
-        raise UsageError(f"--jit on does not go with {replicas} replicas: XLA does not support the sum over replicas")
     if choice != "auto":
         return choice == "on"
     if total_steps < WORTH_STEPS or replicas > 1:

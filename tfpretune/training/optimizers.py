@@ -9,6 +9,7 @@ import tensorflow as tf
 from keras import ops
 
 from tfpretune.config import OptimizerConfig
+from tfpretune.training.averages import keep_weights_when_fit_ends
 
 NOT_DECAYED = (
     "bias",
@@ -168,6 +169,9 @@ def make_optimizer(config: OptimizerConfig, total_steps: int) -> keras.optimizer
         optimizer = keras.optimizers.SGD(rate, momentum=0.9, weight_decay=decay)
     else:
         optimizer = keras.optimizers.Adagrad(rate)
+    if config.ema:
+        optimizer.use_ema, optimizer.ema_momentum = True, config.ema
+        keep_weights_when_fit_ends(optimizer)
     if optimizer.weight_decay:
         optimizer.exclude_from_weight_decay(var_names=list(NOT_DECAYED))
     return optimizer

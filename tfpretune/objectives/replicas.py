@@ -1,0 +1,81 @@
+"""What tf.distribute leaves to the model: sums over replicas, and the function that `fit` calls for some steps."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+Logs = Mapping[str, tf.Tensor]
+
+
+def sum_over_replicas(tensors: list[tf.Tensor]) -> list[tf.Tensor]:
+    """Returns the sums over all replicas of all workers; on one replica the tensors as they are. For replica context."""
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1 or not tensors:
+        return tensors
+    return list(context.all_reduce(tf.distribute.ReduceOp.SUM, tensors))
+
+
+def training_function(model: keras.Model) -> Callable[[Iterator], Logs]:
+    """Returns `iterator -> logs of the last step`, which makes `model.steps_per_execution` training steps.
+
+    Keras 3.15 raises here with several steps on several replicas, with XLA on several, and on several workers. All replicas
+    return the same logs, so the first one's are taken.
+    """
+    one_step = _one_step(model, model.train_step)
+
+    def several_steps(iterator: Any) -> Logs:
+        steps = model.steps_per_execution
+        if steps > 1:  # a loop, and the last step apart from it for its logs: two copies of the step in the graph
+
+            def body(step: tf.Tensor) -> tf.Tensor:
+                one_step(iterator.get_next())
+                return step + 1
+
+            tf.while_loop(lambda step: step < steps - 1, body, [tf.constant(0)], parallel_iterations=1)
+        return one_step(iterator.get_next())
+
+    compiled = one_step if model.run_eagerly else tf.function(one_step, reduce_retracing=True)
+    compiled_steps = tf.function(several_steps, reduce_retracing=True)
+
+    def function(iterator: Any) -> Logs:
+        if not model.run_eagerly and isinstance(iterator, tf.data.Iterator | tf.distribute.DistributedIterator):
+            return compiled_steps(iterator)
+        logs: Logs = {}
+        for _, data in zip(range(model.steps_per_execution), iterator, strict=False):
+            logs = compiled(data)
+        return logs
+
+    return function
+
+
+def test_function(model: keras.Model) -> Callable[[Iterator], Logs]:
+    """Returns `iterator -> logs of the last step`, which makes up to `model.steps_per_execution` test steps."""
+    one_step = _one_step(model, model.test_step)
+    compiled = one_step if model.run_eagerly else tf.function(one_step, reduce_retracing=True)
+
+    def function(iterator: Any) -> Logs:
+        logs: Logs | None = None
+        for _ in range(model.steps_per_execution):
+            try:
+                logs = compiled(next(iterator))
+            except (StopIteration, tf.errors.OutOfRangeError):
+                break
+        if logs is None:
+            raise StopIteration
+        return logs
+
+    return function
+
+
+def _one_step(model: keras.Model, step: Callable[[Any], Logs]) -> Callable[[Any], Logs]:
+    strategy = model.distribute_strategy
+    whole = model.jit_compile and strategy.num_replicas_in_sync == 1
+    call = tf.function(step, jit_compile=True, reduce_retracing=True) if whole else step
+
+    def run(data: Any) -> Logs:
+        logs = strategy.run(call, args=(data,))
+        return {name: strategy.experimental_local_results(value)[0] for name, value in logs.items()}
+
+    return tf.autograph.experimental.do_not_convert(run)

@@ -1,0 +1,230 @@
+"""What comes before the first step: settings compared, model compiled, the newest checkpoint restored."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tfpretune import config_file
+from tfpretune.config import RunConfig, UsageError
+from tfpretune.data.batches import StepIndexed
+from tfpretune.files import write_atomic
+from tfpretune.training.callbacks import NonFinite
+from tfpretune.training.checkpoints import CheckpointFolder
+from tfpretune.training.devices import Agreement, is_chief, num_workers, separate_dropout, synchronize_normalization
+from tfpretune.training.jit import choose_jit
+from tfpretune.training.memory import fewest_parts
+from tfpretune.training.optimizers import make_optimizer
+
+MAY_DIFFER = (  # the folder may have been moved; the rest changes nothing that is learnt, or says when to stop
+    "out_dir",
+    "epochs",
+    "steps",
+    "save_every_steps",
+    "save_every_minutes",
+    "max_minutes",
+    "skip_bad_steps",
+    "steps_per_execution",
+    "accumulate_steps",
+    "resume",
+    "dry_run",
+    "jit",
+    "devices.replicas",
+)
+
+
+def prepare(
+    model: keras.Model,
+    batches: StepIndexed,
+    run: RunConfig,
+    folder: CheckpointFolder,
+    agreement: Agreement,
+    identity: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Compiles and builds the model and restores the newest checkpoint.
+
+    Returns:
+        The checkpoint's progress, for a new run what there is to say of it at the start.
+
+    Raises:
+        UsageError: settings, data or devices do not go together.
+    """
+    strategy = model.distribute_strategy
+    if run.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    if is_chief(strategy):
+        check_settings(run, folder)
+    check_combinations(model, batches, run)
+    synchronize_normalization(model)
+    step = agreement.step(folder.newest() if is_chief(strategy) else None)
+    progress = {} if step is None else folder.progress(step)
+    now = {"rows": batches.num_rows, "identity": dict(identity)}
+    check_same_data(run, progress, now)
+    if not model.compiled:
+        compile_model(model, batches, run, jit=progress.get("jit"), parts=progress.get("accumulate_steps"))
+    _build_optimizer(model)
+    if step is not None:
+        folder.load(model, step)
+        total = run.total_steps(batches.steps_per_epoch)
+        print(f"resumed from step {step} of {total} ({folder.path(step)})", flush=True)
+    separate_dropout(model)
+    return progress | now | {"jit": bool(model.jit_compile), "accumulate_steps": model.accumulate_steps}
+
+
+def roll_back(
+    model: keras.Model, folder: CheckpointFolder, agreement: Agreement, error: NonFinite, *, allowed: int
+) -> dict[str, Any]:
+    """Restores the newest checkpoint and notes that the bad step is to be left out.
+
+    Raises:
+        NonFinite: the same again, when `allowed` steps have been left out already.
+    """
+    step = agreement.step(folder.newest() if is_chief(model.distribute_strategy) else None)
+    progress = {} if step is None else folder.load(model, step)
+    skipped = progress.get("skipped", [])
+    if step is None or len(skipped) >= allowed or error.last - 1 in skipped:
+        raise error
+    separate_dropout(model)
+    print(f"warning: {error.brief}; went back to step {step}, step {error.last} is left out", flush=True)
+    return progress | {"skipped": [*skipped, error.last - 1]}
+
+
+def compile_model(
+    model: keras.Model, batches: StepIndexed, run: RunConfig, *, jit: bool | None = None, parts: int | None = None
+) -> None:
+    """Compiles a model as `run` says: optimizer, schedule, clipping, parts that fit in the memory, XLA where it helps.
+
+    Args:
+        model: an `Objective`.
+        batches: the training batches.
+        run: the settings.
+        jit: what an earlier part of the run chose where `run.jit` is "auto"; None: nothing was chosen yet.
+        parts: the same for `run.accumulate_steps` 0.
+    """
+    total = run.total_steps(batches.steps_per_epoch)
+
+    def compile_in_parts(parts: int, jit: bool = False) -> None:
+        with model.distribute_strategy.scope():
+            model.compile(
+                make_optimizer(run.optimizer, total),
+                clip_norm=run.optimizer.clip_norm or None,
+                accumulate_steps=parts,
+                jit_compile=jit,
+                steps_per_execution=1 if run.fast else run.steps_per_execution,
+            )
+        _build_optimizer(model)
+
+    found = run.accumulate_steps or parts
+    if found:
+        compile_in_parts(found)
+    else:
+        most = run.batch_size // model.distribute_strategy.num_replicas_in_sync
+        found = fewest_parts(model, batches, compile_in_parts, most=most)
+    if choose_jit(model, batches, run.jit, total) if jit is None or run.jit != "auto" else jit:
+        compile_in_parts(found, True)
+
+
+def _build_optimizer(model: keras.Model) -> None:
+    if not model.optimizer.built:
+        with model.distribute_strategy.scope():
+            model.optimizer.build(model.trainable_variables)
+
+
+def check_combinations(model: keras.Model, batches: StepIndexed, run: RunConfig) -> None:
+    """Refuses what does not go together, before the first step."""
+    replicas, parts = model.distribute_strategy.num_replicas_in_sync, run.accumulate_steps or 1
+    share = -(-batches.batch_size // replicas)  # tf.distribute gives every replica so many rows, the last what is left
+    last = batches.batch_size - share * (replicas - 1)
+    if last < 1:
+        raise UsageError(
+            f"--batch-size {batches.batch_size} leaves one of the {replicas} replicas without a row: give a multiple"
+        )
+    if last < parts:
+        raise UsageError(
+            f"--accumulate-steps {parts}: a replica has {last} rows of the batch, give no more parts than that"
+        )
+    if last != share and num_workers(model.distribute_strategy) > 1:
+        raise UsageError(f"--batch-size {batches.batch_size} is no multiple of the {replicas} replicas of all workers")
+    steps = 1 if run.fast else run.steps_per_execution
+    total = run.total_steps(batches.steps_per_epoch)
+    for name, value in (("--save-every-steps", run.save_every_steps), ("the number of steps,", total)):
+        if value % steps and not (name == "--save-every-steps" and value >= total):
+            raise UsageError(f"--steps-per-execution {steps} does not divide {name} {value}")
+    if steps > 1 and run.skip_bad_steps:
+        raise UsageError("--skip-bad-steps needs --steps-per-execution 1: a bad step is seen after the whole call only")
+    normalization = [
+        layer.name for layer in model._flatten_layers() if isinstance(layer, keras.layers.BatchNormalization)
+    ]
+    if parts > 1 and normalization:
+        print(
+            f"warning: {normalization[0]} takes its means over a part of the batch (--accumulate-steps {parts})",
+            flush=True,
+        )
+
+
+def check_same_data(run: RunConfig, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    """Compares rows and identity of a run with those of its checkpoint.
+
+    Raises:
+        UsageError: lists what differs.
+    """
+    if old.get("rows", new["rows"]) != new["rows"]:
+        raise UsageError(
+            f"{run.out_dir} was started on {old['rows']} training rows, now there are {new['rows']}: "
+            "choose another --out-dir"
+        )
+    before, after = old.get("identity", new["identity"]), json.loads(json.dumps(new["identity"]))
+    changed = [
+        f"{name}: {_short(before.get(name))} -> {_short(after.get(name))}"
+        for name in sorted(before | after)
+        if before.get(name) != after.get(name)
+    ]
+    if old and changed:
+        raise UsageError(f"{run.out_dir} does not fit this run ({'; '.join(changed)}): choose another --out-dir")
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 80 else text[:77] + "…"
+
+
+def check_settings(run: RunConfig, folder: CheckpointFolder) -> None:
+    """Compares the settings with those that the folder was started with, and writes them there.
+
+    A rehearsal (`fast`) gives way to the real run, not the other way round.
+
+    Raises:
+        UsageError: lists the fields that differ and may not.
+    """
+    out_dir = Path(run.out_dir)
+    file = out_dir / "config.json"
+    if folder.steps():
+        old = _old_settings(run, file)
+        if old.fast and not run.fast:
+            for name in ("checkpoints", "logs", "report", "preset"):
+                shutil.rmtree(out_dir / name, ignore_errors=True)
+            print(f"the rehearsal in {out_dir} is replaced", flush=True)
+        elif run.fast and not old.fast:
+            raise UsageError(f"{out_dir} holds a real run: rehearse in another --out-dir")
+        elif run.resume == "never":
+            raise UsageError(
+                f"{out_dir} holds a run already: choose another --out-dir, or --resume auto to go on with it"
+            )
+        elif changed := config_file.differences(old, run, may_differ=MAY_DIFFER):
+            raise UsageError(
+                f"{out_dir} was started with other settings ({'; '.join(changed)}): choose another --out-dir"
+            )
+    write_atomic(file, config_file.to_json(run))
+
+
+def _old_settings(run: RunConfig, file: Path) -> RunConfig:
+    if not file.is_file():
+        return run
+    try:
+        return config_file.read_config(type(run), file)
+    except UsageError as error:
+        raise UsageError(f"{file.parent} holds another kind of run ({error}): choose another --out-dir") from None

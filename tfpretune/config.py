@@ -85,6 +85,8 @@ class RunConfig:
     """Steps between two checkpoints; the validation set is evaluated as often."""
     save_every_minutes: float = 10.0
     """Save also when so many minutes have passed since the last checkpoint; 0: only at the steps above."""
+    keep_checkpoints: int = 2
+    """How many of the newest stay, beside the best; with 2 there is another one when a disk has damaged the last."""
     max_minutes: float = 0.0
     """Save and stop after so many minutes, with exit code 143; the same command goes on. 0: no end."""
     skip_bad_steps: int = 0
@@ -111,7 +113,7 @@ class RunConfig:
         for name in ("epochs", "steps"):
             if getattr(self, name) < 0:
                 raise UsageError(f"--{name} must not be negative, received {getattr(self, name)}")
-        for name in ("batch_size", "save_every_steps", "steps_per_execution"):
+        for name in ("batch_size", "save_every_steps", "steps_per_execution", "keep_checkpoints"):
             if getattr(self, name) < 1:
                 raise UsageError(f"--{name.replace('_', '-')} must be at least 1, received {getattr(self, name)}")
         for name in ("accumulate_steps", "save_every_minutes", "max_minutes", "skip_bad_steps"):

@@ -265,6 +265,11 @@ def test_saves_fall_on_multiples_of_the_interval(step, total, legs):
     assert _legs(step, total, 4) == legs
 
 
+def test_so_many_checkpoints_stay(tmp_path):
+    fit(make_model(), make_batches(), make_run(tmp_path, save_every_steps=2, keep_checkpoints=3))
+    assert steps_on_disk(tmp_path) == [6, 8, 9]
+
+
 def test_epochs_may_change_and_the_run_goes_on(tmp_path):
     fit(make_model(), make_batches(), make_run(tmp_path, steps=2))
     assert fit(make_model(), make_batches(), make_run(tmp_path, steps=6)).steps == 6

@@ -80,7 +80,7 @@ def fit(
     started = time.perf_counter()
     out_dir = Path(run.out_dir)
     total = run.total_steps(batches.steps_per_epoch)
-    folder = CheckpointFolder(run.shared_dir / "checkpoints")
+    folder = CheckpointFolder(run.shared_dir / "checkpoints", keep=run.keep_checkpoints)
     agreement = Agreement(model.distribute_strategy)
     with alone_in(out_dir), Stop(run.max_minutes) as stop, out_of_memory_named(run, batches):
         progress = prepare(model, batches, run, folder, agreement, identity or {})

@@ -26,6 +26,7 @@ MAY_DIFFER = (  # the folder may have been moved; the rest changes nothing that 
     "steps",
     "save_every_steps",
     "save_every_minutes",
+    "keep_checkpoints",
     "max_minutes",
     "skip_bad_steps",
     "steps_per_execution",

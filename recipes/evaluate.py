@@ -8,13 +8,14 @@ Leaves OUT_DIR/report/index.html and metrics.json. --source may be other data th
 import dataclasses
 import json
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from tfpretune import config
 from tfpretune.backbones.sizes import load_tokenizer
-from tfpretune.config import UsageError
+from tfpretune.config import RunError, UsageError
 from tfpretune.data.columns import image_array, image_batches, text_batches
-from tfpretune.data.sources import open_source
+from tfpretune.data.examples import Examples
+from tfpretune.data.sources import open_source, read_rows
 from tfpretune.evaluation.predict import predict_probabilities
 from tfpretune.evaluation.report import write_report
 from tfpretune.training.presets import load_task
@@ -42,13 +43,9 @@ def main(run: Config) -> Path:
     """Model, data, report."""
     model, task = load_task(Path(run.run_dir) / "preset")
     source = run.source or task["source"]
-    examples = open_source(source, class_names=tuple(task["class_names"])).without_duplicates()
-    if examples.labels is None:
-        raise UsageError(f"--source {source} has no labels: there is nothing to compare with")
+    examples = open_labelled(source, task, run.run_dir).without_duplicates()
     examples = examples if run.part == "all" else examples.split(run.part)
     examples = examples.sample(64) if run.fast else examples
-    if examples.kind != task["kind"]:
-        raise UsageError(f"--source {source} holds {examples.kind} examples, {run.run_dir} expects {task['kind']}")
     if task["kind"] == "text":
         tokenizer = load_tokenizer(f"{run.run_dir}/preset")
         batches = text_batches(examples, run.batch_size, tokenizer=tokenizer, sequence_length=task["sequence_length"])
@@ -72,6 +69,23 @@ def main(run: Config) -> Path:
         f"accuracy {metrics['accuracy']:.3f}, macro F1 {metrics['f1_macro']:.3f} on {len(examples)} examples\nreport: {report}"
     )
     return report
+
+
+def open_labelled(source: str, task: dict[str, Any], run_dir: str) -> Examples:
+    """Opens labelled examples of the run's kind and classes; a source of the other kind is refused by its kind."""
+    fault = None
+    try:
+        examples = open_source(source, class_names=tuple(task["class_names"]))
+        kind = examples.kind
+    except RunError as error:  # most likely its labels; of no interest where the kind is wrong
+        fault, kind = error, read_rows(source).kind
+    if kind != task["kind"]:
+        raise UsageError(f"--source {source} holds {kind} examples, {run_dir} expects {task['kind']}")
+    if fault is not None:
+        raise fault
+    if examples.labels is None:
+        raise UsageError(f"--source {source} has no labels: there is nothing to compare with")
+    return examples
 
 
 if __name__ == "__main__":

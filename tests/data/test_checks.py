@@ -112,16 +112,6 @@ def test_half_an_image_of_any_format_is_named(tmp_path, form):
     assert [problem.where for problem in check(f"images:{tmp_path}").problems] == [f"{tmp_path}/a/half.{form}"]
 
 
-def test_photos_that_are_stored_turned_are_noted(tmp_path):
-    picture(tmp_path / "1.jpg", 1)
-    with Image.open(picture(tmp_path / "2.jpg", 2)) as image:
-        exif = image.getexif()
-        exif[0x0112] = 6  # turn by 90 degrees to show it
-        image.save(tmp_path / "3.jpg", exif=exif)
-    notes = check(f"images:{tmp_path}").notes
-    assert f"1 photos are stored turned and are read so, {tmp_path}/3.jpg first: apply their EXIF rotation" in notes
-
-
 def test_labels_out_of_range(tmp_path):
     path = write(tmp_path / "a.csv", "text,label\na,0\nb,1\nc,2\nd,99\ne,-1\n")
     assert told(check(f"csv:{path}", class_names=("x", "y", "z"))) == [

@@ -33,6 +33,19 @@ def test_features_are_the_pooled_ones_in_order():
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
+def test_the_backbone_is_traced_once_for_batches_of_all_sizes(monkeypatch):
+    model, traced = make_model(), []
+    call = type(model.backbone).call
+
+    def count(self, *args, **kwargs):
+        traced.append(1)
+        return call(self, *args, **kwargs)
+
+    monkeypatch.setattr(type(model.backbone), "call", count)
+    assert features_of(model, batches()).shape == (24, 8)  # batches of 7, 7, 7 and 3
+    assert len(traced) == 1
+
+
 @pytest.mark.parametrize("classes", [[0, 1, 2], [0, 1], [0, 2]])
 def test_the_head_answers_what_scikit_learn_answers(classes):
     """Also with two classes, where scikit-learn has one row of coefficients, and with a class that has no example."""

@@ -42,7 +42,10 @@ def test_image_files_and_the_one_that_is_none(saved_models, pictures, tmp_path):
     assert all(0.5 <= row.probability <= 1 for row in rows)
     bad = tmp_path / "bad.png"
     bad.write_bytes(b"\x89PNG but no more")
-    with pytest.raises(RunError, match=r"bad\.png: cannot be decoded as an image"):
+    with pytest.raises(RunError, match=r"bad\.png: not an image"):
+        predict(saved_models / "spots", [*pictures, str(bad)])
+    bad.write_bytes(Path(pictures[0]).read_bytes()[:16] + b"\0\1\0\0" * 2 + bytes(9))
+    with pytest.raises(RunError, match=r"bad\.png: the image has 65536 x 65536 pixels in 1 frame"):
         predict(saved_models / "spots", [*pictures, str(bad)])
     with pytest.raises(UsageError, match=r"none\.png cannot be read"):
         predict(saved_models / "spots", [str(tmp_path / "none.png")])

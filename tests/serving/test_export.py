@@ -1,11 +1,13 @@
 """What an export holds, what it answers, and what is refused."""
 
+import io
 import json
 import os
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 from tfpretune.backbones.cnn import SmallCNN
 from tfpretune.config import RunError, UsageError
@@ -27,8 +29,8 @@ def test_files_of_an_export(saved_models, tokenizer):
     check_manifest(folder)
     assert sorted(os.listdir(saved_models / "films")) == ["1"]
     assets = folder / "assets.extra"
-    expected = ["checks.json", "labels.txt", "metadata.json", "model_card.md", "preprocessing.json", "vocabulary.txt"]
-    assert sorted(os.listdir(assets)) == expected
+    expected = ["checks.json", "labels.txt", "metadata.json", "model_card.md", "preprocessing.json"]
+    assert sorted(os.listdir(assets)) == [*expected, "tf_serving_warmup_requests", "vocabulary.txt"]
     assert (assets / "labels.txt").read_text("utf-8") == "neutral\nnégatif\npositive\n"
     assert (assets / "vocabulary.txt").read_text("utf-8").split() == tokenizer.get_vocabulary()
     assert json.loads((assets / "preprocessing.json").read_text("utf-8"))["sequence_length"] == 8
@@ -58,6 +60,7 @@ def test_model_card_tells_what_a_user_needs(saved_models):
     card = (saved_models / "spots" / "1" / "assets.extra" / "model_card.md").read_text("utf-8")
     assert '[{"image_bytes": {"b64": base64.b64encode(open("image.png", "rb").read()).decode()}}]' in card
     assert "8 x 8 pixels of 1 channel(s)" in card
+    assert "more than 89,478,485 pixels" in card
     assert "Licence of the data: not stated" in card
 
 
@@ -105,6 +108,33 @@ def test_grey_colour_and_transparent_images_of_one_look_get_one_answer(spots, im
     pixels = np.stack([np.full((8, 8, 1), 100 / 255, np.float32), np.ones((8, 8, 1), np.float32)])
     expected = image_model({"images": pixels}).numpy()
     np.testing.assert_allclose(scores, expected[[0, 0, 0, 1]], atol=1e-5)
+
+
+def encode_picture(image, form, **options):
+    stream = io.BytesIO()
+    image.save(stream, form, **options)
+    return stream.getvalue()
+
+
+def test_a_photo_that_is_stored_turned_is_answered_as_the_upright_one(spots):
+    """Bright above, dark below; stored lying on its side (6: turn it by 90 degrees to the right)."""
+    upright = Image.fromarray(np.repeat(np.array([[230], [20]], np.uint8), 4, axis=0).repeat(8, axis=1))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned = encode_picture(upright.transpose(Image.Transpose.ROTATE_90), "JPEG", quality=100, exif=exif.tobytes())
+    lying = encode_picture(upright.transpose(Image.Transpose.ROTATE_90), "JPEG", quality=100)
+    raw = [encode_picture(upright, "JPEG", quality=100), turned, lying]
+    embedding = spots.call("embed", raw)["embedding"]
+    np.testing.assert_allclose(embedding[1], embedding[0], atol=1e-2)
+    assert np.abs(embedding[2] - embedding[0]).max() > 5e-2
+
+
+def test_a_small_file_of_a_huge_image_is_refused_and_the_next_request_answered(spots):
+    bomb = encode_picture(Image.new("1", (60_000, 2_000)), "PNG")  # 120 million pixels
+    assert len(bomb) < 100_000
+    with pytest.raises(tf.errors.InvalidArgumentError, match="the image has 60000 x 2000 pixels in 1 frame"):
+        spots.call("serving_default", [png((8, 8, 1)), bomb])
+    assert len(spots.call("serving_default", [png((8, 8, 1))])["label"]) == 1
 
 
 @pytest.mark.parametrize(

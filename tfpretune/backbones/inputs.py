@@ -1,17 +1,138 @@
 """How a backbone is fed: the same named inputs for every backbone of a kind."""
 
+import dataclasses
+from pathlib import Path
+from typing import Any
+
 import keras
+import keras_hub
+
+from tfpretune.config import UsageError
+
+PIXELS_LAYER = "pixels"
 
 
-def feed(backbone: keras.Model) -> tuple[dict[str, keras.KerasTensor], dict[str, keras.KerasTensor]]:
-    """Makes fresh inputs for a model on top of a backbone.
+@dataclasses.dataclass(frozen=True)
+class Pixels:
+    """What a backbone was trained to see: `scale * image + offset` for images in [0, 1], all channels or one by one.
 
-    BERT's `segment_ids` are no input of such a model: all its texts are one segment, so they are zeros made in the graph, and
-    training, serving and every backbone take the same two inputs.
+    Args:
+        scale: one number, or one a channel.
+        offset: one number, or one a channel.
+        size: (height, width) of the images; None where nothing is said.
+    """
+
+    scale: float | tuple[float, ...] = 1.0
+    offset: float | tuple[float, ...] = 0.0
+    size: tuple[int, int] | None = None
+
+
+def read_pixels(preset: str) -> Pixels:
+    """Reads the image converter of a KerasHub preset.
+
+    Args:
+        preset: a folder, or a KerasHub name.
 
     Returns:
-        The inputs of the new model, and what to call the backbone with; both by name.
+        The converter's numbers, for images in [0, 1] where KerasHub has [0, 255]. Without a converter: the images as they
+        are, which is right for the backbones of tfpretune.
+
+    Raises:
+        UsageError: there is a converter that cannot be read, or one that does more than scaling.
     """
+    try:
+        converter = keras_hub.layers.ImageConverter.from_preset(preset)
+    except FileNotFoundError:
+        return Pixels()
+    except (ValueError, OSError) as error:
+        if "Unable to find a subclass of ImageConverter" in str(error):  # KerasHub's words for: this kind has none
+            return Pixels()
+        raise UsageError(
+            f"--preset {preset}: its image converter cannot be read: {str(error).splitlines()[0]}"
+        ) from error
+    if type(converter).call is not keras_hub.layers.ImageConverter.call:
+        raise UsageError(
+            f"--preset {preset}: its {type(converter).__name__} does more than scale pixels: not supported"
+        )
+    scale, offset = converter.scale, converter.offset
+    return Pixels(
+        255.0 if scale is None else _per_channel(scale, 255.0),
+        0.0 if offset is None else _per_channel(offset, 1.0),
+        None if converter.image_size is None else tuple(converter.image_size),
+    )
+
+
+def save_pixels(model: keras.Model, folder: Path | str) -> None:
+    """Writes what `classifier` was given as `pixels` as an image converter into the preset of its backbone, if anything.
+
+    Args:
+        model: a model that `feed` made the inputs of.
+        folder: the preset; `read_pixels` finds it there, and so does KerasHub.
+    """
+    layer = next((layer for layer in model.layers if layer.name == PIXELS_LAYER), None)
+    if layer is not None:
+        keras_hub.layers.ImageConverter(
+            image_size=tuple(model.input["images"].shape[1:3]),
+            scale=_per_channel(layer.scale, 1 / 255.0),
+            offset=_per_channel(layer.offset, 1.0),
+            crop_to_aspect_ratio=False,
+            antialias=True,
+        ).save_to_preset(str(folder))
+
+
+def _per_channel(value: Any, factor: float) -> float | tuple[float, ...]:
+    return tuple(number * factor for number in value) if isinstance(value, list | tuple) else value * factor
+
+
+def image_shape(backbone: keras.Model, default: tuple[int, int] | None = None) -> tuple[int, int, int]:
+    """Returns height, width and channels of the images that a backbone is given.
+
+    Args:
+        backbone: an image backbone.
+        default: (height, width) for a backbone that takes any; one that takes a fixed size keeps it.
+
+    Raises:
+        UsageError: the backbone takes no images or not 1 or 3 channels, or any size and there is no default.
+    """
+    name = type(backbone).__name__
+    images = _image_input(backbone)
+    if images is None:
+        raise UsageError(f"{name} is no image backbone: it takes {_input_names(backbone)}")
+    height, width, channels = images.shape[1:]
+    if None in (height, width):
+        if default is None:
+            raise UsageError(f"{name} takes images of any size: name one, such as --image-size 224 224")
+        height, width = (given or fixed for given, fixed in zip((height, width), default, strict=True))
+    if channels not in (1, 3, None):
+        raise UsageError(f"{name} takes images of {channels} channels: expected 1 (grey) or 3 (colour, channels last)")
+    return int(height), int(width), int(channels or 3)
+
+
+def feed(
+    backbone: keras.Model, *, image_size: tuple[int, int] | None = None, pixels: Pixels | None = None
+) -> tuple[dict[str, keras.KerasTensor], Any]:
+    """Makes fresh inputs for a model on top of a backbone.
+
+    A text model takes `token_ids` and `padding_mask`. BERT's `segment_ids` are no input of it: all its texts are one
+    segment, so they are zeros made in the graph, and training, serving and every backbone take the same two inputs.
+    An image model takes float32 `images` `(batch, height, width, channels)` in [0, 1], whatever the backbone takes.
+
+    Args:
+        backbone: of text or images.
+        image_size: (height, width); needed where the backbone takes images of any size and `pixels` names none.
+        pixels: from `read_pixels`; without it the backbone sees [0, 1].
+
+    Returns:
+        The inputs of the new model by name, and what to call the backbone with.
+
+    Raises:
+        UsageError: other inputs than these, or another image size than the backbone's.
+    """
+    if _image_input(backbone) is not None:
+        return _feed_images(backbone, image_size, pixels or Pixels())
+    names = set(backbone.input) if isinstance(backbone.input, dict) else set()
+    if not {"token_ids", "padding_mask"} <= names <= {"token_ids", "padding_mask", "segment_ids"}:
+        raise UsageError(f"{type(backbone).__name__} cannot be fed: it takes {_input_names(backbone)}")
     inputs = {
         name: keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=name)
         for name, tensor in backbone.input.items()
@@ -22,7 +143,39 @@ def feed(backbone: keras.Model) -> tuple[dict[str, keras.KerasTensor], dict[str,
     return inputs, inputs | {"segment_ids": keras.ops.zeros_like(inputs["token_ids"])}
 
 
-def sequence_features(backbone: keras.Model, inputs: dict[str, keras.KerasTensor]) -> keras.KerasTensor:
+def _feed_images(
+    backbone: keras.Model, image_size: tuple[int, int] | None, pixels: Pixels
+) -> tuple[dict[str, keras.KerasTensor], Any]:
+    shape = image_shape(backbone, image_size or pixels.size)
+    if image_size is not None and shape[:2] != tuple(image_size):
+        raise UsageError(
+            f"--image-size {image_size[0]} {image_size[1]} does not fit {type(backbone).__name__}, "
+            f"which takes {shape[0]} x {shape[1]} pixels only"
+        )
+    images = keras.Input(shape, dtype="float32", name="images")
+    x = images
+    if pixels.scale != 1.0 or pixels.offset != 0.0:
+        x = keras.layers.Rescaling(pixels.scale, pixels.offset, dtype="float32", name=PIXELS_LAYER)(images)
+    return {"images": images}, {"images": x} if isinstance(backbone.input, dict) else x
+
+
+def _image_input(backbone: keras.Model) -> keras.KerasTensor | None:
+    """Returns a backbone's input if it is one batch of images, by itself or in a dict of the name `images`."""
+    given = backbone.input
+    if isinstance(given, dict):
+        return given["images"] if set(given) == {"images"} else None
+    return given if isinstance(given, keras.KerasTensor) and len(given.shape) == 4 else None
+
+
+def _input_names(backbone: keras.Model) -> str:
+    return ", ".join(tensor.name for tensor in backbone.inputs)
+
+
+def sequence_features(backbone: keras.Model, inputs: Any) -> keras.KerasTensor:
     """Calls a backbone and returns its features for every token or patch; KerasHub's BERT also gives a pooled vector."""
     features = backbone(inputs)
-    return features["sequence_output"] if isinstance(features, dict) else features
+    if not isinstance(features, dict):
+        return features
+    if "sequence_output" not in features:
+        raise UsageError(f"{type(backbone).__name__} gives {', '.join(features)}: expected features or sequence_output")
+    return features["sequence_output"]

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from PIL import ExifTags, Image
 
 from tfpretune.data.examples import Examples
 from tfpretune.data.rows import Problem
@@ -169,20 +168,7 @@ def _decode_all(paths: list[str]) -> tuple[list[Problem], list[str]]:
     if sizes:
         low, high = np.min(sizes, axis=0), np.max(sizes, axis=0)
         notes.append(f"images are {low[0]} to {high[0]} pixels high and {low[1]} to {high[1]} wide")
-    turned = [path for path in paths if path.lower().endswith((".jpg", ".jpeg")) and _is_turned(path)]
-    if turned:
-        notes.append(
-            f"{len(turned):,} photos are stored turned and are read so, {turned[0]} first: apply their EXIF rotation"
-        )
     return problems, notes
-
-
-def _is_turned(path: str) -> bool:
-    try:
-        with Image.open(path) as image:
-            return image.getexif().get(ExifTags.Base.Orientation, 1) != 1
-    except (OSError, ValueError, SyntaxError):  # broken files are named elsewhere
-        return False
 
 
 def _odd_numbers(examples: Examples) -> list[Problem]:

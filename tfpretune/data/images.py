@@ -1,11 +1,22 @@
 """Images: decoding by TensorFlow operations only, and augmentation that is a pure function of (images, seed)."""
 
 import functools
+import re
 from collections.abc import Callable
 
 import tensorflow as tf
 
 from tfpretune.config import RunError
+from tfpretune.data.headers import (
+    bmp_size,
+    first_gif_frame,
+    orientation,
+    png_size,
+    read_bytes,
+    refuse_huge,
+    upright,
+    webp_size,
+)
 
 DECODE_ERRORS = (tf.errors.OpError, UnicodeDecodeError)
 """What decoding raises. The second: TensorFlow 2.21 quotes raw bytes of some broken WebP files in its message."""
@@ -15,8 +26,8 @@ def decode_image(contents: tf.Tensor, *, size: tuple[int, int], channels: int = 
     """Decodes an encoded image of any supported format to pixels of one size; works in tf.data and in a SavedModel.
 
     JPEG (grey, RGB, CMYK), PNG (grey, palette, RGB, 16 bit, transparent), BMP (8 bit with palette, 24 and 32 bit),
-    GIF and WebP. Transparent PNG and WebP images are laid on white; of an animation the first frame is taken; EXIF
-    rotation is not applied.
+    GIF and WebP. Transparent PNG and WebP images are laid on white; of an animation the first frame is taken. JPEG
+    photos that are stored turned or mirrored are put upright, as their Exif block says; that of PNG and WebP is not read.
 
     Args:
         contents: string scalar, the bytes of the file.
@@ -27,7 +38,8 @@ def decode_image(contents: tf.Tensor, *, size: tuple[int, int], channels: int = 
         float32 `(height, width, channels)` in [0, 1].
 
     Raises:
-        DECODE_ERRORS: when the bytes are no such image.
+        DECODE_ERRORS: when the bytes are no such image, or one of more than `rows.MAX_PIXELS` pixels: such an image
+            is refused by its header, before memory is taken for it.
     """
     if channels not in (1, 3):
         raise ValueError(f"channels must be 1 or 3, received {channels}")
@@ -69,6 +81,8 @@ def explain_decode_error(error: Exception) -> str:
     if isinstance(error, tf.errors.NotFoundError | tf.errors.PermissionDeniedError | tf.errors.FailedPreconditionError):
         return "the file cannot be read: check that it is there and that you may read it"
     text = str(error.message) if isinstance(error, tf.errors.OpError) else "broken header"
+    if huge := re.search(r"the image has \d+ x \d+ pixels[^\]'\n]*", text):
+        return huge[0]
     lines = [line.split(" [Op:")[0].split("}} ")[-1].strip() for line in text.splitlines()]
     message = next(
         (line for line in reversed(lines) if line and not line.startswith("[[")), ""
@@ -139,41 +153,54 @@ def _transforms(
     return tf.stack([a0, a1, a2, b0, b1, b2, none, none], axis=1)
 
 
+@tf.autograph.experimental.do_not_convert  # there is nothing to convert, and looking for it takes seconds
 def decode_pixels(contents: tf.Tensor) -> tf.Tensor:
     """Decodes an encoded image, as `decode_image` does, in its own size. Returns uint8 `(height, width, 3)`."""
     head = tf.strings.substr(contents, 0, 4)
+    pair = tf.strings.substr(head, 0, 2)
     return tf.case(
         [
             (tf.equal(head, b"\x89PNG"), lambda: _decode_png(contents)),
             (tf.equal(head, b"RIFF"), lambda: _decode_webp(contents)),
-            (tf.equal(tf.strings.substr(head, 0, 2), b"BM"), lambda: _decode_bmp(contents)),
-            (
-                tf.equal(tf.strings.substr(head, 0, 2), b"\xff\xd8"),
-                lambda: tf.io.decode_jpeg(contents, channels=3, dct_method="INTEGER_ACCURATE"),
-            ),
+            (tf.equal(head, b"GIF8"), lambda: _decode_gif(contents)),
+            (tf.equal(pair, b"BM"), lambda: _decode_bmp(contents)),
+            (tf.equal(pair, b"\xff\xd8"), lambda: _decode_jpeg(contents)),
         ],
-        default=lambda: tf.io.decode_image(
-            contents, channels=3, expand_animations=False
-        ),  # GIF, or an error that says so
+        default=lambda: tf.io.decode_image(contents, channels=3, expand_animations=False),  # says that it is none
     )
+
+
+def _decode_jpeg(contents: tf.Tensor) -> tf.Tensor:
+    shape = tf.io.extract_jpeg_shape(contents)
+    image = tf.io.decode_jpeg(refuse_huge(contents, shape[0], shape[1]), channels=3, dct_method="INTEGER_ACCURATE")
+    return upright(image, orientation(contents))
 
 
 def _decode_png(contents: tf.Tensor) -> tf.Tensor:
     # With channels=4 TensorFlow 2.21 fills in an alpha of 2**bits - 1: opaque at 8 and 16 bits, else nearly clear.
+    bits = read_bytes(contents, 32)[24]
+    contents = refuse_huge(contents, *png_size(contents))
     image = tf.cond(
-        _byte(contents, 24) >= 8,
-        lambda: tf.io.decode_png(contents, channels=4),
-        lambda: tf.io.decode_png(contents, channels=0),
+        bits >= 8, lambda: tf.io.decode_png(contents, channels=4), lambda: tf.io.decode_png(contents, channels=0)
     )
     return _on_white(image)
+
+
+def _decode_gif(contents: tf.Tensor) -> tf.Tensor:
+    alone, place = first_gif_frame(contents)
+    height, width, top, left = tf.unstack(place)
+    image = tf.io.decode_gif(refuse_huge(alone, height, width))[0]
+    size = tf.shape(image, tf.int64)
+    around = [[top, height - top - size[0]], [left, width - left - size[1]], [0, 0]]
+    return tf.pad(image, tf.maximum(tf.convert_to_tensor(around), 0))  # black
 
 
 def _decode_webp(contents: tf.Tensor) -> tf.Tensor:
     # An animation whose header does not promise alpha makes TensorFlow 2.21 write past its buffer with channels=0, and
     # is refused with channels=4. So the promise (bit 4) is put into the header; frames are decoded as RGBA anyway.
-    flags = _byte(contents, 20)
     extended = tf.equal(tf.strings.substr(contents, 12, 4), b"VP8X")
-    animated = tf.logical_and(extended, tf.bitwise.bitwise_and(flags, 2) > 0)
+    animated = tf.logical_and(extended, tf.bitwise.bitwise_and(read_bytes(contents, 32)[20], 2) > 0)
+    contents = refuse_huge(contents, *webp_size(contents))
 
     def first_frame() -> tf.Tensor:
         parts = [tf.strings.substr(contents, 0, 20), b"\x12", tf.strings.substr(contents, 21, -1)]
@@ -183,6 +210,7 @@ def _decode_webp(contents: tf.Tensor) -> tf.Tensor:
 
 
 def _decode_bmp(contents: tf.Tensor) -> tf.Tensor:
+    contents = refuse_huge(contents, *bmp_size(contents))
     image = tf.io.decode_bmp(contents, channels=0)  # with 8 bits a pixel: numbers of palette colours, not grey values
 
     def coloured() -> tf.Tensor:
@@ -210,9 +238,3 @@ def _on_white(image: tf.Tensor) -> tf.Tensor:
         return tf.cast(tf.round(tf.cast(image[..., :3], tf.float32) * alpha + 255.0 * (1.0 - alpha)), tf.uint8)
 
     return tf.cond(tf.equal(tf.shape(image)[-1], 4), laid_on_white, opaque)
-
-
-def _byte(contents: tf.Tensor, position: int) -> tf.Tensor:
-    """Returns one byte as an int32 scalar; 0 past the end."""
-    padded = tf.strings.join([contents, b"\0" * (position + 1)])
-    return tf.cast(tf.io.decode_raw(tf.strings.substr(padded, position, 1), tf.uint8)[0], tf.int32)

@@ -10,6 +10,10 @@ import numpy as np
 from tfpretune.config import UsageError
 from tfpretune.data.text import MAX_LINE_BYTES, clean, split_long_lines
 
+MAX_PIXELS = 89_478_485
+"""The most pixels of an image, all frames together, that is decoded: as many as Pillow reads without a warning. A file of
+some kB can announce far more and would take the memory for them."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Problem:

@@ -1,7 +1,8 @@
 """Text to token ids: a vocabulary trained on the corpus, rows for training, and the same encoding inside a serving graph."""
 
 import collections
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -73,9 +74,17 @@ def encode(tokenizer: Any, texts: tf.Tensor, *, sequence_length: int) -> dict[st
 def encode_all(tokenizer: Any, texts: Sequence[str], *, sequence_length: int) -> dict[str, np.ndarray]:
     """Encodes a whole list of texts once, before training; arrays as `encode` gives them."""
     _require_length(sequence_length)
-    call = tf.function(lambda part: encode(tokenizer, part, sequence_length=sequence_length), input_signature=[STRINGS])
+    call = _encoder(tokenizer, sequence_length)
     parts = [call(tf.constant(list(texts[start : start + CHUNK]))) for start in range(0, len(texts), CHUNK)]
     return {name: np.concatenate([part[name].numpy() for part in parts]) for name in parts[0]}
+
+
+@functools.lru_cache(maxsize=4)
+def _encoder(tokenizer: Any, sequence_length: int) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
+    # Kept, since tracing takes longer than encoding a short list; few, since each holds its tokenizer in memory.
+    return tf.function(
+        lambda texts: encode(tokenizer, texts, sequence_length=sequence_length), input_signature=[STRINGS]
+    )
 
 
 def pack(tokenizer: Any, texts: Sequence[str], *, sequence_length: int) -> np.ndarray:

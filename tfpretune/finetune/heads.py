@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfpretune.backbones.blocks import MeanPool
-from tfpretune.backbones.inputs import feed, sequence_features
+from tfpretune.backbones.inputs import Pixels, feed, sequence_features
 from tfpretune.objectives.supervised import Supervised
 
 
@@ -17,6 +17,8 @@ def classifier(
     *,
     dropout: float = 0.1,
     window_length: int = 0,
+    image_size: tuple[int, int] | None = None,
+    pixels: Pixels | None = None,
     label_smoothing: float = 0.0,
     class_weights: tuple[float, ...] | None = None,
     name: str = "classifier",
@@ -24,23 +26,26 @@ def classifier(
     """Puts mean pooling, dropout and one dense layer on a backbone.
 
     Args:
-        backbone: from `{"images"}` or `{"token_ids", "padding_mask"}` to features `(batch, …, dim)`.
+        backbone: from images or from `token_ids` and `padding_mask` to features `(batch, …, dim)`. Maps of features, such
+            as those of a KerasHub convolutional backbone, are averaged over height and width.
         num_classes: classes, at least 2.
         dropout: rate on the pooled features, in [0, 1).
         window_length: text only: read the tokens in windows of this length, each on its own, and average over all of them.
             So a backbone that was pre-trained on short rows reads long documents. 0: the whole row at once. The rows'
             length must be a multiple of it.
+        image_size: images only: see `backbones.inputs.feed`.
+        pixels: images only: see `backbones.inputs.read_pixels`.
         label_smoothing: see `Supervised`.
         class_weights: see `Supervised`.
         name: the model's name.
 
     Returns:
-        A model from the backbone's inputs to float32 logits `(batch, num_classes)`. Its layer "features" gives the pooled
-        features `(batch, dim)`.
+        A model from named inputs (`images` in [0, 1], or `token_ids` and `padding_mask`) to float32 logits
+        `(batch, num_classes)`. Its layer "features" gives the pooled features `(batch, dim)`.
     """
     if num_classes < 2:
         raise ValueError(f"a classifier needs at least 2 classes, received {num_classes}")
-    inputs, rows = feed(backbone)
+    inputs, rows = feed(backbone, image_size=image_size, pixels=pixels)
     if window_length:
         rows = {key: SplitWindows(window_length, name=f"{key}_windows")(x) for key, x in rows.items()}
     features = sequence_features(backbone, rows)

@@ -12,7 +12,10 @@ from tfpretune.objectives import Supervised
 def features_of(model: Supervised, batches: tf.data.Dataset) -> np.ndarray:
     """Returns the pooled features `(rows, dim)` of a classifier's backbone, in the order of the batches."""
     extractor = keras.Model(model.input, model.get_layer("features").output)
-    call = tf.function(lambda inputs: extractor(inputs, training=False), reduce_retracing=True)
+    rows = {name: tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype) for name, tensor in model.input.items()}
+    call = tf.function(
+        lambda inputs: extractor(inputs, training=False), input_signature=[rows]
+    )  # one trace for all sizes
     return np.concatenate([call(model.pick_inputs(batch)).numpy() for batch in batches])
 
 

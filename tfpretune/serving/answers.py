@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfpretune.config import RunError, UsageError
-from tfpretune.data.images import decode_image
+from tfpretune.data.images import DECODE_ERRORS, decode_image, explain_decode_error
 from tfpretune.data.text import clean
 from tfpretune.data.tokens import encode
 
@@ -91,9 +91,9 @@ def _encode(example: Any) -> bytes:
 def _decode(contents: bytes, image_shape: tuple[int, int, int], example: Any) -> np.ndarray:
     try:
         return decode_image(tf.constant(contents), size=image_shape[:2], channels=image_shape[2]).numpy()
-    except tf.errors.OpError as error:
+    except DECODE_ERRORS as error:
         name = example if isinstance(example, str | Path) else "an example"
-        raise UsageError(f"{name} is not an image that can be decoded: {str(error).splitlines()[0]}") from None
+        raise UsageError(f"{name} is not an image that can be decoded: {explain_decode_error(error)}") from None
 
 
 def _hard_images(image_shape: tuple[int, int, int]) -> list[np.ndarray]:

@@ -46,7 +46,7 @@ def predict(target: Path | str, inputs: Sequence[str]) -> list[Prediction]:
 
 
 def _predict_folder(served: ServedModel, inputs: Sequence[str]) -> list[Prediction]:
-    import tensorflow as tf
+    from tfpretune.data.images import DECODE_ERRORS
 
     predictions = []
     for start in range(0, len(inputs), BATCH_SIZE):
@@ -54,7 +54,7 @@ def _predict_folder(served: ServedModel, inputs: Sequence[str]) -> list[Predicti
         raw = [_read(path) for path in part] if served.kind == "image" else part
         try:
             answers = served.call("serving_default", raw)
-        except tf.errors.InvalidArgumentError as error:
+        except DECODE_ERRORS as error:
             raise RunError(_explain(served, part, raw, error)) from error
         for label, row in zip(answers["label"], answers["probabilities"], strict=True):
             predictions.append(Prediction(label.decode("utf-8"), float(row.max())))
@@ -63,13 +63,14 @@ def _predict_folder(served: ServedModel, inputs: Sequence[str]) -> list[Predicti
 
 def _explain(served: ServedModel, inputs: Sequence[str], raw: Sequence[str | bytes], error: Any) -> str:
     """Finds the input that makes the batch fail: one bad image fails all."""
-    import tensorflow as tf
+    from tfpretune.data.images import DECODE_ERRORS, explain_decode_error
 
     for name, value in zip(inputs, raw, strict=True):
         try:
             served.call("serving_default", [value])
-        except tf.errors.InvalidArgumentError:
-            return f"{name}: cannot be decoded as an image (jpg, png, bmp, gif, webp)"
+        except DECODE_ERRORS as alone:
+            if served.kind == "image":
+                return f"{name}: {explain_decode_error(alone)}"
     return f"{served.folder} failed: {str(error).splitlines()[0]}"
 
 

@@ -74,6 +74,7 @@ def _write(
 ) -> None:
     from tfpretune.serving import answers, signatures
     from tfpretune.serving.clean_process import compare
+    from tfpretune.serving.warmup import write_warmup
 
     examples = () if examples is None else examples
     if about["kind"] == "text":
@@ -96,6 +97,7 @@ def _write(
     for file, content in (("preprocessing.json", settings), ("metadata.json", about), ("checks.json", checks)):
         (assets / file).write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8")
     (assets / "model_card.md").write_text(model_card(about, settings, checks), "utf-8")
+    write_warmup(assets, checks["inputs"][0], name=about["name"], input_name=settings["input"])
     compare(folder)
 
 
@@ -112,7 +114,10 @@ def _preprocessing(
     elif kind == "image":
         if image_shape is None or tokenizer is not None or sequence_length is not None:
             raise UsageError("an image model needs image_shape, and neither tokenizer nor sequence_length")
-        steps = "decoded, transparency laid on white, resized bilinearly with antialiasing, scaled to [0, 1]"
+        steps = (
+            "decoded, put upright as Exif says (JPEG), transparency laid on white, "
+            "resized bilinearly with antialiasing, scaled to [0, 1]"
+        )
         settings = {"image_shape": list(image_shape)}
     else:
         raise UsageError(f'kind must be "text" or "image", received {kind!r}')

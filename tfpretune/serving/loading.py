@@ -13,6 +13,7 @@ from tfpretune.config import RunError, UsageError
 from tfpretune.serving.operations import check_operations
 
 ASSETS = "assets.extra"
+WARMUP = "tf_serving_warmup_requests"  # the name that TF Serving looks for among them
 
 
 @dataclasses.dataclass(frozen=True)

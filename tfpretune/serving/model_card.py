@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from tfpretune.data.rows import MAX_PIXELS
+from tfpretune.serving.loading import WARMUP
+
 _CARD = """\
 # {name}, version {version}
 
@@ -71,6 +74,9 @@ print(stub.Predict(request, 10.0).outputs["label"].string_val)
 
 Without a server: `tfpretune predict` takes this folder or the URL `http://localhost:8501/v1/models/{name}`.
 
+When TF Serving loads the model it calls each signature once, with the request in `assets.extra/{warmup}`, so that the
+first caller does not wait.
+
 ## Check
 
 `tfpretune verify` compares every byte with `manifest.json`, then calls the model in a fresh process without Keras with
@@ -82,7 +88,6 @@ the {num_checks} inputs in `assets.extra/checks.json`; its answers must equal th
   as the metrics say.
 - It saw the data above; on other data it may do worse. Measure before you rely on it.
 {limits}
-- No warm-up requests are stored: the first call after loading is slower than the rest.
 """
 
 _WORDS = {
@@ -103,8 +108,8 @@ _WORDS = {
         "curl": 'echo "{{\\"instances\\": [{{\\"image_bytes\\": {{\\"b64\\": \\"$(base64 -w0 image.png)\\"}}}}]}}" '
         "| curl -d @- http://localhost:8501/v1/models/{name}:predict",
         "limits": "- Images are stretched to {height} x {width} pixels whatever their shape.\n"
-        "- EXIF rotation is not applied.\n"
-        "- One file that is no image fails the whole request.",
+        "- Photos are put upright as the Exif block of a JPEG file says; that of PNG and WebP is not read.\n"
+        "- One file that is no image, or has more than {max_pixels} pixels, fails the whole request.",
         "settings": "Images become {height} x {width} pixels of {channels} channel(s).",
     },
 }
@@ -135,11 +140,13 @@ def model_card(about: Mapping[str, Any], settings: Mapping[str, Any], checks: Ma
         "input": settings["input"],
         "steps": settings["steps"],
         "dim": len(checks["answers"]["embedding"][0]),
+        "warmup": WARMUP,
         "num_checks": len(checks["inputs"]),
         "sequence_length": settings.get("sequence_length", 0),
         "height": height,
         "width": width,
         "channels": channels,
+        "max_pixels": f"{MAX_PIXELS:,}",
     }
     words = dict(_WORDS[about["kind"]])
     verbatim = {key: words.pop(key) for key in ("rest_value", "raw_value")}

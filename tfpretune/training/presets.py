@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from tfpretune.backbones.inputs import save_pixels
 from tfpretune.config import UsageError
 from tfpretune.files import atomic_folder, check_manifest
 from tfpretune.finetune import heads  # noqa: F401  registers the layers that a saved model is made of
@@ -30,6 +31,7 @@ def save_preset(
     folder = Path(folder)
     with atomic_folder(folder, replace=folder.exists()) as temporary:
         in_float32(model.backbone).save_to_preset(str(temporary))
+        save_pixels(model, temporary)
         if tokenizer is not None:
             tokenizer.save_to_preset(str(temporary))
         if task is not None:

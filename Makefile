@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo test check test-long oracle .venv-oracle benchmarks lock clean help
+.PHONY: demo test check test-long test-beam test-ray oracle .venv-oracle benchmarks lock clean help
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -25,6 +25,21 @@ oracle: .venv-oracle/oracle.stamp  ## compare with PyTorch and Transformers, in 
 
 .venv-oracle: .venv-oracle/oracle.stamp  ## the environment with PyTorch and Transformers
 
+test-beam: .venv-beam/beam.stamp  ## prepare texts on Apache Beam, in an environment of its own
+	.venv-beam/bin/python -m pytest -m beam tests/data/test_beam.py
+
+# apache-beam bounds protobuf, pillow and others below the tested versions; only what makes the token ids is the same here.
+.venv-beam/beam.stamp: pyproject.toml constraints.txt
+	test -x .venv-beam/bin/python || $(PYTHON) -m venv .venv-beam
+	grep -E '^(pip|tensorflow|tensorflow-text|keras|keras-hub|keras-nlp)==' constraints.txt > .venv-beam/constraints.txt
+	.venv-beam/bin/python -m pip install --quiet --disable-pip-version-check --upgrade --constraint .venv-beam/constraints.txt pip
+	.venv-beam/bin/python -m pip install --quiet --disable-pip-version-check --constraint .venv-beam/constraints.txt \
+		--editable '.[beam]' --group test
+	@touch $@
+
+test-ray: .venv-ray/ray.stamp  ## train a recipe on a Ray cluster of this machine, in an environment of its own
+	.venv-ray/bin/python -m pytest -m ray tests/test_ray_workers.py
+
 benchmarks: .venv/test.stamp .venv-oracle  ## quality and speed
 	$(BIN)/python benchmarks/quality.py
 	$(BIN)/python benchmarks/speed.py
@@ -36,10 +51,10 @@ lock:  ## refresh constraints.txt with the newest versions that the ranges allow
 	.venv-lock/bin/python -m pip freeze --all --exclude tfpretune | grep == | sed 's/+.*//' > constraints.txt
 	rm -rf .venv-lock build *.egg-info
 
-define install  # the environment, its groups
+define install  # the environment, its groups, the extra
 	test -x $(1)/bin/python || $(PYTHON) -m venv $(1)
 	$(1)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade "$$(grep ^pip== constraints.txt || echo 'pip>=25.1')"
-	$(1)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable . $(2)
+	$(1)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.$(3)' $(2)
 	@touch $@
 endef
 
@@ -49,5 +64,8 @@ endef
 .venv-oracle/oracle.stamp: pyproject.toml constraints.txt
 	$(call install,.venv-oracle,--group test --group oracle)
 
+.venv-ray/ray.stamp: pyproject.toml constraints.txt
+	$(call install,.venv-ray,--group test,[ray])
+
 clean:  ## remove the environment and what runs left
-	rm -rf .venv .venv-oracle runs saved_models build *.egg-info
+	rm -rf .venv .venv-oracle .venv-beam .venv-ray runs saved_models build *.egg-info

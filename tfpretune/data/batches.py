@@ -1,5 +1,6 @@
 """Batches by number: the batch of step s is a pure function of (seed, s), so a run can start again at any step."""
 
+import abc
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -10,13 +11,32 @@ Transform = Callable[[Batch, tf.Tensor], Batch]
 Load = Callable[[Batch], Batch]
 
 
+class RowSource(abc.ABC):
+    """A column that stays on disk: its rows are looked up by number when their step comes.
+
+    Attributes:
+        dtype: of the rows.
+        shape: `(rows, …)`, as an array has it.
+    """
+
+    dtype: np.dtype
+    shape: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    @abc.abstractmethod
+    def read(self, rows: np.ndarray) -> np.ndarray:
+        """Returns the rows with these numbers, `(len(rows), …)`. It is called from several threads at once."""
+
+
 class StepIndexed:
     """Rows of equal length columns, served as batches that depend on nothing but the seed and the step.
 
     Each pass over the rows is a new permutation of them. A batch may span the end of one pass and the start of the next.
 
     Args:
-        columns: name -> array, all with the same first dimension (rows).
+        columns: name -> array or `RowSource`, all with the same first dimension (rows).
         batch_size: rows a batch, over all replicas.
         seed: any int; decides the order and the seeds that `transform` gets.
         transform: `(batch, seed) -> batch`, applied to whole batches; `seed` is int32 `(2,)`, another one for every step.
@@ -25,7 +45,7 @@ class StepIndexed:
 
     def __init__(
         self,
-        columns: Mapping[str, np.ndarray],
+        columns: Mapping[str, np.ndarray | RowSource],
         batch_size: int,
         *,
         seed: int = 0,
@@ -63,6 +83,10 @@ class StepIndexed:
         size = batch_size or self.batch_size
         return self._dataset(0, -(-self.num_rows // size), self._ordered_rows(size), size)
 
+    def rows(self, step: int) -> np.ndarray:
+        """Returns the row numbers of the batch of a step, int64 `(batch_size,)`."""
+        return self._shuffled_rows(tf.constant(step, tf.int64)).numpy()
+
     def _shuffled_rows(self, step: tf.Tensor) -> tf.Tensor:
         start = step * self.batch_size
         positions = start + tf.range(self.batch_size, dtype=tf.int64)
@@ -87,11 +111,11 @@ class StepIndexed:
         return lambda step: tf.range(step * size, tf.minimum((step + 1) * size, self.num_rows))
 
     def _dataset(self, start: int, end: int, rows_of: Callable[[tf.Tensor], tf.Tensor], size: int) -> tf.data.Dataset:
-        columns = {name: tf.constant(column) for name, column in self.columns.items()}
+        look_up = {name: _look_up(column) for name, column in self.columns.items()}
 
         def gather(step: tf.Tensor) -> Batch:
             rows = rows_of(step)
-            return {name: tf.gather(column, rows) for name, column in columns.items()}
+            return {name: column(rows) for name, column in look_up.items()}
 
         def transform(step: tf.Tensor, batch: Batch) -> Batch:
             seed = tf.stack([tf.constant(self.seed % 2**31, tf.int32), tf.cast(step % 2**31, tf.int32)])
@@ -105,3 +129,15 @@ class StepIndexed:
             batches = rows.map(self.load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).batch(size)
         batches = tf.data.Dataset.zip(steps, batches).map(transform, num_parallel_calls=2, deterministic=True)
         return batches.apply(tf.data.experimental.assert_cardinality(end - start)).prefetch(4)
+
+
+def _look_up(column: np.ndarray | RowSource) -> Callable[[tf.Tensor], tf.Tensor]:
+    if not isinstance(column, RowSource):
+        values = tf.constant(column)
+        return lambda rows: tf.gather(values, rows)
+
+    def read(rows: tf.Tensor) -> tf.Tensor:
+        values = tf.numpy_function(column.read, [rows], column.dtype, stateful=False)
+        return tf.ensure_shape(values, (*rows.shape, *column.shape[1:]))
+
+    return read

@@ -1,0 +1,132 @@
+"""Prepares texts for pre-training, however many: tokens, packed into rows, in files that training reads at random.
+
+    python recipes/prepare_text.py --source demo:bbc --out-dir runs/shards
+
+Leaves OUT_DIR/manifest.json, vocabulary.txt and data/*.rows; go on with: recipes/pretrain_text.py --source shards:OUT_DIR
+Works on all cores and in bounded memory; run it again after any interruption, it goes on where it stopped.
+On a cluster: pip install "tfpretune[beam]" and --beam="--runner=…" with Beam's own flags.
+"""
+
+import dataclasses
+import importlib.util
+import shlex
+from pathlib import Path
+from typing import Any
+
+import keras_hub
+
+from tfpretune import config
+from tfpretune.backbones.sizes import load_tokenizer
+from tfpretune.config import UsageError
+from tfpretune.data.packing import Packing
+from tfpretune.data.pieces import Corpus, cut_corpus
+from tfpretune.data.prepare import claim, prepare
+from tfpretune.data.shards import read_manifest
+from tfpretune.data.tokens import train_wordpiece
+from tfpretune.data.vocabulary import VOCABULARY, read_vocabulary, vocabulary_sample, write_vocabulary
+
+MAY_DIFFER = ("out_dir", "workers", "beam")
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Settings."""
+
+    source: str = "demo:bbc"
+    """text:FILES (a text a line), text:FOLDER (a text a .txt file), jsonl:FILES; demo:, tfds: and csv: are read whole."""
+    out_dir: str = "runs/shards"
+    """Folder of the shards."""
+    text_column: str = "text"
+    """Name of the column or key with the text."""
+    licence: str = ""
+    """Terms of use of the texts, for the manifest; empty: what the source says."""
+    preset: str = ""
+    """Take the tokenizer of this preset, a folder or a KerasHub name, instead of a new vocabulary."""
+    vocabulary: str = ""
+    """Take this WordPiece vocabulary, one token a line, instead of a new one."""
+    vocabulary_size: int = 8000
+    """Upper bound of the tokens of a new vocabulary."""
+    vocabulary_megabytes: int = 64
+    """Most text that a new vocabulary is learnt from, the same share from the start of each piece."""
+    lowercase: bool = True
+    """Fold case; not used with --preset."""
+    sequence_length: int = 128
+    """Tokens in a row. Texts are joined and cut, so no row is padded."""
+    validation_share: float = 0.1
+    """Share of the texts that is kept for validation, chosen by a hash of the text."""
+    test_share: float = 0.1
+    """Share of the texts that is kept for tests."""
+    piece_megabytes: int = 64
+    """Text that a worker takes at a time; memory and the size of the files follow from it."""
+    workers: int = 0
+    """Processes; 0 takes all cores. The result is the same."""
+    beam: str = ""
+    """Let Apache Beam do it, with these flags of its own: --beam="--runner=FlinkRunner". The result is the same."""
+    fast: bool = False
+    """Rehearse on the first megabyte."""
+
+    def __post_init__(self) -> None:
+        """Refuses values that cannot work."""
+        config.require_shares(self, "validation_share", "test_share")
+        if min(self.piece_megabytes, self.vocabulary_megabytes) < 1 or self.workers < 0:
+            raise UsageError("--piece-megabytes and --vocabulary-megabytes must be at least 1, --workers at least 0")
+        if self.preset and self.vocabulary:
+            raise UsageError("give --preset or --vocabulary, not both")
+        if self.beam and not importlib.util.find_spec("apache_beam"):
+            raise UsageError("--beam needs Apache Beam: pip install 'tfpretune[beam]', in an environment of its own")
+
+
+def main(run: Config) -> Path:
+    """Corpus, vocabulary, shards."""
+    folder = Path(run.out_dir)
+    settings = {name: value for name, value in dataclasses.asdict(run).items() if name not in MAY_DIFFER}
+    piece_bytes = (1 if run.fast else run.piece_megabytes) << 20
+    corpus = cut_corpus(run.source, piece_bytes=piece_bytes, text_column=run.text_column)
+    corpus = dataclasses.replace(corpus, pieces=corpus.pieces[:1]) if run.fast else corpus
+    tokenizer = load_wordpiece(run.preset) if run.preset else None
+    packing = Packing(
+        run.sequence_length,
+        lowercase=tokenizer.lowercase if tokenizer else run.lowercase,
+        strip_accents=tokenizer.strip_accents if tokenizer else run.lowercase,
+        shares=(1 - run.validation_share - run.test_share, run.validation_share, run.test_share),
+    )
+
+    with claim(folder, corpus, settings) as unfinished:
+        if unfinished:
+            vocabulary = tokenizer.get_vocabulary() if tokenizer else find_vocabulary(run, corpus, packing)
+            write_vocabulary(folder, vocabulary, run.preset or run.vocabulary or "the new vocabulary")
+            facts: dict[str, Any] = {"settings": settings, "licence": run.licence}
+            if run.beam:
+                from tfpretune.data.beam import prepare_with_beam  # Beam is an extra
+
+                prepare_with_beam(folder, corpus, packing, flags=shlex.split(run.beam), **facts)
+            else:
+                prepare(folder, corpus, packing, workers=run.workers, **facts)
+        manifest = read_manifest(folder)
+    rows, texts = manifest["rows"], manifest["texts"]
+    print(f"{'prepared' if unfinished else 'was prepared already'}: {folder}, rows of {run.sequence_length} tokens:")
+    print(", ".join(f"{part} {rows[part]:,} rows of {texts[part]:,} texts" for part in rows))
+    print(f"left out: {texts['dropped']:,} texts that came before\nnext: pretrain_text --source shards:{folder}")
+    return folder
+
+
+def find_vocabulary(run: Config, corpus: Corpus, packing: Packing) -> list[str]:
+    """Returns the vocabulary that was given, that an interrupted run has left, or that is learnt from the corpus."""
+    if run.vocabulary:
+        return read_vocabulary(run.vocabulary)
+    if (Path(run.out_dir) / VOCABULARY).is_file():
+        return read_vocabulary(Path(run.out_dir) / VOCABULARY)
+    sample = vocabulary_sample(corpus, run.vocabulary_megabytes << 20, packing.shares[0])
+    return train_wordpiece(sample, run.vocabulary_size, lowercase=run.lowercase)
+
+
+def load_wordpiece(preset: str) -> Any:
+    """Loads the tokenizer of a preset; only WordPiece is known here."""
+    tokenizer = load_tokenizer(preset)
+    if not isinstance(tokenizer, keras_hub.tokenizers.BertTokenizer):
+        raise UsageError(f"--preset {preset} has a {type(tokenizer).__name__}: a WordPiece tokenizer of BERT is needed")
+    return tokenizer
+
+
+if __name__ == "__main__":
+    config.run(Config, main, __doc__)

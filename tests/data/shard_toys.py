@@ -1,0 +1,56 @@
+"""A small corpus and its preparation, for the tests of shards and for the processes that they start."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+from tfpretune.data.packing import Packing
+from tfpretune.data.pieces import cut_corpus
+from tfpretune.data.prepare import claim, prepare
+from tfpretune.data.tokens import SPECIAL_TOKENS
+from tfpretune.data.vocabulary import write_vocabulary
+
+#        0-4              5      6      7       8      9    10 ..
+WORDS = [*SPECIAL_TOKENS, "the", "cat", "##s", "sat", "a", *"0123456789", *(f"##{digit}" for digit in "0123456789")]
+PACKING = Packing(8)
+SETTINGS = {"sequence_length": 8}
+
+
+def write_corpus(path, texts, *, start=0):
+    """Writes one text a line; every tenth comes a second time at once, with other case and spaces."""
+    with path.open("a", encoding="utf-8") as file:
+        for number in range(start, start + texts):
+            file.write(f"the cats sat {number}\n")
+            if number % 10 == 0:
+                file.write(f"The  CATS sat {number}\n")
+    return f"text:{path}"
+
+
+def make(folder, spec, *, piece_bytes=4000, workers=1, packing=PACKING, settings=None):
+    """Prepares a corpus; returns whether there was something to do."""
+    corpus = cut_corpus(spec, piece_bytes=piece_bytes)
+    settings = SETTINGS if settings is None else settings
+    with claim(folder, corpus, settings) as unfinished:
+        if unfinished:
+            write_vocabulary(Path(folder), WORDS, "toys")
+            prepare(folder, corpus, packing, settings=settings, workers=workers)
+    return unfinished
+
+
+def contents(folder):
+    """Returns name -> bytes of all files but hidden ones."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(Path(folder).rglob("*"))
+        if path.is_file() and not path.name.startswith(".")
+    }
+
+
+def end_of_worker(piece):
+    """What the system does to a worker that takes too much memory."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    make(sys.argv[1], sys.argv[2], workers=int(sys.argv[3]))

@@ -1,0 +1,111 @@
+"""Scan, choose, pack: each step by hand on a few texts."""
+
+import json
+
+import numpy as np
+import pytest
+
+from tests.data.shard_toys import WORDS
+from tfpretune.backbones import TextEncoderTokenizer
+from tfpretune.config import RunError, UsageError
+from tfpretune.data import packing
+from tfpretune.data.examples import Examples
+from tfpretune.data.packing import Packing, choose, key_of, pack_piece, parts_of, read_parts, scan_piece
+from tfpretune.data.pieces import Piece, cut_corpus
+from tfpretune.data.shard_rows import ShardRows, row_dtype
+from tfpretune.data.tokens import pack
+from tfpretune.data.vocabulary import write_vocabulary
+
+CLS, SEP = 2, 3
+THE, CAT = 5, 6
+
+
+def read(folder, name, rows, length):
+    return (
+        ShardRows(folder, [(f"data/{name}.rows", rows)], row_dtype(len(WORDS), length)).read(np.arange(rows)).tolist()
+    )
+
+
+@pytest.mark.parametrize("shares", [(0.8, 0.1, 0.1), (0.5, 0.25, 0.25), (0.9, 0.1, 0.0), (1.0, 0.0, 0.0)])
+def test_texts_fall_into_the_parts_that_a_split_in_memory_gives(shares):
+    texts = [f"text {number}" for number in range(1000)]
+    examples = Examples("text", texts, None, (), texts, "toys")
+    keys = np.array([int.from_bytes(key_of(text)[:8], "big") for text in texts], np.uint64)
+    parts = parts_of(keys, shares)
+    for number, name in enumerate(("train", "validation", "test"), 1):
+        assert [text for text, part in zip(texts, parts, strict=True) if part == number] == examples.split(
+            name, shares
+        ).inputs
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 7, 1000])
+def test_of_equal_texts_the_first_of_the_corpus_stays(tmp_path, at_once):
+    """Case, white space and Unicode form make no difference; pieces are in order, texts within them too."""
+    texts = [("a", "b", "A"), ("c", "b  ", "c"), (), ("\u00e9", "e\u0301", "d", " a")]
+    for number, of_piece in enumerate(texts):
+        scan_piece(tmp_path, Piece(number, texts=of_piece))
+    choose(tmp_path, 4, (1.0, 0.0, 0.0), at_once=at_once)
+    assert [read_parts(tmp_path, number).tolist() for number in range(4)] == [[1, 1, 0], [1, 0, 0], [], [1, 0, 1, 0]]
+
+
+@pytest.mark.parametrize("at_once", [40, 10_000])
+def test_ranges_of_keys_do_not_change_what_is_chosen(tmp_path, at_once):
+    generator = np.random.default_rng(0)
+    texts = [tuple(f"text {n}" for n in generator.integers(0, 300, 200)) for _ in range(3)]
+    for number, of_piece in enumerate(texts):
+        scan_piece(tmp_path, Piece(number, texts=of_piece))
+    choose(tmp_path, 3, (0.8, 0.1, 0.1), at_once=at_once)
+    chosen = [read_parts(tmp_path, number) for number in range(3)]
+    seen = set()
+    for of_piece, parts in zip(texts, chosen, strict=True):
+        for text, part in zip(of_piece, parts, strict=True):
+            assert bool(part) == (text not in seen)
+            seen.add(text)
+
+
+def test_a_corpus_without_texts_is_refused(tmp_path):
+    scan_piece(tmp_path, Piece(0, texts=()))
+    with pytest.raises(RunError, match="there are no texts in the source"):
+        choose(tmp_path, 1, (1.0, 0.0, 0.0))
+
+
+def test_rows_by_hand(tmp_path):
+    """[CLS] the cat [SEP] [CLS] cat [SEP] [CLS] the [SEP]: ten tokens are two rows of four, two tokens are left out.
+
+    The text of the validation part fills no row: it is padded to one. The second text came before: it is left out.
+    """
+    write_vocabulary(tmp_path, WORDS, "toys")
+    piece = Piece(3, texts=("the cat", "the the", "cat", "a", "the"))
+    pack_piece(tmp_path, piece, np.array([1, 0, 1, 2, 1], np.uint8), Packing(4))
+    assert read(tmp_path, "train-00003", 2, 4) == [[CLS, THE, CAT, SEP], [CLS, CAT, SEP, CLS]]
+    assert read(tmp_path, "validation-00003", 1, 4) == [[CLS, WORDS.index("a"), SEP, 0]]
+    record = json.loads((tmp_path / "work/records/00003.json").read_text())
+    assert sorted(record["files"]) == ["data/train-00003.rows", "data/validation-00003.rows"]
+    assert record["texts"] == {"dropped": 1, "train": 3, "validation": 1, "test": 0}
+
+
+@pytest.mark.parametrize(("chunk_texts", "chunk_characters"), [(1024, 1 << 20), (3, 1 << 20), (1024, 20)])
+def test_rows_are_those_of_packing_in_memory(tmp_path, monkeypatch, chunk_texts, chunk_characters):
+    monkeypatch.setattr(packing, "CHUNK_TEXTS", chunk_texts)
+    monkeypatch.setattr(packing, "CHUNK_CHARACTERS", chunk_characters)
+    write_vocabulary(tmp_path, WORDS, "toys")
+    texts = tuple(f"The c\u00e4ts \u732b sat {number}!" for number in range(50))
+    pack_piece(tmp_path, Piece(0, texts=texts), np.ones(50, np.uint8), Packing(16))
+    tokenizer = TextEncoderTokenizer(WORDS, lowercase=True, strip_accents=True)
+    expected = pack(tokenizer, texts, sequence_length=16)
+    assert read(tmp_path, "train-00000", len(expected), 16) == expected.tolist()
+
+
+def test_a_source_that_changed_since_the_scan_is_refused(tmp_path):
+    write_vocabulary(tmp_path, WORDS, "toys")
+    (tmp_path / "a.txt").write_text("the\ncat\n")
+    (piece,) = cut_corpus(f"text:{tmp_path}/a.txt").pieces
+    with pytest.raises(RunError, match=r"a\.txt changed while it was prepared"):
+        pack_piece(tmp_path, piece, np.ones(3, np.uint8), Packing(4))
+
+
+def test_settings_that_cannot_work_are_refused():
+    with pytest.raises(UsageError, match="--sequence-length must be at least 3, received 2"):
+        Packing(2)
+    with pytest.raises(UsageError, match="must leave some for training"):
+        Packing(8, shares=(-0.2, 0.6, 0.6))

@@ -1,0 +1,40 @@
+import collections
+
+import pytest
+
+from tfpretune.config import UsageError
+from tfpretune.data.parts import labelled_parts
+from tfpretune.data.sources import open_source
+
+
+@pytest.fixture
+def source(tmp_path):
+    """100 different texts of each of two classes; each stands there twice."""
+    rows = [f"text {number} {label},{label}" for number in range(100) for label in ("no", "yes")]
+    (tmp_path / "a.csv").write_text("text,label\n" + "\n".join(rows * 2) + "\n", "utf-8")
+    return f"csv:{tmp_path}/a.csv"
+
+
+def test_parts_are_the_splits_without_duplicates(source):
+    parts = labelled_parts(source)
+    three = (parts.train, parts.validation, parts.test)
+    assert sum(map(len, three)) == 200
+    assert len({text for part in three for text in part.inputs}) == 200
+    assert parts.class_names == ("no", "yes")
+    assert list(parts.test.inputs) == list(open_source(source).without_duplicates().split("test").inputs)
+
+
+def test_few_labels_and_few_examples(source):
+    parts = labelled_parts(source, labels_per_class=5, seed=3)
+    assert collections.Counter(parts.train.known_labels.tolist()) == {0: 5, 1: 5}
+    again, other = (labelled_parts(source, labels_per_class=5, seed=seed) for seed in (3, 4))
+    assert list(again.train.inputs) == list(parts.train.inputs) != list(other.train.inputs)
+    assert len(parts.test) == len(labelled_parts(source).test) > 7  # labels are scarce in training alone
+    small = labelled_parts(source, labels_per_class=5, most=7)
+    assert [len(small.train), len(small.validation), len(small.test)] == [7, 7, 7]
+
+
+def test_a_source_without_two_classes_is_refused(tmp_path):
+    (tmp_path / "a.csv").write_text("text,label\na,yes\nb,yes\n", "utf-8")
+    with pytest.raises(UsageError, match=r"a\.csv has 1 classes: labels of at least 2 are needed"):
+        labelled_parts(f"csv:{tmp_path}/a.csv")

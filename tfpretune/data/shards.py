@@ -1,0 +1,131 @@
+"""A folder of shards: `manifest.json`, `vocabulary.txt` and `data/PART-NNNNN.rows`.
+
+The manifest is written last: it is the seal. Row n of a part is found by counting through its
+files in the order of the pieces.
+"""
+
+import hashlib
+import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from tfpretune.config import RunError, UsageError
+from tfpretune.data.shard_rows import ShardRows, row_dtype
+from tfpretune.data.vocabulary import VOCABULARY, read_vocabulary
+from tfpretune.files import MANIFEST
+
+FORMAT = "tfpretune shards 1"
+CHECKED_BYTES = 1 << 30
+"""Folders up to this size are compared with their sha256 sums when they are opened; of larger ones only the sizes."""
+
+
+class Shards:
+    """An opened folder of shards.
+
+    Attributes:
+        folder: where it lies.
+        manifest: what `manifest.json` holds.
+        vocabulary: the tokens, by id.
+        sequence_length: tokens in a row.
+        lowercase: the tokenizer folded case.
+        strip_accents: the tokenizer dropped accents.
+    """
+
+    def __init__(self, folder: Path, manifest: dict[str, Any]):
+        self.folder = folder
+        self.manifest = manifest
+        self.vocabulary = read_vocabulary(folder / VOCABULARY)
+        self.sequence_length = int(manifest["packing"]["sequence_length"])
+        self.lowercase = bool(manifest["packing"]["lowercase"])
+        self.strip_accents = bool(manifest["packing"]["strip_accents"])
+
+    def rows(self, part: str) -> ShardRows:
+        """Returns the rows of "train", "validation" or "test".
+
+        Raises:
+            UsageError: the part has none.
+        """
+        files = [
+            (name, entry["rows"])
+            for piece in self.manifest["pieces"]
+            for name, entry in piece["files"].items()
+            if name.startswith(f"data/{part}-")
+        ]
+        if not files:
+            raise UsageError(f"{self.folder} has no {part} rows: prepare more texts, or with another share")
+        return ShardRows(self.folder, files, row_dtype(len(self.vocabulary), self.sequence_length))
+
+
+def open_shards(folder: Path | str, *, checked_bytes: int = CHECKED_BYTES) -> Shards:
+    """Opens a folder that `recipes/prepare_text.py` wrote, and compares its files with the manifest.
+
+    Args:
+        folder: the folder.
+        checked_bytes: a folder of at most so many bytes is read and compared with its sha256 sums; a larger one by the sizes of
+            its files, and row by row while it is used.
+
+    Raises:
+        UsageError: this is no folder of shards, or it is not ready.
+        RunError: a file is missing or damaged; the message names the first.
+    """
+    folder = Path(folder).expanduser()
+    manifest = read_manifest(folder)
+    files = files_of(manifest)
+    total = sum(entry["bytes"] for entry in files.values())
+    faults = find_faults(folder, files, sums=total <= checked_bytes)
+    if faults:
+        raise RunError(f"{faults[0]}: run prepare_text on this folder again")
+    return Shards(folder, manifest)
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Reads `manifest.json`; raises as `open_shards` does."""
+    path = folder / MANIFEST
+    if not path.is_file():
+        what = "is not ready: its preparation did not end" if (folder / "work").is_dir() else "is no folder of shards"
+        raise UsageError(f"{folder} {what} (no {MANIFEST}): make it with recipes/prepare_text.py")
+    try:
+        manifest = json.loads(path.read_bytes())
+        if manifest["format"] == FORMAT and isinstance(manifest["pieces"], list):
+            return manifest
+    except (ValueError, KeyError, TypeError):
+        pass
+    raise UsageError(f'{path} is not of the form "{FORMAT}": make the folder with recipes/prepare_text.py')
+
+
+def files_of(manifest: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Returns all files that a manifest lists: name -> entry with `bytes` and `sha256`."""
+    files = {VOCABULARY: manifest["vocabulary"]}
+    for piece in manifest["pieces"]:
+        files |= piece["files"]
+    return files
+
+
+def find_faults(folder: Path, files: dict[str, dict[str, Any]], *, sums: bool = True) -> list[str]:
+    """Compares files with their entries in a manifest, several at once.
+
+    Args:
+        folder: where the files lie.
+        files: name -> entry with `bytes` and `sha256`.
+        sums: compare the sums, not only the sizes.
+
+    Returns:
+        "PATH is missing", "PATH is damaged: …", in the order of the names.
+    """
+
+    def fault(name: str) -> str:
+        path = folder / name
+        if not path.is_file():
+            return f"{path} is missing"
+        size = path.stat().st_size
+        if size != files[name]["bytes"]:
+            return f"{path} is damaged: it has {size} bytes instead of {files[name]['bytes']}"
+        if sums:
+            with path.open("rb") as file:
+                if hashlib.file_digest(file, "sha256").hexdigest() != files[name]["sha256"]:
+                    return f"{path} is damaged: its sha256 is not the one in the manifest"
+        return ""
+
+    with ThreadPoolExecutor(4) as threads:
+        return list(filter(None, threads.map(fault, sorted(files))))

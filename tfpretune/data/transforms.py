@@ -1,0 +1,61 @@
+"""Transforms of batches, ready for `StepIndexed`: augmentation, and what each pre-training objective hides."""
+
+from typing import Any
+
+import tensorflow as tf
+
+from tfpretune.data.batches import Batch, Transform
+from tfpretune.data.images import augment
+from tfpretune.data.masking import corrupt_images, mask_patches, mask_tokens
+
+
+def jitter(*, flip: bool = False, shift: int = 0, rotate_degrees: float = 0.0, scale: float = 0.0) -> Transform:
+    """Moves the `images` of a batch at random; the arguments are those of `augment`."""
+
+    def transform(batch: Batch, seed: tf.Tensor) -> Batch:
+        moved = augment(batch["images"], seed, flip=flip, shift=shift, rotate_degrees=rotate_degrees, scale=scale)
+        return batch | {"images": moved}
+
+    return transform
+
+
+def denoising(
+    noise_stddev: float, mask_rate: float, *, patch_size: int = 4, move: Transform | None = None
+) -> Transform:
+    """Keeps `images` as `targets` and corrupts them: see `corrupt_images` for the first three arguments.
+
+    Args:
+        noise_stddev: standard deviation of the noise, in units of the pixel range.
+        mask_rate: chance of each patch to be blanked.
+        patch_size: side of a patch, pixels.
+        move: applied to the images first and not to the targets, such as `jitter`.
+    """
+
+    def transform(batch: Batch, seed: tf.Tensor) -> Batch:
+        moved = (move(batch, seed) if move else batch)["images"]
+        noisy = corrupt_images(moved, seed, noise_stddev=noise_stddev, mask_rate=mask_rate, patch_size=patch_size)
+        return batch | {"images": noisy, "targets": batch["images"]}
+
+    return transform
+
+
+def hidden_patches(num_patches: int, mask_rate: float) -> Transform:
+    """Adds `visible_positions` and `masked_positions` to a batch of `images`: see `mask_patches`."""
+
+    def transform(batch: Batch, seed: tf.Tensor) -> Batch:
+        count = tf.shape(batch["images"])[0]
+        return batch | mask_patches(count, seed, num_patches=num_patches, mask_rate=mask_rate)
+
+    return transform
+
+
+def hidden_tokens(tokenizer: Any, mask_rate: float) -> Transform:
+    """Hides tokens of a batch of `token_ids` and adds what stood there and a `padding_mask`: see `mask_tokens`."""
+    ids = {"vocabulary_size": tokenizer.vocabulary_size(), "mask_token_id": tokenizer.mask_token_id}
+    special, padding = tuple(tokenizer.special_token_ids), tokenizer.pad_token_id
+
+    def transform(batch: Batch, seed: tf.Tensor) -> Batch:
+        masked = mask_tokens(batch["token_ids"], seed, **ids, special_token_ids=special, mask_rate=mask_rate)
+        return masked | {"padding_mask": tf.cast(batch["token_ids"] != padding, tf.int32)}
+
+    return transform

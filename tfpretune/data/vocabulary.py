@@ -1,0 +1,81 @@
+"""The vocabulary of a folder of shards: its file, and the texts to learn it from."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from tfpretune.config import RunError, UsageError
+from tfpretune.data.examples import text_key
+from tfpretune.data.pieces import Corpus, read_texts
+from tfpretune.data.tokens import SPECIAL_TOKENS
+from tfpretune.files import write_atomic
+
+VOCABULARY = "vocabulary.txt"
+
+
+def read_vocabulary(path: Path | str) -> list[str]:
+    """Reads a vocabulary, one token a line, as BERT's `vocab.txt`.
+
+    Raises:
+        UsageError: the file cannot be read, or is not UTF-8.
+    """
+    try:
+        return [token.rstrip() for token in Path(path).read_bytes().decode("utf-8").removesuffix("\n").split("\n")]
+    except OSError as error:
+        raise UsageError(f"--vocabulary {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"--vocabulary {path} is not UTF-8") from None
+
+
+def write_vocabulary(folder: Path, vocabulary: Sequence[str], where: str) -> None:
+    """Puts the vocabulary into a folder of shards.
+
+    Args:
+        folder: the folder.
+        vocabulary: the tokens, by id.
+        where: where it comes from, for messages.
+
+    Raises:
+        UsageError: it lacks a special token, has a token twice, or differs from the one that is there.
+    """
+    missing = [token for token in SPECIAL_TOKENS if token not in vocabulary]
+    if missing:
+        raise UsageError(
+            f"{where} lacks {', '.join(missing)}: give a WordPiece vocabulary as of BERT, one token a line"
+        )
+    if len(set(vocabulary)) != len(vocabulary):
+        twice = next(token for number, token in enumerate(vocabulary) if token in vocabulary[:number])
+        raise UsageError(f"{where} holds {twice!r} twice: give each token one line")
+    data = "".join(f"{token}\n" for token in vocabulary).encode()
+    path = folder / VOCABULARY
+    if path.is_file() and path.read_bytes() != data:
+        raise UsageError(f"{path} differs from {where}: choose another --out-dir")
+    write_atomic(path, data)
+
+
+def vocabulary_sample(corpus: Corpus, most_bytes: int, train_share: float) -> list[str]:
+    """Draws texts to learn a vocabulary from: the same number of bytes from the start of every piece.
+
+    Args:
+        corpus: the pieces.
+        most_bytes: of all texts that are read for it, as UTF-8.
+        train_share: only texts whose key lies in this share are taken, as `Examples.split` does for training.
+
+    Returns:
+        The texts in the order of the corpus, without duplicates.
+
+    Raises:
+        RunError: there are none.
+    """
+    sample: dict[bytes, str] = {}
+    for piece in corpus.pieces:
+        left = most_bytes // len(corpus.pieces)
+        for text in read_texts(piece):
+            left -= len(text.encode())
+            if left < 0:
+                break
+            key = text_key(text)
+            if int.from_bytes(key[:8], "big") / 2.0**64 < train_share:
+                sample.setdefault(key, text)
+    if not sample:
+        raise RunError("there are no texts to learn a vocabulary from: give more data, or --vocabulary FILE")
+    return list(sample.values())

@@ -1,0 +1,161 @@
+"""Comparisons over seeds: every side is fine-tuned on the same draws of labels and scored on the same test set."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfpretune.backbones.sizes import load_backbone
+from tfpretune.config import OptimizerConfig
+from tfpretune.data.batches import StepIndexed, Transform
+from tfpretune.data.examples import Examples
+from tfpretune.evaluation.gain import Gain, gain_over_scratch
+from tfpretune.evaluation.predict import predict_probabilities
+from tfpretune.evaluation.tables import Cell
+from tfpretune.finetune import start_head_from_probe
+from tfpretune.objectives import Supervised
+from tfpretune.training import resolve_precision
+from tfpretune.training.trials import train_briefly
+
+COLUMNS = ("", "labels a class", "mean", "sd")
+PRETRAINED, SCRATCH = "pre-trained", "from scratch"
+TEST_BATCH_SIZE = 128
+
+Baseline = Callable[[Examples, Examples], np.ndarray]
+"""(labelled examples, test examples) -> probabilities `(rows, num_classes)` of the test examples."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Side:
+    """One way to train the network.
+
+    Attributes:
+        name: of its row in the table.
+        pretrained: start from the preset's weights; otherwise only from its architecture.
+        steps: optimizer steps.
+        optimizer: the update rule.
+        probe_head: start the head from a logistic regression on the frozen features.
+        head_dropout: rate before the last layer.
+        backbone_dropout: another rate than the preset's; None keeps that.
+    """
+
+    name: str
+    pretrained: bool
+    steps: int
+    optimizer: OptimizerConfig
+    probe_head: bool = False
+    head_dropout: float = 0.1
+    backbone_dropout: float | None = None
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Trials:
+    """What all sides of a comparison share: data, batches, network, number of draws.
+
+    Args:
+        preset: the pre-trained backbone.
+        train: the labelled examples that draws are taken from.
+        test: what every trained network is scored on.
+        make_batches: `(examples, batch_size, *, seed, transform) -> StepIndexed`, such as `image_batches`.
+        make_model: `(backbone, *, dropout) -> Supervised`, such as `classifier`.
+        batch_size: examples a step.
+        seeds: draws of labels, each with start weights of its own.
+        transform: augmentation of the training batches.
+        most_steps: upper bound of all sides' steps, for rehearsals; 0: none.
+    """
+
+    preset: str
+    train: Examples
+    test: Examples
+    make_batches: Callable[..., StepIndexed]
+    make_model: Callable[..., Supervised]
+    batch_size: int
+    seeds: int
+    transform: Transform | None = None
+    most_steps: int = 0
+
+    def draws(self, labels: int) -> list[Examples]:
+        """Draws so many labels a class, once for each seed; the same for every side."""
+        return [self.train.few_labels(labels, seed) for seed in range(self.seeds)]
+
+    def fine_tune(self, side: Side, few: Examples, seed: int) -> Supervised:
+        """Returns the network that one side makes of one draw."""
+        keras.utils.set_random_seed(seed)
+        policy, fresh = resolve_precision("auto"), not side.pretrained
+        backbone = load_backbone(self.preset, dtype=policy, random_weights=fresh, dropout=side.backbone_dropout)
+        model = self.make_model(backbone, dropout=side.head_dropout)
+        if side.probe_head:
+            start_head_from_probe(model, self.make_batches(few, self.batch_size).in_order())
+        batches = self.make_batches(few, self.batch_size, seed=seed, transform=self.transform)
+        steps = min(side.steps, self.most_steps) if self.most_steps else side.steps
+        train_briefly(model, batches, side.optimizer, steps=steps)
+        return model
+
+    def test_batches(self) -> tf.data.Dataset:
+        """Returns the test examples in order."""
+        return self.make_batches(self.test, TEST_BATCH_SIZE).in_order()
+
+    def score(self, model: Supervised) -> float:
+        """Returns the accuracy on the test set."""
+        return accuracy(predict_probabilities(model, self.test_batches()), self.test)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Comparison:
+    """What `compare` found.
+
+    Attributes:
+        labels: labels a class.
+        scores: name of the side or baseline -> accuracy of each draw.
+        model: the last network of the last side.
+    """
+
+    labels: int
+    scores: dict[str, list[float]]
+    model: Supervised
+
+    def rows(self) -> list[list[Cell]]:
+        """Rows of a table with `COLUMNS`: name, labels a class, mean, sample standard deviation."""
+        return [
+            [name, self.labels, float(np.mean(scores)), float(np.std(scores, ddof=1))]
+            for name, scores in self.scores.items()
+        ]
+
+    def gain(self) -> Gain:
+        """Compares the side `PRETRAINED` with the side `SCRATCH`."""
+        return gain_over_scratch(self.scores[PRETRAINED], self.scores[SCRATCH])
+
+
+def compare(
+    trials: Trials, sides: Sequence[Side], *, labels: int, baselines: Mapping[str, Baseline] | None = None
+) -> Comparison:
+    """Fine-tunes every side on every draw, fits the baselines on the same draws, and prints each side's scores.
+
+    Args:
+        trials: what all sides share.
+        sides: at least one; the network of the last one is kept.
+        labels: labels a class.
+        baselines: name -> a model that is fitted on a draw.
+    """
+    if not sides:
+        raise ValueError("compare: expected at least one side, received none")
+    draws = trials.draws(labels)
+    scores = {
+        name: [accuracy(predict(few, trials.test), trials.test) for few in draws]
+        for name, predict in (baselines or {}).items()
+    }
+    for side in sides:
+        scores[side.name] = []
+        for seed, few in enumerate(draws):
+            model = trials.fine_tune(side, few, seed)
+            score = trials.score(model)
+            scores[side.name].append(score)
+            print(f"{trials.train.name}, {labels} labels a class, {side.name}, seed {seed}: {score:.3f}", flush=True)
+    return Comparison(labels, scores, model)
+
+
+def accuracy(probabilities: np.ndarray, examples: Examples) -> float:
+    """Returns the share of the examples whose most probable class is right."""
+    return float((probabilities.argmax(axis=1) == examples.known_labels).mean())

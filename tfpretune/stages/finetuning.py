@@ -1,0 +1,84 @@
+"""Fine-tuning: the fit of a classifier with its TensorBoard pages, and what is reported of it."""
+
+import dataclasses
+from typing import Any
+
+import tensorflow as tf
+
+from tfpretune.data.batches import StepIndexed
+from tfpretune.data.examples import Examples
+from tfpretune.data.parts import LabelledParts
+from tfpretune.evaluation.classifier_report import ClassifierReport, report_classifier
+from tfpretune.finetune_config import FinetuneConfig
+from tfpretune.objectives import Supervised
+from tfpretune.training import FitResult, fit
+from tfpretune.training.pages import ConfusionPage
+from tfpretune.training.pages_run import EmbeddingsPage, write_hparams
+
+
+def fit_classifier(
+    model: Supervised, batches: StepIndexed, run: FinetuneConfig, *, validation: tf.data.Dataset, examples: Examples
+) -> FitResult:
+    """Fits a classifier and ends with the weights that were best on the validation set.
+
+    TensorBoard shows which classes it takes for each other and, at the end, the features of the validation set.
+
+    Args:
+        model: from `tfpretune.finetune.classifier`.
+        batches: the training batches.
+        run: the settings.
+        validation: the validation batches, in order.
+        examples: the validation examples, in the same order.
+    """
+    logs = f"{run.out_dir}/logs"
+    names = [examples.class_names[label] for label in examples.known_labels]
+    pages = [
+        ConfusionPage(validation, examples.class_names, log_dir=logs),
+        EmbeddingsPage(validation, {"label": names, "where": examples.where}, log_dir=logs),
+    ]
+    return fit(
+        model,
+        batches,
+        run,
+        validation=validation,
+        callbacks=pages,
+        monitor="val_accuracy",
+        mode="max",
+        patience=run.patience,
+        restore_best=True,
+    )
+
+
+def report_on_test(
+    model: Supervised,
+    run: FinetuneConfig,
+    result: FitResult,
+    *,
+    parts: LabelledParts,
+    batches: tf.data.Dataset,
+    inputs: Any = None,
+) -> ClassifierReport:
+    """Writes the report on the test set, and the settings with its figures for TensorBoard's HParams page.
+
+    Args:
+        model: the fitted classifier.
+        run: the settings.
+        result: what `fit_classifier` returned.
+        parts: the data of the run.
+        batches: the test batches, in order.
+        inputs: what the page shows of the test examples; their own inputs when None.
+    """
+    settings = dataclasses.asdict(run)
+    report = report_classifier(
+        model,
+        parts.test,
+        batches=batches,
+        out_dir=run.out_dir,
+        title=f"{run.source}: test set",
+        inputs=inputs,
+        curves={"loss": {"training": result.curves["loss"], "validation": result.curves["val_loss"]}},
+        settings=settings | {"training examples": len(parts.train)},
+    )
+    figures = {f"test_{name}": report.metrics[name] for name in ("accuracy", "f1_macro")}
+    write_hparams(f"{run.out_dir}/logs", settings, figures, step=result.steps)
+    return report

@@ -1,11 +1,12 @@
 import math
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from tests import checks
-from tfpretune.backbones import SmallCNN, TextEncoder
+from tfpretune.backbones import SmallCNN, TextEncoder, islands
 from tfpretune.objectives import MaskedLM
 
 
@@ -71,6 +72,30 @@ def test_proofs(tmp_path):
     model = make_model()
     checks.check_round_trip(model, make_batch(), tmp_path)
     checks.check_export(model, make_batch(), tmp_path)
+
+
+@pytest.mark.parametrize("accumulate_steps", [1, 2])
+def test_islands_learn_what_plain_operations_do(monkeypatch, accumulate_steps):
+    """Shown figures and every weight after three steps."""
+    outcomes = []
+    for pay in (islands.pay, lambda training: False):
+        monkeypatch.setattr(islands, "pay", pay)
+        keras.utils.set_random_seed(3)
+        model = make_model()
+        model.compile(keras.optimizers.SGD(1.0), accumulate_steps=accumulate_steps)
+        data = tf.data.Dataset.from_tensor_slices(make_batch()).batch(4).repeat(3)
+        shown = model.fit(data, verbose=0, shuffle=False).history
+        outcomes.append(([shown["loss"][0], shown["masked_accuracy"][0]], model.get_weights()))
+    np.testing.assert_allclose(*(shown for shown, _ in outcomes), rtol=1e-5)
+    for one, other in zip(*(weights for _, weights in outcomes), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+
+
+def test_export_of_a_trained_model_holds_nothing_compiled(tmp_path):
+    model = make_model()
+    checks.check_learns(model, make_batch())
+    checks.check_export(model, make_batch(), tmp_path)
+    assert b"_XlaMustCompile" not in (tmp_path / "export" / "saved_model.pb").read_bytes()
 
 
 def test_replicas():

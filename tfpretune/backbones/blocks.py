@@ -5,6 +5,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfpretune.backbones import islands
+
 
 @keras.saving.register_keras_serializable("tfpretune")
 class EncoderBlock(keras.layers.Layer):
@@ -75,28 +77,45 @@ class EncoderBlock(keras.layers.Layer):
 
     def call(self, inputs: tf.Tensor, padding_mask: tf.Tensor | None = None, training: bool | None = None) -> tf.Tensor:
         """Maps `(batch, length, hidden_dim)` to the same shape; `padding_mask` is 1 for real tokens `(batch, length)`."""
-        batch, length = tf.unstack(tf.shape(inputs))[:2]
         x = tf.reshape(inputs, (-1, self.hidden_dim))
-        heads = [
-            tf.transpose(
-                tf.reshape(part, (batch, length, self.num_heads, self.hidden_dim // self.num_heads)), (0, 2, 1, 3)
-            )
-            for part in tf.split(self.query_key_value(self.attention_norm(x)), 3, axis=-1)
-        ]
-        query, key, value = heads  # (batch, heads, length, hidden_dim / heads)
-        if self.rotary:
-            query, key = turn(query), turn(key)
-        scores = tf.matmul(query * (self.hidden_dim // self.num_heads) ** -0.5, key, transpose_b=True)
-        scores = tf.cast(scores, tf.float32)  # (batch, heads, length, length)
+        if islands.pay(training):
+            return tf.reshape(self._train(x, tf.shape(inputs), padding_mask), tf.shape(inputs))
+        query, key, value = self._heads(self.attention_norm(x), tf.shape(inputs))
+        scores = tf.cast(tf.matmul(query, key, transpose_b=True), tf.float32)  # (batch, heads, length, length)
         if padding_mask is not None:
             scores += tf.cast(1 - tf.cast(padding_mask, tf.int32), tf.float32)[:, tf.newaxis, tf.newaxis, :] * -1e9
         weights = tf.cast(tf.nn.softmax(scores), value.dtype)
         weights = self.attention_dropout(weights, training=training)
-        mixed = tf.reshape(tf.transpose(tf.matmul(weights, value), (0, 2, 1, 3)), (-1, self.hidden_dim))
-        x += self.residual_dropout(self.attention_output(mixed), training=training)
+        x += self.residual_dropout(self.attention_output(join(tf.matmul(weights, value))), training=training)
         branch = self.output_dense(self.intermediate(self.feedforward_norm(x)))
         x += self.residual_dropout(branch, training=training)
         return tf.reshape(x, tf.shape(inputs))
+
+    def _heads(self, x: tf.Tensor, shape: tf.Tensor) -> list[tf.Tensor]:
+        """Returns query (scaled), key and value `(batch, heads, length, hidden_dim / heads)`."""
+        features = self.hidden_dim // self.num_heads
+        heads = [
+            tf.transpose(tf.reshape(part, (shape[0], shape[1], self.num_heads, features)), (0, 2, 1, 3))
+            for part in tf.split(self.query_key_value(x), 3, axis=-1)
+        ]
+        if self.rotary:
+            heads[:2] = turn(heads[0]), turn(heads[1])
+        return [heads[0] * features**-0.5, *heads[1:]]
+
+    def _train(self, x: tf.Tensor, shape: tf.Tensor, padding_mask: tf.Tensor | None) -> tf.Tensor:
+        """The same in training on a CPU, on `(batch * length, hidden_dim)`: Dense and LayerNormalization lend their weights."""
+        mask = tf.ones(shape[:2], tf.int32) if padding_mask is None else tf.cast(padding_mask, tf.int32)
+        one, two = self.attention_norm, self.feedforward_norm
+        query, key, value = self._heads(islands.norm(x, one.gamma, one.beta, epsilon=one.epsilon), shape)
+        scores = tf.matmul(query, key, transpose_b=True)
+        seed, rate = islands.draw(self.attention_dropout), self.attention_dropout.rate
+        weights = islands.attend(scores, mask, seed, rate=rate)
+        branch = tf.matmul(join(tf.matmul(weights, value)), self.attention_output.kernel)
+        bias, seed, rate = self.attention_output.bias, islands.draw(self.residual_dropout), self.residual_dropout.rate
+        x, normed = islands.add_norm(x, branch, bias, seed, two.gamma, two.beta, rate=rate, epsilon=two.epsilon)
+        hidden = islands.gelu(tf.matmul(normed, self.intermediate.kernel), self.intermediate.bias)
+        branch = tf.matmul(hidden, self.output_dense.kernel)
+        return islands.add(x, branch, self.output_dense.bias, islands.draw(self.residual_dropout), rate=rate)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Same as the input's."""
@@ -121,6 +140,11 @@ def turn(x: tf.Tensor) -> tf.Tensor:
     cosine, sine = tf.cast(tf.cos(angles), x.dtype), tf.cast(tf.sin(angles), x.dtype)
     first, second = tf.split(x, 2, axis=-1)
     return tf.concat([first * cosine - second * sine, first * sine + second * cosine], axis=-1)
+
+
+def join(x: tf.Tensor) -> tf.Tensor:
+    """Puts heads `(batch, heads, length, features)` side by side: `(batch * length, heads * features)`."""
+    return tf.reshape(tf.transpose(x, (0, 2, 1, 3)), (-1, x.shape[1] * x.shape[3]))
 
 
 @keras.saving.register_keras_serializable("tfpretune")

@@ -7,158 +7,82 @@ Then: python recipes/export.py --run-dir runs/finetune_text
 """
 
 import dataclasses
-import json
 
 import keras
 
 from tfpretune import config
 from tfpretune.backbones.sizes import load_backbone, load_tokenizer
-from tfpretune.config import OptimizerConfig, RunConfig, UsageError
+from tfpretune.config import OptimizerConfig, UsageError
 from tfpretune.data.columns import text_batches
-from tfpretune.data.sources import open_source
-from tfpretune.evaluation.predict import predict_probabilities
-from tfpretune.evaluation.report import write_report
+from tfpretune.data.parts import labelled_parts
 from tfpretune.finetune import balanced_class_weights, classifier, format_table, freeze, start_head_from_probe
-from tfpretune.training import FitResult, fit, make_strategy, resolve_precision
+from tfpretune.finetune_config import FinetuneConfig
+from tfpretune.stages.finetuning import fit_classifier, report_on_test
+from tfpretune.training import FitResult, make_strategy, resolve_precision
 from tfpretune.training.dry_run import describe
-from tfpretune.training.pages import ConfusionPage
-from tfpretune.training.pages_run import EmbeddingsPage, write_hparams
 from tfpretune.training.presets import save_preset
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(RunConfig):
+class Config(FinetuneConfig):
     """Settings."""
 
     source: str = "demo:bbc"
     """Texts with labels: demo:NAME, tfds:NAME, csv:FILES, jsonl:FILES, text:FOLDER/."""
     out_dir: str = "runs/finetune_text"
-    """Folder of the run: settings, checkpoints, logs, preset, report."""
     preset: str = "runs/pretrain_text/preset"
-    """The pre-trained backbone and its tokenizer: a folder, or a KerasHub name."""
-    from_scratch: bool = False
-    """Take only the preset's architecture and tokenizer, with random weights: the side to compare with."""
     steps: int = 120
-    """Optimizer steps; 0 to give --epochs."""
     batch_size: int = 16
-    """Examples a step, over all replicas."""
     save_every_steps: int = 20
-    """Steps between two checkpoints; the validation set is evaluated as often."""
-    labels_per_class: int = 0
-    """Use only so many labelled examples of each class; 0 uses all."""
     sequence_length: int = 512
     """Tokens of a text that are read."""
     window_length: int = 128
     """Read them in windows of this length and average; 0 reads them at once."""
-    frozen: str = "none"
-    """none, all (only the head learns), the number of bottom layers that stay, or a pattern on layer names."""
-    probe_head: bool = True
-    """Start the head from a logistic regression on the frozen features (LP-FT); matters most with few labels."""
-    dropout: float = 0.1
-    """Rate of dropout before the classifier's last layer."""
-    label_smoothing: float = 0.0
-    """Share of each target that is spread over all classes."""
-    balance_classes: bool = False
-    """Weigh examples so that all classes count the same."""
-    patience: int = 0
-    """Stop after so many evaluations without a better validation accuracy; 0 never stops early."""
     optimizer: OptimizerConfig = OptimizerConfig(learning_rate=3e-4, warmup=0.1, multipliers=(("logits", 3.0),))
+
+    def __post_init__(self) -> None:
+        """Refuses values that cannot work."""
+        super().__post_init__()
+        length, window = self.sequence_length, self.window_length
+        if window and length % window:
+            raise UsageError(f"--sequence-length {length} is no multiple of --window-length {window}")
 
 
 def main(run: Config) -> FitResult | None:
-    """Data, model, freezing, fit, report, save."""
-    config.require_shares(run, "dropout", "label_smoothing")
-    if run.window_length and run.sequence_length % run.window_length:
-        raise UsageError(
-            f"--sequence-length {run.sequence_length} is no multiple of --window-length {run.window_length}"
-        )
+    """Data, model, fit, report, save."""
     strategy = make_strategy(run.devices.replicas)
-    examples = open_source(run.source).without_duplicates()
-    if len(examples.class_names) < 2:
-        raise UsageError(
-            f"--source {run.source} has {len(examples.class_names)} classes: labels of at least 2 are needed"
-        )
-    parts = {name: examples.split(name) for name in ("train", "validation", "test")}
-    if run.labels_per_class:
-        parts["train"] = parts["train"].few_labels(run.labels_per_class, run.seed)
-    if run.fast:
-        parts = {name: part.sample(64, seed=run.seed) for name, part in parts.items()}
+    parts = labelled_parts(run.source, labels_per_class=run.labels_per_class, most=64 if run.fast else 0, seed=run.seed)
+    num_classes, labels = len(parts.class_names), parts.train.known_labels
     tokenizer = load_tokenizer(run.preset)
     settings = {"tokenizer": tokenizer, "sequence_length": run.sequence_length, "seed": run.seed}
-    batches = {name: text_batches(part, run.batch_size, **settings) for name, part in parts.items()}
+    batches = text_batches(parts.train, run.batch_size, **settings)
+    validation = text_batches(parts.validation, run.batch_size, **settings).in_order()
+    test = text_batches(parts.test, run.batch_size, **settings).in_order()
     keras.utils.set_random_seed(run.seed)
 
     with strategy.scope():
         backbone = load_backbone(run.preset, dtype=resolve_precision(run.precision), random_weights=run.from_scratch)
         model = classifier(
             backbone,
-            len(examples.class_names),
+            num_classes,
             window_length=run.window_length,
             dropout=run.dropout,
             label_smoothing=run.label_smoothing,
-            class_weights=balanced_class_weights(parts["train"].known_labels, len(examples.class_names))
-            if run.balance_classes
-            else None,
+            class_weights=balanced_class_weights(labels, num_classes) if run.balance_classes else None,
         )
     table = freeze(model, run.frozen)
     if run.dry_run:
-        describe(model, batches["train"], run)
+        describe(model, batches, run)
         return None
     print(format_table(table))
     if run.probe_head and not run.from_scratch:
-        start_head_from_probe(model, batches["train"].in_order())
+        start_head_from_probe(model, batches.in_order())
 
-    logs, validation = f"{run.out_dir}/logs", batches["validation"].in_order()
-    names = [examples.class_names[label] for label in parts["validation"].known_labels]
-    pages = [
-        ConfusionPage(validation, examples.class_names, log_dir=logs),
-        EmbeddingsPage(validation, {"label": names, "where": parts["validation"].where}, log_dir=logs),
-    ]
-    result = fit(
-        model,
-        batches["train"],
-        run,
-        validation=validation,
-        callbacks=pages,
-        monitor="val_accuracy",
-        mode="max",
-        patience=run.patience,
-        restore_best=True,
-    )
-
-    test = parts["test"]
-    report = write_report(
-        run.out_dir,
-        title=f"{run.source}: test set",
-        kind="text",
-        labels=test.known_labels,
-        probabilities=predict_probabilities(model, batches["test"].in_order()),
-        class_names=examples.class_names,
-        inputs=test.inputs,
-        where=test.where,
-        curves={"loss": {"training": result.curves["loss"], "validation": result.curves["val_loss"]}},
-        settings=dataclasses.asdict(run) | {"licence": examples.licence, "training examples": len(parts["train"])},
-    )
-    metrics = json.loads(report.with_name("metrics.json").read_text("utf-8"))
-    write_hparams(
-        logs,
-        dataclasses.asdict(run),
-        {"test_accuracy": metrics["accuracy"], "test_f1_macro": metrics["f1_macro"]},
-        step=result.steps,
-    )
-    task = {
-        "kind": "text",
-        "class_names": examples.class_names,
-        "sequence_length": run.sequence_length,
-        "window_length": run.window_length,
-        "source": run.source,
-        "licence": examples.licence,
-        "metrics": metrics,
-    }
+    result = fit_classifier(model, batches, run, validation=validation, examples=parts.validation)
+    report = report_on_test(model, run, result, parts=parts, batches=test)
+    task = report.task | {"sequence_length": run.sequence_length, "window_length": run.window_length}
     save_preset(f"{run.out_dir}/preset", model, tokenizer=tokenizer, task=task)
-    print(
-        f"test accuracy {metrics['accuracy']:.3f}, macro F1 {metrics['f1_macro']:.3f} on {len(test)} texts\nreport: {report}"
-    )
+    print(f"test {report.summary}\nreport: {report.page}")
     return result
 
 

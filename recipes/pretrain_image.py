@@ -12,21 +12,18 @@ import functools
 from typing import Literal
 
 import keras
-import tensorflow as tf
 
 from tfpretune import config
 from tfpretune.backbones.sizes import load_backbone, make_image_backbone
 from tfpretune.config import OptimizerConfig, RunConfig, UsageError
 from tfpretune.data.columns import image_batches
-from tfpretune.data.images import augment
-from tfpretune.data.masking import corrupt_images, mask_patches
 from tfpretune.data.sources import open_source
-from tfpretune.evaluation.pictures import Pictures
-from tfpretune.evaluation.report import write_pretraining_report
+from tfpretune.data.transforms import denoising, hidden_patches, jitter
 from tfpretune.objectives import Autoencoder, DenoisingAutoencoder, MaskedAutoencoder
+from tfpretune.stages.pretraining import report_reconstructions
 from tfpretune.training import FitResult, fit, make_strategy, resolve_precision
 from tfpretune.training.dry_run import describe
-from tfpretune.training.pages import ReconstructionPage, reconstruction_grid
+from tfpretune.training.pages import ReconstructionPage
 from tfpretune.training.presets import save_preset
 
 
@@ -37,9 +34,7 @@ class Config(RunConfig):
     source: str = "demo:mnist5k"
     """Images, labels are not used: demo:NAME, tfds:NAME, images:FOLDER."""
     out_dir: str = "runs/pretrain_image"
-    """Folder of the run: settings, checkpoints, logs, preset, report."""
     steps: int = 2000
-    """Optimizer steps; 0 to give --epochs."""
     objective: Literal["autoencoder", "denoising", "mae"] = "denoising"
     """What to restore: the image, the clean image, or hidden patches."""
     backbone: str = "cnn-small"
@@ -60,17 +55,21 @@ class Config(RunConfig):
     """denoising: largest zoom of the input, as a share of the size."""
     optimizer: OptimizerConfig = OptimizerConfig(learning_rate=3e-3, weight_decay=0.05)
 
+    def __post_init__(self) -> None:
+        """Refuses values that cannot work."""
+        super().__post_init__()
+        config.require_shares(self, "mask_rate", "scale")
+        if (self.objective == "mae") != self.backbone.startswith("vit"):
+            sides = f"--objective {self.objective} with --backbone {self.backbone}"
+            raise UsageError(f"{sides}: mae needs a vit, the others a cnn")
+
 
 def main(run: Config) -> FitResult | None:
-    """Data, model, fit, save."""
-    config.require_shares(run, "mask_rate", "scale")
-    if (run.objective == "mae") != run.backbone.startswith("vit"):
-        raise UsageError(
-            f"--objective {run.objective} with --backbone {run.backbone}: mae needs a vit, the others a cnn"
-        )
+    """Data, model, fit, save, report."""
     strategy = make_strategy(run.devices.replicas)
     examples = open_source(run.source)
     examples = examples.sample(300, seed=run.seed) if run.fast else examples
+    train, validation = examples.split("train"), examples.split("validation")
     keras.utils.set_random_seed(run.seed)
 
     with strategy.scope():
@@ -78,55 +77,30 @@ def main(run: Config) -> FitResult | None:
         if run.preset:
             backbone = load_backbone(run.preset, dtype=dtype)
         else:
-            backbone = make_image_backbone(
-                run.backbone, image_shape=run.image_shape, patch_size=run.patch_size, dtype=dtype
-            )
+            shape, size = run.image_shape, run.patch_size
+            backbone = make_image_backbone(run.backbone, image_shape=shape, patch_size=size, dtype=dtype)
         objectives = {"autoencoder": Autoencoder, "denoising": DenoisingAutoencoder, "mae": MaskedAutoencoder}
         model = objectives[run.objective](backbone)
 
-    def transform(batch: dict[str, tf.Tensor], seed: tf.Tensor) -> dict[str, tf.Tensor]:
-        images = batch["images"]
-        if run.objective == "mae":
-            return batch | mask_patches(
-                tf.shape(images)[0], seed, num_patches=backbone.num_patches, mask_rate=run.mask_rate
-            )
-        if run.objective == "denoising":
-            noisy = augment(images, seed, shift=run.shift, rotate_degrees=run.rotate_degrees, scale=run.scale)
-            noisy = corrupt_images(
-                noisy, seed, noise_stddev=run.noise_stddev, mask_rate=run.mask_rate, patch_size=run.patch_size
-            )
-            return batch | {"images": noisy, "targets": images}
-        return batch
-
-    make_batches = functools.partial(
-        image_batches, image_shape=backbone.image_shape, seed=run.seed, transform=transform
-    )
-    batches = make_batches(examples.split("train"), run.batch_size)
-    validation = make_batches(examples.split("validation"), run.batch_size)
+    hide = None
+    if run.objective == "mae":
+        hide = hidden_patches(backbone.num_patches, run.mask_rate)
+    if run.objective == "denoising":
+        move = jitter(shift=run.shift, rotate_degrees=run.rotate_degrees, scale=run.scale)
+        hide = denoising(run.noise_stddev, run.mask_rate, patch_size=run.patch_size, move=move)
+    make_batches = functools.partial(image_batches, image_shape=backbone.image_shape, seed=run.seed, transform=hide)
+    batches, held_out = make_batches(train, run.batch_size), make_batches(validation, run.batch_size).in_order()
     if run.dry_run:
         describe(model, batches, run)
         return None
 
-    sample = next(iter(make_batches(examples.split("validation").sample(8, seed=run.seed), 8).in_order()))
+    sample = next(iter(make_batches(validation.sample(8, seed=run.seed), 8).in_order()))
     pages = [ReconstructionPage(sample, f"{run.out_dir}/logs")]
-    result = fit(model, batches, run, validation=validation.in_order(), callbacks=pages)
-
-    figures = model.evaluate(validation.in_order(), verbose=0, return_dict=True)
+    result = fit(model, batches, run, validation=held_out, callbacks=pages)
     save_preset(f"{run.out_dir}/preset", model)
-    seen, output = model.reconstruct(sample)
-    rows = {"input": sample.get("targets", sample["images"]), "seen": seen, "restored": tf.cast(output, tf.float32)}
-    pictures = Pictures("Validation images", {name: images.numpy() for name, images in rows.items()})
-    curves = {"loss": {"training": result.curves["loss"], "validation": result.curves["val_loss"]}}
-    report = write_pretraining_report(
-        run.out_dir,
-        title=f"Pre-training on {run.source}",
-        metrics=figures,
-        curves=curves,
-        pictures=[pictures],
-        settings=dataclasses.asdict(run),
-    )
-    grid = reconstruction_grid(*(rows[name].numpy() for name in ("input", "seen", "restored")))
-    keras.utils.save_img(report.with_name("reconstructions.png"), grid, scale=False)
+
+    figures = model.evaluate(held_out, verbose=0, return_dict=True)
+    report = report_reconstructions(model, sample, run, result, figures)
     print(f"validation: {', '.join(f'{name} {value:.4f}' for name, value in figures.items())}")
     print(f"preset: {run.out_dir}/preset\nreport: {report}")
     return result

@@ -12,36 +12,44 @@ import functools
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from tfpretune import config
-from tfpretune.backbones.sizes import load_backbone, load_tokenizer
+from tfpretune.backbones.sizes import load_tokenizer
 from tfpretune.config import OptimizerConfig, RunError, UsageError
-from tfpretune.data.batches import StepIndexed, Transform
 from tfpretune.data.columns import image_array, image_batches, text_batches
 from tfpretune.data.examples import Examples
-from tfpretune.data.images import augment
-from tfpretune.data.sources import open_source
+from tfpretune.data.parts import labelled_parts
+from tfpretune.data.transforms import jitter
 from tfpretune.evaluation.baselines import pixel_baseline, tfidf_baseline
-from tfpretune.evaluation.gain import gain_over_scratch
-from tfpretune.evaluation.predict import predict_probabilities
-from tfpretune.evaluation.report import write_report
 from tfpretune.evaluation.tables import Table
-from tfpretune.finetune import classifier, start_head_from_probe
-from tfpretune.objectives import Supervised
-from tfpretune.serving import export, verify
-from tfpretune.training import resolve_precision
-from tfpretune.training.presets import in_float32, save_preset
-from tfpretune.training.trials import train_briefly
+from tfpretune.finetune import classifier
+from tfpretune.serving import verify
+from tfpretune.stages.comparison import COLUMNS, PRETRAINED, SCRATCH, Side, Trials, compare
+from tfpretune.stages.delivery import deliver
 
 IMAGE_SHAPE = (28, 28, 1)
+IMAGE_RATE = OptimizerConfig(learning_rate=3e-3, weight_decay=0.05, warmup=0.1)
+IMAGE_SIDES = [Side(SCRATCH, False, 300, IMAGE_RATE), Side(PRETRAINED, True, 300, IMAGE_RATE, probe_head=True)]
 WINDOWS = {"sequence_length": 512, "window_length": 128}
+SCRATCH_10 = OptimizerConfig(learning_rate=1e-3, warmup=0.1, multipliers=(("logits", 5.0),))
+SCRATCH_50 = OptimizerConfig(learning_rate=2e-3, warmup=0.1)
+TUNED_10 = OptimizerConfig(learning_rate=1e-4, warmup=0.1, multipliers=(("logits", 3.0),))
+TUNED_50 = OptimizerConfig(learning_rate=3e-4, warmup=0.1, multipliers=(("logits", 3.0),))
+TEXT_SIDES = {  # labels a class -> sides, each with the best settings of those that were tried for it
+    10: [
+        Side(SCRATCH, False, 60, SCRATCH_10, head_dropout=0.3, backbone_dropout=0.1),
+        Side(PRETRAINED, True, 60, TUNED_10, probe_head=True),
+    ],
+    50: [Side(SCRATCH, False, 160, SCRATCH_50), Side(PRETRAINED, True, 160, TUNED_50, probe_head=True)],
+}
+NEXT = """Next:
+  .venv/bin/tfpretune board {out_dir}
+  .venv/bin/tfpretune run finetune_text --source csv:reviews.csv --preset {out_dir}/text/preset --out-dir runs/mine
+  .venv/bin/tfpretune predict {saved_models}/news 'The striker scored twice in the second half.'"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,19 +71,6 @@ class Config:
             raise UsageError(f"--seeds must be at least 2, received {self.seeds}")
 
 
-@dataclasses.dataclass(frozen=True)
-class Side:
-    """One row of the comparison."""
-
-    name: str
-    pretrained: bool
-    steps: int
-    optimizer: OptimizerConfig
-    probe_head: bool = False
-    head_dropout: float = 0.1
-    backbone_dropout: float | None = None
-
-
 def main(run: Config) -> list[Table]:
     """Images, then text; each from unlabelled data to a checked SavedModel."""
     tf.config.experimental.enable_op_determinism()
@@ -85,202 +80,95 @@ def main(run: Config) -> list[Table]:
     results = "\n".join(table.markdown() for table in tables)
     Path(run.out_dir, "results.md").write_text(results, "utf-8")
     minutes = (time.perf_counter() - started) / 60
-    print(
-        f"\n{results}\n{minutes:.1f} minutes. Reports: {run.out_dir}/*/report/index.html. Models: {run.saved_models}/*/\n"
-    )
-    print("Next:\n  .venv/bin/tfpretune board " + run.out_dir)
-    print(
-        "  .venv/bin/tfpretune run finetune_text --source csv:reviews.csv --preset "
-        + f"{run.out_dir}/text/preset --out-dir runs/mine"
-    )
-    print(f"  .venv/bin/tfpretune predict {run.saved_models}/news 'The striker scored twice in the second half.'")
+    places = f"Reports: {run.out_dir}/*/report/index.html. Models: {run.saved_models}/*/"
+    print(f"\n{results}\n{minutes:.1f} minutes. {places}\n")
+    print(NEXT.format(out_dir=run.out_dir, saved_models=run.saved_models))
     return tables
 
 
 def images(run: Config) -> Table:
     """Digits: denoising autoencoder, then 10 labels a class."""
-    out_dir, source = f"{run.out_dir}/images", "demo:mnist5k"
-    pretrain("pretrain_image", source, out_dir, run.fast)
-    examples = open_source(source).without_duplicates()
-    train, test = examples.split("train"), examples.split("test")
-    sides = [
-        Side("from scratch", False, 300, OptimizerConfig(learning_rate=3e-3, weight_decay=0.05, warmup=0.1)),
-        Side(
-            "pre-trained",
-            True,
-            300,
-            OptimizerConfig(learning_rate=3e-3, weight_decay=0.05, warmup=0.1),
-            probe_head=True,
-        ),
-    ]
-
-    def jitter(batch: dict[str, tf.Tensor], seed: tf.Tensor) -> dict[str, tf.Tensor]:
-        return batch | {"images": augment(batch["images"], seed, shift=2, rotate_degrees=15.0, scale=0.1)}
-
-    make_batches = functools.partial(image_batches, image_shape=IMAGE_SHAPE)
-    make_model = functools.partial(classifier, num_classes=10)
-    trials = functools.partial(compare, run, f"{out_dir}/preset", train, test, make_model=make_model)
-    pixels = functools.partial(image_array, image_shape=IMAGE_SHAPE)
-    rows, scores, model = trials(10, sides, make_batches, transform=jitter, batch_size=32)
-    baseline = [
-        accuracy(pixel_baseline(pixels(few), few.known_labels, pixels(test), num_classes=10), test)
-        for few in draws(train, 10, run.seeds)
-    ]
-    rows.insert(0, row("logistic regression on pixels", 10, baseline))
-    gain = gain_over_scratch(scores["pre-trained"], scores["from scratch"]).sentence
-    table = Table(
-        f"{source}: accuracy on {len(test)} test images", ("", "labels a class", "mean", "sd"), rows, note=gain
+    preset = pretrain("pretrain_image", "demo:mnist5k", f"{run.out_dir}/images", run.fast)
+    parts = labelled_parts("demo:mnist5k")
+    trials = Trials(
+        preset,
+        parts.train,
+        parts.test,
+        make_batches=functools.partial(image_batches, image_shape=IMAGE_SHAPE),
+        make_model=functools.partial(classifier, num_classes=10),
+        batch_size=32,
+        seeds=run.seeds,
+        transform=jitter(shift=2, rotate_degrees=15.0, scale=0.1),
+        most_steps=2 if run.fast else 0,
     )
-    finish(run, "digits", model, test, table, {"kind": "image", "image_shape": IMAGE_SHAPE}, make_batches)
+
+    def regression(few: Examples, test: Examples) -> np.ndarray:
+        pixels = [image_array(part, IMAGE_SHAPE) for part in (few, test)]
+        return pixel_baseline(pixels[0], few.known_labels, pixels[1], num_classes=10)
+
+    found = compare(trials, IMAGE_SIDES, labels=10, baselines={"logistic regression on pixels": regression})
+    title = f"demo:mnist5k: accuracy on {len(parts.test)} test images"
+    table = Table(title, COLUMNS, found.rows(), note=found.gain().sentence)
+    folder = deliver(
+        found.model,
+        parts.test,
+        batches=trials.test_batches(),
+        out_dir=f"{run.out_dir}/digits",
+        saved_models=run.saved_models,
+        name="digits",
+        reads={"image_shape": IMAGE_SHAPE},
+        tables=[table],
+    )
+    print(verify(folder), flush=True)
     return table
 
 
 def text(run: Config) -> Table:
     """News: masked language model, then 10 and 50 labels a class."""
-    out_dir, source = f"{run.out_dir}/text", "demo:bbc"
-    pretrain("pretrain_text", source, out_dir, run.fast)
-    examples = open_source(source).without_duplicates()
-    train, test = examples.split("train"), examples.split("test")
-    tokenizer = load_tokenizer(f"{out_dir}/preset")
-    make_batches = functools.partial(text_batches, tokenizer=tokenizer, sequence_length=WINDOWS["sequence_length"])
-    make_model = functools.partial(classifier, num_classes=5, window_length=WINDOWS["window_length"])
-    trials = functools.partial(compare, run, f"{out_dir}/preset", train, test, make_model=make_model)
-    rows: list[list] = []
-    notes: list[str] = []
-    for labels, steps in ((10, 60), (50, 160)):
-        scarce = labels == 10  # each side has the best settings of those that were tried for it
-        if scarce:
-            rate = OptimizerConfig(learning_rate=1e-3, warmup=0.1, multipliers=(("logits", 5.0),))
-            scratch = Side("from scratch", False, steps, rate, head_dropout=0.3, backbone_dropout=0.1)
-        else:
-            scratch = Side("from scratch", False, steps, OptimizerConfig(learning_rate=2e-3, warmup=0.1))
-        tuned = OptimizerConfig(learning_rate=1e-4 if scarce else 3e-4, warmup=0.1, multipliers=(("logits", 3.0),))
-        sides = [scratch, Side("pre-trained", True, steps, tuned, probe_head=True)]
-        found, scores, model = trials(labels, sides, make_batches, batch_size=16)
-        baseline = [
-            accuracy(tfidf_baseline(few.inputs, few.known_labels, test.inputs, num_classes=5, characters=False), test)
-            for few in draws(train, labels, run.seeds)
-        ]
-        rows += [row("TF-IDF + logistic regression", labels, baseline), *found]
-        notes.append(
-            f"{labels} labels a class: {gain_over_scratch(scores['pre-trained'], scores['from scratch']).sentence}"
-        )
-    table = Table(
-        f"{source}: accuracy on {len(test)} test texts",
-        ("", "labels a class", "mean", "sd"),
-        rows,
-        note="\n".join(notes),
+    preset = pretrain("pretrain_text", "demo:bbc", f"{run.out_dir}/text", run.fast)
+    parts, tokenizer, length = labelled_parts("demo:bbc"), load_tokenizer(preset), WINDOWS["sequence_length"]
+    trials = Trials(
+        preset,
+        parts.train,
+        parts.test,
+        make_batches=functools.partial(text_batches, tokenizer=tokenizer, sequence_length=length),
+        make_model=functools.partial(classifier, num_classes=5, window_length=WINDOWS["window_length"]),
+        batch_size=16,
+        seeds=run.seeds,
+        most_steps=2 if run.fast else 0,
     )
-    finish(run, "news", model, test, table, {"kind": "text", **WINDOWS}, make_batches, tokenizer=tokenizer)
+
+    def regression(few: Examples, test: Examples) -> np.ndarray:
+        return tfidf_baseline(few.inputs, few.known_labels, test.inputs, num_classes=5, characters=False)
+
+    baselines = {"TF-IDF + logistic regression": regression}
+    found = [compare(trials, sides, labels=labels, baselines=baselines) for labels, sides in TEXT_SIDES.items()]
+    title = f"demo:bbc: accuracy on {len(parts.test)} test texts"
+    notes = [f"{each.labels} labels a class: {each.gain().sentence}" for each in found]
+    table = Table(title, COLUMNS, [row for each in found for row in each.rows()], note="\n".join(notes))
+    folder = deliver(
+        found[-1].model,
+        parts.test,
+        batches=trials.test_batches(),
+        out_dir=f"{run.out_dir}/news",
+        saved_models=run.saved_models,
+        name="news",
+        reads=WINDOWS,
+        tokenizer=tokenizer,
+        tables=[table],
+    )
+    print(verify(folder), flush=True)
     return table
 
 
-def pretrain(recipe: str, source: str, out_dir: str, fast: bool) -> None:
-    """Runs a recipe as its user would."""
+def pretrain(recipe: str, source: str, out_dir: str, fast: bool) -> str:
+    """Runs a recipe as its user would; returns the preset that it leaves."""
     command = [str(Path(__file__).with_name(f"{recipe}.py")), "--source", source, "--out-dir", out_dir]
     command += ["--fast"] if fast else []
     print(f"$ python {' '.join(command)}", flush=True)
     if subprocess.run([sys.executable, *command], check=False).returncode:
         raise RunError(f"{recipe} failed: its message stands above")
-
-
-def compare(
-    run: Config,
-    preset: str,
-    train: Examples,
-    test: Examples,
-    labels: int,
-    sides: list[Side],
-    make_batches: Callable[..., StepIndexed],
-    *,
-    make_model: Callable[..., Supervised],
-    batch_size: int,
-    transform: Transform | None = None,
-) -> tuple[list[list], dict[str, list[float]], Supervised]:
-    """Fine-tunes every side on the same draws of labels; returns table rows, scores, and the last pre-trained model."""
-    rows: list[list] = []
-    scores: dict[str, list[float]] = {}
-    for side in sides:
-        scores[side.name] = []
-        for seed, few in enumerate(draws(train, labels, run.seeds)):
-            keras.utils.set_random_seed(seed)
-            policy, fresh = resolve_precision("auto"), not side.pretrained
-            backbone = load_backbone(preset, dtype=policy, random_weights=fresh, dropout=side.backbone_dropout)
-            model = make_model(backbone, dropout=side.head_dropout)
-            if side.probe_head:
-                start_head_from_probe(model, make_batches(few, batch_size).in_order())
-            batches = make_batches(few, batch_size, seed=seed, transform=transform)
-            train_briefly(model, batches, side.optimizer, steps=2 if run.fast else side.steps)
-            scores[side.name].append(accuracy(predict_probabilities(model, make_batches(test, 128).in_order()), test))
-            print(
-                f"{train.name}, {labels} labels a class, {side.name}, seed {seed}: {scores[side.name][-1]:.3f}",
-                flush=True,
-            )
-        rows.append(row(side.name, labels, scores[side.name]))
-    return rows, scores, model
-
-
-def finish(
-    run: Config,
-    name: str,
-    model: Supervised,
-    test: Examples,
-    table: Table,
-    task: dict,
-    make_batches: Callable[..., StepIndexed],
-    tokenizer: Any = None,
-) -> None:
-    """Report, preset, SavedModel, and the check of it in a process without Keras."""
-    model = in_float32(model)
-    out_dir = f"{run.out_dir}/{name}"
-    probabilities = predict_probabilities(model, make_batches(test, 128).in_order())
-    write_report(
-        out_dir,
-        title=f"{name}: {test.name}",
-        kind=task["kind"],
-        labels=test.labels,
-        probabilities=probabilities,
-        class_names=test.class_names,
-        inputs=test.inputs,
-        where=test.where,
-        tables=[table],
-        settings={"licence": test.licence},
-    )
-    about = task | {"class_names": list(test.class_names), "source": test.name, "licence": test.licence}
-    save_preset(
-        f"{out_dir}/preset",
-        model,
-        tokenizer=tokenizer,
-        task=about | {"metrics": {"accuracy": accuracy(probabilities, test)}},
-    )
-    shape = {"sequence_length": task["sequence_length"]} if tokenizer else {"image_shape": task["image_shape"]}
-    folder = export(
-        model,
-        run.saved_models,
-        name=name,
-        kind=task["kind"],
-        class_names=test.class_names,
-        tokenizer=tokenizer,
-        metadata=about,
-        examples=list(test.inputs[:3]),
-        **shape,
-    )
-    print(verify(folder), flush=True)
-
-
-def draws(train: Examples, labels: int, seeds: int) -> list[Examples]:
-    """The same draw of labels for every side."""
-    return [train.few_labels(labels, seed) for seed in range(seeds)]
-
-
-def accuracy(probabilities: np.ndarray, examples: Examples) -> float:
-    """Share of the examples whose most probable class is right."""
-    return float((probabilities.argmax(axis=1) == examples.labels).mean())
-
-
-def row(name: str, labels: int, scores: list[float]) -> list:
-    """A row of the table."""
-    return [name, labels, float(np.mean(scores)), float(np.std(scores, ddof=1))]
+    return f"{out_dir}/preset"
 
 
 if __name__ == "__main__":

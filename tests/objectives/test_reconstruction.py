@@ -4,10 +4,8 @@ import pytest
 import tensorflow as tf
 
 from tests import checks
-from tfpretune.backbones import SmallCNN, VisionTransformer
-from tfpretune.backbones.vit import Patches, join_patches
-from tfpretune.objectives import Autoencoder, DenoisingAutoencoder, MaskedAutoencoder
-from tfpretune.objectives.reconstruction import FillMaskTokens
+from tfpretune.backbones import SmallCNN
+from tfpretune.objectives import Autoencoder, DenoisingAutoencoder
 from tfpretune.training import make_strategy
 
 IMAGES = np.random.default_rng(0).random((3, 8, 8, 1)).astype("float32")  # 3: uneven on two replicas
@@ -15,18 +13,6 @@ IMAGES = np.random.default_rng(0).random((3, 8, 8, 1)).astype("float32")  # 3: u
 
 def make_cnn():
     return SmallCNN((8, 8, 1), (8, 8))
-
-
-def make_mae(normalize_patches=False):
-    vit = VisionTransformer((8, 8, 1), 4, num_layers=1, num_heads=2, hidden_dim=8, intermediate_dim=8)
-    return MaskedAutoencoder(vit, decoder_dim=8, decoder_heads=2, normalize_patches=normalize_patches)
-
-
-MAE_BATCH = {
-    "images": IMAGES,
-    "visible_positions": np.array([[0, 3], [1, 2], [2, 3]], "int32"),
-    "masked_positions": np.array([[1, 2], [0, 3], [0, 1]], "int32"),
-}
 
 
 def blank(model, layer, value):
@@ -66,66 +52,13 @@ def test_denoising_compares_with_the_clean_image():
         model.terms({"images": IMAGES}, training=True)
 
 
-def test_mae_loss_counts_hidden_patches_only():
-    """Patches are black but for the hidden ones, which are 0.5; the model says 0: 0.25 for each of the 6 hidden patches."""
-    model = make_mae()
-    blank(model, "patch_pixels", 0.0)
-    patches = np.zeros((3, 4, 16), "float32")
-    for row, hidden in enumerate(MAE_BATCH["masked_positions"]):
-        patches[row, hidden] = 0.5
-    batch = MAE_BATCH | {"images": np.array(join_patches(patches, (8, 8, 1), 4))}
-    term = model.terms(batch, training=True)["masked_mse"]
-    np.testing.assert_allclose(term.total, 6 * 0.25)
-    assert int(term.count) == 6
-
-
-def test_mae_normalized_targets_have_variance_one():
-    model = make_mae(normalize_patches=True)
-    blank(model, "patch_pixels", 0.0)
-    term = model.terms(MAE_BATCH, training=True)["masked_mse"]
-    np.testing.assert_allclose(term.total / 6, 1.0, atol=1e-3)
-
-
-def test_mae_sees_visible_patches_only():
-    model = make_mae()
-    other = IMAGES.copy()
-    patches = np.array(Patches(4)(other))
-    for row, hidden in enumerate(MAE_BATCH["masked_positions"]):
-        patches[row, hidden] = 0.0
-    changed = MAE_BATCH | {"images": np.array(join_patches(patches, (8, 8, 1), 4))}
-    np.testing.assert_allclose(model(model.pick_inputs(changed)), model(model.pick_inputs(MAE_BATCH)), atol=1e-6)
-
-
-def test_mask_tokens_go_to_their_places():
-    layer = FillMaskTokens()
-    tokens = tf.constant([[[1.0], [2.0]]])
-    layer.build((1, 2, 1), (1, 2), (1, 2))
-    layer.mask_token.assign([9.0])
-    filled = layer(tokens, tf.constant([[1, 3]]), tf.constant([[0, 2]]))
-    np.testing.assert_array_equal(filled[0, :, 0], [9, 1, 9, 2])
-
-
-def test_patches_and_back():
-    patches = Patches(4)(IMAGES)
-    np.testing.assert_array_equal(patches[0, 1], IMAGES[0, :4, 4:].reshape(16))
-    np.testing.assert_array_equal(join_patches(patches, (8, 8, 1), 4), IMAGES)
-
-
-def test_reconstruct_keeps_visible_patches():
-    seen, restored = make_mae().reconstruct(MAE_BATCH)
-    np.testing.assert_allclose(seen[0, :4, :4], IMAGES[0, :4, :4])
-    np.testing.assert_array_equal(seen[0, :4, 4:], np.zeros((4, 4, 1)))
-    np.testing.assert_allclose(restored[0, :4, :4], IMAGES[0, :4, :4])
-
-
 @pytest.mark.parametrize(
     ("make_model", "batch"),
     [
         (lambda: Autoencoder(make_cnn()), {"images": IMAGES}),
         (lambda: DenoisingAutoencoder(make_cnn()), {"images": IMAGES, "targets": IMAGES * 0.5}),
-        (make_mae, MAE_BATCH),
     ],
-    ids=["autoencoder", "denoising", "mae"],
+    ids=["autoencoder", "denoising"],
 )
 def test_proofs(make_model, batch, tmp_path):
     checks.check_learns(make_model(), batch)
@@ -146,8 +79,3 @@ def test_a_replica_without_rows_evaluates():
         data = tf.data.Dataset.from_tensor_slices({"images": IMAGES}).batch(2)
         figures.append(list(model.evaluate(data, verbose=0, return_dict=True).values()))
     np.testing.assert_allclose(*figures, rtol=1e-5)
-
-
-def test_backbones_that_do_not_fit_are_refused():
-    with pytest.raises(ValueError, match="patch_size must divide"):
-        VisionTransformer((9, 8, 1), 4, num_layers=1, num_heads=2, hidden_dim=8, intermediate_dim=8)

@@ -25,6 +25,7 @@ from tfpretune.backbones.sizes import load_tokenizer
 from tfpretune.config import RunConfig, UsageError
 from tfpretune.data.sources import open_source
 from tfpretune.data.tokens import encode_all
+from tfpretune.finetune_config import FinetuneConfig
 from tfpretune.training.presets import load_task
 
 FOLDER = Path(__file__).parents[2] / "recipes"
@@ -80,7 +81,7 @@ def test_form(name):
     assert list(inspect.signature(module.main).parameters) == ["run"]
     assert inspect.signature(module.main).parameters["run"].annotation is module.Config
     if name in TRAINING:
-        assert issubclass(module.Config, RunConfig)
+        assert issubclass(module.Config, FinetuneConfig if name.startswith("finetune") else RunConfig)
     assert any(field.name == "fast" for field in dataclasses.fields(module.Config))
 
 
@@ -124,7 +125,7 @@ def test_devices_are_made_before_tensorflow_starts(name, monkeypatch):
         raise UsageError(f"{replicas} replicas")
 
     monkeypatch.setattr(module, "make_strategy", stop)
-    monkeypatch.setattr(module, "open_source", None)
+    monkeypatch.setattr(module, "labelled_parts" if name.startswith("finetune") else "open_source", None)
     monkeypatch.setattr(module.keras.utils, "set_random_seed", None)
     with pytest.raises(UsageError, match="2 replicas"):
         module.main(module.Config(devices=config.DevicesConfig(replicas=2)))
@@ -296,6 +297,8 @@ def test_chinese_vocabulary_has_characters(tmp_path):
         ("finetune_text", {"source": "demo:people-daily"}, "demo:people-daily has 0 classes: labels of at least 2"),
         ("finetune_text", {"sequence_length": 100, "window_length": 64}, "--sequence-length 100 is no multiple of"),
         ("finetune_image", {"preset": "no/such"}, "--preset no/such: "),
+        ("finetune_image", {"scale": 1.0}, "--scale must be in [0, 1), received 1.0"),
+        ("finetune_image", {"patience": -1}, "--labels-per-class and --patience must not be negative"),
         ("finetune_image", {"source": "demo:digts"}, "did you mean 'digits'"),
         ("evaluate", {"run_dir": "no/such"}, "no/such/preset holds no fine-tuned model"),
         ("export", {"run_dir": "no/such"}, "no/such/preset holds no fine-tuned model"),
@@ -308,7 +311,7 @@ def test_mistakes_are_usage_errors(name, settings, message, tmp_path, monkeypatc
     assert list(tmp_path.iterdir()) == []
 
 
-def test_evaluation_needs_labels(image_chain, tmp_path):
-    run_dir = str(image_chain.folder / "finetune")
+def test_evaluation_needs_labels(text_chain, tmp_path):
+    run_dir = str(text_chain.folder / "finetune")
     with pytest.raises(UsageError, match="--source demo:people-daily has no labels: there is nothing to compare with"):
         run_recipe("evaluate", run_dir=run_dir, source="demo:people-daily", out_dir=str(tmp_path))

@@ -14,6 +14,9 @@ demo: .venv/demo.stamp  ## pre-train, fine-tune, compare with training from scra
 test: .venv/test.stamp check  ## check the code and run the tests
 	$(BIN)/python -m pytest -n 2
 
+test-long: .venv/test.stamp  ## the tests that the quick suite leaves out: many kills, every recipe
+	$(BIN)/python -m pytest -m slow
+
 check: .venv/test.stamp  ## ruff, format, mypy, import-linter
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -38,7 +41,7 @@ test-beam: .venv-beam/beam.stamp  ## prepare texts on Apache Beam, in an environ
 	@touch $@
 
 test-ray: .venv-ray/ray.stamp  ## train a recipe on a Ray cluster of this machine, in an environment of its own
-	.venv-ray/bin/python -m pytest -m ray tests/test_ray_workers.py
+	.venv-ray/bin/python -m pytest -m 'ray or not ray' tests/test_ray_workers.py
 
 benchmarks: .venv/test.stamp .venv-oracle  ## quality and speed
 	$(BIN)/python benchmarks/quality.py

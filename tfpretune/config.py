@@ -9,8 +9,9 @@ from typing import Any, Literal
 
 from tfpretune.config_file import Settings, read_config
 from tfpretune.errors import RunError, UsageError
+from tfpretune.ray_workers import run_on_ray
+from tfpretune.workers import WORKER_PREFIX, lost_worker_named, own_folder, this_task
 
-WORKER_PREFIX = ".worker-"
 Schedule = Literal["constant", "cosine", "linear", "exponential"]
 Optimizer = Literal["adamw", "adam", "sgd", "adagrad"]
 Precision = Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"]
@@ -57,6 +58,13 @@ class DevicesConfig:
 
     replicas: int = 0
     """Copies of the model that share each batch; 0 takes every GPU, or the one CPU. Without a GPU: logical CPUs."""
+    ray_workers: int = 0
+    """Processes on a Ray cluster that share each batch (needs the extra tfpretune[ray]); 0: this process alone."""
+
+    def __post_init__(self) -> None:
+        """Refuses values that cannot work."""
+        if self.ray_workers < 0:
+            raise UsageError(f"--devices.ray-workers must not be negative, received {self.ray_workers}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -167,10 +175,19 @@ def parse(config_class: type[Settings], args: list[str] | None = None, *, descri
 
 
 def run(config_class: type[Settings], main: typing.Callable[[Settings], Any], description: str | None) -> None:
-    """Runs a recipe from the command line: settings, `main`, and one clear line with the right exit code when it fails."""
+    """Runs a recipe from the command line: settings, `main`, and one clear line with the right exit code when it fails.
+
+    With --devices.ray-workers it hands the same command line to a Ray cluster, whose workers come back here with TF_CONFIG set.
+    """
     settings = parse(config_class, description=description)
     try:
-        main(settings)
+        if not isinstance(settings, RunConfig):
+            main(settings)
+        elif settings.devices.ray_workers and not settings.dry_run and this_task() is None:
+            run_on_ray(settings.devices.ray_workers, settings.out_dir, gpus_each=max(1, settings.devices.replicas))
+        else:
+            with lost_worker_named(), own_folder(settings) as settings:
+                main(settings)
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None

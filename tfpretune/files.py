@@ -13,8 +13,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tfpretune.config import RunError
+from tfpretune.disk_space import full_disk_named, require_room
 
 MANIFEST = "manifest.json"
+_TOKEN = secrets.token_hex(
+    4
+)  # tells this process from an older one with its number, as in a container that was restarted
 
 
 def write_atomic(path: Path | str, data: bytes | str) -> None:
@@ -30,7 +34,7 @@ def write_atomic(path: Path | str, data: bytes | str) -> None:
     path = Path(path)
     content = data.encode("utf-8") if isinstance(data, str) else data
     temporary = _temporary(path)
-    with _full_disk_named(path, needed=len(content)):
+    with full_disk_named(path, needed=len(content)):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with temporary.open("wb") as file:
@@ -45,7 +49,7 @@ def write_atomic(path: Path | str, data: bytes | str) -> None:
 
 
 @contextlib.contextmanager
-def atomic_folder(final: Path | str, *, replace: bool = False) -> Iterator[Path]:
+def atomic_folder(final: Path | str, *, replace: bool = False, needed: int | None = None) -> Iterator[Path]:
     """Gives an empty folder `.tmp-NAME-…` beside `final`; when the block ends well it becomes `final`, with a manifest.
 
     An error inside the block removes the temporary folder and leaves `final` as it was. What a killed process of this
@@ -53,7 +57,10 @@ def atomic_folder(final: Path | str, *, replace: bool = False) -> Iterator[Path]
 
     Args:
         final: the folder to create; its parent is created when missing.
-        replace: put the new folder in the place of an old one. Between the two renames there is a moment with neither.
+        replace: put the new folder in the place of an old one. Between the two renames there is a moment with neither; a
+            process that is killed there leaves both whole, and `remove_leftovers` puts one in its place.
+        needed: about so many bytes will be written. Where there is no room for them, nothing is begun: HDF5, which writes
+            Keras' weights, hides a full disk until the process ends, and then breaks down.
 
     Yields:
         The temporary folder.
@@ -65,10 +72,11 @@ def atomic_folder(final: Path | str, *, replace: bool = False) -> Iterator[Path]
     if final.exists() and not replace:
         raise RunError(f"{final} exists already: give another name or remove it first")
     temporary = _temporary(final)
-    _remove_leftovers(final)
-    with _full_disk_named(final):
+    remove_leftovers(final.parent, final.name, keep_whole=replace)
+    with full_disk_named(final, needed):
         temporary.mkdir(parents=True)
         try:
+            require_room(temporary, needed or 0)
             yield temporary
             _write_manifest(temporary)
             _move(temporary, final, replace)
@@ -99,20 +107,27 @@ def _read_manifest(folder: Path) -> dict[str, dict[str, object]]:
     path = folder / MANIFEST
     if not path.is_file():
         raise RunError(f"{path} is missing: {folder} was not written to the end, or not by tfpretune")
+    content = path.read_bytes()
     try:
-        files = json.loads(path.read_bytes())["files"]
+        files = json.loads(content)["files"]
     except (ValueError, KeyError, TypeError):
         files = None
     if not isinstance(files, dict):
         raise RunError(f'{path} is damaged: expected {{"files": {{name: {{"sha256", "bytes"}}}}}}')
+    if content != _manifest(files):  # white space counts, too: one byte that is not as it was written is damage
+        raise RunError(f"{path} is damaged: it is not as it was written")
     return files
+
+
+def _manifest(entries: dict[str, dict[str, object]]) -> bytes:
+    return (json.dumps({"files": entries}, indent=1, ensure_ascii=False) + "\n").encode("utf-8")
 
 
 def _write_manifest(folder: Path) -> None:
     """Writes the sums, then forces every file and folder to the disk, so that the rename can be the commit."""
     names = _names(folder)
     entries = {name: _entry(folder / name) for name in names}
-    (folder / MANIFEST).write_text(json.dumps({"files": entries}, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    (folder / MANIFEST).write_bytes(_manifest(entries))
     for name in [*names, MANIFEST]:
         _sync(folder / name)
     for parent, _, _ in os.walk(folder, topdown=False):
@@ -150,19 +165,49 @@ def _entry(path: Path) -> dict[str, object]:
         return {"sha256": hashlib.file_digest(file, "sha256").hexdigest(), "bytes": path.stat().st_size}
 
 
+def remove_leftovers(folder: Path | str, name: str | None = None, *, keep_whole: bool = True) -> None:
+    """Removes what killed processes of this machine left unfinished in a folder.
+
+    Args:
+        folder: where to look, not below it.
+        name: only what was to become this file or folder; None: anything.
+        keep_whole: what had been finished but for its name, and has nothing in its place, gets its name instead.
+    """
+    folder = Path(folder)
+    start = ".tmp-*-" if name is None else f".tmp-{glob.escape(name)}-"
+    for path in folder.glob(f"{start}{glob.escape(platform.node())}-*"):
+        if _writer_is_alive(path):
+            continue
+        final = folder / _final_name(path)
+        if keep_whole and not final.exists() and _is_whole(path):
+            path.rename(final)
+        elif path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
 def _temporary(path: Path) -> Path:
-    return path.parent / f"{_prefix(path)}{os.getpid()}-{secrets.token_hex(4)}"
+    return path.parent / f".tmp-{path.name}-{platform.node()}-{os.getpid()}-{_TOKEN}-{secrets.token_hex(4)}"
 
 
-def _prefix(path: Path) -> str:
-    return f".tmp-{path.name}-{platform.node()}-"
+def _final_name(path: Path) -> str:
+    return path.name.removeprefix(".tmp-").rpartition(f"-{platform.node()}-")[0]
 
 
-def _remove_leftovers(final: Path) -> None:
-    for folder in final.parent.glob(glob.escape(_prefix(final)) + "*"):
-        process = folder.name.removeprefix(_prefix(final)).partition("-")[0]
-        if process.isdecimal() and not _is_alive(int(process)):
-            shutil.rmtree(folder, ignore_errors=True)
+def _writer_is_alive(path: Path) -> bool:
+    process, _, rest = path.name.rpartition(f"-{platform.node()}-")[2].partition("-")
+    if process == str(os.getpid()):
+        return rest.startswith(_TOKEN)
+    return not process.isdecimal() or _is_alive(int(process))
+
+
+def _is_whole(folder: Path) -> bool:
+    try:
+        check_manifest(folder)
+    except RunError:
+        return False
+    return True
 
 
 def _is_alive(process: int) -> bool:
@@ -181,18 +226,3 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-@contextlib.contextmanager
-def _full_disk_named(path: Path, needed: int | None = None) -> Iterator[None]:
-    """Turns "No space left on device", from Python, HDF5 or TensorFlow, into a RunError with the path and the sizes."""
-    try:
-        yield
-    except Exception as error:
-        full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-        if isinstance(error, RunError) or not (full or "No space left on device" in str(error)):
-            raise
-        folder = next(parent for parent in path.absolute().parents if parent.exists())
-        free = f"{shutil.disk_usage(folder).free} bytes are free in {folder}"
-        size = "" if needed is None else f"needs {needed} bytes and "
-        raise RunError(f"{path}: the disk is full: {size}{free}") from error

@@ -40,7 +40,8 @@ def refuse_if_held(out_dir: Path) -> None:
 
 @contextlib.contextmanager
 def _locked(out_dir: Path) -> Iterator[None]:
-    lock = filelock.FileLock(out_dir / ".lock", timeout=0)
+    # Not 0: `refuse_if_held` of a run that is just being started holds it for a moment, too.
+    lock = filelock.FileLock(out_dir / ".lock", timeout=0.3)
     try:
         lock.acquire()
     except filelock.Timeout:

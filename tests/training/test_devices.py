@@ -29,6 +29,19 @@ def test_more_replicas_than_gpus_are_refused(monkeypatch):
         make_strategy(2)
 
 
+@pytest.mark.parametrize(
+    ("config", "replicas", "message"),
+    [
+        ('{"cluster": {"worker": ["localhost:1"]}, "task": {"type": "worker", "index": 0}}', 2, "takes all its 0 GPUs"),
+        ('{"cluster": {"worker": ["localhost:1"]}}', 0, "TF_CONFIG does not say which worker this is"),
+    ],
+)
+def test_one_of_several_workers(monkeypatch, config, replicas, message):
+    monkeypatch.setenv("TF_CONFIG", config)
+    with pytest.raises(UsageError, match=message):
+        make_strategy(replicas)
+
+
 @pytest.mark.parametrize(("has", "expected"), [(True, "mixed_bfloat16"), (False, "float32")])
 def test_precision_follows_the_processor(monkeypatch, has, expected):
     monkeypatch.setattr(devices, "_cpu_has_bfloat16", lambda: has)

@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 
 from tfpretune.config import RunError
+from tfpretune.training.log_writer import LogWriter
 
 
 def optimizer_step(model: keras.Model) -> int:
@@ -41,8 +42,7 @@ class ScalarLog(keras.callbacks.Callback):
         self.batch_size = batch_size
         self.every_steps = every_steps
         self.train, self.validation = (
-            tf.summary.create_noop_writer() if log_dir is None else tf.summary.create_file_writer(str(log_dir / name))
-            for name in ("train", "validation")
+            LogWriter(None if log_dir is None else log_dir / name) for name in ("train", "validation")
         )
         self.step = start_step
         self.curves = {
@@ -77,8 +77,8 @@ class ScalarLog(keras.callbacks.Callback):
         self.train.flush()
         self.validation.flush()
 
-    def _write(self, writer: tf.summary.SummaryWriter, prefix: str, values: dict[str, Any]) -> None:
-        with writer.as_default(step=self.step):
+    def _write(self, writer: LogWriter, prefix: str, values: dict[str, Any]) -> None:
+        with writer.at(self.step):
             for name, value in values.items():
                 tf.summary.scalar(name, float(value))
                 self.curves.setdefault(prefix + name, []).append((self.step, float(value)))

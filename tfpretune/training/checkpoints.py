@@ -114,7 +114,8 @@ class CheckpointFolder:
                 f"step {step}: {len(bad)} of {len(arrays)} variables hold values that are no numbers, the first is {bad[0]}: "
                 "not saved; lower --optimizer.learning-rate; the last checkpoint is unharmed"
             )
-        with atomic_folder(self.path(step), replace=True) as temporary:
+        needed = sum(array.nbytes for array in arrays.values())
+        with atomic_folder(self.path(step), replace=True, needed=needed) as temporary:
             safetensors.numpy.save_file(arrays, temporary / "state.safetensors")
             (temporary / "progress.json").write_text(json.dumps(progress | {"step": step}), "utf-8")
         for old in self.steps()[: -self.keep]:
@@ -130,7 +131,11 @@ class CheckpointFolder:
         """
         path = self.path(step)
         check_manifest(path)
-        arrays = safetensors.numpy.load_file(path / "state.safetensors")
+        file = path / "state.safetensors"
+        try:
+            arrays = safetensors.numpy.load_file(file)
+        except safetensors.SafetensorError as error:
+            raise RunError(f"{file} cannot be read: {error}") from error
         restore(run_variables(model), arrays).require_all(path)
         return self.progress(step)
 

@@ -1,8 +1,6 @@
 """Which devices a run uses, and which number format they are good at."""
 
 import functools
-import json
-import os
 from pathlib import Path
 
 import keras
@@ -10,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfpretune.config import UsageError
+from tfpretune.workers import this_task
 
 
 def make_strategy(replicas: int = 0) -> tf.distribute.Strategy:
@@ -21,7 +20,7 @@ def make_strategy(replicas: int = 0) -> tf.distribute.Strategy:
     that must happen before TensorFlow has touched a device.
 
     Raises:
-        UsageError: more replicas than GPUs, or logical CPUs asked for too late.
+        UsageError: more replicas than GPUs, logical CPUs asked for too late or by one of several workers, or a wrong TF_CONFIG.
     """
     gpus = tf.config.list_physical_devices("GPU")
     if replicas < 0:
@@ -29,7 +28,9 @@ def make_strategy(replicas: int = 0) -> tf.distribute.Strategy:
     if gpus and replicas > len(gpus):
         raise UsageError(f"--devices.replicas {replicas}: this machine has {len(gpus)} GPUs")
     wanted = replicas or max(1, len(gpus))
-    if "cluster" in json.loads(os.environ.get("TF_CONFIG") or "{}"):
+    if this_task() is not None:
+        if replicas not in (0, max(1, len(gpus))):
+            raise UsageError(f"--devices.replicas {replicas}: one of several workers takes all its {len(gpus)} GPUs")
         return _several_workers()
     if wanted == 1:
         return tf.distribute.get_strategy()
@@ -64,7 +65,8 @@ def _mirrored(kind: str, replicas: int) -> tf.distribute.Strategy:
 def separate_dropout(model: keras.Model) -> None:
     """Gives the dropout of each replica its own random numbers. Call it after building and after restoring a model.
 
-    Keras keeps one seed for all copies, so that every replica would drop the same units: replica i gets the seed plus i.
+    Keras keeps one seed for all copies, so that every replica would drop the same units: replica i, counted over all workers,
+    gets the seed plus i. What is saved is replica 0's, the seed itself.
     """
     strategy = model.distribute_strategy
     if strategy.num_replicas_in_sync == 1:
@@ -73,7 +75,8 @@ def separate_dropout(model: keras.Model) -> None:
         if "seed_generator" in variable.path:
             copies = strategy.experimental_local_results(variable.value)
             start = copies[0].numpy()
-            for replica, copy in enumerate(copies):
+            for index, copy in enumerate(copies):
+                replica = strategy.extended._get_replica_id_in_sync_group(index)
                 copy.assign(start + np.array([replica, 0], start.dtype))
 
 
@@ -99,12 +102,13 @@ class Agreement:
         if num_workers(strategy) > 1:
 
             def sum_of(values: tf.Tensor) -> tf.Tensor:
+                values = tf.identity(values)  # puts them on the replica's device, which the sum asks for
                 return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, values)
 
-            run = tf.function(lambda values: strategy.run(sum_of, args=(values,)))
+            run = tf.function(lambda values: strategy.run(sum_of, args=(values,)), autograph=False)
             local = strategy.experimental_local_results
             self._replicas = strategy.num_replicas_in_sync // num_workers(strategy)
-            self._sum = lambda values: local(run(tf.constant(values, tf.float32)))[0].numpy() / self._replicas
+            self._sum = lambda values: local(run(tf.constant(values, tf.float64)))[0].numpy() / self._replicas
             self._chief = is_chief(strategy)
 
     def __call__(self, code: int, late: bool) -> tuple[int, bool]:

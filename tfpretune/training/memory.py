@@ -1,6 +1,12 @@
-"""When the memory is not enough: one line that says what to try, or smaller parts of the batch."""
+"""When the memory is not enough: one line that says what to try, or smaller parts of the batch.
+
+A GPU says when an allocation fails. A CPU does not: Linux kills the process, or TensorFlow breaks down without a word. So
+there the rows of a step are tried few first and then twice as many, as long as the next try is sure to fit.
+"""
 
 import contextlib
+import functools
+import gc
 from collections.abc import Callable, Iterator
 
 import keras
@@ -8,7 +14,14 @@ import tensorflow as tf
 
 from tfpretune.config import RunConfig, RunError
 from tfpretune.data.batches import StepIndexed
+from tfpretune.disk_space import full_disk
 from tfpretune.training.checkpoints import restore, run_variables, snapshot
+from tfpretune.training.devices import num_workers
+from tfpretune.training.dry_run import memory_estimate
+from tfpretune.training.free_memory import free_memory, peak_memory
+
+EXHAUSTED = (tf.errors.ResourceExhaustedError, MemoryError)
+SAFETY = 1.5  # of the memory that a try is expected to need
 
 
 def fewest_parts(
@@ -27,24 +40,72 @@ def fewest_parts(
     Raises:
         RunError: not even one row a part fits.
     """
+    compile_in_parts(1)
+    fitting = rows_that_fit(model, batches)
     parts = 1
-    while True:
-        compile_in_parts(parts)
-        start = snapshot(model)
-        steps = model.steps_per_execution
-        try:
+    while parts * fitting < batches.batch_size or not _fits(model, batches, compile_in_parts, parts):
+        if parts >= most:
+            raise RunError("out of memory with one row a part: take a smaller model or shorter sequences")
+        print(f"a batch in {parts} parts is too big for the memory", flush=True)
+        parts = min(2 * parts, most)
+        gc.collect()  # what the try before has left; a traceback and a compiled model are cycles
+    if parts > 1:
+        print(f"each batch is learnt in {parts} parts (--accumulate-steps {parts})", flush=True)
+    return parts
+
+
+def _fits(model: keras.Model, batches: StepIndexed, compile_in_parts: Callable[[int], None], parts: int) -> bool:
+    compile_in_parts(parts)
+    steps = model.steps_per_execution
+    try:
+        with _variables_put_back(model):
             model.fit(batches.from_step(0, steps), steps_per_epoch=steps, verbose=0, shuffle=False)
-        except tf.errors.ResourceExhaustedError:
-            if parts >= most:
-                raise RunError("out of memory with one row a part: take a smaller model or shorter sequences") from None
-            print(f"a batch in {parts} parts is too big for the memory", flush=True)
-            parts = min(2 * parts, most)
-            continue
-        finally:
-            restore(run_variables(model), start)
-        if parts > 1:
-            print(f"each batch is learnt in {parts} parts (--accumulate-steps {parts})", flush=True)
-        return parts
+    except EXHAUSTED:
+        return False
+    return True
+
+
+def rows_that_fit(model: keras.Model, batches: StepIndexed) -> int:
+    """Returns how many rows of a batch one step can surely learn at once, of a compiled model.
+
+    On a GPU, and where several workers would have to try the same, it says all of them without a try.
+    """
+    rows, replicas = batches.batch_size, model.distribute_strategy.num_replicas_in_sync
+    if tf.config.list_physical_devices("GPU") or num_workers(model.distribute_strategy) > 1:
+        return rows
+    tried = max(replicas, rows // 64)
+    with _variables_put_back(model):
+        _learn(model, batches, tried)  # traces the step, which takes memory of its own
+        while tried < rows:
+            needed = peak_memory(functools.partial(_learn, model, batches, tried))
+            if 2 * SAFETY * needed > free_memory():
+                return tried
+            tried = min(2 * tried, rows)
+    return rows
+
+
+def refuse_too_big(model: keras.Model, batches: StepIndexed, run: RunConfig) -> None:
+    """Raises RunError if a batch of a compiled model is too big for the memory; tries it only where that is in doubt."""
+    fixed, working = memory_estimate(model, run.optimizer.name, run.batch_size // model.accumulate_steps)
+    if 4 * (fixed + working) < free_memory():
+        return
+    fitting = rows_that_fit(model, batches) * model.accumulate_steps
+    if fitting < run.batch_size:
+        raise _out_of_memory(run, batches, fitting)
+
+
+def _learn(model: keras.Model, batches: StepIndexed, rows: int) -> None:
+    part = batches.from_step(0, 1).map(lambda batch: {name: column[:rows] for name, column in batch.items()})
+    model.fit(part, steps_per_epoch=1, verbose=0, shuffle=False)
+
+
+@contextlib.contextmanager
+def _variables_put_back(model: keras.Model) -> Iterator[None]:
+    start = snapshot(model)
+    try:
+        yield
+    finally:
+        restore(run_variables(model), start)
 
 
 @contextlib.contextmanager
@@ -52,12 +113,18 @@ def out_of_memory_named(run: RunConfig, batches: StepIndexed) -> Iterator[None]:
     """Turns TensorFlow's pages about an allocation into one line with the sizes to try."""
     try:
         yield
-    except tf.errors.ResourceExhaustedError as error:
-        shapes = {name: spec.shape for name, spec in batches.from_step(0, 1).element_spec.items()}
-        lengths = [shape[1] for shape in shapes.values() if shape.rank == 2 and shape[1]]
-        length = f", sequence length {max(lengths)}" if lengths else ""
-        smaller = f"try --batch-size {max(1, run.batch_size // 2)}" + (", shorter sequences" if lengths else "")
-        raise RunError(
-            f"out of memory: batch size {run.batch_size}{length}, {run.accumulate_steps} parts; {smaller}, or "
-            "--batch-size auto, which learns each batch in parts that fit"
-        ) from error
+    except EXHAUSTED as error:
+        if full_disk(error):  # TensorFlow has one name for both
+            raise
+        raise _out_of_memory(run, batches, run.batch_size // 2) from error
+
+
+def _out_of_memory(run: RunConfig, batches: StepIndexed, smaller: int) -> RunError:
+    shapes = [spec.shape for spec in batches.from_step(0, 1).element_spec.values() if spec.dtype.is_integer]
+    lengths = [shape[1] for shape in shapes if shape.rank == 2 and shape[1]]
+    length = f", sequence length {max(lengths)}" if lengths else ""
+    parts = f", in {run.accumulate_steps} parts" if run.accumulate_steps > 1 else ""
+    return RunError(
+        f"out of memory: batch size {run.batch_size}{length}{parts}; try --batch-size {max(1, smaller)}"
+        f"{', shorter sequences' if lengths else ''}, or --batch-size auto, which learns each batch in parts that fit"
+    )

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfpretune.training.callbacks import optimizer_step
+from tfpretune.training.log_writer import LogWriter
 
 # Up to matplotlib 3.10 only the first face of a font collection is seen: of Noto CJK that is the Japanese one.
 CJK_FONTS = (
@@ -36,14 +37,11 @@ class Page(keras.callbacks.Callback):
 
     def __init__(self, log_dir: Path | str):
         super().__init__()
-        self.log_dir = Path(log_dir)
-        self.writer: tf.summary.SummaryWriter | None = None
+        self.writer = LogWriter(Path(log_dir) / "validation")
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Writes the page and flushes it to the disk."""
-        if self.writer is None:
-            self.writer = tf.summary.create_file_writer(str(self.log_dir / "validation"))
-        with self.writer.as_default(step=optimizer_step(self.model)):
+        with self.writer.at(optimizer_step(self.model)):
             self.write()
         self.writer.flush()
 

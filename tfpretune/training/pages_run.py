@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from tfpretune.files import write_atomic
 from tfpretune.finetune.heads import MeanPool
+from tfpretune.training.log_writer import LogWriter
 
 PROJECTOR_CONFIG = """embeddings {
   tensor_name: "features"
@@ -105,12 +106,12 @@ def write_hparams(
     folder = Path(log_dir) / "hparams"
     for old in folder.glob("events.out.tfevents.*"):  # a second call replaces the first: one session for each run
         old.unlink()
-    writer = tf.summary.create_file_writer(str(folder))
-    with writer.as_default(step=step):
+    writer = LogWriter(folder)
+    with writer.at(step):
         api.hparams(_flat(settings))
         for name, value in metrics.items():
             tf.summary.scalar(name, float(value))
-    writer.close()
+    writer.flush()
 
 
 def _feature_model(model: keras.Model) -> keras.Model:

@@ -1,13 +1,14 @@
 """The hand-over between the stages: a KerasHub preset folder, for a fine-tuned model with the whole model beside it."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
 import keras
 
 from tfpretune.backbones.inputs import save_pixels
-from tfpretune.config import UsageError
+from tfpretune.config import RunError, UsageError
 from tfpretune.files import atomic_folder, check_manifest
 from tfpretune.finetune import heads  # noqa: F401  registers the layers that a saved model is made of
 
@@ -29,7 +30,9 @@ def save_preset(
         tfpretune.backbones is imported.
     """
     folder = Path(folder)
-    with atomic_folder(folder, replace=folder.exists()) as temporary:
+    weights = (model if task is not None else model.backbone).weights
+    needed = 4 * sum(math.prod(weight.shape) for weight in weights)
+    with atomic_folder(folder, replace=folder.exists(), needed=needed) as temporary:
         in_float32(model.backbone).save_to_preset(str(temporary))
         save_pixels(model, temporary)
         if tokenizer is not None:
@@ -47,7 +50,14 @@ def load_task(folder: Path | str) -> tuple[keras.Model, dict[str, Any]]:
         raise UsageError(f"{folder} holds no fine-tuned model (no task.json): give the folder of a fine-tuning run")
     check_manifest(folder)
     task = json.loads((folder / "task.json").read_text("utf-8"))
-    return keras.models.load_model(folder / "task.keras", compile=False), task
+    try:
+        return keras.models.load_model(folder / "task.keras", compile=False), task
+    except (ValueError, TypeError, KeyError, OSError, AttributeError, ImportError) as error:
+        raise RunError(f"{folder}/task.keras cannot be loaded: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 def in_float32(model: keras.Model) -> keras.Model:

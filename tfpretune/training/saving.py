@@ -153,7 +153,9 @@ class Checkpoints(keras.callbacks.Callback):
 
     def _end(self, code: int) -> None:
         self.wait()
-        print(f"{self.stop.reason}: saved after step {self.step}; the same command goes on from there", flush=True)
+        self.agreement(0, False)  # no worker leaves before the checkpoint is whole: a launcher may then end the rest
+        reason = self.stop.reason if self.stop.code else "another worker stops"
+        print(f"{reason}: saved after step {self.step}; the same command goes on from there", flush=True)
         raise Stopped(code)
 
     def _judge(self, value: float) -> None:

@@ -12,12 +12,13 @@ import tensorflow as tf
 from tfpretune import config_file
 from tfpretune.config import RunConfig, UsageError
 from tfpretune.data.batches import StepIndexed
-from tfpretune.files import write_atomic
+from tfpretune.files import remove_leftovers, write_atomic
 from tfpretune.training.callbacks import NonFinite
 from tfpretune.training.checkpoints import CheckpointFolder
 from tfpretune.training.devices import Agreement, is_chief, num_workers, separate_dropout, synchronize_normalization
+from tfpretune.training.identity import check_ranges
 from tfpretune.training.jit import choose_jit
-from tfpretune.training.memory import fewest_parts
+from tfpretune.training.memory import fewest_parts, refuse_too_big
 from tfpretune.training.optimizers import make_optimizer
 
 MAY_DIFFER = (  # the folder may have been moved; the rest changes nothing that is learnt, or says when to stop
@@ -35,6 +36,7 @@ MAY_DIFFER = (  # the folder may have been moved; the rest changes nothing that 
     "dry_run",
     "jit",
     "devices.replicas",
+    "devices.ray_workers",
 )
 
 
@@ -58,13 +60,18 @@ def prepare(
     if run.deterministic:
         tf.config.experimental.enable_op_determinism()
     if is_chief(strategy):
+        for place in (".", "checkpoints", "report", "logs/validation"):
+            remove_leftovers(Path(run.out_dir, place))
         check_settings(run, folder)
     check_combinations(model, batches, run)
     synchronize_normalization(model)
     step = agreement.step(folder.newest() if is_chief(strategy) else None)
+    if step is not None and not folder.path(step).is_dir():
+        raise UsageError(f"{folder.path(step)} is not to be seen here: all workers have to share the disk of --out-dir")
     progress = {} if step is None else folder.progress(step)
     now = {"rows": batches.num_rows, "identity": dict(identity)}
     check_same_data(run, progress, now)
+    check_ranges(model, batches)
     if not model.compiled:
         compile_model(model, batches, run, jit=progress.get("jit"), parts=progress.get("accumulate_steps"))
     _build_optimizer(model)
@@ -122,6 +129,7 @@ def compile_model(
     found = run.accumulate_steps or parts
     if found:
         compile_in_parts(found)
+        refuse_too_big(model, batches, run)
     else:
         most = run.batch_size // model.distribute_strategy.num_replicas_in_sync
         found = fewest_parts(model, batches, compile_in_parts, most=most)
@@ -147,6 +155,10 @@ def check_combinations(model: keras.Model, batches: StepIndexed, run: RunConfig)
     if last < parts:
         raise UsageError(
             f"--accumulate-steps {parts}: a replica has {last} rows of the batch, give no more parts than that"
+        )
+    if num_workers(model.distribute_strategy) > 1 and not run.accumulate_steps:
+        raise UsageError(
+            "--batch-size auto tries sizes on one machine only: give --accumulate-steps with several workers"
         )
     if last != share and num_workers(model.distribute_strategy) > 1:
         raise UsageError(f"--batch-size {batches.batch_size} is no multiple of the {replicas} replicas of all workers")
@@ -178,7 +190,7 @@ def check_same_data(run: RunConfig, old: Mapping[str, Any], new: Mapping[str, An
             f"{run.out_dir} was started on {old['rows']} training rows, now there are {new['rows']}: "
             "choose another --out-dir"
         )
-    before, after = old.get("identity", new["identity"]), json.loads(json.dumps(new["identity"]))
+    before, after = old.get("identity") or new["identity"], json.loads(json.dumps(new["identity"]))
     changed = [
         f"{name}: {_short(before.get(name))} -> {_short(after.get(name))}"
         for name in sorted(before | after)

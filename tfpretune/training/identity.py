@@ -1,0 +1,77 @@
+"""What a run is about, and whether its rows fit the model: both are looked at before the first step."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from tfpretune.config import UsageError
+from tfpretune.data.batches import RowSource, StepIndexed
+
+CHUNK_VALUES = 1 << 22
+_NOT_COMPARED = ("name", "trainable", "dtype")
+
+
+def identity_of(
+    backbone: keras.Model, batches: StepIndexed, *, tokenizer: Any = None, class_names: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Returns what must be the same when a run goes on from a checkpoint: `fit(…, identity=…)` compares and lists it.
+
+    Args:
+        backbone: its class and its settings count.
+        batches: the shapes of its columns count: image shape, sequence length.
+        tokenizer: its vocabulary counts, by number of tokens and sha256.
+        class_names: the classes in the order of their indices.
+    """
+    found: dict[str, Any] = {"backbone": type(backbone).__name__}
+    for name, value in backbone.get_config().items():
+        if name not in _NOT_COMPARED and _is_plain(value):
+            found[f"backbone.{name}"] = value
+    for name, spec in batches.from_step(0, 1).element_spec.items():
+        found[f"shape of {name}"] = spec.shape[1:].as_list()
+    if tokenizer is not None:
+        tokens = tokenizer.get_vocabulary()
+        digest = hashlib.sha256("\n".join(tokens).encode("utf-8")).hexdigest()
+        found["vocabulary"] = f"{len(tokens)} tokens, sha256 {digest}"
+    if class_names:
+        found["class_names"] = list(class_names)
+    return found
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return all(map(_is_plain, value))
+    return value is None or isinstance(value, bool | int | float | str)
+
+
+def check_ranges(model: keras.Model, batches: StepIndexed) -> None:
+    """Goes over token ids and labels once: a bad one would be an error late, or with XLA none at all.
+
+    Raises:
+        UsageError: names the first row with an id or a label that the model has no place for.
+    """
+    sizes = {}
+    backbone = getattr(model, "backbone", None)
+    if backbone is not None and "vocabulary_size" in (settings := backbone.get_config()):
+        sizes["token_ids"] = (settings["vocabulary_size"], "the vocabulary of the backbone; is it another's tokenizer?")
+    if hasattr(model, "num_classes"):
+        sizes["labels"] = (model.num_classes, "the classes of the model")
+    for name, (size, what) in sizes.items():
+        for start, values in _chunks(batches.columns.get(name)):
+            bad = np.argwhere((values < 0) | (values >= size))
+            if len(bad):
+                value = values[tuple(bad[0])]
+                raise UsageError(
+                    f"training row {start + bad[0][0]}: {name} holds {value}, outside 0..{size - 1}, {what}"
+                )
+
+
+def _chunks(column: np.ndarray | RowSource | None) -> Iterator[tuple[int, np.ndarray]]:
+    if column is None:
+        return
+    rows = max(1, CHUNK_VALUES // max(1, int(np.prod(column.shape[1:]))))
+    for start in range(0, len(column), rows):
+        end = min(start + rows, len(column))
+        yield start, column[start:end] if isinstance(column, np.ndarray) else column.read(np.arange(start, end))

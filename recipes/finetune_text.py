@@ -78,7 +78,7 @@ def main(run: Config) -> FitResult | None:
     if run.probe_head and not run.from_scratch:
         start_head_from_probe(model, batches.in_order())
 
-    result = fit_classifier(model, batches, run, validation=validation, examples=parts.validation)
+    result = fit_classifier(model, batches, run, validation=validation, examples=parts.validation, tokenizer=tokenizer)
     report = report_on_test(model, run, result, parts=parts, batches=test)
     task = report.task | {"sequence_length": run.sequence_length, "window_length": run.window_length}
     save_preset(f"{run.out_dir}/preset", model, tokenizer=tokenizer, task=task)

@@ -23,6 +23,7 @@ from tfpretune.objectives import Autoencoder, DenoisingAutoencoder, MaskedAutoen
 from tfpretune.stages.pretraining import report_reconstructions
 from tfpretune.training import FitResult, fit, make_strategy, resolve_precision
 from tfpretune.training.dry_run import describe
+from tfpretune.training.identity import identity_of
 from tfpretune.training.pages import ReconstructionPage
 from tfpretune.training.presets import save_preset
 
@@ -96,7 +97,8 @@ def main(run: Config) -> FitResult | None:
 
     sample = next(iter(make_batches(validation.sample(8, seed=run.seed), 8).in_order()))
     pages = [ReconstructionPage(sample, f"{run.out_dir}/logs")]
-    result = fit(model, batches, run, validation=held_out, callbacks=pages)
+    about = identity_of(backbone, batches)
+    result = fit(model, batches, run, validation=held_out, callbacks=pages, identity=about)
     save_preset(f"{run.out_dir}/preset", model)
 
     figures = model.evaluate(held_out, verbose=0, return_dict=True)

@@ -26,6 +26,7 @@ from tfpretune.stages.pretraining import plateau_verdict, report_pretraining
 from tfpretune.stages.text_rows import rows_in_memory, rows_on_disk
 from tfpretune.training import FitResult, fit, make_strategy, resolve_precision
 from tfpretune.training.dry_run import describe
+from tfpretune.training.identity import identity_of
 from tfpretune.training.pages_text import FillingsPage
 from tfpretune.training.presets import save_preset
 
@@ -96,7 +97,8 @@ def main(run: Config) -> FitResult | None:
 
     pages = [FillingsPage(tokenizer, data.texts, log_dir=f"{run.out_dir}/logs")]
     with damage_named():
-        result = fit(model, batches, run, validation=held_out, callbacks=pages)
+        about = identity_of(backbone, batches, tokenizer=tokenizer)
+        result = fit(model, batches, run, validation=held_out, callbacks=pages, identity=about)
     save_preset(f"{run.out_dir}/preset", model, tokenizer=tokenizer)
 
     figures = model.evaluate(held_out, verbose=0, return_dict=True)

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import re
 import subprocess
 import sys
 from typing import Literal
@@ -110,7 +109,9 @@ def test_settings_survive_json():
 
 def test_config_option_gives_the_defaults(tmp_path, capsys):
     file = tmp_path / "config.json"
-    file.write_text(config_file.to_json(Config(seed=5, batch_size=3, optimizer=OptimizerConfig(schedule="linear"))), "utf-8")
+    file.write_text(
+        config_file.to_json(Config(seed=5, batch_size=3, optimizer=OptimizerConfig(schedule="linear"))), "utf-8"
+    )
     for args in (["--config", str(file), "--batch-size", "9"], ["--batch-size", "9", f"--config={file}"]):
         settings = config.parse(Config, args)
         assert (settings.seed, settings.batch_size, settings.optimizer.schedule) == (5, 9, "linear")

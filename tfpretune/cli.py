@@ -35,8 +35,9 @@ def main(argv: Sequence[str] | None = None, *, recipes: Path | None = None) -> i
     """
     args = list(sys.argv[1:] if argv is None else argv)
     try:
-        if args[:1] == ["run"] and len(args) > 1 and args[1] not in ("-h", "--help"):
-            return commands.run(args[1], args[2:], recipes)
+        with_recipe = {"run": commands.run, "check-replicas": commands.check_replicas}.get(args[0] if args else "")
+        if with_recipe and len(args) > 1 and args[1] not in ("-h", "--help"):
+            return with_recipe(args[1], args[2:], recipes)
         settings = _parse(args)
         settings.recipes = recipes
         code = settings.call(settings)
@@ -100,6 +101,11 @@ def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
     run = add("run", None, "Run a recipe; all that follows its name goes to the recipe.")
     run.add_argument("recipe", metavar="RECIPE", help="a name from `tfpretune ls`, or the path of a .py file")
     run.add_argument("options", metavar="…", nargs="*", help="the recipe's own options, --help among them")
+    replicas = add(
+        "check-replicas", None, "Train the first steps of a recipe on 1 and on 2 replicas, and compare them."
+    )
+    replicas.add_argument("recipe", metavar="RECIPE", help="a name from `tfpretune ls`, or the path of a .py file")
+    replicas.add_argument("options", metavar="…", nargs="*", help="the recipe's own options")
     check = add("check", commands.check, "Go over all of a data source and name every bad file, line and label.")
     check.add_argument("source", metavar="SOURCE", help="demo:NAME, tfds:NAME, csv:, jsonl:, text:FILES, images:FOLDER")
     check.add_argument("--against", metavar="SOURCE2", default="", help="a test set that must share no example with it")

@@ -13,7 +13,8 @@ from types import ModuleType
 
 from tfpretune.config import RunError, UsageError
 from tfpretune.files import write_atomic
-from tfpretune.recipe_files import find_recipes, recipe_path, recipes_folder
+from tfpretune.lock import refuse_if_held
+from tfpretune.recipe_files import find_recipes, recipe_path, recipes_folder, run_folder
 
 
 def ls(settings: argparse.Namespace) -> int:
@@ -39,8 +40,13 @@ def cp(settings: argparse.Namespace) -> int:
 
 
 def run(name: str, options: list[str], recipes: Path | None) -> int:
-    """Runs a recipe as `__main__` with these options; its exceptions, SystemExit among them, pass through."""
+    """Runs a recipe as `__main__` with these options; its exceptions, SystemExit among them, pass through.
+
+    A folder that another run holds is refused before the recipe is imported, which takes seconds.
+    """
     path = str(recipe_path(name, recipes))
+    if not {"--help", "-h", "--dry-run"} & set(options) and (out_dir := run_folder(Path(path), options)):
+        refuse_if_held(out_dir)
     old = sys.argv
     sys.argv = [path, *options]
     try:
@@ -48,6 +54,15 @@ def run(name: str, options: list[str], recipes: Path | None) -> int:
     finally:
         sys.argv = old
     return 0
+
+
+def check_replicas(name: str, options: list[str], recipes: Path | None) -> int:
+    """Prints how far a recipe's first steps on 1 and on 2 replicas are apart; returns 1 if that is more than rounding."""
+    from tfpretune import replica_check
+
+    found = replica_check.check_replicas(recipe_path(name, recipes).absolute(), options)
+    print(found)
+    return 0 if found.same else 1
 
 
 def check(settings: argparse.Namespace) -> int:

@@ -1,8 +1,11 @@
 """Where the recipes lie, and what their docstrings say; nothing is imported to read them."""
 
 import ast
+import contextlib
 import dataclasses
 import difflib
+import itertools
+import json
 import os
 import re
 import sysconfig
@@ -67,6 +70,42 @@ def recipe_path(name: str, folder: Path | None) -> Path:
     if os.sep in name or name.endswith(".py"):
         raise UsageError(f"no file {name}")
     raise UsageError(f"no recipe {name!r}{nearest(name, names)}; see tfpretune ls")
+
+
+def run_folder(path: Path, options: Sequence[str]) -> Path | None:
+    """Returns the `--out-dir` of a recipe's options, of their `--config`, or the recipe's own default; None without one."""
+    given = _option(options, "--out-dir")
+    if given is None and (settings := _option(options, "--config")) is not None:
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            given = json.loads(Path(settings).read_text("utf-8")).get("out_dir")
+    found = given or _default(path, "out_dir")
+    return Path(found) if isinstance(found, str) else None
+
+
+def _option(options: Sequence[str], name: str) -> str | None:
+    """Returns the value of the last `--name VALUE` or `--name=VALUE`."""
+    found = None
+    for option, after in itertools.zip_longest(options, options[1:], fillvalue=""):
+        key, equals, value = option.partition("=")
+        if key.replace("_", "-") == name:
+            found = value if equals else after
+    return found
+
+
+def _default(path: Path, field: str) -> object:
+    """Returns the value that a field of the script's class `Config` is given there."""
+    try:
+        body = ast.parse(path.read_text("utf-8")).body
+    except (SyntaxError, ValueError):
+        return None
+    fields = [
+        item
+        for node in body
+        if isinstance(node, ast.ClassDef) and node.name == "Config"
+        for item in node.body
+        if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name) and item.target.id == field
+    ]
+    return fields[0].value.value if fields and isinstance(fields[0].value, ast.Constant) else None
 
 
 def nearest(name: str, names: Sequence[str]) -> str:

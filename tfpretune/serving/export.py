@@ -3,6 +3,7 @@
 import datetime
 import importlib.metadata
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -58,7 +59,8 @@ def export(
     parent = Path(directory) / name
     number = version or max(versions_in(parent), default=0) + 1
     about = _about(name, number, kind=kind, class_names=class_names, metadata=metadata)
-    with atomic_folder(parent / str(number)) as folder:
+    needed = 4 * sum(math.prod(weight.shape) for weight in model.weights)
+    with atomic_folder(parent / str(number), needed=needed) as folder:
         _write(folder, model, settings=settings, about=about, tokenizer=tokenizer, examples=examples)
     return parent / str(number)
 

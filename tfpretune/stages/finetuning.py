@@ -12,12 +12,19 @@ from tfpretune.evaluation.classifier_report import ClassifierReport, report_clas
 from tfpretune.finetune_config import FinetuneConfig
 from tfpretune.objectives import Supervised
 from tfpretune.training import FitResult, fit
+from tfpretune.training.identity import identity_of
 from tfpretune.training.pages import ConfusionPage
 from tfpretune.training.pages_run import EmbeddingsPage, write_hparams
 
 
 def fit_classifier(
-    model: Supervised, batches: StepIndexed, run: FinetuneConfig, *, validation: tf.data.Dataset, examples: Examples
+    model: Supervised,
+    batches: StepIndexed,
+    run: FinetuneConfig,
+    *,
+    validation: tf.data.Dataset,
+    examples: Examples,
+    tokenizer: Any = None,
 ) -> FitResult:
     """Fits a classifier and ends with the weights that were best on the validation set.
 
@@ -29,6 +36,7 @@ def fit_classifier(
         run: the settings.
         validation: the validation batches, in order.
         examples: the validation examples, in the same order.
+        tokenizer: of a text classifier; a run with another vocabulary does not go on from its checkpoints.
     """
     logs = f"{run.out_dir}/logs"
     names = [examples.class_names[label] for label in examples.known_labels]
@@ -46,6 +54,7 @@ def fit_classifier(
         mode="max",
         patience=run.patience,
         restore_best=True,
+        identity=identity_of(model.backbone, batches, tokenizer=tokenizer, class_names=examples.class_names),
     )
 
 

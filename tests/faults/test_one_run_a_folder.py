@@ -1,0 +1,74 @@
+"""A second run in a folder is refused before anything heavy is imported; what a killed run held is free at once."""
+
+import os
+import platform
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.faults.children import Child
+from tests.faults.toy_runs import hold
+from tfpretune.config import UsageError
+from tfpretune.lock import alone_in, refuse_if_held
+from tfpretune.recipe_files import recipes_folder, run_folder
+
+CLI = [sys.executable, "-c", "import sys; from tfpretune.cli import main; sys.exit(main())", "run"]
+
+
+@pytest.fixture
+def holder(tmp_path):
+    with Child(tmp_path / "log", hold, tmp_path / "run", 120) as child:
+        assert child.wait_until(lambda: "held" in child.printed), child.printed
+        yield child
+
+
+@pytest.mark.parametrize("how", ["option", "equals", "default", "config"])
+def test_the_second_run_exits_2_within_2_seconds_naming_the_holder(tmp_path, holder, how):
+    settings = tmp_path / "config.json"
+    settings.write_text(f'{{"out_dir": "{tmp_path}/run"}}')
+    (tmp_path / "mine.py").write_text(
+        '"""Mine."""\nimport tensorflow\n\n\nclass Config:\n    out_dir: str = "run"\n\n\nraise RuntimeError("not reached")\n'
+    )
+    more = {
+        "option": ["pretrain_image", "--out-dir", "run"],
+        "equals": ["pretrain_image", "--steps", "5", "--out_dir=run"],
+        "config": ["pretrain_image", "--config", str(settings)],
+        "default": ["./mine.py"],
+    }[how]
+    start = time.monotonic()
+    second = subprocess.run([*CLI, *more], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    seconds = time.monotonic() - start
+    assert second.returncode == 2, second.stderr
+    assert second.stderr.count("\n") == 1
+    year = time.strftime("%Y-")
+    assert f"run is in use by process {holder.pid} on {platform.node()} since {year}" in second.stderr
+    assert seconds < 2 * max(1.0, os.getloadavg()[0] / os.cpu_count())
+
+
+def test_a_killed_holder_is_followed_at_once(tmp_path, holder):
+    with pytest.raises(UsageError, match=f"in use by process {holder.pid} on "):
+        refuse_if_held(tmp_path / "run")
+    holder.kill()
+    assert (tmp_path / "run" / ".holder.json").exists()  # it had no time to remove it
+    start = time.monotonic()
+    refuse_if_held(tmp_path / "run")
+    with alone_in(tmp_path / "run"):
+        assert time.monotonic() - start < 1
+    assert not (tmp_path / "run" / ".holder.json").exists()
+
+
+def test_help_and_other_folders_are_not_refused(tmp_path, holder):
+    options = ["pretrain_image", "--out-dir", str(tmp_path / "run"), "--help"]
+    assert subprocess.run([*CLI, *options], capture_output=True, timeout=120, check=False).returncode == 0
+    refuse_if_held(tmp_path / "other")
+
+
+def test_the_folder_of_a_run(tmp_path):
+    recipe = recipes_folder() / "pretrain_text.py"
+    assert str(run_folder(recipe, [])) == "runs/pretrain_text"
+    assert str(run_folder(recipe, ["--out-dir", "a", "--out-dir=b"])) == "b"
+    assert str(run_folder(recipe, ["--config", str(tmp_path / "none.json")])) == "runs/pretrain_text"
+    (tmp_path / "x.py").write_text("def broken(:\n")
+    assert run_folder(tmp_path / "x.py", ["--steps", "3"]) is None

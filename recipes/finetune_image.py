@@ -63,7 +63,12 @@ def main(run: Config) -> FitResult | None:
     keras.utils.set_random_seed(run.seed)
 
     with strategy.scope():
-        backbone = load_backbone(run.preset, dtype=resolve_precision(run.precision), random_weights=run.from_scratch)
+        backbone = load_backbone(
+            run.preset,
+            dtype=resolve_precision(run.precision),
+            random_weights=run.from_scratch,
+            dropout=run.backbone_dropout,
+        )
         model = classifier(
             backbone,
             num_classes,

@@ -21,6 +21,8 @@ class FinetuneConfig(RunConfig):
     """Start the head from a logistic regression on the frozen features (LP-FT); matters most with few labels."""
     dropout: float = 0.1
     """Rate of dropout before the head's last layer."""
+    backbone_dropout: float | None = None
+    """Rate of dropout inside the backbone, against overfitting; None keeps the preset's. For backbones that have one."""
     label_smoothing: float = 0.0
     """Share of each target that is spread over all classes."""
     balance_classes: bool = False
@@ -31,7 +33,9 @@ class FinetuneConfig(RunConfig):
     def __post_init__(self) -> None:
         """Refuses values that cannot work."""
         super().__post_init__()
-        require_shares(self, "dropout", "label_smoothing")
+        require_shares(
+            self, "dropout", "label_smoothing", *(["backbone_dropout"] if self.backbone_dropout is not None else [])
+        )
         if not self.preset:
             raise UsageError("--preset is empty: give the folder of a pre-trained preset, or a KerasHub name")
         if self.labels_per_class < 0 or self.patience < 0:

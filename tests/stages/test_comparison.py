@@ -57,7 +57,7 @@ def test_rows_and_gain_by_hand():
 def test_every_side_gets_the_same_draws(trials, monkeypatch, capsys):
     seen = []
 
-    def fine_tune(self, side, few, seed):
+    def fine_tune(self, side, few, seed, before=None):
         seen.append((side.name, seed, tuple(few.where)))
         return (side.name, seed)
 
@@ -106,3 +106,13 @@ def test_a_whole_comparison(trials):
 def test_a_comparison_of_nothing_is_refused(trials):
     with pytest.raises(ValueError, match="expected at least one side"):
         compare(trials, [], labels=3)
+
+
+def test_a_network_that_is_trained_again_learns_what_a_new_one_learns(trials, parts):
+    """With augmentation off and dropout on, for a seed and a draw that it has not seen."""
+    few, other = parts.train.few_labels(2, 0), parts.train.few_labels(2, 1)
+    before = trials.fine_tune(SIDES[0], few, 0)
+    again = trials.fine_tune(SIDES[0], other, 1, before)
+    assert again is before
+    for mine, its in zip(again.variables, trials.fine_tune(SIDES[0], other, 1).variables, strict=True):
+        np.testing.assert_allclose(mine, its, atol=1e-6, err_msg=mine.path)

@@ -111,12 +111,19 @@ def load_backbone(
         dropout: another rate than the preset's, in [0, 1); only for a backbone that has one.
 
     Raises:
-        UsageError: there is no such preset.
+        UsageError: there is no such preset, or its backbone has no dropout to change.
         RunError: a file of it is damaged.
     """
     changes = {} if dropout is None else {"dropout": dropout}
     with _refusing(preset):
-        return keras_hub.models.Backbone.from_preset(preset, load_weights=not random_weights, dtype=dtype, **changes)
+        try:
+            return keras_hub.models.Backbone.from_preset(
+                preset, load_weights=not random_weights, dtype=dtype, **changes
+            )
+        except TypeError as error:
+            if dropout is None:
+                raise
+            raise UsageError(f"--backbone-dropout {dropout}: the backbone of {preset} has no dropout") from error
 
 
 def load_tokenizer(preset: str) -> Any:

@@ -17,7 +17,7 @@ from tfpretune.evaluation.tables import Cell
 from tfpretune.finetune import start_head_from_probe
 from tfpretune.objectives import Supervised
 from tfpretune.training import resolve_precision
-from tfpretune.training.trials import train_briefly
+from tfpretune.training.trials import start_like, train_briefly
 
 COLUMNS = ("", "labels a class", "mean", "sd")
 PRETRAINED, SCRATCH = "pre-trained", "from scratch"
@@ -80,12 +80,23 @@ class Trials:
         """Draws so many labels a class, once for each seed; the same for every side."""
         return [self.train.few_labels(labels, seed) for seed in range(self.seeds)]
 
-    def fine_tune(self, side: Side, few: Examples, seed: int) -> Supervised:
-        """Returns the network that one side makes of one draw."""
+    def fine_tune(self, side: Side, few: Examples, seed: int, before: Supervised | None = None) -> Supervised:
+        """Returns the network that one side makes of one draw.
+
+        Args:
+            side: how.
+            few: the labelled examples.
+            seed: decides start weights and order.
+            before: the same side's network for another draw; it is trained again from another start, because to trace a new
+                one takes longer than many of its steps.
+        """
         keras.utils.set_random_seed(seed)
         policy, fresh = resolve_precision("auto"), not side.pretrained
         backbone = load_backbone(self.preset, dtype=policy, random_weights=fresh, dropout=side.backbone_dropout)
         model = self.make_model(backbone, dropout=side.head_dropout)
+        if before is not None:
+            start_like(before, model)
+            model = before
         if side.probe_head:
             start_head_from_probe(model, self.make_batches(few, self.batch_size).in_order())
         batches = self.make_batches(few, self.batch_size, seed=seed, transform=self.transform)
@@ -139,8 +150,8 @@ def compare(
         labels: labels a class.
         baselines: name -> a model that is fitted on a draw.
     """
-    if not sides:
-        raise ValueError("compare: expected at least one side, received none")
+    if not sides or not trials.seeds:
+        raise ValueError(f"compare: expected at least one side and one seed, received {len(sides)} and {trials.seeds}")
     draws = trials.draws(labels)
     scores = {
         name: [accuracy(predict(few, trials.test), trials.test) for few in draws]
@@ -148,8 +159,9 @@ def compare(
     }
     for side in sides:
         scores[side.name] = []
+        before: Supervised | None = None
         for seed, few in enumerate(draws):
-            model = trials.fine_tune(side, few, seed)
+            before = model = trials.fine_tune(side, few, seed, before)
             score = trials.score(model)
             scores[side.name].append(score)
             print(f"{trials.train.name}, {labels} labels a class, {side.name}, seed {seed}: {score:.3f}", flush=True)

@@ -1,6 +1,7 @@
 """Short training runs that leave nothing on disk, for comparisons over seeds."""
 
 import keras
+import numpy as np
 
 from tfpretune.config import OptimizerConfig
 from tfpretune.data.batches import StepIndexed
@@ -8,6 +9,24 @@ from tfpretune.training.optimizers import make_optimizer
 
 
 def train_briefly(model: keras.Model, batches: StepIndexed, optimizer: OptimizerConfig, *, steps: int) -> None:
-    """Trains a fresh `Objective` for so many steps, without checkpoints, logs or a word."""
-    model.compile(make_optimizer(optimizer, steps), clip_norm=optimizer.clip_norm or None)
+    """Trains an `Objective` for so many steps, without checkpoints, logs or a word.
+
+    A model that was trained so before keeps its traced step, and its optimizer begins again; it takes the same settings.
+    """
+    if model.compiled:
+        _forget(model.optimizer)
+    else:
+        model.compile(make_optimizer(optimizer, steps), clip_norm=optimizer.clip_norm or None)
     model.fit(batches.from_step(0, steps), epochs=1, steps_per_epoch=steps, shuffle=False, verbose=0)
+
+
+def start_like(model: keras.Model, other: keras.Model) -> None:
+    """Gives a model the variables of another of the same make: weights, statistics, the state of its random numbers."""
+    for mine, its in zip(model.variables, other.variables, strict=True):
+        mine.assign(its)
+
+
+def _forget(optimizer: keras.optimizers.Optimizer) -> None:
+    for variable in optimizer.variables:
+        if variable is not optimizer._learning_rate:
+            variable.assign(np.zeros(variable.shape, variable.dtype))

@@ -7,6 +7,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import keras
 import pytest
 import tensorflow as tf
+from tensorflow.python.framework.config import disable_op_determinism
 
 _cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(_cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
@@ -17,3 +18,4 @@ def _fresh_seed():
     keras.utils.set_random_seed(1)
     yield
     keras.utils.clear_session(free_memory=False)
+    disable_op_determinism()  # `fit` switches it on for the process

@@ -31,7 +31,7 @@ def copy(saved_models, tmp_path):
 def seal_again(folder):
     """Makes the manifest true again, as someone who changes an export on purpose would."""
     entries = {name: files._entry(folder / name) for name in files._names(folder)}
-    (folder / "manifest.json").write_text(json.dumps({"files": entries}))
+    (folder / "manifest.json").write_bytes(files._manifest(entries))
 
 
 def test_a_flipped_byte_in_any_file_is_refused_by_name(copy):

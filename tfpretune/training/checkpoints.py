@@ -11,7 +11,7 @@ import numpy as np
 import safetensors.numpy
 
 from tfpretune.config import RunError
-from tfpretune.files import atomic_folder, check_manifest
+from tfpretune.files import atomic_folder, check_manifest, remove_folder
 
 _NAME = re.compile(r"step-(\d{8})")
 
@@ -120,7 +120,7 @@ class CheckpointFolder:
             (temporary / "progress.json").write_text(json.dumps(progress | {"step": step}), "utf-8")
         for old in self.steps()[: -self.keep]:
             if old != best_step:
-                shutil.rmtree(self.path(old))
+                remove_folder(self.path(old))
         return self.path(step)
 
     def load(self, model: keras.Model, step: int) -> dict[str, Any]:

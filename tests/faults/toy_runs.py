@@ -54,7 +54,7 @@ def train(out_dir, settings, replicas=1, width=8, limits=None):
             model = Everything(width)
         batches = StepIndexed(ROWS, run.batch_size, seed=1, transform=noisy)
         validation = StepIndexed(ROWS, 20).in_order()
-        fit(model, batches, run, validation=validation, patience=30, restore_best=True)
+        fit(model, batches, run, validation=validation, patience=30 if run.steps < 1000 else 0, restore_best=True)
 
     config.parse = lambda *args, **kwargs: run
     config.run(config.RunConfig, main, None)

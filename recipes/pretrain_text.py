@@ -3,7 +3,7 @@
     python recipes/pretrain_text.py --source demo:bbc --out-dir runs/pretrain_text
 
 Leaves OUT_DIR/preset (backbone and tokenizer), report/index.html (loss with the unigram line), logs (TensorBoard), checkpoints.
-About 3.5 minutes on 2 cores; expect a validation loss of 4.77, the unigram line being at 6.84.
+About 3.3 minutes on 2 cores; expect a validation loss of 4.77, the unigram line being at 6.84.
 A run that ends near the unigram line has learnt word counts only and is worth nothing: give it more steps or a higher rate.
 """
 

@@ -112,7 +112,7 @@ class Agreement:
             self._chief = is_chief(strategy)
 
     def __call__(self, code: int, late: bool) -> tuple[int, bool]:
-        """Returns the exit code that a worker wants to stop with , and the chief's `late`."""
+        """Returns the exit code that a worker wants to stop with, and the chief's `late`."""
         if self._sum is None:
             return code, late
         interrupts, terms, lates = self._sum([code == 130, code == 143, late and self._chief])

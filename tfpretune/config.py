@@ -35,6 +35,9 @@ class OptimizerConfig:
     """Largest norm of the global gradient; 0 switches clipping off."""
     ema: float = 0.0
     """Decay of a moving average of the weights, such as 0.999; it is what is evaluated and kept. 0: none."""
+    swa: float = 0.0
+    """After this share of the steps the equal average of the weights of all steps since is evaluated and kept, such as 0.75.
+    It wants a rate that does not fall to 0, such as --optimizer.schedule constant. 0: none."""
     multipliers: tuple[tuple[str, float], ...] = ()
     """adamw only: pairs of a pattern on a variable's path and a factor of its rate, such as token_embedding 3."""
 
@@ -46,6 +49,10 @@ class OptimizerConfig:
             raise UsageError(f"--optimizer.warmup must be in [0, 1), received {self.warmup}")
         if not 0 <= self.ema < 1:
             raise UsageError(f"--optimizer.ema must be in [0, 1), received {self.ema}")
+        if not 0 <= self.swa < 1:
+            raise UsageError(f"--optimizer.swa must be in [0, 1), received {self.swa}")
+        if self.swa and self.ema:
+            raise UsageError("--optimizer.swa and --optimizer.ema are two averages of the weights: give one of them")
         if self.multipliers and self.name != "adamw":
             raise UsageError(f"--optimizer.multipliers goes with --optimizer.name adamw only, received {self.name}")
         if self.weight_decay < 0 or self.clip_norm < 0:

@@ -1,19 +1,36 @@
-"""An exponential moving average of the weights: what is evaluated and kept in the end, while training goes on without it."""
+"""Averages of the weights: what is evaluated and kept in the end, while training goes on without them."""
 
 from typing import Any
 
 import keras
+import tensorflow as tf
+
+from tfpretune.data.batches import StepIndexed
+from tfpretune.finetune.normalization import Statistics
+from tfpretune.training.devices import separate_dropout
+
+MOST_BATCHES = 100
 
 
 class AverageWeights(keras.callbacks.Callback):
-    """Evaluates with the optimizer's moving average of the weights in their place (Polyak and Juditsky 1992).
+    """Evaluates with the optimizer's average of the weights in their place, and leaves it there when the run ends.
 
-    Does nothing where the optimizer has none (`use_ema`). Add it before the callbacks that look at the weights.
+    The average is a moving one (Polyak and Juditsky 1992) or that of all steps since a start (`average_equally`). Does nothing
+    where the optimizer has none, and before the start. Add it before the callbacks that look at the weights.
+
+    A model with `BatchNormalization` layers that learn is given the statistics that go with the average (Izmailov et al. 2018,
+    section 3.2): over the batches of the first pass, at most 100, augmented and with dropout as in training. That is done each
+    time, so that a figure in the middle of a run is that of the model which would be kept.
+
+    Args:
+        batches: the training batches; without them the statistics stay those of the last steps.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, batches: StepIndexed | None = None) -> None:
         super().__init__()
-        self._kept: list[Any] | None = None
+        self.batches = batches
+        self._kept: list[tuple[keras.Variable, Any]] | None = None
+        self._statistics: Statistics | None = None
 
     def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Puts the averages in the place of the weights."""
@@ -22,17 +39,54 @@ class AverageWeights(keras.callbacks.Callback):
     def put_in(self) -> None:
         """Puts the averages in the place of the weights."""
         pairs = _pairs(self.model)
-        if pairs and self._kept is None:
-            self._kept = [weight.numpy() for weight, _ in pairs]
-            for weight, average in pairs:
-                weight.assign(average.numpy())
+        if not pairs or self._kept is not None:
+            return
+        self._statistics = self._statistics or Statistics(self.model)
+        changed = [weight for weight, _ in pairs] + (self._statistics.variables if self.batches is not None else [])
+        self._kept = [(variable, variable.numpy()) for variable in changed]
+        for weight, average in pairs:
+            weight.assign(average.numpy())
+        if self.batches is not None:
+            steps = min(self.batches.steps_per_epoch, MOST_BATCHES)
+            self._statistics.refresh(self.batches.from_step(0, steps))
 
     def put_back(self) -> None:
         """Puts the weights back, if the averages are in their place."""
         if self._kept is not None:
-            for (weight, _), value in zip(_pairs(self.model), self._kept, strict=True):
-                weight.assign(value)
+            for variable, value in self._kept:
+                variable.assign(value)
+            separate_dropout(self.model)  # the pass over the batches may have drawn from it
             self._kept = None
+
+
+def average_equally(optimizer: keras.optimizers.Optimizer, *, start: int) -> None:
+    """Lets an optimizer keep the equal average of the weights after every step from `start` on (steps count from 0).
+
+    Stochastic weight averaging (Izmailov et al. 2018, arXiv:1803.05407, algorithm 1) with a cycle of one step. The average
+    lies in the slots of Keras' `use_ema`, with the number of steps in it as one more variable: both are in every checkpoint.
+    Until the start it is the weights themselves. Call it before the optimizer is built.
+
+    Args:
+        optimizer: any Keras optimizer.
+        start: the first step whose weights count.
+    """
+    optimizer.use_ema = True
+    keep_weights_when_fit_ends(optimizer)
+    optimizer.averaged_steps = count = optimizer.add_variable(
+        (), dtype="int", name="averaged_steps", aggregation="only_first_replica"
+    )
+
+    def update(weights: list[keras.Variable]) -> None:
+        step = tf.convert_to_tensor(optimizer.iterations)
+        steps = tf.where(step < start, tf.zeros_like(step), tf.convert_to_tensor(count) + 1)
+        count.assign(steps)
+        share = 1.0 / tf.cast(tf.maximum(steps, 1), tf.float32)
+        for weight, average in zip(weights, optimizer._model_variables_moving_average, strict=True):
+            if average is not None:
+                now, old = tf.convert_to_tensor(weight), tf.convert_to_tensor(average)
+                average.assign(tf.where(steps <= 1, now, old + (now - old) * tf.cast(share, now.dtype)))
+
+    optimizer._update_model_variables_moving_average = update
 
 
 def keep_weights_when_fit_ends(optimizer: keras.optimizers.Optimizer) -> None:
@@ -42,7 +96,8 @@ def keep_weights_when_fit_ends(optimizer: keras.optimizers.Optimizer) -> None:
 
 def _pairs(model: keras.Model) -> list[tuple[keras.Variable, keras.Variable]]:
     optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
-    if not optimizer.use_ema:
+    count = getattr(optimizer, "averaged_steps", None)
+    if not optimizer.use_ema or (count is not None and not count.numpy()):
         return []
     averages = optimizer._model_variables_moving_average
     return [(w, a) for w, a in zip(optimizer._trainable_variables, averages, strict=True) if a is not None]

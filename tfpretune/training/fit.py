@@ -133,7 +133,7 @@ class _Attempt:
             start_step=step,
             curves=progress.get("curves"),
         )
-        self.average = AverageWeights()
+        self.average = AverageWeights(batches)
         kept = ("jit", "accumulate_steps", "rows", "identity")
         facts = {"curves": self.scalars.curves, "skipped": self.skipped} | {name: progress[name] for name in kept}
         self.saver = Checkpoints(
@@ -148,7 +148,11 @@ class _Attempt:
             flush=self.scalars.flush,
         )
         guard = NonFiniteGuard(self._rows, start_step=step)
-        self.callbacks = [self.average, guard, self.scalars, *callbacks, self.saver]
+        unfreezing = [] if model.unfreezing is None else [model.unfreezing]
+        for callback in unfreezing:
+            callback.go_to(step)
+        more = [callback for callback in callbacks if callback not in unfreezing]
+        self.callbacks = [*unfreezing, self.average, guard, self.scalars, *more, self.saver]
         self.evaluated = progress.get("evaluated", True)
         for callback in (self.average, self.saver):
             callback.set_model(model)

@@ -9,7 +9,7 @@ import tensorflow as tf
 from keras import ops
 
 from tfpretune.config import OptimizerConfig
-from tfpretune.training.averages import keep_weights_when_fit_ends
+from tfpretune.training.averages import average_equally, keep_weights_when_fit_ends
 
 NOT_DECAYED = (
     "bias",
@@ -97,6 +97,26 @@ class MultiRateAdamW(keras.optimizers.AdamW):
         """Creates the slots and looks up each variable's factor."""
         super().build(variables)
         self._factors = {self._var_key(variable): self._factor(variable.path) for variable in variables}
+        self._starts: dict[Any, keras.Variable] = {}
+
+    def start_later(self, groups: list[list[keras.Variable]]) -> list[keras.Variable]:
+        """Creates, for each group of variables, the number of steps made when it began to learn; whoever unfreezes sets it.
+
+        Adam divides its moments by what they lack after so many steps. Those of a group that begins late are as young as in
+        step 1; divided by the whole run's steps they would make its first steps too large, up to 6.6 times with Adam's decays.
+        Call it after `build`.
+        """
+        starts = [self.add_variable((), dtype="int", name="start", aggregation="only_first_replica") for _ in groups]
+        for start, group in zip(starts, groups, strict=True):
+            self._starts |= {self._var_key(variable): start for variable in group}
+        return starts
+
+    def _corrected(self, rate: Any, step: Any) -> Any:
+        """Returns the rate with the divisors of both moments in it; `step` is 1 in the first step, float32."""
+        return rate * tf.sqrt(1.0 - tf.pow(self.beta_2, step)) / (1.0 - tf.pow(self.beta_1, step))
+
+    def _step(self, start: keras.Variable | None) -> tf.Tensor:
+        return tf.cast(self.iterations + 1 if start is None else self.iterations + 1 - start, tf.float32)
 
     def _apply_weight_decay(self, variables: list[keras.Variable]) -> None:
         if not self._is_fused:
@@ -115,24 +135,29 @@ class MultiRateAdamW(keras.optimizers.AdamW):
         decays = [self.weight_decay if self._use_weight_decay(variable) else 0.0 for _, variable in kept]
         slots = [[slot[index] for index in indices] for slot in (self._momentums, self._velocities)]
         factors = [self._factors[self._var_key(variable)] for _, variable in kept]
+        own = [self._starts.get(self._var_key(variable)) for _, variable in kept]
+        starts = list({id(start): start for start in own}.values())
+        kinds = [next(index for index, start in enumerate(starts) if start is mine) for mine in own]
 
         @tf.function(jit_compile=True)
-        def update(gradients: Any, values: Any, first: Any, second: Any, rate: Any, step: Any) -> Any:
-            rate_now = rate * tf.sqrt(1.0 - tf.pow(self.beta_2, step)) / (1.0 - tf.pow(self.beta_1, step))
+        def update(gradients: Any, values: Any, first: Any, second: Any, rate: Any, steps: Any) -> Any:
+            rates = [self._corrected(rate, step) for step in steps]
             updated = []
-            for g, x, m, v, decay, factor in zip(gradients, values, first, second, decays, factors, strict=True):
+            for g, x, m, v, decay, factor, kind in zip(
+                gradients, values, first, second, decays, factors, kinds, strict=True
+            ):
                 m = m + (g - m) * (1.0 - self.beta_1)
                 v = v + (tf.square(g) - v) * (1.0 - self.beta_2)
                 x = x - x * (decay * rate)
-                updated.append((x - m * (rate_now * factor) / (tf.sqrt(v) + self.epsilon), m, v))
+                updated.append((x - m * (rates[kind] * factor) / (tf.sqrt(v) + self.epsilon), m, v))
             return updated
 
         def read(variables: list[Any]) -> list[tf.Tensor]:
             return [tf.convert_to_tensor(variable) for variable in variables]
 
-        rate, step = tf.cast(learning_rate, tf.float32), tf.cast(self.iterations + 1, tf.float32)
+        rate, steps = tf.cast(learning_rate, tf.float32), [self._step(start) for start in starts]
         values = [variable for _, variable in kept]
-        results = update([g for g, _ in kept], read(values), read(slots[0]), read(slots[1]), rate, step)
+        results = update([g for g, _ in kept], read(values), read(slots[0]), read(slots[1]), rate, steps)
         for variable, first, second, (x, m, v) in zip(values, *slots, results, strict=True):
             variable.assign(x)
             first.assign(m)
@@ -144,7 +169,11 @@ class MultiRateAdamW(keras.optimizers.AdamW):
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Updates one variable at its own rate, on one of several replicas."""
-        super().update_step(gradient, variable, learning_rate * self._factors[self._var_key(variable)])
+        key = self._var_key(variable)
+        start, rate = self._starts.get(key), learning_rate * self._factors[key]
+        if start is not None:
+            rate *= self._corrected(1.0, self._step(start)) / self._corrected(1.0, self._step(None))
+        super().update_step(gradient, variable, rate)
 
     def _factor(self, path: str) -> float:
         return next((factor for pattern, factor in self.multipliers if re.search(pattern, path)), 1.0)
@@ -172,6 +201,8 @@ def make_optimizer(config: OptimizerConfig, total_steps: int) -> keras.optimizer
     if config.ema:
         optimizer.use_ema, optimizer.ema_momentum = True, config.ema
         keep_weights_when_fit_ends(optimizer)
+    if config.swa:
+        average_equally(optimizer, start=round(config.swa * total_steps))
     if optimizer.weight_decay:
         optimizer.exclude_from_weight_decay(var_names=list(NOT_DECAYED))
     return optimizer

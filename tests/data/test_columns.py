@@ -1,5 +1,7 @@
 """Examples to batches."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -9,7 +11,7 @@ from tfpretune.backbones import TextEncoderTokenizer
 from tfpretune.config import UsageError
 from tfpretune.data import columns
 from tfpretune.data.columns import image_array, image_batches, text_batches
-from tfpretune.data.examples import Examples
+from tfpretune.data.examples import Examples, LabelColumn
 from tfpretune.data.tokens import SPECIAL_TOKENS
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (5, 4, 6, 3)).astype("uint8")
@@ -91,3 +93,15 @@ def test_texts():
 def test_the_wrong_kind_is_refused():
     with pytest.raises(UsageError, match="--source test holds image examples, expected text"):
         text_batches(images(PIXELS), 2, tokenizer=None, sequence_length=5)
+
+
+def test_further_label_columns_are_served_when_asked_for():
+    topics = LabelColumn(np.array([2, 0, 1], np.int32), ("x", "y", "z"))
+    source = Examples("text", ["a", "b", "a"], np.array([0, 1, 1], np.int32), ("n", "p"), list("123"), "toy")
+    source = dataclasses.replace(source, more={"topic": topics})
+    tokenizer = TextEncoderTokenizer([*SPECIAL_TOKENS, "a", "b"])
+    assert "topic" not in text_batches(source, 2, tokenizer=tokenizer, sequence_length=4).columns
+    batches = text_batches(source, 2, tokenizer=tokenizer, sequence_length=4, more_labels=("topic",))
+    assert [batch["topic"].numpy().tolist() for batch in batches.in_order()] == [[2, 0], [1]]
+    with pytest.raises(UsageError, match="holds pairs of texts, expected single ones"):
+        text_batches(dataclasses.replace(source, seconds=list("abc")), 2, tokenizer=tokenizer, sequence_length=4)

@@ -7,6 +7,7 @@ import pytest
 
 from tfpretune.config import UsageError
 from tfpretune.data.demo import DEMOS
+from tfpretune.data.examples import text_key
 from tfpretune.data.sources import open_source
 
 
@@ -47,6 +48,35 @@ def test_reviews_zh_without_duplicates():
     # 9,031 + 8,332 = 17,363 with outer white space dropped; two positive pairs differ by a doubled space.
     assert np.bincount(unique.labels).tolist() == [9031, 8330]
     assert unique.class_names == ("neg", "pos")
+
+
+def test_reviews_zh_have_a_topic_each():
+    source = open_source("demo:reviews-zh")
+    topics = source.more["topic"]
+    assert topics.class_names == ("books", "hotels", "computers")
+    by_line = dict(zip(source.where, topics.labels.tolist(), strict=True))
+    borders = {"neg": {2001: 1, 6383: 0, 8383: 1, 12788: 2}, "pos": {2001: 1, 5377: 0, 7377: 1, 10761: 2}}
+    for label, starts in borders.items():
+        for line, topic in starts.items():  # the first of a block, and the one before it
+            assert by_line[f"demo:reviews-zh/{label}.txt:{line}"] == topic
+            assert by_line[f"demo:reviews-zh/{label}.txt:{line - 1}"] != topic
+    unique = source.without_duplicates()
+    assert np.bincount(unique.more["topic"].labels).tolist() == [3850, 7773, 5738]
+    first = {
+        name: source.inputs[source.where.index(f"demo:reviews-zh/{name}")] for name in ("neg.txt:12788", "pos.txt:2001")
+    }
+    assert first["neg.txt:12788"].startswith("随机驱动光盘")  # drivers on a disc
+    assert "房间虽小，但很整洁" in first["pos.txt:2001"]  # a small but tidy room
+
+
+def test_reviews_zh_by_topic_share_no_text():
+    sources = {topic: open_source(f"demo:reviews-zh-{topic}") for topic in ("books", "hotels", "computers")}
+    counts = {topic: np.bincount(source.labels).tolist() for topic, source in sources.items()}
+    assert counts == {"books": [1750, 2100], "hotels": [4404, 3368], "computers": [2877, 2861]}
+    keys = [key for source in sources.values() for key in map(text_key, source.inputs)]
+    assert len(set(keys)) == len(keys) == 17360  # of 17,361: one stands under hotels and computers
+    assert sources["books"].class_names == ("neg", "pos")
+    assert sources["hotels"].where[0] == "demo:reviews-zh/neg.txt:2001"
 
 
 def test_people_daily_is_text_without_tags():

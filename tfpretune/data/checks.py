@@ -2,15 +2,18 @@
 
 import collections
 import dataclasses
-import os
+import functools
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from typing import Literal
 
 import numpy as np
 
+from tfpretune.data.check_images import decode_all
+from tfpretune.data.check_labels import label_histogram, odd_numbers, written_label
 from tfpretune.data.examples import Examples
-from tfpretune.data.rows import Problem
-from tfpretune.data.sources import index_labels, is_whole_number, read_rows
+from tfpretune.data.labels import LabelKind, read_labels
+from tfpretune.data.rows import Problem, Rows
+from tfpretune.data.sources import make_examples, read_rows
 from tfpretune.data.tables import DEFAULT_LABEL, DEFAULT_TEXT
 
 
@@ -22,7 +25,7 @@ class CheckResult:
         name: the source.
         problems: what must be put right, in the order of the source.
         notes: what is good to know.
-        histogram: class name -> good examples; {} when unlabelled.
+        histogram: class name -> good examples; {} when unlabelled and for numbers.
         counts: "examples" (good ones), "unique", "duplicates", "conflicts", "long_lines", "skipped_files".
     """
 
@@ -45,6 +48,9 @@ def check(
     text_column: str = DEFAULT_TEXT,
     label_column: str = DEFAULT_LABEL,
     class_names: Sequence[str] = (),
+    pair_column: str = "",
+    label_kind: LabelKind | Literal[""] = "",
+    label_separator: str = ";",
 ) -> CheckResult:
     """Goes over all of a source: reads every row, decodes every image, looks at every label, compares every content.
 
@@ -55,30 +61,40 @@ def check(
         label_column: as for `open_source`.
         class_names: the classes that are allowed; without it, a whole number that stands apart
             from the others (0, 1, 2, 99) counts as wrong.
+        pair_column: as for `open_source`.
+        label_kind: as for `open_source`.
+        label_separator: as for `open_source`.
 
     Raises:
         UsageError: when there is no such source or column.
     """
-    rows = read_rows(spec, text_column=text_column, label_column=label_column)
-    labels, names = index_labels(rows, class_names)
-    good = np.ones(len(rows.inputs), bool) if labels is None else labels >= 0
+    read = functools.partial(
+        _read,
+        text_column=text_column,
+        label_column=label_column,
+        class_names=class_names,
+        pair_column=pair_column,
+        label_kind=label_kind,
+        label_separator=label_separator,
+    )
+    rows, examples, good = read(spec)
     problems = [*rows.problems, *rows.skipped]
     notes = []
     if rows.kind == "image" and not isinstance(rows.inputs, np.ndarray):
-        faults, image_notes = _decode_all(rows.inputs)
+        faults, image_notes = decode_all(rows.inputs)
         good[[rows.inputs.index(fault.where) for fault in faults]] = False
         problems += faults
         notes += image_notes
-    labels = None if labels is None else np.maximum(labels, 0)  # the missing ones are left out below
-    examples = Examples(rows.kind, rows.inputs, labels, names, rows.where, spec).take(good)
+    examples = examples.take(good)
     if not class_names and not rows.class_names:
-        problems += _odd_numbers(examples)
+        problems += odd_numbers(examples)
     result = check_examples(examples)
     problems += result.problems
     if against:
-        other, other_notes = _second_source(against, text_column, label_column, class_names)
+        other_rows, other, _ = read(against)
         problems += _shared(examples, other)
-        notes += other_notes
+        if other_rows.problems:
+            notes.append(f"{against} has problems of its own, run: tfpretune check {against}")
     if rows.long_lines:
         notes.append(f"{rows.long_lines:,} lines were over 4,096 bytes and were split")
     counts = {**result.counts, "long_lines": rows.long_lines, "skipped_files": len(rows.skipped)}
@@ -97,11 +113,15 @@ def check_examples(examples: Examples) -> CheckResult:
         groups[key].append(row)
     conflicts = 0
     histogram = {}
-    if examples.labels is not None:
-        tally = np.bincount(examples.labels, minlength=len(examples.class_names))
-        histogram = {name: int(count) for name, count in zip(examples.class_names, tally, strict=True)}
+    if examples.label_kind == "number" and len(examples):
+        values = examples.known_labels
+        notes.append(f"labels are {values.min():g} to {values.max():g}, {values.mean():g} in the mean")
+        if values.min() == values.max():
+            problems.append(Problem(examples.name, f"all labels are {values.min():g}", "add examples of other labels"))
+    elif examples.labels is not None:
+        histogram = label_histogram(examples)
         used = [name for name, count in histogram.items() if count]
-        if len(used) == 1:
+        if len(used) == 1 and examples.label_kind == "class":
             problems.append(
                 Problem(examples.name, f"there is only one class, {used[0]!r}", "add examples of another class")
             )
@@ -110,6 +130,7 @@ def check_examples(examples: Examples) -> CheckResult:
         notes += [
             f"classes that differ only in upper and lower case: {name!r}" for name, count in folded.items() if count > 1
         ]
+    if examples.labels is not None:
         for members in groups.values():
             conflict = _conflict(examples, members)
             problems += conflict
@@ -143,74 +164,40 @@ def format_result(result: CheckResult) -> str:
     return "\n".join(lines)
 
 
-def _decode_all(paths: list[str]) -> tuple[list[Problem], list[str]]:
-    """Decodes every file by itself, since TensorFlow's errors do not name the file."""
-    import tensorflow as tf  # here, so that checking texts does not wait for TensorFlow
-
-    from tfpretune.data.images import DECODE_ERRORS, decode_pixels, explain_decode_error
-
-    @tf.function(input_signature=[tf.TensorSpec((), tf.string)])
-    def shape_of(path: tf.Tensor) -> tf.Tensor:
-        return tf.shape(decode_pixels(tf.io.read_file(path)))
-
-    def look(path: str) -> tuple[int, int] | Problem:
-        try:
-            height, width, _ = shape_of(tf.constant(path)).numpy()
-        except DECODE_ERRORS as error:
-            return Problem(path, explain_decode_error(error), "replace or remove it")
-        return int(height), int(width)
-
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        seen = list(pool.map(look, paths))
-    problems = [item for item in seen if isinstance(item, Problem)]
-    sizes = [item for item in seen if not isinstance(item, Problem)]
-    notes = []
-    if sizes:
-        low, high = np.min(sizes, axis=0), np.max(sizes, axis=0)
-        notes.append(f"images are {low[0]} to {high[0]} pixels high and {low[1]} to {high[1]} wide")
-    return problems, notes
-
-
-def _odd_numbers(examples: Examples) -> list[Problem]:
-    """Finds whole-number labels that stand apart: 0, 1, 2, 99, or a -1 beside 0, 1, 2 (which often means: none)."""
-    if examples.labels is None or len(examples.class_names) < 3 or not all(map(is_whole_number, examples.class_names)):
-        return []
-    values = [int(name) for name in examples.class_names]
-    gap = next((i for i in range(1, len(values)) if values[i] - values[i - 1] > 1), None)
-    odd = values[gap:] if gap else []
-    rest = values[:gap]
-    if rest[:2] == [-1, 0] and values[-1] > 1:
-        odd, rest = [-1, *odd], rest[1:]
-    problems = []
-    for value in odd:
-        for row in np.flatnonzero(examples.labels == values.index(value)).tolist():
-            what = f"the label {value} is out of range: the others are {rest[0]} to {rest[-1]}"
-            problems.append(
-                Problem(examples.where[row], what, "correct it; if it is meant, name the classes with class_names")
-            )
-    return problems
-
-
 def _conflict(examples: Examples, members: list[int]) -> list[Problem]:
     """Names the first two examples with the same content and different labels."""
-    labels = [examples.class_names[examples.labels[row]] for row in members] if examples.labels is not None else []
     first = members[0]
-    for other, label in zip(members[1:], labels[1:], strict=True):
-        if label != labels[0]:
-            names = f"{labels[0]!r} and {label!r}"
+    for other in members[1:]:
+        if not np.array_equal(examples.known_labels[other], examples.known_labels[first]):
+            names = f"{written_label(examples, first)} and {written_label(examples, other)}"
             what = f"the same {examples.kind} stands at {examples.where[first]} with another label ({names})"
             return [Problem(examples.where[other], what, "correct one or remove both")]
     return []
 
 
-def _second_source(
-    spec: str, text_column: str, label_column: str, class_names: Sequence[str]
-) -> tuple[Examples, list[str]]:
-    rows = read_rows(spec, text_column=text_column, label_column=label_column)
-    labels, names = index_labels(rows, class_names)
-    notes = [f"{spec} has problems of its own, run: tfpretune check {spec}"] if rows.problems else []
-    labels = None if labels is None else np.maximum(labels, 0)
-    return Examples(rows.kind, rows.inputs, labels, names, rows.where, spec), notes
+def _read(
+    spec: str,
+    *,
+    text_column: str,
+    label_column: str,
+    class_names: Sequence[str],
+    pair_column: str,
+    label_kind: LabelKind | Literal[""],
+    label_separator: str,
+) -> tuple[Rows, Examples, np.ndarray]:
+    """Returns all rows, the same as examples, and which of them are good; the labels of the others are put to 0."""
+    rows = read_rows(
+        spec,
+        text_column=text_column,
+        label_column=label_column,
+        pair_column=pair_column,
+        label_kind=label_kind,
+        label_separator=label_separator,
+    )
+    labels, names, good = read_labels(rows, kind=label_kind, class_names=class_names, separator=label_separator)
+    if labels is not None and labels.dtype.kind == "i":
+        labels = np.maximum(labels, 0)
+    return rows, make_examples(rows, labels, names, spec), good
 
 
 def _shared(examples: Examples, other: Examples) -> list[Problem]:
@@ -222,8 +209,10 @@ def _shared(examples: Examples, other: Examples) -> list[Problem]:
         for key, where in zip(examples.keys(), examples.where, strict=True)
         if key in places
     ]
+    if examples.labels is None or other.labels is None:
+        return problems
     alone = set(examples.class_names) ^ set(other.class_names)
-    if examples.labels is not None and other.labels is not None and alone:
+    if alone:
         what = f"classes that are not in both sources: {', '.join(sorted(alone))}"
         problems.append(
             Problem(f"{examples.name} and {other.name}", what, "use the same classes, or name them with class_names")

@@ -1,5 +1,6 @@
 """Examples to columns of equal length, ready for `StepIndexed`."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ def image_batches(
     image_shape: tuple[int, int, int],
     seed: int = 0,
     transform: Transform | None = None,
+    more_labels: Sequence[str] = (),
 ) -> StepIndexed:
     """Serves images as float32 `images` `(batch, height, width, channels)` in [0, 1], with int32 `labels` where there are any.
 
@@ -32,6 +34,7 @@ def image_batches(
         image_shape: height, width, channels (1 or 3); other sizes are resized, other colours converted.
         seed: decides order and transforms.
         transform: applied to batches, after the pixels are in [0, 1].
+        more_labels: further label columns of the examples, served under their own names.
     """
     require_kind(examples, "image")
     columns: dict[str, np.ndarray] = {}
@@ -40,8 +43,7 @@ def image_batches(
         columns["images"] = image_array(examples, image_shape)
     else:
         columns["images"], load = np.asarray(examples.inputs), _file_loader(image_shape)
-    if examples.labels is not None:
-        columns["labels"] = examples.labels
+    columns |= label_columns(examples, more_labels)
 
     def prepare(batch: Batch, batch_seed: tf.Tensor) -> Batch:
         images = batch["images"]
@@ -83,13 +85,31 @@ def text_batches(
     sequence_length: int,
     seed: int = 0,
     transform: Transform | None = None,
+    more_labels: Sequence[str] = (),
 ) -> StepIndexed:
-    """Serves texts as int32 `token_ids` and `padding_mask` `(batch, sequence_length)`, with `labels` where there are any."""
+    """Serves texts as int32 `token_ids` and `padding_mask` `(batch, sequence_length)`, with `labels` where there are any.
+
+    Args:
+        examples: of kind "text", no pairs.
+        batch_size: texts a step.
+        tokenizer: a KerasHub BERT-like tokenizer.
+        sequence_length: length of the rows.
+        seed: decides order and transforms.
+        transform: applied to batches.
+        more_labels: further label columns of the examples, served under their own names.
+    """
     require_kind(examples, "text")
+    if examples.seconds is not None:
+        raise UsageError(f"--source {examples.name} holds pairs of texts, expected single ones")
     columns = encode_all(tokenizer, examples.inputs, sequence_length=sequence_length)
-    if examples.labels is not None:
-        columns["labels"] = examples.labels
+    columns |= label_columns(examples, more_labels)
     return StepIndexed(columns, batch_size, seed=seed, transform=transform)
+
+
+def label_columns(examples: Examples, more_labels: Sequence[str] = ()) -> dict[str, np.ndarray]:
+    """Returns the column `labels`, where there are labels, and the further label columns that are asked for, by name."""
+    columns = {} if examples.labels is None else {"labels": examples.labels}
+    return columns | {name: examples.with_labels(name).known_labels for name in more_labels}
 
 
 def _converted(images: np.ndarray, image_shape: tuple[int, int, int]) -> np.ndarray:

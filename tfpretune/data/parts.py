@@ -1,9 +1,11 @@
 """Train, validation and test part of a labelled source."""
 
 import dataclasses
+from typing import Literal
 
 from tfpretune.config import UsageError
 from tfpretune.data.examples import Examples
+from tfpretune.data.labels import LabelKind
 from tfpretune.data.sources import open_source
 
 
@@ -21,21 +23,34 @@ class LabelledParts:
         return self.train.class_names
 
 
-def labelled_parts(source: str, *, labels_per_class: int = 0, most: int = 0, seed: int = 0) -> LabelledParts:
-    """Opens a source, drops duplicates and splits it by content, 80/10/10.
+def labelled_parts(
+    source: str,
+    *,
+    labels_per_class: int = 0,
+    most: int = 0,
+    seed: int = 0,
+    label_kind: LabelKind | Literal[""] = "",
+    pair_column: str = "",
+) -> LabelledParts:
+    """Opens a source, drops duplicates and splits it by content or by the source's groups, 80/10/10.
 
     Args:
         source: as `open_source` takes it.
         labels_per_class: keep only so many training examples of each class; 0 keeps all.
         most: keep at most so many examples of each part, for rehearsals; 0 keeps all.
         seed: decides both draws.
+        label_kind: as for `open_source`.
+        pair_column: as for `open_source`.
 
     Raises:
-        UsageError: the source has fewer than two classes, or a class too few examples.
+        UsageError: the source is unlabelled, has fewer than two classes, or a class too few examples.
     """
-    examples = open_source(source).without_duplicates()
-    if len(examples.class_names) < 2:
-        raise UsageError(f"--source {source} has {len(examples.class_names)} classes: labels of at least 2 are needed")
+    examples = open_source(source, label_kind=label_kind, pair_column=pair_column).without_duplicates()
+    least = {"number": 0, "set": 1}.get(examples.label_kind, 2)
+    if len(examples.class_names) < least:
+        raise UsageError(
+            f"--source {source} has {len(examples.class_names)} classes: labels of at least {least} are needed"
+        )
     train, validation, test = examples.split("train"), examples.split("validation"), examples.split("test")
     if labels_per_class:
         train = train.few_labels(labels_per_class, seed)

@@ -4,6 +4,7 @@ import dataclasses
 import glob
 import os
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -47,6 +48,11 @@ class Rows:
         class_names: the classes in their order, where the source itself defines it.
         licence: terms of use, where known.
         long_lines: lines that were split because they were too long.
+        more_labels: further label columns by name, as written; each has one label a row.
+        more_class_names: the classes of each further label column, in their order.
+        label_kind: what the source itself says of its labels: "class", "number" or "set".
+        groups: the group of each row, where the source has groups.
+        seconds: the second text of each row, where the rows are pairs.
     """
 
     kind: str
@@ -58,16 +64,26 @@ class Rows:
     class_names: tuple[str, ...] = ()
     licence: str = ""
     long_lines: int = 0
+    more_labels: dict[str, list[str]] = dataclasses.field(default_factory=dict)
+    more_class_names: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    label_kind: Literal["class", "number", "set"] = "class"
+    groups: list[str] = dataclasses.field(default_factory=list)
+    seconds: list[str] = dataclasses.field(default_factory=list)
 
-    def add_text(self, text: str, label: str | None, where: str) -> None:
-        """Cleans a text and adds it, or notes that there is none."""
+    def add_text(self, text: str, label: str | None, where: str, *, second: str | None = None) -> None:
+        """Cleans a text, or a pair of texts, and adds it, or notes that there is none."""
         cleaned = clean(text)
-        if not cleaned:
-            self.problems.append(Problem(where, "the text is empty", "fill it in or remove the row"))
+        other = clean(second) if second is not None else None
+        if not cleaned or other == "":
+            which = "text" if second is None else ("first text" if not cleaned else "second text")
+            self.problems.append(Problem(where, f"the {which} is empty", "fill it in or remove the row"))
             return
-        if len(cleaned) * 4 > MAX_LINE_BYTES:
-            self.long_lines += split_long_lines(text)[1]
+        for part, raw in ((cleaned, text), (other or "", second or "")):
+            if len(part) * 4 > MAX_LINE_BYTES:
+                self.long_lines += split_long_lines(raw)[1]
         self.add(cleaned, label, where)
+        if other is not None:
+            self.seconds.append(other)
 
     def add(self, content: str, label: str | None, where: str) -> None:
         """Adds one row. A label of white space is a missing one."""

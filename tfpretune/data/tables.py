@@ -1,6 +1,7 @@
 """Texts in tables: CSV and JSON lines. Imports no TensorFlow."""
 
 import csv
+import dataclasses
 import io
 import json
 from collections.abc import Iterator, Sequence
@@ -12,22 +13,37 @@ DEFAULT_TEXT = "text"
 DEFAULT_LABEL = "label"
 
 
-def read_csv(paths: Sequence[str], *, text_column: str, label_column: str) -> Rows:
+@dataclasses.dataclass(frozen=True)
+class TableColumns:
+    """Names of the columns (csv) or keys (jsonl) that are read.
+
+    Args:
+        text: of the text.
+        label: of the label; "" reads none. The default may be missing: then there are no labels.
+        pair: of the second text of each pair; "" for single texts.
+    """
+
+    text: str = DEFAULT_TEXT
+    label: str = DEFAULT_LABEL
+    pair: str = ""
+
+
+def read_csv(paths: Sequence[str], columns: TableColumns) -> Rows:
     """Reads comma-separated files with a header line (RFC 4180: quotes, doubled quotes, line breaks within quotes).
 
-    Without a column named "label" the rows have no labels; any other `label_column` must exist, and "" asks for none.
+    Without a column named "label" the rows have no labels; a label column of any other name must exist.
     """
     rows = Rows("text")
     limit = csv.field_size_limit(2**31 - 1)  # the default of 131,072 characters refuses long documents
     try:
         for path in paths:
-            _read_csv_file(rows, path, text_column, label_column)
+            _read_csv_file(rows, path, columns)
     finally:
         csv.field_size_limit(limit)
     return rows
 
 
-def _read_csv_file(rows: Rows, path: str, text_column: str, label_column: str) -> None:
+def _read_csv_file(rows: Rows, path: str, columns: TableColumns) -> None:
     text, problems = read_utf8(path)
     rows.problems += problems
     records = _records(text)
@@ -39,10 +55,11 @@ def _read_csv_file(rows: Rows, path: str, text_column: str, label_column: str) -
             )
         return
     header = [name.strip() for name in header]
-    text_index = _column(header, text_column, path)
+    text_index = _column(header, columns.text, path)
+    pair_index = _column(header, columns.pair, path) if columns.pair else -1
     label_index = -1
-    if label_column and (label_column in header or label_column != DEFAULT_LABEL):
-        label_index = _column(header, label_column, path)
+    if columns.label and (columns.label in header or columns.label != DEFAULT_LABEL):
+        label_index = _column(header, columns.label, path)
     bad_lines = {problem.where.rsplit(":", 1)[0] for problem in problems}
     for line, fields, fault in records:
         where = f"{path}:{line}"
@@ -54,7 +71,8 @@ def _read_csv_file(rows: Rows, path: str, text_column: str, label_column: str) -
             what = f"the row has {len(fields)} fields, the header {len(header)}"
             rows.problems.append(Problem(where, what, "put fields that hold commas in quotes"))
         elif where not in bad_lines:
-            rows.add_text(fields[text_index], fields[label_index] if label_index >= 0 else None, where)
+            label = fields[label_index] if label_index >= 0 else None
+            rows.add_text(fields[text_index], label, where, second=fields[pair_index] if columns.pair else None)
 
 
 def _records(text: str) -> Iterator[tuple[int, list[str], str]]:
@@ -84,9 +102,33 @@ def _column(header: list[str], name: str, path: str) -> int:
     )
 
 
-def read_jsonl(paths: Sequence[str], *, text_column: str, label_column: str) -> Rows:
-    """Reads one JSON object a line, such as {"text": "…", "label": "…"}; labels may be strings, ints or bools."""
+def read_jsonl(paths: Sequence[str], columns: TableColumns, *, label_kind: str = "", separator: str = ";") -> Rows:
+    """Reads one JSON object a line, such as {"text": "…", "label": "…"}.
+
+    Args:
+        paths: the files.
+        columns: the keys.
+        label_kind: "number" allows any number as a label, "set" a list of strings or ints as well; else a label is a
+            string, an int or a bool.
+        separator: put between the labels of a list.
+    """
     rows = Rows("text")
+    for where, record in read_objects(rows, paths, columns.text):
+        text = _text_of(rows, record, columns.text, where)
+        second = _text_of(rows, record, columns.pair, where) if columns.pair and text is not None else None
+        if text is None or (columns.pair and second is None):
+            continue
+        try:
+            label = _label_of(record.get(columns.label) if columns.label else None, label_kind, separator)
+        except ValueError as error:
+            rows.problems.append(Problem(where, str(error), _LABEL_TODO.get(label_kind, _LABEL_TODO[""])))
+            continue
+        rows.add_text(text, label, where, second=second)
+    return rows
+
+
+def read_objects(rows: Rows, paths: Sequence[str], example_key: str) -> Iterator[tuple[str, dict]]:
+    """Yields (place, object) of each line that is a JSON object; the others are noted in `rows.problems`."""
     for path in paths:
         text, problems = read_utf8(path)
         rows.problems += problems
@@ -94,38 +136,61 @@ def read_jsonl(paths: Sequence[str], *, text_column: str, label_column: str) -> 
         for number, line in enumerate(text.split("\n"), 1):
             where = f"{path}:{number}"
             if line.strip() and where not in bad_lines:
-                _read_json(rows, line, where, text_column, label_column)
-    return rows
+                record = _object(rows, line, where, example_key)
+                if record is not None:
+                    yield where, record
 
 
-def _read_json(rows: Rows, line: str, where: str, text_column: str, label_column: str) -> None:
+def _object(rows: Rows, line: str, where: str, example_key: str) -> dict | None:
     try:
         record = json.loads(line)
     except (ValueError, RecursionError) as error:
         reason = f"{error.msg} at column {error.colno}" if isinstance(error, json.JSONDecodeError) else str(error)
         rows.problems.append(Problem(where, f"not JSON ({reason})", "write one JSON object a line"))
-        return
+        return None
     if not isinstance(record, dict):
-        what = f'expected an object such as {{"{text_column}": "…"}}, received {type(record).__name__}'
+        what = f'expected an object such as {{"{example_key}": "…"}}, received {type(record).__name__}'
         rows.problems.append(Problem(where, what, "write one JSON object a line"))
-        return
-    text = record.get(text_column)
-    if not isinstance(text, str):
-        found = (
-            f"it is {json.dumps(text)[:40]}"
-            if text_column in record
-            else f"the keys are: {', '.join(record) or 'none'}"
-        )
-        rows.problems.append(
-            Problem(where, f"no text under {text_column!r} ({found})", "fill it in or name another key")
-        )
-        return
-    label = record.get(label_column) if label_column else None
+        return None
+    return record
+
+
+def _text_of(rows: Rows, record: dict, key: str, where: str) -> str | None:
+    text = record.get(key)
+    if isinstance(text, str):
+        return text
+    found = f"it is {json.dumps(text)[:40]}" if key in record else f"the keys are: {', '.join(record) or 'none'}"
+    rows.problems.append(Problem(where, f"no text under {key!r} ({found})", "fill it in or name another key"))
+    return None
+
+
+_LABEL_TODO = {
+    "": "give each row one class name or number",
+    "number": "give each row one number",
+    "set": "give each row a list of class names, [] for none",
+}
+
+
+def _label_of(label: object, kind: str, separator: str) -> str | None:
+    """Returns a label as it would stand in a csv file.
+
+    Raises:
+        ValueError: it is of no kind that is allowed.
+    """
+    if kind == "set" and label is None:
+        raise ValueError("the labels are missing")
+    if kind == "number" and isinstance(label, float):
+        return repr(label)
+    if kind == "set" and isinstance(label, list):
+        names = [_label_of(name, "", separator) or "" for name in label]
+        inside = next((name for name in names if separator in name), None)
+        if inside is not None:
+            raise ValueError(f"the label {inside!r} holds the separator {separator!r}")
+        return separator.join(names)
     if isinstance(label, float) and label.is_integer():
         label = int(label)
     if label is not None and not isinstance(label, str | int):
-        what = f"the label {json.dumps(label)[:40]} is neither a string nor an int"
-        rows.problems.append(Problem(where, what, "give each row one class name or number"))
-        return
+        expected = {"number": "no number", "set": "no list of strings or ints"}.get(kind, "neither a string nor an int")
+        raise ValueError(f"the label {json.dumps(label)[:40]} is {expected}")
     label = json.dumps(label) if isinstance(label, bool) else label
-    rows.add_text(text, None if label is None else str(label), where)
+    return None if label is None else str(label)

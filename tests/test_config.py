@@ -169,6 +169,12 @@ def test_differences_name_nested_fields():
     assert config_file.differences(old, config_file.from_json(Config, config_file.to_json(old), where="x")) == []
 
 
+def test_changes_are_listed_by_name_with_none_for_what_one_side_lacks():
+    old, new = {"c": 1, "b": "x", "same": 0, "left out": 1}, {"a": 2, "b": "y", "same": 0, "left out": 2}
+    found = config_file.changes(old, new, may_differ=("left out",), show=lambda value: f"<{value}>")
+    assert found == ["a: <None> -> <2>", "b: <x> -> <y>", "c: <1> -> <None>"]
+
+
 @pytest.mark.parametrize(
     ("error", "code", "line"),
     [(UsageError("bad"), 2, "error: bad\n"), (RunError("full"), 1, "failed: full\n")],

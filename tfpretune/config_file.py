@@ -5,6 +5,7 @@ import difflib
 import json
 import types
 import typing
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -40,10 +41,28 @@ def from_json(config_class: type[Settings], text: str, *, where: str) -> Setting
 def differences(old: Any, new: Any, *, may_differ: tuple[str, ...] = ()) -> list[str]:
     """Returns one line for each field in which two settings differ, nested ones as `optimizer.learning_rate`."""
     a, b = _flatten(dataclasses.asdict(old)), _flatten(dataclasses.asdict(new))
+    return changes(a, b, may_differ=may_differ)
+
+
+def changes(
+    old: Mapping[str, Any],
+    new: Mapping[str, Any],
+    *,
+    may_differ: tuple[str, ...] = (),
+    show: Callable[[Any], str] = repr,
+) -> list[str]:
+    """Returns `NAME: OLD -> NEW` for each name whose values differ, by name; what one side lacks is None there.
+
+    Args:
+        old: name -> value.
+        new: the same, later.
+        may_differ: names that are left out.
+        show: makes text of a value.
+    """
     return [
-        f"{name}: {a.get(name)!r} -> {b.get(name)!r}"
-        for name in sorted(a | b)
-        if a.get(name) != b.get(name) and name not in may_differ
+        f"{name}: {show(old.get(name))} -> {show(new.get(name))}"
+        for name in sorted({*old, *new})
+        if old.get(name) != new.get(name) and name not in may_differ
     ]
 
 

@@ -191,11 +191,7 @@ def check_same_data(run: RunConfig, old: Mapping[str, Any], new: Mapping[str, An
             "choose another --out-dir"
         )
     before, after = old.get("identity") or new["identity"], json.loads(json.dumps(new["identity"]))
-    changed = [
-        f"{name}: {_short(before.get(name))} -> {_short(after.get(name))}"
-        for name in sorted(before | after)
-        if before.get(name) != after.get(name)
-    ]
+    changed = config_file.changes(before, after, show=_short)
     if old and changed:
         raise UsageError(f"{run.out_dir} does not fit this run ({'; '.join(changed)}): choose another --out-dir")
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tfpretune.backbones import TextEncoderTokenizer
 from tfpretune.config import UsageError
-from tfpretune.data.tokens import SPECIAL_TOKENS, encode, encode_all, pack, train_wordpiece, unigram_loss
+from tfpretune.data.tokens import SPECIAL_TOKENS, cut_rows, encode, encode_all, pack, train_wordpiece, unigram_loss
 
 # ids      0-4             5      6      7       8     9     10    11
 WORDS = [*SPECIAL_TOKENS, "the", "cat", "##s", "sat", "我", "是", "."]
@@ -80,6 +80,15 @@ def test_packing_by_hand(tokenizer):
 
 def test_packing_less_than_a_row_pads(tokenizer):
     np.testing.assert_array_equal(pack(tokenizer, ["cat"], sequence_length=5), [[CLS, 6, SEP, PAD, PAD]])
+
+
+@pytest.mark.parametrize(
+    ("tokens", "rows"), [(0, []), (2, [[0, 1, 9]]), (3, [[0, 1, 2]]), (5, [[0, 1, 2]]), (6, [[0, 1, 2], [3, 4, 5]])]
+)
+def test_a_stream_is_cut_into_rows_of_its_own_type(tokens, rows):
+    found = cut_rows(np.arange(tokens, dtype=np.uint16), 3, padding=9)
+    assert found.tolist() == rows
+    assert (found.dtype, found.shape) == (np.uint16, (len(rows), 3))
 
 
 def test_unigram_loss_by_hand():

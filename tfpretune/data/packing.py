@@ -19,6 +19,7 @@ from tfpretune.data.examples import PARTS, text_key
 from tfpretune.data.pieces import Piece, read_texts
 from tfpretune.data.shard_rows import row_dtype, write_rows
 from tfpretune.data.shards import find_faults
+from tfpretune.data.tokens import cut_rows, with_ends
 from tfpretune.data.vocabulary import VOCABULARY, read_vocabulary
 from tfpretune.files import atomic_folder, write_atomic
 
@@ -169,6 +170,7 @@ def pack_piece(folder: Path, piece: Piece, parts: np.ndarray, packing: Packing) 
         return
     tokenise, size, padding = _tokeniser(folder / VOCABULARY, packing)
     dtype = row_dtype(size, packing.sequence_length)
+    none = np.zeros(0, dtype["token_ids"].base)
     streams: dict[int, list[np.ndarray]] = {part: [] for part in (1, 2, 3)}
     for texts, kept in _chunks(read_texts(piece), parts, piece):
         tokens, lengths = tokenise(tf.constant(texts))
@@ -178,7 +180,7 @@ def pack_piece(folder: Path, piece: Piece, parts: np.ndarray, packing: Packing) 
             stream.append(ids[part_of_token == part])
     files = {}
     for part, stream in streams.items():
-        rows = _rows(stream, packing.sequence_length, padding)
+        rows = cut_rows(np.concatenate([none, *stream]), packing.sequence_length, padding=padding)
         if len(rows):
             name = f"data/{PARTS[part - 1]}-{piece.number:05d}.rows"
             files[name] = write_rows(folder / name, rows, dtype)
@@ -207,15 +209,6 @@ def _chunks(texts: Iterable[str], parts: np.ndarray, piece: Piece) -> Iterator[t
         yield chunk, kept
 
 
-def _rows(stream: list[np.ndarray], length: int, padding: int) -> np.ndarray:
-    """Cuts a stream of tokens into full rows; the rest is left out, unless it is all there is (as `tokens.pack`)."""
-    tokens = np.concatenate(stream) if stream else np.zeros(0, np.uint16)
-    if 0 < len(tokens) < length:
-        tokens = np.pad(tokens, (0, length - len(tokens)), constant_values=padding)
-    rows = len(tokens) // length
-    return tokens[: rows * length].reshape(rows, length)
-
-
 @functools.lru_cache(maxsize=2)
 def _tokeniser(vocabulary: Path, packing: Packing) -> tuple[Any, int, int]:
     """Returns a function from texts to (tokens, tokens of each text), the number of tokens there are, and the padding id."""
@@ -226,10 +219,7 @@ def _tokeniser(vocabulary: Path, packing: Packing) -> tuple[Any, int, int]:
 
     @tf.function(input_signature=[tf.TensorSpec((None,), tf.string)])
     def tokenise(texts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        pieces = tf.cast(tokenizer(texts), tf.int32)
-        start = tf.fill([pieces.nrows(), 1], tokenizer.start_token_id)
-        end = tf.fill([pieces.nrows(), 1], tokenizer.end_token_id)
-        rows = tf.concat([start, pieces, end], axis=1)
+        rows = with_ends(tokenizer, tokenizer(texts))
         return rows.flat_values, rows.row_lengths()
 
     return tokenise, tokenizer.vocabulary_size(), tokenizer.pad_token_id

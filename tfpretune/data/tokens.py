@@ -65,7 +65,7 @@ def encode(tokenizer: Any, texts: tf.Tensor, *, sequence_length: int) -> dict[st
     Returns:
         int32 `token_ids` and `padding_mask`, `(batch, sequence_length)`.
     """
-    rows = _with_ends(tokenizer, tokenizer(texts)[:, : sequence_length - 2])
+    rows = with_ends(tokenizer, tokenizer(texts)[:, : sequence_length - 2])
     token_ids = rows.to_tensor(tokenizer.pad_token_id, shape=(None, sequence_length))
     lengths = tf.cast(rows.row_lengths(), tf.int32)
     return {"token_ids": token_ids, "padding_mask": tf.sequence_mask(lengths, sequence_length, tf.int32)}
@@ -95,13 +95,26 @@ def pack(tokenizer: Any, texts: Sequence[str], *, sequence_length: int) -> np.nd
         they are padded to one row.
     """
     _require_length(sequence_length)
-    call = tf.function(lambda part: _with_ends(tokenizer, tokenizer(part)).flat_values, input_signature=[STRINGS])
+    call = tf.function(lambda part: with_ends(tokenizer, tokenizer(part)).flat_values, input_signature=[STRINGS])
     stream = [call(tf.constant(list(texts[start : start + CHUNK]))).numpy() for start in range(0, len(texts), CHUNK)]
-    tokens = np.concatenate(stream)
-    if len(tokens) < sequence_length:
-        tokens = np.pad(tokens, (0, sequence_length - len(tokens)), constant_values=tokenizer.pad_token_id)
-    rows = len(tokens) // sequence_length
-    return tokens[: rows * sequence_length].reshape(rows, sequence_length)
+    return cut_rows(np.concatenate(stream), sequence_length, padding=tokenizer.pad_token_id)
+
+
+def cut_rows(tokens: np.ndarray, length: int, *, padding: int) -> np.ndarray:
+    """Cuts a stream of tokens into full rows; the rest is left out, unless it is all there is: then it is padded to a row.
+
+    Args:
+        tokens: `(tokens,)`, any int type.
+        length: of a row.
+        padding: the id that fills up.
+
+    Returns:
+        `(rows, length)`, of the same type; no rows for no tokens.
+    """
+    if 0 < len(tokens) < length:
+        tokens = np.pad(tokens, (0, length - len(tokens)), constant_values=padding)
+    rows = len(tokens) // length
+    return tokens[: rows * length].reshape(rows, length)
 
 
 def _require_length(sequence_length: int) -> None:
@@ -109,7 +122,8 @@ def _require_length(sequence_length: int) -> None:
         raise UsageError(f"--sequence-length must be at least 3, received {sequence_length}")
 
 
-def _with_ends(tokenizer: Any, pieces: tf.RaggedTensor) -> tf.RaggedTensor:
+def with_ends(tokenizer: Any, pieces: tf.RaggedTensor) -> tf.RaggedTensor:
+    """Puts [CLS] before each row of token ids and [SEP] behind it; int32."""
     batch = pieces.nrows()
     start = tf.fill([batch, 1], tokenizer.start_token_id)
     end = tf.fill([batch, 1], tokenizer.end_token_id)

@@ -140,6 +140,20 @@ def test_leftovers_of_a_killed_process_are_removed_and_of_a_living_one_kept(tmp_
     assert sorted(os.listdir(tmp_path)) == [f"{name}{os.getppid()}-0123abcd", "one"]
 
 
+def test_who_holds_the_lock_removes_all_leftovers(tmp_path):
+    """Of another machine, of a living process, of this one, and what was whole but for its name."""
+    with files.atomic_folder(tmp_path / "whole") as folder:
+        (folder / "a").write_text("1")
+    (tmp_path / "whole").rename(tmp_path / ".tmp-whole-another-host-1-0123abcd-0")
+    (tmp_path / f".tmp-one-{platform.node()}-{os.getppid()}-0123abcd-0").write_text("{")
+    (tmp_path / f".tmp-two-{platform.node()}-{os.getpid()}-{files._TOKEN}-0").write_text("{")
+    (tmp_path / "other").write_text("stays")
+    files.remove_leftovers(tmp_path)
+    assert len(os.listdir(tmp_path)) == 4
+    files.remove_leftovers(tmp_path, locked=True)
+    assert os.listdir(tmp_path) == ["other"]
+
+
 def test_a_folder_is_removed_under_another_name(tmp_path, monkeypatch):
     """Killed in the middle of it: nothing half removed has the folder's name, and the next start clears the rest."""
     with files.atomic_folder(tmp_path / "old") as folder:

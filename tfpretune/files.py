@@ -172,21 +172,26 @@ def remove_folder(folder: Path) -> None:
     shutil.rmtree(aside, ignore_errors=True)
 
 
-def remove_leftovers(folder: Path | str, name: str | None = None, *, keep_whole: bool = True) -> None:
+def remove_leftovers(
+    folder: Path | str, name: str | None = None, *, keep_whole: bool = True, locked: bool = False
+) -> None:
     """Removes what killed processes of this machine left unfinished in a folder.
 
     Args:
         folder: where to look, not below it.
         name: only what was to become this file or folder; None: anything.
         keep_whole: what had been finished but for its name, and has nothing in its place, gets its name instead.
+        locked: the caller holds the folder's lock, so nobody writes there: what any machine's processes left goes, nothing is
+            kept.
     """
     folder = Path(folder)
     start = ".tmp-*-" if name is None else f".tmp-{glob.escape(name)}-"
-    for path in folder.glob(f"{start}{glob.escape(platform.node())}-*"):
-        if _writer_is_alive(path):
+    machine = "" if locked else f"{glob.escape(platform.node())}-"
+    for path in folder.glob(f"{start}{machine}*"):
+        if not locked and _writer_is_alive(path):
             continue
         final = folder / _final_name(path)
-        if keep_whole and not final.exists() and _is_whole(path):
+        if keep_whole and not locked and not final.exists() and _is_whole(path):
             path.rename(final)
         elif path.is_dir():
             shutil.rmtree(path, ignore_errors=True)

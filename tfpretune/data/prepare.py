@@ -31,7 +31,7 @@ from tfpretune.data.packing import (
 )
 from tfpretune.data.pieces import Corpus, Piece
 from tfpretune.data.shards import FORMAT, VOCABULARY, files_of, find_faults, read_manifest
-from tfpretune.files import MANIFEST, write_atomic
+from tfpretune.files import MANIFEST, remove_leftovers, write_atomic
 from tfpretune.lock import alone_in
 
 
@@ -173,12 +173,8 @@ def _reopen(folder: Path, manifest: dict[str, Any]) -> None:
 
 
 def _remove_leftovers(folder: Path) -> None:
-    for parent in (folder, folder / "data", folder / "work", folder / "work" / "keys", folder / "work" / "records"):
-        for path in parent.glob(".tmp-*"):
-            if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                path.unlink(missing_ok=True)
+    for name in (".", "data", "work", "work/keys", "work/records"):
+        remove_leftovers(folder / name, locked=True)
 
 
 @contextlib.contextmanager

@@ -9,14 +9,14 @@ from tests.evaluation.pages import Page
 from tfpretune.data.examples import Examples
 from tfpretune.evaluation.classifier_report import report_classifier
 from tfpretune.evaluation.tables import Table
-from tfpretune.objectives import Supervised
+from tfpretune.objectives import Classes, Supervised
 
 
 @pytest.fixture
 def report(tmp_path):
     """The model returns its input as logits: of the texts a a b b it takes the last for an a."""
     x = keras.Input((2,), name="x")
-    model = Supervised({"x": x}, keras.layers.Activation("linear")(x))
+    model = Supervised({"x": x}, keras.layers.Activation("linear")(x), target=Classes(2))
     logits = np.array([[2, 0], [3, 0], [0, 1], [1, 0]], "float32")
     labels = np.array([0, 0, 1, 1], np.int32)
     where = [f"t.csv:{line}" for line in (2, 3, 4, 5)]

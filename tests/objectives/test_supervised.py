@@ -57,7 +57,7 @@ def test_proofs(tmp_path):
     checks.check_learns(make_model(), BATCH)
     model = make_model(label_smoothing=0.1, class_weights=(1.0, 2.0, 3.0))
     checks.check_round_trip(model, BATCH, tmp_path)
-    assert keras.models.load_model(tmp_path / "model.keras").class_weights == (1.0, 2.0, 3.0)
+    assert keras.models.load_model(tmp_path / "model.keras").target.class_weights == (1.0, 2.0, 3.0)
     checks.check_export(model, BATCH, tmp_path)
     checks.check_replicas(lambda: make_model(class_weights=(1.0, 2.0, 3.0)), BATCH)
 
@@ -87,7 +87,7 @@ def test_text_classifier_round_trip(tmp_path):
 
 
 def test_settings_that_cannot_work():
-    with pytest.raises(ValueError, match="at least 2 classes, received 1"):
+    with pytest.raises(ValueError, match="at least 2, received 1"):
         classifier(SmallCNN((8, 8, 1), (8,)), 1)
     with pytest.raises(ValueError, match="label_smoothing must be in"):
         make_model(label_smoothing=1.0)

@@ -16,7 +16,7 @@ from tfpretune.data.batches import StepIndexed
 from tfpretune.data.masking import mask_patches
 from tfpretune.data.tokens import SPECIAL_TOKENS, encode_all
 from tfpretune.finetune import classifier
-from tfpretune.objectives import DenoisingAutoencoder, MaskedAutoencoder, MaskedLM, Supervised
+from tfpretune.objectives import Classes, DenoisingAutoencoder, MaskedAutoencoder, MaskedLM, Supervised
 from tfpretune.training.pages import (
     ConfusionPage,
     ReconstructionPage,
@@ -52,7 +52,7 @@ def identity_model():
     logits = keras.layers.Dense(2, use_bias=False, kernel_initializer=keras.initializers.Identity(10.0), name="logits")(
         flat
     )
-    return Supervised({"images": inputs}, logits)
+    return Supervised({"images": inputs}, logits, target=Classes(2))
 
 
 @pytest.fixture(scope="module")

@@ -109,7 +109,11 @@ def image_shape(backbone: keras.Model, default: tuple[int, int] | None = None) -
 
 
 def feed(
-    backbone: keras.Model, *, image_size: tuple[int, int] | None = None, pixels: Pixels | None = None
+    backbone: keras.Model,
+    *,
+    image_size: tuple[int, int] | None = None,
+    pixels: Pixels | None = None,
+    segments: bool = False,
 ) -> tuple[dict[str, keras.KerasTensor], Any]:
     """Makes fresh inputs for a model on top of a backbone.
 
@@ -121,6 +125,8 @@ def feed(
         backbone: of text or images.
         image_size: (height, width); needed where the backbone takes images of any size and `pixels` names none.
         pixels: from `read_pixels`; without it the backbone sees [0, 1].
+        segments: texts come in two segments (pairs, questions): `segment_ids` is an input, too, whether or not the
+            backbone takes it.
 
     Returns:
         The inputs of the new model by name, and what to call the backbone with.
@@ -138,9 +144,12 @@ def feed(
         for name, tensor in backbone.input.items()
         if name != "segment_ids"
     }
+    own = inputs["token_ids"]
+    segment_ids = keras.Input(own.shape[1:], dtype=own.dtype, name="segment_ids") if segments else None
+    all_inputs = inputs | ({} if segment_ids is None else {"segment_ids": segment_ids})
     if "segment_ids" not in backbone.input:
-        return inputs, inputs
-    return inputs, inputs | {"segment_ids": keras.ops.zeros_like(inputs["token_ids"])}
+        return all_inputs, inputs
+    return all_inputs, inputs | {"segment_ids": keras.ops.zeros_like(own) if segment_ids is None else segment_ids}
 
 
 def _feed_images(

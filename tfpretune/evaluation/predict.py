@@ -12,5 +12,5 @@ def predict_probabilities(model: keras.Model, batches: tf.data.Dataset) -> np.nd
         model: a `Supervised` classifier: it picks its inputs out of a batch and returns logits.
         batches: dicts with at least the model's inputs.
     """
-    call = tf.function(lambda inputs: tf.nn.softmax(model(inputs, training=False)), reduce_retracing=True)
+    call = tf.function(lambda inputs: model.target.activate(model(inputs, training=False)), reduce_retracing=True)
     return np.concatenate([call(model.pick_inputs(batch)).numpy() for batch in batches])

@@ -1,7 +1,34 @@
 """A pre-trained backbone in, a model whose chosen weights learn out."""
 
 from tfpretune.finetune.freezing import format_table, freeze, frozen_table
-from tfpretune.finetune.heads import balanced_class_weights, classifier
+from tfpretune.finetune.heads import (
+    balanced_class_weights,
+    classifier,
+    embedder,
+    multi_label,
+    pair_classifier,
+    pooled_head,
+    regressor,
+)
+from tfpretune.finetune.position_heads import segmenter, span_finder, tagger
 from tfpretune.finetune.probing import start_head_from_probe
+from tfpretune.finetune.unfreezing import GradualUnfreezing, format_stages
 
-__all__ = ["balanced_class_weights", "classifier", "format_table", "freeze", "frozen_table", "start_head_from_probe"]
+__all__ = [
+    "GradualUnfreezing",
+    "balanced_class_weights",
+    "classifier",
+    "embedder",
+    "format_stages",
+    "format_table",
+    "freeze",
+    "frozen_table",
+    "multi_label",
+    "pair_classifier",
+    "pooled_head",
+    "regressor",
+    "segmenter",
+    "span_finder",
+    "start_head_from_probe",
+    "tagger",
+]

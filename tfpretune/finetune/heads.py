@@ -1,14 +1,53 @@
-"""Heads: a pre-trained backbone with a task on top, as one functional model."""
+"""Heads on pooled features: a pre-trained backbone that says one thing of each example, as one functional model."""
 
 from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from tfpretune.backbones.blocks import MeanPool
-from tfpretune.backbones.inputs import Pixels, feed, sequence_features
+from tfpretune.backbones.inputs import Pixels, feed
+from tfpretune.finetune.reading import read
 from tfpretune.objectives.supervised import Supervised
+from tfpretune.objectives.targets import Classes, MultiLabel, Numbers, Similar, Target
+
+
+def pooled_head(
+    backbone: keras.Model,
+    target: Target,
+    *,
+    dropout: float = 0.1,
+    window_length: int = 0,
+    image_size: tuple[int, int] | None = None,
+    pixels: Pixels | None = None,
+    r_drop: float = 0.0,
+    name: str = "pooled_head",
+) -> Supervised:
+    """Puts mean pooling, dropout and one dense layer on a backbone.
+
+    Args:
+        backbone: from images or from `token_ids` and `padding_mask` to features `(batch, …, dim)`. Maps of features, such
+            as those of a KerasHub convolutional backbone, are averaged over height and width.
+        target: what the outputs are to say, such as `Classes(5)`.
+        dropout: rate on the pooled features, in [0, 1).
+        window_length: text only: read the tokens in windows of this length, each on its own, and average over all of them.
+            So a backbone that was pre-trained on short rows reads long documents. 0: the whole row at once. The rows'
+            length must be a multiple of it.
+        image_size: images only: see `backbones.inputs.feed`.
+        pixels: images only: see `backbones.inputs.read_pixels`.
+        r_drop: see `Supervised`.
+        name: the model's name.
+
+    Returns:
+        A model from named inputs (`images` in [0, 1], or `token_ids` and `padding_mask`) to float32
+        `(batch, target.num_outputs)`. Its layer "features" gives the pooled features `(batch, dim)`, the layer "logits" the
+        outputs.
+    """
+    inputs, rows = feed(backbone, image_size=image_size, pixels=pixels)
+    features = read(backbone, rows, window_length=window_length)
+    pool = MeanPool(dtype="float32", name="features")
+    pooled = pool(features, inputs["padding_mask"]) if "padding_mask" in inputs else pool(features)
+    return Supervised(inputs, _dense(pooled, target, dropout), name, target=target, r_drop=r_drop)
 
 
 def classifier(
@@ -21,43 +60,143 @@ def classifier(
     pixels: Pixels | None = None,
     label_smoothing: float = 0.0,
     class_weights: tuple[float, ...] | None = None,
+    r_drop: float = 0.0,
     name: str = "classifier",
 ) -> Supervised:
-    """Puts mean pooling, dropout and one dense layer on a backbone.
+    """One class of several for each example: `pooled_head` towards `Classes`, with class logits `(batch, num_classes)`.
+
+    Batches have int32 `labels` `(batch,)`. `label_smoothing` and `class_weights` are `Classes`' own, the other settings
+    `pooled_head`'s.
+    """
+    target = Classes(num_classes, label_smoothing=label_smoothing, class_weights=class_weights)
+    return pooled_head(
+        backbone,
+        target,
+        dropout=dropout,
+        window_length=window_length,
+        image_size=image_size,
+        pixels=pixels,
+        r_drop=r_drop,
+        name=name,
+    )
+
+
+def multi_label(
+    backbone: keras.Model,
+    num_labels: int,
+    *,
+    positive_weights: tuple[float, ...] | None = None,
+    dropout: float = 0.1,
+    window_length: int = 0,
+    image_size: tuple[int, int] | None = None,
+    pixels: Pixels | None = None,
+    name: str = "multi_label",
+) -> Supervised:
+    """Any number of labels for each example: `pooled_head` towards `MultiLabel`; `labels` are 0 or 1, `(batch, num_labels)`."""
+    return pooled_head(
+        backbone,
+        MultiLabel(num_labels, positive_weights),
+        dropout=dropout,
+        window_length=window_length,
+        image_size=image_size,
+        pixels=pixels,
+        name=name,
+    )
+
+
+def regressor(
+    backbone: keras.Model,
+    *,
+    size: int = 1,
+    offset: float = 0.0,
+    scale: float = 1.0,
+    dropout: float = 0.1,
+    window_length: int = 0,
+    image_size: tuple[int, int] | None = None,
+    pixels: Pixels | None = None,
+    name: str = "regressor",
+) -> Supervised:
+    """A number for each example, or `size` of them: `pooled_head` towards `Numbers`; `labels` are floats.
+
+    `offset` and `scale` are the mean and the standard deviation of the training labels.
+    """
+    return pooled_head(
+        backbone,
+        Numbers(size, offset, scale),
+        dropout=dropout,
+        window_length=window_length,
+        image_size=image_size,
+        pixels=pixels,
+        name=name,
+    )
+
+
+def embedder(
+    backbone: keras.Model,
+    size: int = 128,
+    *,
+    temperature: float = 0.1,
+    dropout: float = 0.0,
+    window_length: int = 0,
+    image_size: tuple[int, int] | None = None,
+    pixels: Pixels | None = None,
+    name: str = "embedder",
+) -> Supervised:
+    """A vector for each example, near those of its class: `pooled_head` towards `Similar`; `labels` are any int32."""
+    return pooled_head(
+        backbone,
+        Similar(size, temperature),
+        dropout=dropout,
+        window_length=window_length,
+        image_size=image_size,
+        pixels=pixels,
+        name=name,
+    )
+
+
+def pair_classifier(
+    backbone: keras.Model,
+    num_classes: int,
+    *,
+    dropout: float = 0.1,
+    label_smoothing: float = 0.0,
+    class_weights: tuple[float, ...] | None = None,
+    r_drop: float = 0.0,
+    name: str = "pair_classifier",
+) -> Supervised:
+    """One class for each pair of texts, which the backbone reads in one row, so that each sees the other.
+
+    Both texts are averaged, each over its own tokens, to u and v; the head sees u, v, |u - v| and u * v (Conneau et al. 2017,
+    arXiv:1705.02364, section 3.1). So a small backbone need not learn first to compare.
 
     Args:
-        backbone: from images or from `token_ids` and `padding_mask` to features `(batch, …, dim)`. Maps of features, such
-            as those of a KerasHub convolutional backbone, are averaged over height and width.
-        num_classes: classes, at least 2.
-        dropout: rate on the pooled features, in [0, 1).
-        window_length: text only: read the tokens in windows of this length, each on its own, and average over all of them.
-            So a backbone that was pre-trained on short rows reads long documents. 0: the whole row at once. The rows'
-            length must be a multiple of it.
-        image_size: images only: see `backbones.inputs.feed`.
-        pixels: images only: see `backbones.inputs.read_pixels`.
-        label_smoothing: see `Supervised`.
-        class_weights: see `Supervised`.
+        backbone: from `token_ids` and `padding_mask` (and `segment_ids`, where it has them) to features.
+        num_classes: at least 2.
+        dropout: rate on the head's input, in [0, 1).
+        label_smoothing: see `Classes`.
+        class_weights: see `Classes`.
+        r_drop: see `Supervised`.
         name: the model's name.
 
     Returns:
-        A model from named inputs (`images` in [0, 1], or `token_ids` and `padding_mask`) to float32 logits
-        `(batch, num_classes)`. Its layer "features" gives the pooled features `(batch, dim)`.
+        A model from `token_ids`, `padding_mask` and `segment_ids` (0 first text, 1 second), all int32 `(batch, length)`, to
+        logits `(batch, num_classes)`.
     """
-    if num_classes < 2:
-        raise ValueError(f"a classifier needs at least 2 classes, received {num_classes}")
-    inputs, rows = feed(backbone, image_size=image_size, pixels=pixels)
-    if window_length:
-        rows = {key: SplitWindows(window_length, name=f"{key}_windows")(x) for key, x in rows.items()}
-    features = sequence_features(backbone, rows)
-    if window_length:
-        features = JoinWindows(dtype="float32", name="join_windows")(features, inputs["padding_mask"])
-    if "padding_mask" in inputs:
-        pooled = MeanPool(dtype="float32", name="features")(features, inputs["padding_mask"])
-    else:
-        pooled = MeanPool(dtype="float32", name="features")(features)
+    inputs, rows = feed(backbone, segments=True)
+    features = read(backbone, rows)
+    second = inputs["padding_mask"] * inputs["segment_ids"]
+    first = inputs["padding_mask"] - second
+    u = MeanPool(dtype="float32", name="first_features")(features, first)
+    v = MeanPool(dtype="float32", name="second_features")(features, second)
+    joined = [u, v, keras.ops.abs(u - v), u * v]
+    pooled = keras.layers.Concatenate(dtype="float32", name="features")(joined)
+    target = Classes(num_classes, label_smoothing=label_smoothing, class_weights=class_weights)
+    return Supervised(inputs, _dense(pooled, target, dropout), name, target=target, r_drop=r_drop)
+
+
+def _dense(pooled: Any, target: Target, dropout: float) -> Any:
     x = keras.layers.Dropout(dropout, dtype="float32", name="head_dropout")(pooled)
-    logits = keras.layers.Dense(num_classes, dtype="float32", name="logits")(x)
-    return Supervised(inputs, logits, name, label_smoothing=label_smoothing, class_weights=class_weights)
+    return keras.layers.Dense(target.num_outputs, dtype="float32", name="logits")(x)
 
 
 def balanced_class_weights(labels: np.ndarray, num_classes: int) -> tuple[float, ...]:
@@ -66,37 +205,3 @@ def balanced_class_weights(labels: np.ndarray, num_classes: int) -> tuple[float,
     if not counts.all():
         raise ValueError(f"class {int(counts.argmin())} has no example: its weight would be infinite")
     return tuple(float(len(labels) / (num_classes * count)) for count in counts)
-
-
-@keras.saving.register_keras_serializable("tfpretune")
-class SplitWindows(keras.layers.Layer):
-    """Cuts int32 rows `(batch, length)` into windows `(batch * windows, window_length)`."""
-
-    def __init__(self, window_length: int, name: str | None = None, trainable: bool = True, dtype: Any = None):
-        super().__init__(name=name, trainable=trainable, dtype=dtype)
-        self.window_length = window_length
-
-    def call(self, rows: tf.Tensor) -> tf.Tensor:
-        """Returns the windows; `length` must be a multiple of `window_length`."""
-        return tf.reshape(rows, (-1, self.window_length))
-
-    def compute_output_shape(self, rows_shape: tuple) -> tuple[int | None, ...]:
-        """`(batch * windows, window_length)`."""
-        return (None, self.window_length)
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns the constructor's arguments."""
-        return super().get_config() | {"window_length": self.window_length}
-
-
-@keras.saving.register_keras_serializable("tfpretune")
-class JoinWindows(keras.layers.Layer):
-    """Puts features `(batch * windows, window_length, dim)` back into `(batch, length, dim)`, the shape of `rows`."""
-
-    def call(self, features: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
-        """Returns the joined features."""
-        return tf.reshape(features, tf.concat([tf.shape(rows), [features.shape[-1]]], axis=0))
-
-    def compute_output_shape(self, features_shape: tuple, rows_shape: tuple) -> tuple[int | None, ...]:
-        """`(batch, length, dim)`."""
-        return (*rows_shape, features_shape[-1])

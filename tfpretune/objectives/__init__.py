@@ -5,5 +5,20 @@ from tfpretune.objectives.masked_autoencoder import MaskedAutoencoder
 from tfpretune.objectives.masked_lm import MaskedLM
 from tfpretune.objectives.reconstruction import Autoencoder, DenoisingAutoencoder
 from tfpretune.objectives.supervised import Supervised
+from tfpretune.objectives.targets import Classes, MultiLabel, Numbers, Similar, Spans, Target
 
-__all__ = ["Autoencoder", "DenoisingAutoencoder", "MaskedAutoencoder", "MaskedLM", "Objective", "Supervised", "Term"]
+__all__ = [
+    "Autoencoder",
+    "Classes",
+    "DenoisingAutoencoder",
+    "MaskedAutoencoder",
+    "MaskedLM",
+    "MultiLabel",
+    "Numbers",
+    "Objective",
+    "Similar",
+    "Spans",
+    "Supervised",
+    "Target",
+    "Term",
+]

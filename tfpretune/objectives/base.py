@@ -22,6 +22,10 @@ class Objective(keras.Model):
     what one learns.
     """
 
+    needs_whole_batch = False
+    """The loss compares examples with each other: a batch cannot be learnt from in parts."""
+    unfreezing: Any = None
+    """A `finetune.GradualUnfreezing` puts itself here: what learns in which step."""
     train_function: Any  # Keras sets both
     test_function: Any
 
@@ -56,6 +60,12 @@ class Objective(keras.Model):
                 )
         if accumulate_steps < 1:
             raise ValueError(f"accumulate_steps must be at least 1, received {accumulate_steps}")
+        several = tf.distribute.get_strategy().num_replicas_in_sync > 1
+        if self.needs_whole_batch and (accumulate_steps > 1 or (jit_compile and several)):
+            raise ValueError(
+                f"{type(self).__name__} compares the examples of a batch with each other: it takes accumulate_steps 1, "
+                "and no jit_compile on several replicas"
+            )
         self.clip_norm = clip_norm
         self.accumulate_steps = accumulate_steps
         policies = {layer.dtype_policy.name for layer in self._flatten_layers(include_self=False)}
@@ -138,8 +148,16 @@ class Objective(keras.Model):
 
         Keras (3.15) averages the replicas' first batches here to learn their shapes, which fails when the sizes differ.
         """
-        if self.optimizer is not None and not self.optimizer.built:
-            with self.distribute_strategy.scope():
+        self.build_optimizer()
+
+    def build_optimizer(self) -> None:
+        """Creates the optimizer's slots, if there are none yet: for all variables that learn in any step of the run."""
+        if self.optimizer is None or self.optimizer.built:
+            return
+        with self.distribute_strategy.scope():
+            if self.unfreezing is not None:
+                self.unfreezing.build(self.optimizer)
+            else:
                 self.optimizer.build(self.trainable_variables)
 
     def _update(self, factors: dict[str, float], totals: tf.Tensor, penalty: tf.Tensor | None) -> dict[str, tf.Tensor]:

@@ -17,6 +17,19 @@ def sum_over_replicas(tensors: list[tf.Tensor]) -> list[tf.Tensor]:
     return list(context.all_reduce(tf.distribute.ReduceOp.SUM, tensors))
 
 
+def gather_from_replicas(rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns the rows of all replicas and the place of this replica's first one among them. For replica context.
+
+    Gradients flow back to the replica that a row came from. It cannot be compiled with XLA.
+    """
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return rows, tf.constant(0)
+    sizes = context.all_gather(tf.shape(rows)[:1], axis=0)
+    before = tf.range(tf.size(sizes)) < context.replica_id_in_sync_group
+    return context.all_gather(rows, axis=0), tf.reduce_sum(tf.where(before, sizes, 0))
+
+
 def training_function(model: keras.Model) -> Callable[[Iterator], Logs]:
     """Returns `iterator -> logs of the last step`, which makes `model.steps_per_execution` training steps.
 

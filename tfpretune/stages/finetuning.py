@@ -38,6 +38,7 @@ def fit_classifier(
         examples: the validation examples, in the same order.
         tokenizer: of a text classifier; a run with another vocabulary does not go on from its checkpoints.
     """
+    monitor, mode = model.target.monitor
     logs = f"{run.out_dir}/logs"
     names = [examples.class_names[label] for label in examples.known_labels]
     pages = [
@@ -50,8 +51,8 @@ def fit_classifier(
         run,
         validation=validation,
         callbacks=pages,
-        monitor="val_accuracy",
-        mode="max",
+        monitor=f"val_{monitor}",
+        mode=mode,
         patience=run.patience,
         restore_best=True,
         identity=identity_of(model.backbone, batches, tokenizer=tokenizer, class_names=examples.class_names),

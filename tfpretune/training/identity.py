@@ -49,22 +49,30 @@ def _is_plain(value: Any) -> bool:
 def check_ranges(model: keras.Model, batches: StepIndexed) -> None:
     """Goes over token ids and labels once: a bad one would be an error late, or with XLA none at all.
 
+    A `RowSource` whose limit the model has places for is not read.
+
     Raises:
         UsageError: names the first row with an id or a label that the model has no place for.
     """
-    sizes = {}
+    ranges = {}
     backbone = getattr(model, "backbone", None)
     if backbone is not None and "vocabulary_size" in (settings := backbone.get_config()):
-        sizes["token_ids"] = (settings["vocabulary_size"], "the vocabulary of the backbone; is it another's tokenizer?")
-    if hasattr(model, "num_classes"):
-        sizes["labels"] = (model.num_classes, "the classes of the model")
-    for name, (size, what) in sizes.items():
-        for start, values in _chunks(batches.columns.get(name)):
-            bad = np.argwhere((values < 0) | (values >= size))
+        vocabulary = (0, settings["vocabulary_size"] - 1)
+        ranges["token_ids"] = (vocabulary, "the vocabulary of the backbone; is it another's tokenizer?")
+    target = getattr(model, "target", None)
+    if target is not None and target.label_range() is not None:
+        ranges[target.column] = (target.label_range(), "the classes of the model")
+    for name, ((lowest, highest), what) in ranges.items():
+        column = batches.columns.get(name)
+        declared = column.limit if isinstance(column, RowSource) else None
+        if declared is not None and lowest <= 0 and declared - 1 <= highest:
+            continue  # it may be larger than memory, and looks at its values itself
+        for start, values in _chunks(column):
+            bad = np.argwhere((values < lowest) | (values > highest))
             if len(bad):
                 value = values[tuple(bad[0])]
                 raise UsageError(
-                    f"training row {start + bad[0][0]}: {name} holds {value}, outside 0..{size - 1}, {what}"
+                    f"training row {start + bad[0][0]}: {name} holds {value}, outside {lowest}..{highest}, {what}"
                 )
 
 

@@ -1,0 +1,57 @@
+"""How a head gets a backbone's features: all positions at once, or in windows of the length it was pre-trained on."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tfpretune.backbones.inputs import sequence_features
+
+
+def read(backbone: keras.Model, rows: Any, *, window_length: int = 0) -> keras.KerasTensor:
+    """Calls a backbone and returns its features of every token, patch or place, `(batch, …, dim)`.
+
+    Args:
+        backbone: of text or images.
+        rows: what `backbones.inputs.feed` says to call it with.
+        window_length: text only: tokens of a window that is read on its own; 0 reads the whole row at once.
+    """
+    if not window_length:
+        return sequence_features(backbone, rows)
+    windows = {key: SplitWindows(window_length, name=f"{key}_windows")(x) for key, x in rows.items()}
+    features = sequence_features(backbone, windows)
+    return JoinWindows(dtype="float32", name="join_windows")(features, rows["padding_mask"])
+
+
+@keras.saving.register_keras_serializable("tfpretune")
+class SplitWindows(keras.layers.Layer):
+    """Cuts int32 rows `(batch, length)` into windows `(batch * windows, window_length)`."""
+
+    def __init__(self, window_length: int, name: str | None = None, trainable: bool = True, dtype: Any = None):
+        super().__init__(name=name, trainable=trainable, dtype=dtype)
+        self.window_length = window_length
+
+    def call(self, rows: tf.Tensor) -> tf.Tensor:
+        """Returns the windows; `length` must be a multiple of `window_length`."""
+        return tf.reshape(rows, (-1, self.window_length))
+
+    def compute_output_shape(self, rows_shape: tuple) -> tuple[int | None, ...]:
+        """`(batch * windows, window_length)`."""
+        return (None, self.window_length)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        return super().get_config() | {"window_length": self.window_length}
+
+
+@keras.saving.register_keras_serializable("tfpretune")
+class JoinWindows(keras.layers.Layer):
+    """Puts features `(batch * windows, window_length, dim)` back into `(batch, length, dim)`, the shape of `rows`."""
+
+    def call(self, features: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
+        """Returns the joined features."""
+        return tf.reshape(features, tf.concat([tf.shape(rows), [features.shape[-1]]], axis=0))
+
+    def compute_output_shape(self, features_shape: tuple, rows_shape: tuple) -> tuple[int | None, ...]:
+        """`(batch, length, dim)`."""
+        return (*rows_shape, features_shape[-1])

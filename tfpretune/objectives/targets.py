@@ -1,0 +1,334 @@
+"""What a head is to say, and how wrong it is: the losses of fine-tuning as terms, the same in one task and in several."""
+
+import abc
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import keras
+import tensorflow as tf
+
+from tfpretune.objectives.replicas import gather_from_replicas
+from tfpretune.objectives.terms import Term
+
+Batch = Mapping[str, tf.Tensor]
+
+
+@dataclasses.dataclass(frozen=True)
+class Target(abc.ABC):
+    """A head's task: the column with the truth, the loss, the figure to watch, and how raw outputs are read.
+
+    Attributes:
+        column: name of the batches' column with the truth.
+        term_names: of what `terms` returns; the first is the loss.
+        monitor: the term that says how good a model is on the validation set, and whether more is better ("max" or "min").
+        whole_batch: the loss compares examples with each other, so a batch cannot be learnt from in parts.
+    """
+
+    column: str = dataclasses.field(default="labels", kw_only=True)
+    term_names: ClassVar[tuple[str, ...]]
+    monitor: ClassVar[tuple[str, str]]
+    whole_batch: ClassVar[bool] = False
+
+    @property
+    @abc.abstractmethod
+    def num_outputs(self) -> int:
+        """The last dimension of the head's outputs."""
+
+    @abc.abstractmethod
+    def terms(self, outputs: tf.Tensor, batch: Batch, training: bool) -> dict[str, Term]:
+        """Returns the loss and its figures for float32 outputs `(batch, …, num_outputs)`, sums over this replica."""
+
+    @abc.abstractmethod
+    def activate(self, outputs: tf.Tensor) -> tf.Tensor:
+        """Returns what is served and reported: probabilities, values, unit vectors."""
+
+    def divergence(self, outputs: tf.Tensor, others: tf.Tensor, batch: Batch) -> Term:
+        """How far two outputs for the same batch are apart, over the items that the loss counts, too."""
+        raise NotImplementedError(f"{type(self).__name__} has no distance between two outputs")
+
+    def label_range(self) -> tuple[int, int] | None:
+        """The lowest and the highest value that `column` may hold; None: any."""
+        return None
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Target":
+        """Rebuilds the target; lists, as JSON has them, become tuples."""
+        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in config.items()})
+
+
+@keras.saving.register_keras_serializable("tfpretune")
+@dataclasses.dataclass(frozen=True)
+class Classes(Target):
+    """One class of several for each item: an example, a token, a pixel. Softmax cross-entropy.
+
+    The truth is int32, of the outputs' shape without the last dimension, in [0, num_classes); items with -1 do not count.
+
+    Args:
+        num_classes: at least 2.
+        label_smoothing: share of the target spread over all classes, in [0, 1) (Szegedy et al. 2015, section 7).
+        class_weights: one factor for each class; an item counts as much as its class's factor.
+        may_lack: items without a label are meant; otherwise `fit` refuses a -1 before the first step.
+    """
+
+    num_classes: int
+    label_smoothing: float = 0.0
+    class_weights: tuple[float, ...] | None = None
+    may_lack: bool = False
+    term_names = ("cross_entropy", "accuracy")
+    monitor = ("accuracy", "max")
+
+    def __post_init__(self) -> None:
+        if self.num_classes < 2:
+            raise ValueError(f"num_classes must be at least 2, received {self.num_classes}")
+        if not 0.0 <= self.label_smoothing < 1.0:
+            raise ValueError(f"label_smoothing must be in [0, 1), received {self.label_smoothing}")
+        if self.class_weights is not None and len(self.class_weights) != self.num_classes:
+            raise ValueError(f"class_weights needs {self.num_classes} values, received {len(self.class_weights)}")
+
+    @property
+    def num_outputs(self) -> int:
+        """A logit for each class."""
+        return self.num_classes
+
+    def terms(self, outputs: tf.Tensor, batch: Batch, training: bool) -> dict[str, Term]:
+        """Cross-entropy and accuracy over the items that have a label."""
+        labels, known = self._labels(batch)
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, outputs)
+        if self.label_smoothing and training:
+            uniform = -tf.reduce_mean(tf.nn.log_softmax(outputs), axis=-1)
+            losses = (1.0 - self.label_smoothing) * losses + self.label_smoothing * uniform
+        weights = known if self.class_weights is None else known * tf.gather(tf.constant(self.class_weights), labels)
+        hits = tf.cast(tf.argmax(outputs, axis=-1, output_type=tf.int32) == labels, tf.float32)
+        return {
+            "cross_entropy": Term(tf.reduce_sum(losses * weights), tf.reduce_sum(weights)),
+            "accuracy": Term(tf.reduce_sum(hits * known), tf.reduce_sum(known), weight=0.0),
+        }
+
+    def activate(self, outputs: tf.Tensor) -> tf.Tensor:
+        """Probabilities that sum to 1."""
+        return tf.nn.softmax(outputs)
+
+    def divergence(self, outputs: tf.Tensor, others: tf.Tensor, batch: Batch) -> Term:
+        """The mean of the two Kullback-Leibler divergences of the distributions."""
+        _, known = self._labels(batch)
+        logs, other_logs = tf.nn.log_softmax(outputs), tf.nn.log_softmax(others)
+        apart = 0.5 * tf.reduce_sum((tf.exp(logs) - tf.exp(other_logs)) * (logs - other_logs), axis=-1)
+        return Term(tf.reduce_sum(apart * known), tf.reduce_sum(known))
+
+    def label_range(self) -> tuple[int, int]:
+        """The classes, and -1 where items may lack a label."""
+        return (-1 if self.may_lack else 0), self.num_classes - 1
+
+    def _labels(self, batch: Batch) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the labels, 0 where there is none, and 1.0 or 0.0 for whether there is one."""
+        given = tf.convert_to_tensor(batch[self.column])
+        return tf.maximum(given, 0), tf.cast(given >= 0, tf.float32)
+
+
+@keras.saving.register_keras_serializable("tfpretune")
+@dataclasses.dataclass(frozen=True)
+class MultiLabel(Target):
+    """Any number of labels for each example. Sigmoid cross-entropy, summed over the labels.
+
+    The truth is 0 or 1, `(batch, labels)`, any number type; -1 where it is not known whether the label fits.
+
+    Args:
+        labels: number of labels, at least 1.
+        positive_weights: one factor for each label, of the loss where it fits.
+    """
+
+    labels: int
+    positive_weights: tuple[float, ...] | None = None
+    term_names = ("binary_cross_entropy", "f1")
+    monitor = ("binary_cross_entropy", "min")
+
+    def __post_init__(self) -> None:
+        if self.labels < 1:
+            raise ValueError(f"labels must be at least 1, received {self.labels}")
+        if self.positive_weights is not None and len(self.positive_weights) != self.labels:
+            raise ValueError(f"positive_weights needs {self.labels} values, received {len(self.positive_weights)}")
+
+    @property
+    def num_outputs(self) -> int:
+        """A logit for each label."""
+        return self.labels
+
+    def terms(self, outputs: tf.Tensor, batch: Batch, training: bool) -> dict[str, Term]:
+        """Cross-entropy an example, and micro F1 at probability 0.5: 2 hits / (labels that fit + labels found)."""
+        del training
+        truth, known = self._truth(batch)
+        weights = 1.0 if self.positive_weights is None else tf.constant(self.positive_weights)
+        losses = tf.nn.weighted_cross_entropy_with_logits(truth, outputs, weights) * known
+        found = tf.cast(outputs > 0.0, tf.float32) * known
+        truth *= known
+        examples = tf.reduce_sum(tf.cast(tf.reduce_any(known > 0.0, axis=-1), tf.float32))
+        return {
+            "binary_cross_entropy": Term(tf.reduce_sum(losses), examples),
+            "f1": Term(2.0 * tf.reduce_sum(found * truth), tf.reduce_sum(found) + tf.reduce_sum(truth), weight=0.0),
+        }
+
+    def activate(self, outputs: tf.Tensor) -> tf.Tensor:
+        """A probability for each label, each on its own."""
+        return tf.sigmoid(outputs)
+
+    def divergence(self, outputs: tf.Tensor, others: tf.Tensor, batch: Batch) -> Term:
+        """The mean of the two Kullback-Leibler divergences of the labels' Bernoulli distributions, summed over them."""
+        _, known = self._truth(batch)
+        apart = 0.5 * (tf.sigmoid(outputs) - tf.sigmoid(others)) * (outputs - others) * known
+        return Term(tf.reduce_sum(apart), tf.reduce_sum(tf.cast(tf.reduce_any(known > 0.0, axis=-1), tf.float32)))
+
+    def label_range(self) -> tuple[int, int]:
+        """0 and 1, and -1 for what is not known."""
+        return -1, 1
+
+    def _truth(self, batch: Batch) -> tuple[tf.Tensor, tf.Tensor]:
+        given = tf.cast(batch[self.column], tf.float32)
+        return tf.maximum(given, 0.0), tf.cast(given >= 0.0, tf.float32)
+
+
+@keras.saving.register_keras_serializable("tfpretune")
+@dataclasses.dataclass(frozen=True)
+class Numbers(Target):
+    """A number for each example, or several: regression with the squared error.
+
+    The truth is a float, `(batch,)` or `(batch, size)`. The head's outputs are in units of `scale` around `offset`, so
+    that it learns numbers near 0 with a spread near 1, whatever the data's units.
+
+    Args:
+        size: numbers an example.
+        offset: mean of the training labels.
+        scale: their standard deviation, above 0.
+    """
+
+    size: int = 1
+    offset: float = 0.0
+    scale: float = 1.0
+    term_names = ("squared_error", "mean_absolute_error")
+    monitor = ("mean_absolute_error", "min")
+
+    def __post_init__(self) -> None:
+        if self.size < 1 or not self.scale > 0.0:
+            raise ValueError(f"size must be at least 1 and scale above 0, received {self.size} and {self.scale}")
+
+    @property
+    def num_outputs(self) -> int:
+        """The numbers."""
+        return self.size
+
+    def terms(self, outputs: tf.Tensor, batch: Batch, training: bool) -> dict[str, Term]:
+        """Squared error in units of `scale`, absolute error in the data's units; means over examples and numbers."""
+        del training
+        truth = tf.reshape(tf.cast(batch[self.column], tf.float32), tf.shape(outputs))
+        count = tf.size(outputs)
+        squares = tf.square(outputs - (truth - self.offset) / self.scale)
+        return {
+            "squared_error": Term(tf.reduce_sum(squares), count),
+            "mean_absolute_error": Term(tf.reduce_sum(tf.abs(self.activate(outputs) - truth)), count, weight=0.0),
+        }
+
+    def activate(self, outputs: tf.Tensor) -> tf.Tensor:
+        """The numbers in the data's units."""
+        return outputs * self.scale + self.offset
+
+    def divergence(self, outputs: tf.Tensor, others: tf.Tensor, batch: Batch) -> Term:
+        """The squared difference, in units of `scale`."""
+        del batch
+        return Term(tf.reduce_sum(tf.square(outputs - others)), tf.size(outputs))
+
+
+@keras.saving.register_keras_serializable("tfpretune")
+@dataclasses.dataclass(frozen=True)
+class Spans(Target):
+    """The first and the last token of an answer in a row of tokens (Devlin et al. 2018, section 4.2).
+
+    The outputs are `(batch, length, 2)`, with large negative numbers where no answer can be. The truth are int32 `starts`
+    and `ends` `(batch,)` in [0, length), the end included; a row with -1 does not count.
+    """
+
+    column: str = "starts"
+    end_column: str = "ends"
+    term_names = ("span_cross_entropy", "exact_match")
+    monitor = ("exact_match", "max")
+
+    @property
+    def num_outputs(self) -> int:
+        """A score of the start and one of the end."""
+        return 2
+
+    def terms(self, outputs: tf.Tensor, batch: Batch, training: bool) -> dict[str, Term]:
+        """The mean of the two cross-entropies, and the share of the rows where both ends are right."""
+        del training
+        truth = tf.stack([batch[self.column], batch[self.end_column]], axis=-1)
+        known = tf.cast(tf.reduce_all(truth >= 0, axis=-1), tf.float32)
+        truth, scores = tf.maximum(truth, 0), tf.transpose(outputs, (0, 2, 1))
+        losses = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(truth, scores), axis=-1)
+        hits = tf.reduce_all(tf.argmax(scores, axis=-1, output_type=tf.int32) == truth, axis=-1)
+        return {
+            "span_cross_entropy": Term(tf.reduce_sum(losses * known), tf.reduce_sum(known)),
+            "exact_match": Term(tf.reduce_sum(tf.cast(hits, tf.float32) * known), tf.reduce_sum(known), weight=0.0),
+        }
+
+    def activate(self, outputs: tf.Tensor) -> tf.Tensor:
+        """Logarithms of the probabilities of each start and each end."""
+        return tf.nn.log_softmax(outputs, axis=1)
+
+
+@keras.saving.register_keras_serializable("tfpretune")
+@dataclasses.dataclass(frozen=True)
+class Similar(Target):
+    """Vectors that are near for examples of one class: supervised contrastive learning.
+
+    Khosla et al. 2020 (arXiv:2004.11362), equation 2, over the whole global batch; examples alone in their class do not
+    count. The truth is int32 `(batch,)`, any numbers.
+
+    Args:
+        size: of the vectors.
+        temperature: of the softmax over the other examples, above 0.
+    """
+
+    size: int
+    temperature: float = 0.1
+    term_names = ("contrastive", "nearest_right")
+    monitor = ("nearest_right", "max")
+    whole_batch = True
+
+    def __post_init__(self) -> None:
+        if self.size < 1 or not self.temperature > 0.0:
+            raise ValueError(
+                f"size must be at least 1, temperature above 0, received {self.size} and {self.temperature}"
+            )
+
+    @property
+    def num_outputs(self) -> int:
+        """The vector's numbers."""
+        return self.size
+
+    def terms(self, outputs: tf.Tensor, batch: Batch, training: bool) -> dict[str, Term]:
+        """The contrastive loss, and the share of the examples whose nearest other one is of their class."""
+        del training
+        labels, vectors = tf.convert_to_tensor(batch[self.column]), self.activate(outputs)
+        all_vectors, first = gather_from_replicas(vectors)
+        all_labels, _ = gather_from_replicas(labels)
+        mine = first + tf.range(tf.shape(vectors)[0])
+        others = tf.range(tf.shape(all_vectors)[0])[tf.newaxis] != mine[:, tf.newaxis]
+        same = tf.cast((labels[:, tf.newaxis] == all_labels[tf.newaxis]) & others, tf.float32)
+        nearness = tf.matmul(vectors, all_vectors, transpose_b=True)
+        logits = tf.where(others, nearness / self.temperature, -1e9)
+        matches = tf.reduce_sum(same, axis=-1)
+        losses = -tf.math.divide_no_nan(tf.reduce_sum(tf.nn.log_softmax(logits) * same, axis=-1), matches)
+        count = tf.reduce_sum(tf.cast(matches > 0.0, tf.float32))
+        nearest = tf.argmax(logits, axis=-1, output_type=tf.int32)
+        hits = tf.gather(same, nearest, batch_dims=1)
+        return {
+            "contrastive": Term(tf.reduce_sum(losses), count),
+            "nearest_right": Term(tf.reduce_sum(hits), count, weight=0.0),
+        }
+
+    def activate(self, outputs: tf.Tensor) -> tf.Tensor:
+        """Vectors of length 1."""
+        return tf.math.l2_normalize(outputs, axis=-1)

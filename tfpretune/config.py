@@ -12,7 +12,7 @@ from tfpretune.errors import RunError, UsageError
 from tfpretune.ray_workers import run_on_ray
 from tfpretune.workers import WORKER_PREFIX, lost_worker_named, own_folder, this_task
 
-Schedule = Literal["constant", "cosine", "linear", "exponential"]
+Schedule = Literal["constant", "cosine", "linear", "exponential", "one_cycle"]
 Optimizer = Literal["adamw", "adam", "sgd", "adagrad"]
 Precision = Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"]
 
@@ -26,7 +26,8 @@ class OptimizerConfig:
     learning_rate: float = 1e-3
     """Peak rate, reached at the end of the warm-up."""
     schedule: Schedule = "cosine"
-    """How the rate falls after the warm-up: to 0 (cosine, linear), to a hundredth (exponential), or not at all."""
+    """How the rate falls after the warm-up: to 0 (cosine, linear), to a hundredth (exponential), or not at all. one_cycle: from
+    a 25th up to the peak and along half a wave down to a 10,000th; give it a longer warm-up, such as 0.3."""
     warmup: float = 0.06
     """Share of all steps in which the rate rises from 0 to its peak, in [0, 1)."""
     weight_decay: float = 0.01
@@ -39,7 +40,8 @@ class OptimizerConfig:
     """After this share of the steps the equal average of the weights of all steps since is evaluated and kept, such as 0.75.
     It wants a rate that does not fall to 0, such as --optimizer.schedule constant. 0: none."""
     multipliers: tuple[tuple[str, float], ...] = ()
-    """adamw only: pairs of a pattern on a variable's path and a factor of its rate, such as token_embedding 3."""
+    """adamw and sgd: pairs of a pattern on a variable's path and a factor of its rate, such as token_embedding 3. The first
+    that fits counts, and comes on top of what --layer-decay says."""
 
     def __post_init__(self) -> None:
         """Refuses values that cannot work."""
@@ -53,8 +55,8 @@ class OptimizerConfig:
             raise UsageError(f"--optimizer.swa must be in [0, 1), received {self.swa}")
         if self.swa and self.ema:
             raise UsageError("--optimizer.swa and --optimizer.ema are two averages of the weights: give one of them")
-        if self.multipliers and self.name != "adamw":
-            raise UsageError(f"--optimizer.multipliers goes with --optimizer.name adamw only, received {self.name}")
+        if self.multipliers and self.name not in ("adamw", "sgd"):
+            raise UsageError(f"--optimizer.multipliers goes with --optimizer.name adamw or sgd, received {self.name}")
         if self.weight_decay < 0 or self.clip_norm < 0:
             raise UsageError("--optimizer.weight-decay and --optimizer.clip-norm must not be negative")
 

@@ -1,6 +1,4 @@
-"""Schedules at steps worked by hand; what decays and what does not; rates of single variables."""
-
-import math
+"""Settings to optimizers; what decays and what does not."""
 
 import keras
 import numpy as np
@@ -8,36 +6,9 @@ import pytest
 import tensorflow as tf
 
 from tfpretune.backbones import VisionTransformer
-from tfpretune.config import OptimizerConfig
-from tfpretune.training.optimizers import MultiRateAdamW, WarmUp, make_optimizer
-
-
-@pytest.mark.parametrize(
-    ("schedule", "expected"),
-    [
-        ("constant", [0.5, 1.0, 1.5, 2.0, 2.0, 2.0, 2.0, 2.0]),
-        ("linear", [0.5, 1.0, 1.5, 2.0, 2.0, 1.5, 1.0, 0.5]),
-        ("cosine", [0.5, 1.0, 1.5, 2.0, 2.0, 1 + math.sqrt(0.5), 1.0, 1 - math.sqrt(0.5)]),
-        ("exponential", [0.5, 1.0, 1.5, 2.0, 2.0, 2 * 0.01**0.25, 0.2, 2 * 0.01**0.75]),
-    ],
-)
-def test_schedules_by_hand(schedule, expected):
-    """Peak 2, 8 steps, 4 of them warm-up: the falls stand at 0, 1/4, 1/2 and 3/4 of their way in steps 4 to 7."""
-    rate = WarmUp(2.0, 8, warmup_steps=4, schedule=schedule)
-    np.testing.assert_allclose([rate(step) for step in range(8)], expected, rtol=1e-6)
-
-
-def test_after_the_last_step_the_rate_stays():
-    for schedule, end in {"constant": 2.0, "linear": 0.0, "cosine": 0.0, "exponential": 0.02}.items():
-        np.testing.assert_allclose(WarmUp(2.0, 8, warmup_steps=0, schedule=schedule)([8, 100]), [end, end], atol=1e-6)
-    np.testing.assert_allclose(WarmUp(2.0, 8, warmup_steps=0, schedule="cosine")(0), 2.0)
-
-
-def test_a_schedule_survives_its_config():
-    rate = WarmUp(2.0, 8, warmup_steps=4, schedule="linear")
-    assert WarmUp.from_config(rate.get_config())(5) == rate(5)
-    with pytest.raises(ValueError, match="schedule must be constant, linear, cosine or exponential, received 'cos'"):
-        WarmUp(2.0, 8, warmup_steps=4, schedule="cos")
+from tfpretune.config import OptimizerConfig, UsageError
+from tfpretune.training.multi_rate import MultiRateAdamW, MultiRateSGD
+from tfpretune.training.optimizers import make_optimizer
 
 
 @pytest.mark.parametrize(
@@ -45,7 +16,7 @@ def test_a_schedule_survives_its_config():
     [
         ("adamw", MultiRateAdamW),
         ("adam", keras.optimizers.Adam),
-        ("sgd", keras.optimizers.SGD),
+        ("sgd", MultiRateSGD),
         ("adagrad", keras.optimizers.Adagrad),
     ],
 )
@@ -84,32 +55,20 @@ def test_adam_and_adagrad_decay_nothing():
         assert make_optimizer(OptimizerConfig(name=name, weight_decay=0.5), 10).weight_decay is None
 
 
-def test_multipliers_change_single_rates():
-    """The first Adam step is the rate itself: 0.1 for the kernel, 0.3 for the first pattern that fits, 0 for a stopped one."""
-    variables = [keras.Variable([1.0], name=name) for name in ("kernel", "token_embedding", "other")]
-    optimizer = MultiRateAdamW(0.1, multipliers=(("embedding", 3.0), ("token", 9.0), ("other", 0.0)), weight_decay=0.0)
+def test_factors_of_layers_and_of_the_settings_are_multiplied():
+    """The first step of SGD is rate * factor * gradient: 0.1, times 0.5 of the layer, times 3 of the settings."""
+    config = OptimizerConfig(name="sgd", learning_rate=0.1, warmup=0.0, weight_decay=0.0, multipliers=(("x", 3.0),))
+    optimizer = make_optimizer(config, 10, rate_factors=(("x|y", 0.5),))
+    variables = [keras.Variable([1.0], name=name) for name in ("x", "y", "z")]
     optimizer.build(variables)
     optimizer.apply([tf.constant([1.0])] * 3)
-    np.testing.assert_allclose(np.ravel(variables), [0.9, 0.7, 1.0], atol=1e-5)
+    np.testing.assert_allclose(np.ravel(variables), [1 - 0.15, 1 - 0.05, 1 - 0.1], atol=1e-6)
 
 
-def test_without_multipliers_it_is_kerass_adamw():
-    settings = {"weight_decay": 0.1, "beta_2": 0.98, "epsilon": 1e-6}
-    values = []
-    for optimizer in (MultiRateAdamW(0.1, **settings), keras.optimizers.AdamW(0.1, **settings)):
-        variable = keras.Variable([1.0, -2.0], name="kernel")
-        optimizer.build([variable])
-        for step in range(3):
-            optimizer.apply([tf.constant([0.5, 1.0]) * (step - 1.5)])
-        values.append(variable.numpy())
-    np.testing.assert_allclose(*values, rtol=1e-6)
-
-
-def test_multi_rate_survives_its_config():
-    optimizer = MultiRateAdamW(0.1, multipliers=(("embedding", 3.0),), weight_decay=0.2)
-    again = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
-    assert again.get_config() == optimizer.get_config()
-    assert again.multipliers == (("embedding", 3.0),)
+def test_an_optimizer_with_one_rate_for_all_refuses_factors():
+    for name in ("adam", "adagrad"):
+        with pytest.raises(UsageError, match=f"--layer-decay goes with --optimizer.name adamw or sgd, received {name}"):
+            make_optimizer(OptimizerConfig(name=name), 10, rate_factors=(("x", 0.5),))
 
 
 def test_a_trained_model_can_be_exported_with_its_optimizer(tmp_path):

@@ -16,7 +16,8 @@ def train_briefly(model: keras.Model, batches: StepIndexed, optimizer: Optimizer
     if model.compiled:
         _forget(model.optimizer)
     else:
-        model.compile(make_optimizer(optimizer, steps), clip_norm=optimizer.clip_norm or None)
+        made = make_optimizer(optimizer, steps, rate_factors=getattr(model, "rate_factors", ()))
+        model.compile(made, clip_norm=optimizer.clip_norm or None)
     model.fit(batches.from_step(0, steps), epochs=1, steps_per_epoch=steps, shuffle=False, verbose=0)
 
 

@@ -54,6 +54,37 @@ def test_every_row_stands_in_every_place(rows, passes):
     assert len({one.tobytes() for one in seen}) > (100 if rows == 5 else 499)  # of 120 orders of 5 rows
 
 
+def test_arrays_are_copied_once(monkeypatch):
+    copied, constant = [], tf.constant
+
+    @tf.autograph.experimental.do_not_convert
+    def counted(value, *args, **kwargs):
+        if isinstance(value, np.ndarray):
+            copied.append(value.shape)
+        return constant(value, *args, **kwargs)
+
+    monkeypatch.setattr(tf, "constant", counted)
+    batches = StepIndexed(ROWS, 4, seed=1)
+    first = values(batches.from_step(0, 3))
+    assert copied == [(10,), (10,)]
+    assert values(batches.from_step(0, 3)) == first
+    batches.in_order()
+    assert copied == [(10,), (10,)]
+
+
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_what_is_kept_belongs_to_no_graph(replicas):
+    batches = StepIndexed(ROWS, 4, seed=1)
+
+    @tf.function
+    def total():
+        return batches.from_step(0, 3).reduce(0, lambda total, batch: total + tf.reduce_sum(batch["x"]))
+
+    with make_strategy(replicas).scope():
+        found = int(total())
+    assert found == np.sum(values(batches.from_step(0, 3)))
+
+
 def test_columns_stay_together():
     for batch in StepIndexed(ROWS, 4, seed=1).from_step(0, 5):
         np.testing.assert_array_equal(batch["y"], batch["x"] + 100)

@@ -1,6 +1,7 @@
 """Batches by number: the batch of step s is a pure function of (seed, s), so a run can start again at any step."""
 
 import abc
+import functools
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -17,10 +18,12 @@ class RowSource(abc.ABC):
     Attributes:
         dtype: of the rows.
         shape: `(rows, …)`, as an array has it.
+        limit: all values lie in 0..limit - 1, which `read` looks after; None: nothing is known of them.
     """
 
     dtype: np.dtype
     shape: tuple[int, ...]
+    limit: int | None = None
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -110,12 +113,18 @@ class StepIndexed:
     def _ordered_rows(self, size: int) -> Callable[[tf.Tensor], tf.Tensor]:
         return lambda step: tf.range(step * size, tf.minimum((step + 1) * size, self.num_rows))
 
+    @functools.cached_property
+    def _look_ups(self) -> dict[str, Callable[[tf.Tensor], tf.Tensor]]:
+        """Made once, since all arrays are copied; outside of any graph, and not into the memory of a GPU."""
+        with tf.init_scope(), tf.device("CPU:0"):
+            return {name: _look_up(column) for name, column in self.columns.items()}
+
     def _dataset(self, start: int, end: int, rows_of: Callable[[tf.Tensor], tf.Tensor], size: int) -> tf.data.Dataset:
-        look_up = {name: _look_up(column) for name, column in self.columns.items()}
+        look_ups = self._look_ups
 
         def gather(step: tf.Tensor) -> Batch:
             rows = rows_of(step)
-            return {name: column(rows) for name, column in look_up.items()}
+            return {name: look_up(rows) for name, look_up in look_ups.items()}
 
         def transform(step: tf.Tensor, batch: Batch) -> Batch:
             seed = tf.stack([tf.constant(self.seed % 2**31, tf.int32), tf.cast(step % 2**31, tf.int32)])

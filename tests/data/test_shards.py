@@ -45,6 +45,21 @@ def test_ids_over_two_bytes_take_four(tmp_path):
     assert ShardRows(tmp_path, [("a", 1)], dtype).read(np.array([0])).tolist() == [[65536, 0, 70000]]
 
 
+@pytest.mark.parametrize(("token", "vocabulary_size"), [(23, 100), (23, 1 << 17), (-1, 1 << 17)])
+def test_an_id_over_the_limit_is_named(tmp_path, token, vocabulary_size):
+    """The second file's row 1 holds what no token of 23 has as its id; the checksum is right."""
+    dtype = row_dtype(vocabulary_size, 3)
+    for name, ids in (("a", [[0, 1, 22]]), ("b", [[5, 6, 7], [8, token, 9]])):
+        write_rows(tmp_path / name, np.array(ids), dtype)
+    files = [("a", 1), ("b", 2)]
+    rows = ShardRows(tmp_path, files, dtype, limit=23)
+    assert rows.read(np.array([0, 1])).tolist() == [[0, 1, 22], [5, 6, 7]]
+    assert rows.read(np.zeros(0, np.int64)).shape == (0, 3)
+    with pytest.raises(RunError, match=rf"b is damaged at row 1: it holds {token}, outside 0\.\.22: run prepare_text"):
+        rows.read(np.array([1, 2]))
+    assert ShardRows(tmp_path, files, dtype).read(np.array([2])).tolist() == [[8, token, 9]]
+
+
 def test_a_sample_is_spread_over_all_rows(rows):
     assert rows.sample(3)[:, 0].tolist() == [0, 3, 6]
     assert rows.sample(99)[:, 0].tolist() == list(range(7))
@@ -132,6 +147,14 @@ def test_a_folder_says_what_is_in_it(shards):
     assert (opened.sequence_length, opened.lowercase, opened.strip_accents) == (8, True, True)
     assert len(opened.rows("train")) == opened.manifest["rows"]["train"] > 100
     assert (opened.rows("train").read(np.arange(9)) < len(WORDS)).all()
+    assert opened.rows("train").limit == opened.manifest["vocabulary"]["tokens"] == len(WORDS)
+
+
+def test_an_older_folder_does_not_say_how_many_tokens_there_are(shards):
+    manifest = json.loads((shards / "manifest.json").read_text())
+    del manifest["vocabulary"]["tokens"]
+    (shards / "manifest.json").write_text(json.dumps(manifest))
+    assert open_shards(shards).rows("train").limit is None
 
 
 FIRST = "data/train-00000.rows"

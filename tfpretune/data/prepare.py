@@ -31,6 +31,7 @@ from tfpretune.data.packing import (
 )
 from tfpretune.data.pieces import Corpus, Piece
 from tfpretune.data.shards import FORMAT, VOCABULARY, files_of, find_faults, read_manifest
+from tfpretune.data.vocabulary import read_vocabulary
 from tfpretune.files import MANIFEST, remove_leftovers, write_atomic
 from tfpretune.lock import alone_in
 
@@ -113,7 +114,11 @@ def seal(
         "licence": licence or corpus.licence,
         "settings": _identity(corpus, settings),
         "packing": dataclasses.asdict(packing),
-        "vocabulary": {"bytes": len(vocabulary), "sha256": hashlib.sha256(vocabulary).hexdigest()},
+        "vocabulary": {
+            "bytes": len(vocabulary),
+            "sha256": hashlib.sha256(vocabulary).hexdigest(),
+            "tokens": len(read_vocabulary(folder / VOCABULARY)),
+        },
         "rows": rows,
         "texts": {name: sum(piece["texts"][name] for piece in pieces) for name in (*PARTS, "dropped")},
         "pieces": pieces,

@@ -63,12 +63,14 @@ class ShardRows(RowSource):
         folder: where the files lie.
         files: (name, rows) in order.
         dtype: from `row_dtype`.
+        limit: the number of tokens there are, so that every id is below it; None: not known.
     """
 
-    def __init__(self, folder: Path, files: Sequence[tuple[str, int]], dtype: np.dtype):
+    def __init__(self, folder: Path, files: Sequence[tuple[str, int]], dtype: np.dtype, *, limit: int | None = None):
         self._paths = [folder / name for name, _ in files]
         self._ends = np.cumsum([rows for _, rows in files], dtype=np.int64)
         self._row = dtype
+        self.limit = limit
         self._open: collections.OrderedDict[int, int] = collections.OrderedDict()
         self._lock = threading.Lock()
         self.dtype = np.dtype(np.int32)
@@ -78,7 +80,8 @@ class ShardRows(RowSource):
         """Returns the rows with these numbers, int32 `(len(rows), sequence_length)`.
 
         Raises:
-            RunError: a row does not fit its checksum, or its file is gone or too short; the message names it.
+            RunError: a row does not fit its checksum or holds an id that is not below the limit, or its file is gone or too
+                short; the message names it.
         """
         rows = np.asarray(rows)
         files = np.searchsorted(self._ends, rows, side="right")
@@ -89,7 +92,14 @@ class ShardRows(RowSource):
         for number, row in enumerate(found):
             if zlib.crc32(data[number * size : number * size + size - 4]) != row["crc32"]:
                 raise self._damaged(int(files[number]), int(rows[number]), "its checksum differs")
-        return found["token_ids"].astype(np.int32)
+        token_ids = found["token_ids"].astype(np.int32)
+        if (
+            self.limit is not None and len(rows) and token_ids.view(np.uint32).max() >= self.limit
+        ):  # so -1 is large, too
+            number, place = np.argwhere(token_ids.view(np.uint32) >= self.limit)[0]
+            what = f"it holds {token_ids[number, place]}, outside 0..{self.limit - 1}"
+            raise self._damaged(int(files[number]), int(rows[number]), what)
+        return token_ids
 
     def sample(self, most: int) -> np.ndarray:
         """Returns at most `most` rows, evenly spaced."""

@@ -54,7 +54,8 @@ class Shards:
         ]
         if not files:
             raise UsageError(f"{self.folder} has no {part} rows: prepare more texts, or with another share")
-        return ShardRows(self.folder, files, row_dtype(len(self.vocabulary), self.sequence_length))
+        dtype = row_dtype(len(self.vocabulary), self.sequence_length)
+        return ShardRows(self.folder, files, dtype, limit=self.manifest["vocabulary"].get("tokens"))
 
 
 def open_shards(folder: Path | str, *, checked_bytes: int = CHECKED_BYTES) -> Shards:

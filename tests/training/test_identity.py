@@ -1,0 +1,39 @@
+"""Ids are looked at before the first step, but a source that says how large its ids are is not read for that."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from tfpretune.config import UsageError
+from tfpretune.data.batches import RowSource, StepIndexed
+from tfpretune.training.identity import check_ranges
+
+MODEL = SimpleNamespace(backbone=SimpleNamespace(get_config=lambda: {"vocabulary_size": 20}))
+
+
+class Ids(RowSource):
+    """Counts the rows that are read."""
+
+    def __init__(self, ids, limit):
+        self.ids, self.limit = np.array(ids, np.int32), limit
+        self.dtype, self.shape = self.ids.dtype, self.ids.shape
+        self.seen = 0
+
+    def read(self, rows):
+        self.seen += len(rows)
+        return self.ids[rows]
+
+
+@pytest.mark.parametrize(("limit", "seen"), [(19, 0), (20, 0), (21, 3), (None, 3)])
+def test_a_source_is_read_only_if_its_limit_says_too_little(limit, seen):
+    ids = Ids([[0, 1], [2, 3], [4, 18]], limit)
+    check_ranges(MODEL, StepIndexed({"token_ids": ids}, 1))
+    assert ids.seen == seen
+
+
+@pytest.mark.parametrize("limit", [21, None])
+def test_a_bad_id_of_a_source_is_named(limit):
+    ids = Ids([[0, 1], [2, 20], [4, 18]], limit)
+    with pytest.raises(UsageError, match=r"training row 1: token_ids holds 20, outside 0\.\.19, the vocabulary"):
+        check_ranges(MODEL, StepIndexed({"token_ids": ids}, 1))

@@ -67,7 +67,7 @@ def test_killed_recipes_end_with_the_same_bits(tmp_path, tiny, name, replicas, s
 
 
 def check_recipe(tmp_path, tiny, name, replicas, *, kills, seed):
-    """Twelve steps, three to a save; the preset and the report are the same, too."""
+    """Twelve steps, three to a save; the preset's weights and the report's figures are the same, too."""
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     more = ("--devices.replicas", replicas, "--optimizer.ema", 0.9)
     whole_run(whole, recipe, name, *options(name, tiny, whole, *more))
@@ -75,6 +75,8 @@ def check_recipe(tmp_path, tiny, name, replicas, *, kills, seed):
     state.assert_same(whole, cut, STEPS)
     weights = [next((place / "preset").glob("model.weights.h5")) for place in (whole, cut)]
     assert state.weights(weights[0]) == state.weights(weights[1])
+    figures, others = ((place / "report" / "metrics.json").read_text() for place in (whole, cut))
+    assert figures == others
 
 
 def test_kills_while_saving_leave_no_unreadable_checkpoint(tmp_path):

@@ -38,7 +38,9 @@ def unbroken(corpus, tmp_path_factory):
 
 def start(folder, corpus, workers):
     command = [sys.executable, "-m", "tests.data.shard_toys", str(folder), corpus, str(workers)]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    temporary = {"TMPDIR": str(folder.parent)}  # who is killed leaves AutoGraph's files in it
+    return subprocess.Popen(command, cwd=ROOT, env=os.environ | temporary, **quiet)
 
 
 def wait_for(condition, seconds=120):

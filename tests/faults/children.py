@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import runpy
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -24,6 +25,8 @@ CONTEXT.set_forkserver_preload(
 
 
 def _log_to(path, work, args):
+    os.environ["TMPDIR"] = tempfile.tempdir = f"{path}.tmp"  # who is killed leaves AutoGraph's files in it
+    os.makedirs(tempfile.tempdir, exist_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
@@ -32,7 +35,7 @@ def _log_to(path, work, args):
 
 
 class Child:
-    """A process that runs `work(*args)`; what it prints goes to a file."""
+    """A process that runs `work(*args)`; what it prints goes to a file, its temporary files to a folder beside that."""
 
     def __init__(self, log, work, *args):
         self.log = Path(log)

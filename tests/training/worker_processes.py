@@ -34,11 +34,14 @@ def start(folder, options, workers=2):
     for index in range(workers):
         config = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
         log = Path(folder, f"worker-{index}.log")
+        temporary = log.with_suffix(".tmp")  # who is killed leaves AutoGraph's files in it
+        temporary.mkdir(exist_ok=True)
+        environment = {"TF_CONFIG": json.dumps(config), "TF_CPP_MIN_LOG_LEVEL": "3", "TMPDIR": str(temporary)}
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [sys.executable, "-m", "tests.training.worker_recipe", *map(str, options)],
                 cwd=ROOT,
-                env=os.environ | {"TF_CONFIG": json.dumps(config), "TF_CPP_MIN_LOG_LEVEL": "3"},
+                env=os.environ | environment,
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )

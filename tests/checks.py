@@ -50,7 +50,7 @@ def check_round_trip(model: Objective, batch: Batch, folder) -> None:
     loaded = keras.models.load_model(folder / "model.keras")
     assert type(loaded) is type(model)
     inputs = model.pick_inputs(batch)
-    np.testing.assert_allclose(loaded(inputs), model(inputs), atol=1e-6)
+    tf.nest.map_structure(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), loaded(inputs), model(inputs))
 
 
 def check_export(model: Objective, batch: Batch, folder) -> None:
@@ -64,4 +64,4 @@ def check_export(model: Objective, batch: Batch, folder) -> None:
     served = loaded.serve(model.pick_inputs(batch))
     rows = len(next(iter(batch.values())))
     predicted = model.predict(tf.data.Dataset.from_tensor_slices(batch).batch(rows), verbose=0)
-    np.testing.assert_allclose(served, predicted, atol=1e-5)
+    tf.nest.map_structure(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), served, predicted)

@@ -10,6 +10,7 @@ from tfpretune.finetune.heads import (
     pooled_head,
     regressor,
 )
+from tfpretune.finetune.multi_head import multi_head
 from tfpretune.finetune.position_heads import segmenter, span_finder, tagger
 from tfpretune.finetune.probing import start_head_from_probe
 from tfpretune.finetune.unfreezing import GradualUnfreezing, format_stages
@@ -23,6 +24,7 @@ __all__ = [
     "format_table",
     "freeze",
     "frozen_table",
+    "multi_head",
     "multi_label",
     "pair_classifier",
     "pooled_head",

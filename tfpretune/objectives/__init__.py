@@ -1,8 +1,10 @@
 """Training objectives: `keras.Model`s that say their loss as terms."""
 
 from tfpretune.objectives.base import Objective, Term
+from tfpretune.objectives.domains import DeepCoral, DomainAdversarial
 from tfpretune.objectives.masked_autoencoder import MaskedAutoencoder
 from tfpretune.objectives.masked_lm import MaskedLM
+from tfpretune.objectives.multitask import MultiTask
 from tfpretune.objectives.reconstruction import Autoencoder, DenoisingAutoencoder
 from tfpretune.objectives.supervised import Supervised
 from tfpretune.objectives.targets import Classes, MultiLabel, Numbers, Similar, Spans, Target
@@ -10,10 +12,13 @@ from tfpretune.objectives.targets import Classes, MultiLabel, Numbers, Similar, 
 __all__ = [
     "Autoencoder",
     "Classes",
+    "DeepCoral",
     "DenoisingAutoencoder",
+    "DomainAdversarial",
     "MaskedAutoencoder",
     "MaskedLM",
     "MultiLabel",
+    "MultiTask",
     "Numbers",
     "Objective",
     "Similar",

@@ -7,9 +7,17 @@ import keras
 import tensorflow as tf
 from keras.optimizers import LossScaleOptimizer
 
-from tfpretune.objectives.gradients import gradients_at_once, gradients_in_parts, penalty_gradients, plus
+from tfpretune.objectives.gradients import (
+    Found,
+    Gradients,
+    gradients_at_once,
+    gradients_in_parts,
+    penalty_gradients,
+    plus,
+    summed,
+)
 from tfpretune.objectives.replicas import sum_over_replicas, test_function, training_function
-from tfpretune.objectives.terms import Term, sums, weights
+from tfpretune.objectives.terms import Term, factor, sums, weights
 
 Batch = Mapping[str, tf.Tensor]
 
@@ -98,27 +106,35 @@ class Objective(keras.Model):
 
     def train_step(self, data: Batch) -> dict[str, tf.Tensor]:
         """Learns from one batch. Keras calls it on every replica."""
-        several = tf.distribute.get_strategy().num_replicas_in_sync > 1
-        if self.accumulate_steps > 1 or (several and self.jit_compile):
-            found, factors, totals = gradients_in_parts(self, data)
-        else:
-            found, factors, totals = gradients_at_once(self, data)
         penalty, slopes = penalty_gradients(self)
-        found = plus(found, slopes)
-        gradients = iter(sum_over_replicas([g for g in found if g is not None]))
-        used = [(next(gradients), v) for g, v in zip(found, self.trainable_variables, strict=True) if g is not None]
+        gradients, term_weights, totals = self.global_gradients(data, slopes)
+        factors = {name: factor(weight) for name, weight in term_weights.items()}  # before the update changes them
+        used = [(g, v) for g, v in zip(gradients, self.trainable_variables, strict=True) if g is not None]
         scale = self.optimizer.scale_loss(tf.constant(1.0))
         norm = tf.linalg.global_norm([g for g, _ in used]) / scale
-        factor = tf.constant(1.0 / tf.distribute.get_strategy().num_replicas_in_sync)  # the optimizer sums once more
+        share = tf.constant(1.0 / tf.distribute.get_strategy().num_replicas_in_sync)  # the optimizer sums once more
         if self.clip_norm is not None:
-            factor *= self.clip_norm / tf.maximum(norm, self.clip_norm)
-        self.optimizer.apply([g * tf.cast(factor, g.dtype) for g, _ in used], [v for _, v in used])
+            share *= self.clip_norm / tf.maximum(norm, self.clip_norm)
+        self.optimizer.apply([g * tf.cast(share, g.dtype) for g, _ in used], [v for _, v in used])
         return self._update(factors, totals, penalty) | {"gradient_norm": norm}
+
+    def global_gradients(self, data: Batch, slopes: Gradients) -> Found:
+        """Returns the gradients of the loss over all replicas, the terms' weights, and the terms' sums.
+
+        Args:
+            data: this replica's part of the batch.
+            slopes: this replica's share of the penalties' gradients, which is to be added.
+        """
+        several = tf.distribute.get_strategy().num_replicas_in_sync > 1
+        in_parts = self.accumulate_steps > 1 or (several and self.jit_compile)
+        found, term_weights, totals = (gradients_in_parts if in_parts else gradients_at_once)(self, data)
+        return summed(plus(found, slopes)), term_weights, totals
 
     def test_step(self, data: Batch) -> dict[str, tf.Tensor]:
         """Evaluates one batch. Keras calls it on every replica."""
         terms = self.terms(data, training=False)
-        return self._update(weights(terms), sum_over_replicas([sums(terms)])[0], None)
+        factors = {name: factor(weight) for name, weight in weights(terms).items()}
+        return self._update(factors, sum_over_replicas([sums(terms)])[0], None)
 
     def make_train_function(self, force: bool = False) -> Any:
         """Keras' hook: the function that `fit` calls."""
@@ -160,7 +176,7 @@ class Objective(keras.Model):
             else:
                 self.optimizer.build(self.trainable_variables)
 
-    def _update(self, factors: dict[str, float], totals: tf.Tensor, penalty: tf.Tensor | None) -> dict[str, tf.Tensor]:
+    def _update(self, factors: dict[str, Any], totals: tf.Tensor, penalty: tf.Tensor | None) -> dict[str, tf.Tensor]:
         means = {}
         for index, name in enumerate(factors):
             metric = self._mean(name)
@@ -168,7 +184,9 @@ class Objective(keras.Model):
                 tf.math.divide_no_nan(totals[index, 0], totals[index, 1]), sample_weight=totals[index, 1]
             )
             means[name] = metric.result()
-        loss = tf.add_n([weight * tf.cast(means[name], tf.float32) for name, weight in factors.items() if weight])
+        loss = tf.add_n(
+            [value * tf.cast(means[name], tf.float32) for name, value in factors.items() if value is not None]
+        )
         if penalty is not None:
             loss += penalty
         return {"loss": loss} | means | self.figures(means)

@@ -6,13 +6,14 @@ from typing import Any
 import tensorflow as tf
 
 from tfpretune.objectives.replicas import sum_over_replicas
+from tfpretune.objectives.terms import Weight
 from tfpretune.objectives.terms import share as term_share
 from tfpretune.objectives.terms import sums as term_sums
 from tfpretune.objectives.terms import weights as term_weights
 
 Batch = Mapping[str, tf.Tensor]
 Gradients = list[tf.Tensor | None]
-Found = tuple[Gradients, dict[str, float], tf.Tensor]
+Found = tuple[Gradients, dict[str, Weight], tf.Tensor]
 
 
 def gradients_at_once(model: Any, data: Batch) -> Found:
@@ -26,12 +27,21 @@ def gradients_at_once(model: Any, data: Batch) -> Found:
 
 
 def gradients_in_parts(model: Any, data: Batch) -> Found:
-    """The same, with the rows in parts, one after the other, and XLA around each part where it is wanted.
+    """The same, with the rows in parts, one after the other, and XLA around each part where it is wanted."""
+    by_term, weights, sums = gradients_by_term(model, data)
+    gradients: Gradients = [None] * len(model.trainable_variables)
+    for found in by_term.values():
+        gradients = plus(gradients, found)
+    return gradients, weights, sums
 
-    The counts of the global batch are known at the end only, so each weighted term has its own gradients until then.
-    They are divided by the counts of the first part, so that float16 does not overflow, and put right at the end.
+
+def gradients_by_term(model: Any, data: Batch) -> tuple[dict[str, Gradients], dict[str, Weight], tf.Tensor]:
+    """The same, with the gradients of each weighted term on their own.
+
+    The counts of the global batch are known after the last part only. Until then each term's gradients are divided by the
+    counts of the first part, so that float16 does not overflow, and put right at the end.
     """
-    parts, weights = model.accumulate_steps, dict[str, float]()
+    parts, weights = model.accumulate_steps, dict[str, Weight]()
     counts: tf.Tensor | None = None
     totals: list[Gradients] = []
     sums: list[tf.Tensor] = []
@@ -61,11 +71,18 @@ def gradients_in_parts(model: Any, data: Batch) -> Found:
         sums.append(found)
     total = sum_over_replicas([tf.add_n(sums)])[0]
     ratios = tf.math.divide_no_nan(counts, total[:, 1])
-    weighted = [index for index, weight in enumerate(weights.values()) if weight]
-    gradients: Gradients = [None] * len(model.trainable_variables)
-    for index, found in zip(weighted, totals, strict=True):
-        gradients = plus(gradients, [None if g is None else g * tf.cast(ratios[index], g.dtype) for g in found])
-    return gradients, weights, total
+    weighted = [(index, name) for index, (name, weight) in enumerate(weights.items()) if weight]
+    by_term = {
+        name: [None if g is None else g * tf.cast(ratios[index], g.dtype) for g in gradients]
+        for (index, name), gradients in zip(weighted, totals, strict=True)
+    }
+    return by_term, weights, total
+
+
+def summed(gradients: Gradients) -> Gradients:
+    """Returns the sums of each gradient over all replicas; None stays None."""
+    totals = iter(sum_over_replicas([g for g in gradients if g is not None]))
+    return [None if g is None else next(totals) for g in gradients]
 
 
 def penalty_gradients(model: Any) -> tuple[tf.Tensor | None, Gradients]:

@@ -1,8 +1,11 @@
 """The loss as an objective states it: sums over its items, and what `train_step` makes of them."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import tensorflow as tf
+
+Weight = float | Callable[[], tf.Tensor]
 
 
 class Term(NamedTuple):
@@ -11,12 +14,13 @@ class Term(NamedTuple):
     Attributes:
         total: scalar float32, the sum of the per-item values. Never a mean.
         count: scalar, the number of items.
-        weight: factor of the term's mean in the loss; 0 for a value that is only shown.
+        weight: factor of the term's mean in the loss; 0 for a value that is only shown. Where the factor is learnt, a
+            function that reads it.
     """
 
     total: tf.Tensor
     count: tf.Tensor
-    weight: float = 1.0
+    weight: Weight = 1.0
 
 
 def sums(terms: dict[str, Term]) -> tf.Tensor:
@@ -24,7 +28,14 @@ def sums(terms: dict[str, Term]) -> tf.Tensor:
     return tf.stack([tf.stack([tf.cast(t.total, tf.float32), tf.cast(t.count, tf.float32)]) for t in terms.values()])
 
 
-def weights(terms: dict[str, Term]) -> dict[str, float]:
+def factor(weight: Weight) -> Any:
+    """Returns the factor that a weight says now, a float or a scalar tensor; None for a value that is only shown."""
+    if callable(weight):
+        return weight()
+    return weight or None
+
+
+def weights(terms: dict[str, Term]) -> dict[str, Weight]:
     """Returns the factor of each term, by name."""
     factors = {name: term.weight for name, term in terms.items()}
     if not any(factors.values()):
@@ -36,7 +47,7 @@ def share(terms: dict[str, Term], counts: tf.Tensor) -> tf.Tensor:
     """Returns the weighted sum of the totals, each divided by its count."""
     return tf.add_n(
         [
-            term.weight * tf.math.divide_no_nan(tf.cast(term.total, tf.float32), counts[index])
+            factor(term.weight) * tf.math.divide_no_nan(tf.cast(term.total, tf.float32), counts[index])
             for index, term in enumerate(terms.values())
             if term.weight
         ]

@@ -14,6 +14,7 @@ NOT_DECAYED = (
     "scale",
     "position_embedding",
     "mask_token",
+    "log_variance",
 )  # in variables' own names, not in paths
 
 

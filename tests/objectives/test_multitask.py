@@ -1,0 +1,169 @@
+"""Weights of tasks by hand and as the papers have them, and the five proofs for each weighting."""
+
+import math
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests import checks
+from tfpretune.backbones import SmallCNN
+from tfpretune.finetune.multi_head import multi_head
+from tfpretune.objectives import Classes, Numbers
+from tfpretune.objectives.multitask import shared_norms, without_conflict
+
+random = np.random.default_rng(0)
+BATCH = {
+    "images": random.random((5, 8, 8, 1)).astype("float32"),
+    "digit": np.array([0, 1, 2, -1, 1], "int32"),
+    "size": np.array([1.0, 2.0, 3.0, 4.0, 5.0], "float32"),
+    "odd": np.array([0, 1, -1, -1, 1], "int32"),
+}
+TARGETS = {
+    "digit": Classes(3, column="digit", may_lack=True),
+    "size": Numbers(column="size"),
+    "odd": Classes(2, column="odd", may_lack=True),
+}
+
+
+def make(weighting="fixed", weights=None):
+    return multi_head(SmallCNN((8, 8, 1), (8,)), TARGETS, weighting=weighting, weights=weights, dropout=0.0)
+
+
+@pytest.mark.parametrize("weighting", ["fixed", "uncertainty", "gradnorm", "pcgrad"])
+def test_proofs(weighting, tmp_path):
+    """Learns, saves, exports; two replicas with 3 and 2 rows, and other counts for every task, learn what one learns."""
+    checks.check_learns(make(weighting), BATCH)
+    checks.check_round_trip(make(weighting), BATCH, tmp_path)
+    checks.check_export(make(weighting), BATCH, tmp_path)
+    checks.check_replicas(lambda: make(weighting), BATCH)
+
+
+def test_weights_by_hand():
+    terms = make(weights={"size": 0.25, "odd": 0.0}).terms(BATCH, training=True)
+    weights = {name: term.weight for name, term in terms.items() if term.weight}
+    assert weights == {"digit_cross_entropy": 1.0, "size_squared_error": 0.25}
+    assert float(terms["digit_cross_entropy"].count) == 4
+
+
+def fit_one_step(model, rate, batch=BATCH, **settings):
+    model.compile(keras.optimizers.SGD(rate), **settings)
+    return model.fit(tf.data.Dataset.from_tensor_slices(batch).batch(5), verbose=0, shuffle=False).history
+
+
+def test_uncertainty_by_hand():
+    """At s = 0 the loss is the sum, with half of the regression's; ds = -factor * loss + 1/2."""
+    model = make("uncertainty")
+    terms = model.terms(BATCH, training=True)
+    losses = {
+        task: float(terms[name].total) / float(terms[name].count)
+        for task, name in (
+            ("digit", "digit_cross_entropy"),
+            ("size", "size_squared_error"),
+            ("odd", "odd_cross_entropy"),
+        )
+    }
+    history = fit_one_step(model, 0.1)
+    np.testing.assert_allclose(history["loss"][0], losses["digit"] + losses["size"] / 2 + losses["odd"], rtol=1e-5)
+    for task, loss in losses.items():
+        slope = -(0.5 if task == "size" else 1.0) * loss + 0.5
+        np.testing.assert_allclose(model.log_variances[task].numpy(), -0.1 * slope, rtol=1e-4)
+    loss = fit_one_step(model, 0.0)["loss"][0]
+    now = {task: model.log_variances[task].numpy() for task in losses}
+    terms = model.terms(BATCH, training=True)
+    losses = [float(terms[name].total) / float(terms[name].count) for name in terms if terms[name].weight]
+    expected = sum(
+        (0.5 if task == "size" else 1.0) * math.exp(-s) * float(value) + s / 2
+        for (task, s), value in zip(now.items(), losses, strict=True)
+    )
+    np.testing.assert_allclose(loss, expected, rtol=1e-5)
+
+
+def test_conflicts_by_hand():
+    """(1, 0) and (-1, 1) oppose each other: each loses its part along the other. A third at a right angle changes nothing."""
+    a, b = [tf.constant([1.0, 0.0]), None], [tf.constant([-1.0, 1.0]), tf.constant([7.0])]
+    first, second = without_conflict([a, b], tf.constant(0))
+    np.testing.assert_allclose(first[0], [0.5, 0.5], atol=1e-6)
+    np.testing.assert_allclose(second[0], [0.0, 1.0], atol=1e-6)
+    assert first[1] is None
+    np.testing.assert_allclose(second[1], [7.0])
+    agreeing = without_conflict([a, [tf.constant([2.0, 5.0]), None]], tf.constant(0))
+    np.testing.assert_allclose(agreeing[0][0], [1.0, 0.0])
+
+
+def test_three_tasks_are_projected_in_one_order_or_the_other():
+    """Against NumPy: one after the other, in both orders; the order changes from step to step and not within one."""
+    g = [np.array([1.0, 0.2]), np.array([-1.0, 0.5]), np.array([-0.3, -1.0])]
+
+    def project(own, order):
+        for other in order:
+            own = own - min(own @ g[other], 0.0) / (g[other] @ g[other]) * g[other]
+        return own
+
+    both = [project(g[0], order) for order in ((1, 2), (2, 1))]
+    found = [
+        without_conflict([[tf.constant(x, tf.float32)] for x in g], tf.constant(s))[0][0].numpy() for s in range(8)
+    ]
+    which = [int(np.argmin([np.abs(f - b).max() for b in both])) for f in found]
+    for f, w in zip(found, which, strict=True):
+        np.testing.assert_allclose(f, both[w], atol=1e-5)
+    assert set(which) == {0, 1}
+
+
+def test_norms_over_shared_weights_only():
+    one = [tf.constant([3.0, 4.0]), tf.constant([100.0]), None]
+    other = [tf.constant([0.0, 2.0]), None, tf.constant([100.0])]
+    np.testing.assert_allclose(shared_norms([one, other]), [5.0, 2.0])
+
+
+def test_gradnorm_moves_towards_the_task_with_the_small_gradient():
+    """A task whose loss is a hundredth of another's gets the larger factor; they sum to their number; the first losses stay."""
+    targets = {"big": Numbers(column="big"), "small": Numbers(column="small", scale=10.0)}
+    model = multi_head(SmallCNN((8, 8, 1), (8,)), targets, weighting="gradnorm", dropout=0.0)
+    batch = {"images": BATCH["images"], "big": BATCH["size"], "small": BATCH["size"]}
+    before = {
+        name: float(t.total) / float(t.count) for name, t in model.terms(batch, training=True).items() if t.weight
+    }
+    for _ in range(3):
+        fit_one_step(model, 1e-4, batch)
+    factors = model.balanced.numpy()
+    assert factors[1] > 1 > factors[0]
+    np.testing.assert_allclose(factors.sum(), 2.0, rtol=1e-6)
+    np.testing.assert_allclose(model.first_losses.numpy(), [*before.values()], rtol=1e-5)
+
+
+def test_gradnorm_keeps_the_factor_of_a_task_without_examples():
+    model = make("gradnorm")
+    fit_one_step(model, 1e-3, BATCH | {"odd": np.full(5, -1, "int32")})
+    factors, firsts = model.balanced.numpy(), model.first_losses.numpy()
+    assert firsts[2] == 0
+    assert np.isfinite(factors).all()
+
+
+@pytest.mark.parametrize("weighting", ["uncertainty", "gradnorm", "pcgrad"])
+def test_in_parts(weighting):
+    """Learning from 2 parts is learning from the whole."""
+    results = []
+    for parts in (1, 2):
+        keras.utils.set_random_seed(1)
+        model = make(weighting)
+        fit_one_step(model, 0.1, accumulate_steps=parts)
+        results.append([v.numpy() for v in model.variables])
+    for one, other in zip(*results, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"targets": {"a": Classes(2)}}, "2 or more tasks"),
+        ({"targets": {"a": Classes(2), "b": Classes(2)}}, "a column of its own"),
+        ({"targets": TARGETS, "weighting": "best"}, "weighting must be"),
+        ({"targets": TARGETS, "weighting": "gradnorm", "weights": {"odd": 1.0}}, "finds the weights itself"),
+        ({"targets": TARGETS, "weights": {"even": 1.0}}, "one a task of"),
+    ],
+)
+def test_settings_that_cannot_work(settings, message):
+    with pytest.raises(ValueError, match=message):
+        multi_head(SmallCNN((8, 8, 1), (8,)), **settings)

@@ -1,6 +1,7 @@
 """What is frozen, and that it does not move."""
 
 import keras
+import keras_hub
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -32,6 +33,8 @@ def make_model():
         ("norm", [LAYERS[1], LAYERS[3]]),
         ("_0$", LAYERS[:2]),
         ("conv_1|norm_0", LAYERS[1:3]),
+        ("last:0", LAYERS),
+        ("last:1", []),
     ],
 )
 def test_frozen_weights_do_not_move_and_the_others_do(frozen, expected):
@@ -97,13 +100,107 @@ def test_depth_counts_layers_with_weights_from_the_embedding_on():
 
 
 @pytest.mark.parametrize(
+    ("last", "frozen"),
+    [
+        (0, ["token_embedding", "block_0", "block_1", "final_norm"]),
+        (1, ["token_embedding", "block_0"]),
+        (2, ["token_embedding"]),
+        (3, []),
+    ],
+)
+def test_last_counts_blocks_from_the_head_down(last, frozen):
+    """The final normalisation belongs to the block before it."""
+    model = classifier(TextEncoder(11, 2, num_heads=1, hidden_dim=4, intermediate_dim=4), 2)
+    rows = freeze(model, f"last:{last}")
+    assert [row.layer for row in rows if row.frozen] == [f"backbone/{name}" for name in frozen]
+    assert rows[-1] == FrozenRow("logits", 10, 0)
+
+
+def test_last_reaches_blocks_inside_one_layer():
+    """KerasHub's ViTEncoder is one layer of all blocks: 2 of its 3 stay."""
+    model = classifier(
+        keras_hub.models.ViTBackbone((8, 8, 3), 4, num_layers=3, num_heads=1, hidden_dim=4, mlp_dim=4), 2
+    )
+    freeze(model, "last:1")
+    blocks = {path.split("transformer_block_")[1][0] for path in learning_paths(model) if "transformer_block" in path}
+    assert blocks == {"3"}
+
+
+def learning_paths(model):
+    return [variable.path for variable in model.trainable_variables]
+
+
+def test_bias_lets_biases_and_normalisation_learn():
+    """Two convolutions of 8 filters: 8 biases each; two normalisations: 8 scales and 8 offsets each. The head's 27 as well."""
+    model = make_model()
+    rows = freeze(model, "bias")
+    assert rows == [
+        FrozenRow("backbone/stage_0_conv_0", 8, 72),
+        FrozenRow("backbone/stage_0_norm_0", 16, 0),
+        FrozenRow("backbone/stage_0_conv_1", 8, 576),
+        FrozenRow("backbone/stage_0_norm_1", 16, 0),
+        FrozenRow("logits", 27, 0),
+    ]
+    before = {weight.path: weight.numpy() for weight in model.weights}
+    model.compile(keras.optimizers.SGD(0.1))
+    model.fit(tf.data.Dataset.from_tensor_slices(BATCH).batch(4), shuffle=False, verbose=0)
+    stayed = {path for path, value in before.items() if np.array_equal(value, new_value(model, path))}
+    assert stayed == {"stage_0_conv_0/kernel", "stage_0_conv_1/kernel"}
+    assert len(freeze(model, "none")) == 5
+    assert len(model.trainable_variables) == len(model.weights)
+
+
+def new_value(model, path):
+    return next(weight.numpy() for weight in model.weights if weight.path == path)
+
+
+def test_bias_reaches_into_a_block():
+    model = classifier(TextEncoder(11, 1, num_heads=1, hidden_dim=4, intermediate_dim=4), 2)
+    freeze(model, "bias")
+    kinds = {path.rsplit("/", 1)[1] for path in learning_paths(model) if not path.startswith("logits")}
+    assert kinds == {"bias", "gamma", "beta"}
+    assert sum("block_0" in path for path in learning_paths(model)) == 4 + 4  # four dense layers, two normalisations
+
+
+@pytest.mark.parametrize(
+    ("frozen", "learns", "adapts"), [("none", True, True), ("bias", True, False), ("all", False, False)]
+)
+def test_statistics_of_batch_normalisation(tmp_path, frozen, learns, adapts):
+    """They follow the data only where the layer is not frozen; with "bias" the scale learns and the statistics stay."""
+    images = keras.Input((8, 8, 1), name="images")
+    maps = keras.layers.BatchNormalization(name="norm")(images)
+    model = classifier(
+        keras_hub.models.Backbone(inputs={"images": images}, outputs=maps, dtype="float32"), 3, dropout=0.0
+    )
+    freeze(model, frozen)
+    model.compile(keras.optimizers.SGD(0.1))
+    model.fit(tf.data.Dataset.from_tensor_slices(BATCH).batch(4), shuffle=False, verbose=0)
+    norm = model.backbone.get_layer("norm")
+    assert (norm.beta.numpy().item() != 0.0) == learns
+    assert (norm.moving_mean.numpy().item() != 0.0) == adapts
+
+
+def test_a_loaded_model_forgets_which_variables_were_frozen(tmp_path):
+    """So "bias" has to be set again: Keras saves the flag of a layer, not that of a variable."""
+    model = make_model()
+    freeze(model, "bias")
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert len(loaded.trainable_variables) > len(model.trainable_variables)
+    freeze(loaded, "bias")
+    assert learning_paths(loaded) == learning_paths(model)
+
+
+@pytest.mark.parametrize(
     ("frozen", "message"),
     [
         ("5", "--frozen 5: the backbone has 4 layers with weights: stage_0_conv_0, stage_0_norm_0"),
         ("blok", "--frozen 'blok' fits no layer of the backbone: stage_0_conv_0"),
         ("conv(", r"--frozen 'conv\(' is no regular expression: "),
         ("²", "--frozen '²' fits no layer"),
-        ("", "--frozen is empty: give none, all, a number of layers or a pattern"),
+        ("last:2", "--frozen last:2: the backbone has 1 blocks: stage_0_conv_0 … stage_0_norm_1"),
+        ("last:x", "--frozen last:x: after last: a number of blocks is expected, such as last:2"),
+        ("", "--frozen is empty: give none, all, a number of layers, last:NUMBER, bias or a pattern"),
     ],
 )
 def test_what_cannot_be_frozen_is_refused(frozen, message):

@@ -1,5 +1,6 @@
 """A pre-trained backbone in, a model whose chosen weights learn out."""
 
+from tfpretune.finetune.cached import cache_in_order, with_cached_features
 from tfpretune.finetune.freezing import format_table, freeze, frozen_table
 from tfpretune.finetune.heads import (
     balanced_class_weights,
@@ -18,6 +19,7 @@ from tfpretune.finetune.unfreezing import GradualUnfreezing, format_stages
 __all__ = [
     "GradualUnfreezing",
     "balanced_class_weights",
+    "cache_in_order",
     "classifier",
     "embedder",
     "format_stages",
@@ -33,4 +35,5 @@ __all__ = [
     "span_finder",
     "start_head_from_probe",
     "tagger",
+    "with_cached_features",
 ]

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import keras
 
 from tfpretune.config import UsageError
+from tfpretune.finetune.rates import depths
 
 
 class FrozenRow(NamedTuple):
@@ -17,13 +18,30 @@ class FrozenRow(NamedTuple):
     frozen: int
 
 
+class Block(NamedTuple):
+    """Layers of a backbone that belong together.
+
+    Attributes:
+        name: of the first layer, and of the last where there are several.
+        layers: in the backbone's order.
+    """
+
+    name: str
+    layers: list[keras.layers.Layer]
+
+
 def freeze(model: keras.Model, frozen: str) -> list[FrozenRow]:
-    """Freezes part of `model.backbone`. Call it before the optimizer is built and the model compiled.
+    """Freezes part of `model.backbone`. Call it before the optimizer is built, the model compiled, or LoRA enabled.
+
+    `BatchNormalization` in a frozen layer, and everywhere with "bias", takes its stored statistics and leaves them as they are.
+    A saved model knows which layers were frozen, and forgets which variables were: with "bias", freeze again after loading.
 
     Args:
         model: a model with a `backbone`.
         frozen: "none"; "all" (only the head learns); a number k: the first k layers that have weights, where the embedding
-            (or the first convolution) is 1; or a regular expression on the layers' names, such as "token_embedding|block_[01]".
+            (or the first convolution) is 1; "last:k": all but the last k `blocks`; "bias": all but the biases and what
+            normalisation scales and shifts with (BitFit, Ben Zaken et al. 2021, arXiv:2106.10199); or a regular expression on
+            the layers' names, such as "token_embedding|block_[01]". The head always learns.
 
     Returns:
         One row for each layer with weights, the head's last.
@@ -32,11 +50,28 @@ def freeze(model: keras.Model, frozen: str) -> list[FrozenRow]:
         UsageError: a depth beyond the backbone's, a pattern that fits no layer or is no regular expression.
     """
     layers = [layer for layer in model.backbone.layers if layer.weights]
-    chosen = _chosen(layers, frozen)
+    if frozen.startswith("last:"):
+        learning = _last(blocks(model.backbone), frozen)
+    else:
+        chosen = set[str]() if frozen == "bias" else _chosen([layer.name for layer in layers], frozen)
+        learning = [layer for layer in layers if layer.name not in chosen]
     model.backbone.trainable = True
     for layer in layers:
-        layer.trainable = layer.name not in chosen
+        layer.trainable = False
+    for layer in learning:
+        layer.trainable = True
+    if frozen == "bias":
+        _keep_biases_only(layers)
     return frozen_table(model)
+
+
+def blocks(backbone: keras.Model) -> list[Block]:
+    """Returns the backbone in blocks, bottom first: its `depths`, where what comes after the top block belongs to that."""
+    groups = [list(layers) for layers in depths(backbone)]
+    inside = {id(weight) for layers in groups for layer in layers for weight in layer.weights}
+    above = [layer for layer in backbone.layers if layer.weights and not {id(w) for w in layer.weights} & inside]
+    groups[-1:] = [layers + above for layers in groups[-1:]]
+    return [Block(_title(layers), layers) for layers in groups]
 
 
 def frozen_table(model: keras.Model) -> list[FrozenRow]:
@@ -44,10 +79,13 @@ def frozen_table(model: keras.Model) -> list[FrozenRow]:
     backbone = getattr(model, "backbone", None)
     own = [layer for layer in model.layers if layer is not backbone and layer.weights]
     shared = {id(weight) for layer in (backbone.layers if backbone else []) for weight in layer.weights}
+    learning = {id(variable) for variable in model.trainable_variables}
     rows = [
-        _row(layer, f"backbone/{layer.name}", set()) for layer in (backbone.layers if backbone else []) if layer.weights
+        _row(f"backbone/{layer.name}", layer.weights, learning)
+        for layer in (backbone.layers if backbone else [])
+        if layer.weights
     ]
-    rows += [_row(layer, layer.name, shared) for layer in own]
+    rows += [_row(layer.name, [w for w in layer.weights if id(w) not in shared], learning) for layer in own]
     return [row for row in rows if row.trainable or row.frozen]
 
 
@@ -59,14 +97,29 @@ def format_table(rows: list[FrozenRow]) -> str:
     return "\n".join([head] + [f"{row.layer:<{width}} {row.trainable:>12,} {row.frozen:>12,}" for row in rows])
 
 
-def _chosen(layers: list[keras.layers.Layer], frozen: str) -> set[str]:
-    names = [layer.name for layer in layers]
+def _keep_biases_only(layers: list[keras.layers.Layer]) -> None:
+    for layer in (inner for outer in layers for inner in outer._flatten_layers()):
+        normalises = _is_normalization(layer)
+        own = [v for v in layer._trainable_variables if normalises or re.search(r"(^|_)bias$", v.name)]
+        for variable in layer._trainable_variables:
+            variable.trainable = False
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.trainable = False  # its statistics are neither biases nor scales
+        for variable in own:
+            variable.trainable = True
+
+
+def _is_normalization(layer: keras.layers.Layer) -> bool:
+    return "Norm" in type(layer).__name__ and not layer._layers
+
+
+def _chosen(names: list[str], frozen: str) -> set[str]:
     if frozen == "none":
         return set()
     if frozen == "all":
         return set(names)
     if not frozen:
-        raise UsageError("--frozen is empty: give none, all, a number of layers or a pattern")
+        raise UsageError("--frozen is empty: give none, all, a number of layers, last:NUMBER, bias or a pattern")
     if frozen.isdecimal():
         if int(frozen) > len(names):
             raise UsageError(
@@ -82,8 +135,21 @@ def _chosen(layers: list[keras.layers.Layer], frozen: str) -> set[str]:
     return chosen
 
 
-def _row(layer: keras.layers.Layer, name: str, shared: set[int]) -> FrozenRow:
-    def size(weights: list[keras.Variable]) -> int:
-        return sum(math.prod(weight.shape) for weight in weights if id(weight) not in shared)
+def _last(found: list[Block], frozen: str) -> list[keras.layers.Layer]:
+    number = frozen.removeprefix("last:")
+    if not number.isdecimal():
+        raise UsageError(f"--frozen {frozen}: after last: a number of blocks is expected, such as last:2")
+    if int(number) > len(found):
+        names = ", ".join(block.name for block in found)
+        raise UsageError(f"--frozen {frozen}: the backbone has {len(found)} blocks: {names}")
+    return [layer for block in found[len(found) - int(number) :] for layer in block.layers]
 
-    return FrozenRow(name, size(layer.trainable_weights), size(layer.non_trainable_weights))
+
+def _title(layers: list[keras.layers.Layer]) -> str:
+    first, last = layers[0].name, layers[-1].name
+    return first if len(layers) == 1 else f"{first} … {last}"
+
+
+def _row(name: str, weights: list[keras.Variable], learning: set[int]) -> FrozenRow:
+    trainable = sum(math.prod(weight.shape) for weight in weights if id(weight) in learning)
+    return FrozenRow(name, trainable, sum(math.prod(weight.shape) for weight in weights) - trainable)

@@ -34,7 +34,7 @@ class Statistics:
 
     def __init__(self, model: keras.Model):
         self.model = model
-        self._pass = tf.function(lambda inputs: model(inputs, training=True), reduce_retracing=True)
+        self._traced_for: list[keras.layers.BatchNormalization] = []
 
     @property
     def layers(self) -> list[keras.layers.BatchNormalization]:
@@ -55,6 +55,9 @@ class Statistics:
         layers = self.layers
         if not layers:
             return 0
+        if layers != self._traced_for:  # gradual unfreezing lets more and more of them follow the batches
+            self._pass = tf.function(lambda inputs: self.model(inputs, training=True), reduce_retracing=True)
+            self._traced_for = layers
         momenta = [layer.momentum for layer in layers]
         for layer in layers:
             layer.momentum = 0.0  # what is stored after a batch is that batch's own

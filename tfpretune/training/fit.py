@@ -98,6 +98,8 @@ def fit(
         saver = attempt.saver
         if restore_best and saver.best_step not in (None, saver.step):
             folder.load(model, saver.best_step)
+            if model.unfreezing is not None:
+                model.unfreezing.stand_after(saver.best_step)
         attempt.average.put_in()
         seconds = time.perf_counter() - started
         curves = attempt.scalars.curves
@@ -150,7 +152,7 @@ class _Attempt:
         guard = NonFiniteGuard(self._rows, start_step=step)
         unfreezing = [] if model.unfreezing is None else [model.unfreezing]
         for callback in unfreezing:
-            callback.go_to(step)
+            callback.stand_after(step)
         more = [callback for callback in callbacks if callback not in unfreezing]
         self.callbacks = [*unfreezing, self.average, guard, self.scalars, *more, self.saver]
         self.evaluated = progress.get("evaluated", True)

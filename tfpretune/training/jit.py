@@ -29,7 +29,7 @@ def choose_jit(model: keras.Model, batches: StepIndexed, choice: str, total_step
         return choice == "on"
     if total_steps < WORTH_STEPS or replicas > 1:
         return False
-    model.optimizer.build(model.trainable_variables)
+    model.build_optimizer()
     start = {name: variable.numpy() for name, variable in run_variables(model).items()}
     batch = next(iter(batches.from_step(0, 1)))
     try:

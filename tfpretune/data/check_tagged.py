@@ -1,0 +1,93 @@
+"""One pass over all of a tagged source: every bad line and every tag that cannot be. Imports no TensorFlow."""
+
+import collections
+from collections.abc import Sequence
+
+from tfpretune.data.checks import CheckResult
+from tfpretune.data.demo import DEMOS
+from tfpretune.data.rows import Problem
+from tfpretune.data.tagged import OUTSIDE, TaggedExamples, is_bio
+from tfpretune.data.tagged_sources import index_tags, read_tagged
+
+
+def is_tagged(spec: str) -> bool:
+    """Returns whether a source can only be a tagged one: CoNLL files and tagged demos."""
+    scheme, _, rest = spec.partition(":")
+    return scheme == "conll" or (scheme == "demo" and rest in DEMOS and DEMOS[rest].kind == "tagged")
+
+
+def check_tagged(
+    spec: str,
+    *,
+    against: str = "",
+    word_column: int = 0,
+    tag_column: int = -1,
+    words_key: str = "tokens",
+    tags_key: str = "tags",
+    tag_names: Sequence[str] = (),
+    repair: bool = False,
+) -> CheckResult:
+    """Goes over all of a tagged source.
+
+    Args:
+        spec: the source, as for `open_tagged`.
+        against: a second source, such as the test set, that must share no sentence with the first.
+        word_column: as for `open_tagged`.
+        tag_column: as for `open_tagged`.
+        words_key: as for `open_tagged`.
+        tags_key: as for `open_tagged`.
+        tag_names: as for `open_tagged`.
+        repair: as for `open_tagged`.
+
+    Returns:
+        The histogram counts entities by type, or words by tag where the tags are no BIO tags.
+    """
+
+    def read(source: str) -> tuple[list[Problem], TaggedExamples]:
+        rows = read_tagged(
+            source,
+            word_column=word_column,
+            tag_column=tag_column,
+            words_key=words_key,
+            tags_key=tags_key,
+            tag_names=tag_names,
+        )
+        tags, names = index_tags(rows, tag_names, repair=repair)
+        if any(tags is None for tags in rows.tags):
+            tags = None
+        return rows.problems, TaggedExamples(rows.words, tags, names, rows.where, source)
+
+    problems, examples = read(spec)
+    if not len(examples):
+        problems.append(Problem(spec, "there are no sentences", "nothing can be learnt from it: give another source"))
+    keys = [" ".join(words).casefold() for words in examples.words]
+    if against:
+        other = read(against)[1]
+        places = {" ".join(words).casefold(): where for words, where in zip(other.words, other.where, strict=True)}
+        problems += [
+            Problem(where, f"the same sentence is in {against} too, at {places[key]}", "remove it from one of the two")
+            for key, where in zip(keys, examples.where, strict=True)
+            if key in places
+        ]
+    words = sum(map(len, examples.words))
+    longest = max(map(len, examples.words), default=0)
+    notes = (f"{words:,} words, {longest:,} in the longest sentence", *_tag_notes(examples))
+    counts = {"examples": len(examples), "unique": len(set(keys)), "duplicates": len(examples) - len(set(keys))}
+    return CheckResult(spec, tuple(problems), notes, _histogram(examples), counts)
+
+
+def _histogram(examples: TaggedExamples) -> dict[str, int]:
+    if examples.tags is None:
+        return {}
+    bio = is_bio(examples.tag_names)
+    tally = collections.Counter(tag for tags in examples.tag_lists() for tag in tags)
+    return {name[2:] if bio else name: tally[name] for name in examples.tag_names if not bio or name.startswith("B-")}
+
+
+def _tag_notes(examples: TaggedExamples) -> list[str]:
+    if examples.tags is None or is_bio(examples.tag_names):
+        return []
+    other = [name for name in examples.tag_names if name != OUTSIDE and name[1:2] == "-"]
+    if other:
+        return [f"tags such as {other[0]!r} are not all of the BIO scheme: no entities are counted, only words"]
+    return ["the tags are no BIO tags: words are counted, not entities"]

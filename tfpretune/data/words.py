@@ -1,0 +1,136 @@
+"""Words of a text with their character offsets, and their rows of tokens: the same graph for training and serving."""
+
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+import tensorflow_text as tf_text
+
+from tfpretune.config import UsageError
+from tfpretune.data.tokens import with_ends
+
+# Where KerasHub's WordPiece tokenizers split: RE2 syntax, as in their source. A test compares the tokens.
+SPACE = r"\s|\p{Cc}|\p{Cf}"
+PUNCTUATION = r"[!-/]|[:-@]|[\[-`]|[{-~]|[\p{P}]"
+CHINESE = "|".join(
+    rf"[\x{{{first}}}-\x{{{last}}}]"
+    for first, last in (
+        ("4E00", "9FFF"),
+        ("3400", "4DBF"),
+        ("20000", "2A6DF"),
+        ("2A700", "2B73F"),
+        ("2B740", "2B81F"),
+        ("2B820", "2CEAF"),
+        ("F900", "FAFF"),
+        ("2F800", "2FA1F"),
+    )
+)
+
+
+class Words(NamedTuple):
+    """The words of a batch of texts, all ragged `(batch, words)`.
+
+    Args:
+        words: strings, as they stand in the texts.
+        starts: int32, the number of the word's first character in the text (Unicode code points, from 0).
+        ends: int32, the number of the character behind the word.
+    """
+
+    words: tf.RaggedTensor
+    starts: tf.RaggedTensor
+    ends: tf.RaggedTensor
+
+
+class WordRows(NamedTuple):
+    """Words as rows for a model; a text that does not fit into one row has several, one behind the other.
+
+    Args:
+        token_ids: int32 `(rows, length)`, each row `[CLS] tokens [SEP]`.
+        padding_mask: int32 `(rows, length)`.
+        text_of: int32 `(rows,)`, the text of each row.
+        word_of: int32 `(rows, length)`: at the first token of a word the number of this word in its text, else -1. Read
+            row by row, its other values count up the words of each text, so what a model says at these places is, in
+            this order, what it says of the flat words.
+    """
+
+    token_ids: tf.Tensor
+    padding_mask: tf.Tensor
+    text_of: tf.Tensor
+    word_of: tf.Tensor
+
+
+def split_words(texts: tf.Tensor, *, split_chinese: bool = True) -> Words:
+    """Splits texts at white space and control characters, which are dropped, and around punctuation and Chinese characters.
+
+    Each punctuation mark and each Chinese character is a word. Call it in a `tf.function` or a SavedModel too.
+
+    Args:
+        texts: UTF-8 strings `(batch,)`.
+        split_chinese: whether Chinese characters stand alone.
+    """
+    borders = f"{SPACE}|{PUNCTUATION}" + (f"|{CHINESE}" if split_chinese else "")
+    pieces = tf_text.regex_split(texts, borders, borders)  # nothing is dropped yet, so lengths sum to offsets
+    lengths = tf.strings.length(pieces.flat_values, unit="UTF8_CHAR")
+    ends = tf.cumsum(lengths)
+    before = tf.gather(tf.concat([[0], ends], 0), pieces.row_starts())  # characters of the texts before this one
+    ends -= tf.gather(before, pieces.value_rowids())
+    is_word = pieces.with_flat_values(tf.logical_not(tf.strings.regex_full_match(pieces.flat_values, SPACE)))
+    columns = (pieces, pieces.with_flat_values(ends - lengths), pieces.with_flat_values(ends))
+    return Words(*(tf.ragged.boolean_mask(column, is_word) for column in columns))
+
+
+def split_for(tokenizer: Any, texts: tf.Tensor) -> Words:
+    """Splits texts where this tokenizer splits them, so that the words' tokens are the text's tokens.
+
+    Raises:
+        UsageError: it is no WordPiece tokenizer that splits.
+    """
+    if not getattr(tokenizer, "split", False) or not hasattr(tokenizer, "split_on_cjk"):
+        raise UsageError(
+            f"words with offsets need a WordPiece tokenizer as of BERT, this preset has {type(tokenizer).__name__}"
+        )
+    return split_words(texts, split_chinese=tokenizer.split_on_cjk)
+
+
+def word_rows(tokenizer: Any, words: tf.RaggedTensor, *, sequence_length: int) -> WordRows:
+    """Turns words into rows of tokens; every text has a row at least. Call it in a graph.
+
+    A text with more than `sequence_length - 2` tokens is cut after so many, again and again; no token is lost. A word with
+    no token, such as an accent alone, is the unknown token.
+
+    Args:
+        tokenizer: a KerasHub BERT-like tokenizer.
+        words: strings, ragged `(batch, words)`.
+        sequence_length: length of the rows, at least 3.
+
+    Raises:
+        UsageError: the rows are too short.
+    """
+    if sequence_length < 3:
+        raise UsageError(f"--sequence-length must be at least 3, received {sequence_length}")
+    pieces = tokenizer(words.flat_values)
+    none = tf.cast(pieces.row_lengths() == 0, tf.int64)
+    unknown = tf.fill([pieces.nrows(), 1], tf.cast(tokenizer.token_to_id("[UNK]"), pieces.dtype))
+    pieces = tf.concat([pieces, tf.RaggedTensor.from_tensor(unknown, lengths=none)], axis=1)
+    first = tf.cast(tf.range(tf.size(pieces.flat_values, tf.int64)), tf.int64)
+    first = first == tf.gather(pieces.row_starts(), pieces.value_rowids())
+    number = tf.range(pieces.nrows()) - tf.gather(words.row_starts(), words.value_rowids())
+    word_of = tf.where(first, tf.gather(number, pieces.value_rowids()), -1)
+    splits = tf.gather(pieces.row_splits, words.row_splits)  # of the texts, in tokens
+    return _cut(tokenizer, pieces.flat_values, tf.cast(word_of, tf.int32), splits, sequence_length)
+
+
+def _cut(tokenizer: Any, tokens: tf.Tensor, word_of: tf.Tensor, splits: tf.Tensor, length: int) -> WordRows:
+    room = length - 2
+    sizes = splits[1:] - splits[:-1]
+    rows = tf.maximum((sizes + room - 1) // room, 1)
+    text_of = tf.repeat(tf.range(tf.size(rows), dtype=tf.int64), rows)
+    within = tf.range(tf.reduce_sum(rows)) - tf.gather(tf.cumsum(rows, exclusive=True), text_of)
+    row_sizes = tf.clip_by_value(tf.gather(sizes, text_of) - within * room, 0, room)
+    cut = with_ends(tokenizer, tf.RaggedTensor.from_row_lengths(tokens, row_sizes))
+    word_rows = tf.RaggedTensor.from_row_lengths(word_of, row_sizes).to_tensor(-1, shape=(None, room))
+    return WordRows(
+        cut.to_tensor(tokenizer.pad_token_id, shape=(None, length)),
+        tf.sequence_mask(row_sizes + 2, length, tf.int32),
+        tf.cast(text_of, tf.int32),
+        tf.pad(word_rows, [[0, 0], [1, 1]], constant_values=-1),
+    )

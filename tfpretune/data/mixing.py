@@ -148,6 +148,8 @@ class _Joined(RowSource):
         self.starts = np.cumsum([0, *sizes])
         self.dtype = known.dtype
         self.shape = (int(self.starts[-1]), *known.shape[1:])
+        limits = [part.limit if isinstance(part, RowSource) else None for part in parts]
+        self.limit = None if None in limits else max(limit for limit in limits if limit is not None)
 
     def read(self, rows: np.ndarray) -> np.ndarray:
         """Returns the rows with these numbers."""

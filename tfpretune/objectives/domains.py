@@ -1,5 +1,6 @@
 """A classifier for a domain without labels: features that neither a second network nor their covariances tell apart."""
 
+import dataclasses
 from typing import Any
 
 import keras
@@ -9,7 +10,7 @@ import tensorflow as tf
 from tfpretune.objectives.base import Batch, Objective, Term
 from tfpretune.objectives.replicas import sum_over_replicas
 from tfpretune.objectives.supervised import Supervised
-from tfpretune.objectives.targets import Target
+from tfpretune.objectives.targets import Classes, MultiLabel
 
 
 class _TwoDomains(Objective):
@@ -18,13 +19,15 @@ class _TwoDomains(Objective):
     def __init__(self, classifier: Supervised, *, name: str | None = None):
         if isinstance(classifier, dict):
             classifier = keras.saving.deserialize_keras_object(classifier)
-        if classifier.target.label_limit() is None or classifier.r_drop:
+        if not isinstance(classifier.target, Classes | MultiLabel) or classifier.r_drop:
             raise ValueError(
                 "expected a classifier whose target leaves out rows without a label (-1), and r_drop 0, "
                 f"received {type(classifier.target).__name__} and r_drop {classifier.r_drop}"
             )
         super().__init__(inputs=classifier.input, outputs=classifier.output, name=name)
         self.classifier = classifier
+        target = classifier.target
+        self.target = dataclasses.replace(target, may_lack=True) if isinstance(target, Classes) else target
         features = classifier.get_layer("features").output
         self.network = keras.Model(classifier.input, [features, classifier.output], name="features_and_outputs")
 
@@ -32,11 +35,6 @@ class _TwoDomains(Objective):
     def backbone(self) -> keras_hub.models.Backbone:
         """The classifier's backbone."""
         return self.classifier.backbone
-
-    @property
-    def target(self) -> Target:
-        """The classifier's target."""
-        return self.classifier.target
 
     def read(self, batch: Batch, training: bool) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns the features `(batch, dim)` and the outputs `(batch, num_outputs)`, float32."""

@@ -1,0 +1,165 @@
+"""Methods that take a classifier to another domain: what each may see, what a trial leaves, what the table says."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from tfpretune.config import OptimizerConfig, UsageError
+from tfpretune.data.parts import LabelledParts, labelled_parts
+from tfpretune.stages import adaptation
+from tfpretune.stages.adaptation import METHODS, Adapted, Domains, Strengths
+from tfpretune.stages.adaptation_inputs import image_inputs
+from tfpretune.stages.adaptation_trials import (
+    COLUMNS,
+    check_same_comparison,
+    compare_methods,
+    comparison_table,
+    verdict,
+)
+
+SHAPE = (8, 8, 1)
+
+
+@pytest.fixture(scope="module")
+def parts():
+    return labelled_parts("demo:digits", most=60)
+
+
+def make_domains(parts, **changes):
+    """Digits to digits upside down, five steps of a small network."""
+    turned = [
+        dataclasses.replace(part, inputs=part.inputs[:, ::-1], name="turned")
+        for part in (parts.train, parts.validation, parts.test)
+    ]
+    inputs = image_inputs(10, image_shape=SHAPE, backbone="cnn-small")
+    rate = OptimizerConfig(learning_rate=1e-3)
+    return dataclasses.replace(Domains((parts,), LabelledParts(*turned), inputs, rate, 5, 8), **changes)
+
+
+@pytest.fixture
+def seen(monkeypatch):
+    """Nothing is trained; what would be is noted: kind of model, labels, domains and steps."""
+    noted = []
+
+    def note(model, batches, optimizer, *, steps):
+        batch = {name: column.numpy() for name, column in next(iter(batches.from_step(0, 1))).items()}
+        noted.append((type(model).__name__, batch, steps))
+
+    monkeypatch.setattr(adaptation, "train_briefly", note)
+    return noted
+
+
+@pytest.mark.parametrize(("method", "kind"), [("dann", "DomainAdversarial"), ("coral", "DeepCoral")])
+def test_the_targets_labels_are_not_seen(parts, seen, method, kind):
+    """Eight labelled rows of the source, and as many of the target without labels."""
+    found = METHODS[method](make_domains(parts), seed=0)
+    ((name, batch, steps),) = seen
+    assert (name, steps) == (kind, 5)
+    assert sorted(batch["domains"]) == [0] * 8 + [1] * 8
+    assert (batch["labels"][batch["domains"] == 1] == -1).all()
+    assert (batch["labels"][batch["domains"] == 0] >= 0).all()
+    assert ("progress" in batch) == (method == "dann")
+    assert type(found.model).__name__ == "Supervised"
+
+
+def test_sources_have_equal_shares(parts, seen):
+    """60 rows and 20 rows: four each in a batch of eight."""
+    few = dataclasses.replace(parts, train=parts.train.take(range(20)))
+    METHODS["source-only"](make_domains(parts, sources=(parts, few)), seed=0)
+    assert sorted(seen[0][1]["sources"]) == [0] * 4 + [1] * 4
+
+
+def test_pseudo_labels_are_the_classifiers_own(parts, seen, monkeypatch):
+    """Sure of class 3 for the first eight examples; at most 60 / 10 of a class stay. 5 steps are 3 + 1 + 1."""
+    probabilities = np.full((60, 10), 0.1)
+    probabilities[:8] = np.eye(10)[3]
+    monkeypatch.setattr(Domains, "probabilities", lambda self, model, examples: probabilities)
+    domains = make_domains(parts, strengths=Strengths(rounds=2))
+    found = METHODS["pseudo-labels"](domains, seed=0)
+    truth = make_domains(parts).target.train.known_labels
+    right = int((truth[:6] == 3).sum())
+    assert found.notes == {
+        "round 1: kept": 6,
+        "round 1: right": right,
+        "round 2: kept": 6,
+        "round 2: right": right,
+    }
+    assert [steps for _, _, steps in seen] == [3, 1, 1]
+    for _, batch, _ in seen[1:]:
+        assert (batch["labels"][batch["domains"] == 1] == 3).all()
+        assert (batch["domains"] == 1).sum() == 6  # there are no more
+
+
+def test_nothing_kept_is_no_failure(parts, seen):
+    found = METHODS["pseudo-labels"](make_domains(parts, strengths=Strengths(threshold=1.0, rounds=1)), seed=0)
+    assert found.notes == {"round 1: kept": 0, "round 1: right": 0}
+    assert "domains" not in seen[1][1]
+
+
+def test_other_classes_are_refused(parts):
+    other = LabelledParts(*[dataclasses.replace(parts.train, class_names=tuple("abcdefghij"))] * 3)
+    with pytest.raises(UsageError, match="--target demo:digits a, b, c, .*: they must be the same"):
+        make_domains(parts, target=other)
+
+
+def test_trials_are_made_once(parts, tmp_path, capsys):
+    domains, calls = make_domains(parts), []
+
+    def method(domains, seed):
+        calls.append(seed)
+        return Adapted(domains.new_model(seed), {"round 1: kept": 3})
+
+    first = compare_methods(domains, {"mine": method}, seeds=2, out_dir=tmp_path)
+    assert "mine, seed 1: 0." in capsys.readouterr().out
+    again = compare_methods(domains, {"mine": method}, seeds=3, out_dir=tmp_path)
+    assert calls == [0, 1, 2]
+    assert again["mine"][:2] == first["mine"]
+    assert json.loads((tmp_path / "trials" / "mine-1.json").read_text()) == first["mine"][1]
+    assert (tmp_path / "mine" / "preset" / "task.json").is_file()
+    assert (tmp_path / "mine" / "report" / "index.html").is_file()
+
+
+def test_other_settings_are_not_mixed(tmp_path):
+    check_same_comparison(tmp_path, Strengths(), may_differ=("rounds",))
+    check_same_comparison(tmp_path, Strengths(rounds=5), may_differ=("rounds",))
+    with pytest.raises(UsageError, match=r"other settings \(threshold: 0.95 -> 0.9\): choose another --out-dir"):
+        check_same_comparison(tmp_path, Strengths(threshold=0.9), may_differ=("rounds",))
+
+
+def trials(*scores, **notes):
+    return [{"target": score, "target_f1": score, "source": 0.9, "seconds": 2.0, "notes": notes} for score in scores]
+
+
+def test_table_by_hand():
+    found = {
+        "source-only": trials(0.5, 0.6),
+        "coral": trials(0.7, 0.7),
+        "pseudo-labels": trials(0.5, 0.7, **{"round 1: kept": 4}),
+        "target-only": trials(0.9, 0.9),
+    }
+    table = comparison_table("digits", found)
+    sd = 0.005**0.5
+    expected = [
+        ["source-only", 0.55, sd, 0.55, None, 0.9, 2.0],
+        ["coral", 0.7, 0.0, 0.7, 0.15, 0.9, 2.0],
+        ["pseudo-labels", 0.6, 2 * sd, 0.6, 0.05, 0.9, 2.0],
+        ["target-only", 0.9, 0.0, 0.9, 0.35, 0.9, 2.0],
+    ]
+    assert (table.columns, [row[0] for row in table.rows]) == (COLUMNS, [row[0] for row in expected])
+    for row, values in zip(table.rows, expected, strict=True):
+        assert row[4] is None or values[4] is not None
+        np.testing.assert_allclose([x for x in row[1:] if x is not None], [x for x in values[1:] if x is not None])
+    lines = table.note.splitlines()
+    assert lines[0].startswith("coral paid: +0.150 against source-only, better with 2 of 2 seeds; more than one")
+    assert lines[1].startswith("pseudo-labels did not pay here: +0.050")
+    assert lines[2] == "pseudo-labels, round 1: kept 4.0 (mean)"
+    assert len(lines) == 3
+
+
+def test_verdict_takes_the_larger_deviation():
+    """Means 0.5 and 0.6; deviations 0 and 0.141, or 0.141 and 0."""
+    assert "not more than one standard deviation (0.141)" in verdict("x", [0.5, 0.7], [0.5, 0.5])
+    assert "not more than one standard deviation (0.141)" in verdict("x", [0.6, 0.6], [0.4, 0.6])
+    assert "paid: +0.200" in verdict("x", [0.7, 0.7], [0.5, 0.5])

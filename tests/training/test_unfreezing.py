@@ -7,38 +7,19 @@ import pytest
 import safetensors.numpy
 import tensorflow as tf
 
-from tests.training.toys import ROWS, Interrupt, make_batches, make_run
-from tfpretune.config import UsageError
+from tests.training.toys import ROWS, Interrupt, Net, make_batches, make_run
+from tfpretune.config import OptimizerConfig, UsageError
 from tfpretune.data.batches import StepIndexed
 from tfpretune.finetune import GradualUnfreezing, freeze
+from tfpretune.finetune.lora import enable_lora
 from tfpretune.objectives import Objective, Term
 from tfpretune.training import fit, make_strategy
 from tfpretune.training.checkpoints import CheckpointFolder, run_variables
+from tfpretune.training.dry_run import describe, memory_estimate
+from tfpretune.training.trials import start_like, train_briefly
 
 HEAD, HIGH = {"out"}, {"out", "high"}
 ALL = HIGH | {"low", "low_norm"}
-
-
-class Net(Objective):
-    """Squared error of a head on a backbone of two layers, the first with batch normalisation."""
-
-    term_names = ("squared",)
-
-    def __init__(self, dropout=0.0, dtype=None):
-        x = keras.Input((3,), name="x")
-        hidden = keras.layers.Dense(4, activation="tanh", dtype=dtype, name="low")(x)
-        hidden = keras.layers.BatchNormalization(dtype=dtype, name="low_norm")(hidden)
-        hidden = keras.layers.Dense(4, activation="tanh", dtype=dtype, name="high")(hidden)
-        backbone = keras_hub.models.Backbone(inputs={"x": x}, outputs=hidden, name="backbone")
-        inputs = {"x": keras.Input((3,), name="x")}
-        hidden = keras.layers.Dropout(dropout, dtype=dtype)(backbone(inputs))
-        super().__init__(inputs=inputs, outputs=keras.layers.Dense(1, dtype=dtype, name="out")(hidden))
-        self.backbone = backbone
-        self.add_term_metrics()
-
-    def terms(self, batch, training):
-        guesses = tf.cast(self({"x": batch["x"]}, training=training), tf.float32)
-        return {"squared": Term(tf.reduce_sum(tf.square(guesses[:, 0] - batch["y"])), tf.size(batch["y"]))}
 
 
 def make_model(every_steps=3, *, frozen="none", dropout=0.3, seed=3, dtype=None):
@@ -282,3 +263,43 @@ def test_steps_per_execution_must_divide_the_interval(tmp_path):
 def test_a_run_that_ends_before_all_learn_says_so(tmp_path, capsys):
     fit(make_model(), make_batches(), make_run(tmp_path, steps=6))
     assert "warning: the run is over after 6 steps, before low … low_norm would learn" in capsys.readouterr().out
+
+
+def test_with_lora_its_matrices_wait_like_the_rest(tmp_path):
+    """Blocks learn one after the other, each with nothing but its A and B; kernels stay for ever."""
+    keras.utils.set_random_seed(3)
+    model = Net()
+    enable_lora(model, 2, layers="low$|high$")
+    end = {variable.path for variable in model.trainable_variables}
+    GradualUnfreezing(model, every_steps=2)
+    kernels = [layer.base.numpy() for layer in map(model.backbone.get_layer, ("low", "high"))]
+    names = []
+    record = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: names.append({v.path for v in model.trainable_variables})
+    )
+    fit(model, make_batches(), make_run(tmp_path, steps=5), callbacks=[record])
+    high, head = ({path for path in end if f"{layer}/" in path} for layer in ("high", "out"))
+    assert {path.split("/")[-1] for path in high} == {"lora_a", "lora_b"}
+    assert names == [head] * 2 + [head | high] * 2 + [end]
+    for kernel, layer in zip(kernels, ("low", "high"), strict=True):
+        np.testing.assert_array_equal(model.backbone.get_layer(layer).base, kernel)
+
+
+def test_a_trial_on_the_same_network_begins_with_the_head_again():
+    """The second trial ends with the bits of the first."""
+    tf.config.experimental.enable_op_determinism()
+    model = make_model(2)
+    start, ends = make_model(0), []
+    for _ in range(2):
+        start_like(model, start)
+        train_briefly(model, make_batches(), OptimizerConfig(ema=0.5, warmup=0.0), steps=5)
+        ends.append(values(model))
+    assert_same(ends[1], ends[0])
+
+
+def test_a_dry_run_shows_the_stages_and_counts_the_slots_of_all(capsys, tmp_path):
+    model = make_model(2)
+    describe(model, make_batches(), make_run(tmp_path))
+    assert "0  head" in capsys.readouterr().out
+    fixed, _ = memory_estimate(model, "adamw", 4)
+    assert fixed == memory_estimate(make_model(0), "adamw", 4)[0]

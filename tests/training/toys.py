@@ -1,6 +1,7 @@
 """A small objective with dropout, its rows and its settings, for the tests of training."""
 
 import keras
+import keras_hub
 import numpy as np
 import tensorflow as tf
 
@@ -24,6 +25,28 @@ class Toy(Objective):
         hidden = keras.layers.Dense(4, activation="tanh", dtype=dtype, name="hidden")(x)
         hidden = keras.layers.Dropout(dropout, dtype=dtype, name="dropout")(hidden)
         super().__init__(inputs={"x": x}, outputs=keras.layers.Dense(1, dtype=dtype, name="out")(hidden))
+        self.add_term_metrics()
+
+    def terms(self, batch, training):
+        guesses = tf.cast(self({"x": batch["x"]}, training=training), tf.float32)
+        return {"squared": Term(tf.reduce_sum(tf.square(guesses[:, 0] - batch["y"])), tf.size(batch["y"]))}
+
+
+class Net(Objective):
+    """Squared error of a head on a backbone of two layers, the first with batch normalisation."""
+
+    term_names = ("squared",)
+
+    def __init__(self, dropout=0.0, dtype=None):
+        x = keras.Input((3,), name="x")
+        hidden = keras.layers.Dense(4, activation="tanh", dtype=dtype, name="low")(x)
+        hidden = keras.layers.BatchNormalization(dtype=dtype, name="low_norm")(hidden)
+        hidden = keras.layers.Dense(4, activation="tanh", dtype=dtype, name="high")(hidden)
+        backbone = keras_hub.models.Backbone(inputs={"x": x}, outputs=hidden, name="backbone")
+        inputs = {"x": keras.Input((3,), name="x")}
+        hidden = keras.layers.Dropout(dropout, dtype=dtype)(backbone(inputs))
+        super().__init__(inputs=inputs, outputs=keras.layers.Dense(1, dtype=dtype, name="out")(hidden))
+        self.backbone = backbone
         self.add_term_metrics()
 
     def terms(self, batch, training):

@@ -9,12 +9,13 @@ from typing import Literal
 import keras
 import numpy as np
 
-from tests.training.toys import ROWS, Toy, make_batches
+from tests.training.toys import ROWS, Net, Toy, make_batches
 from tfpretune import config
 from tfpretune.backbones import TextEncoder
 from tfpretune.config import OptimizerConfig, RunConfig
 from tfpretune.data.batches import StepIndexed
 from tfpretune.data.masking import mask_tokens
+from tfpretune.finetune import GradualUnfreezing
 from tfpretune.objectives import MaskedLM
 from tfpretune.training import fit, make_strategy
 from tfpretune.training.callbacks import optimizer_step
@@ -33,7 +34,7 @@ class Config(RunConfig):
     jit: Literal["auto", "on", "off"] = "off"
     precision: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     optimizer: OptimizerConfig = OptimizerConfig(learning_rate=0.05, warmup=0.0, clip_norm=0.5)
-    model: Literal["toy", "mlm"] = "toy"
+    model: Literal["toy", "mlm", "gradual"] = "toy"
     dropout: float = 0.0
     pause: float = 0.0
     """Seconds after each step, so that a test can interrupt."""
@@ -55,6 +56,18 @@ def toy(run):
     """Ten rows in batches of 4: the last of the 9 validation rows is a batch for one worker alone."""
     validation = make_batches(None, {name: rows[:9] for name, rows in ROWS.items()}).in_order()
     return lambda: Toy(run.dropout), make_batches(), validation
+
+
+def gradual(run):
+    """After every 3 steps a layer more learns, one of them with batch normalisation."""
+    _, batches, validation = toy(run)
+
+    def make():
+        model = Net(run.dropout)
+        GradualUnfreezing(model, every_steps=3)
+        return model
+
+    return make, batches, validation
 
 
 def masked_lm(run):
@@ -86,7 +99,7 @@ def masked_lm(run):
 def main(run):
     """As the recipes do it: strategy, model, fit."""
     strategy = make_strategy(run.devices.replicas)
-    make, batches, validation = {"toy": toy, "mlm": masked_lm}[run.model](run)
+    make, batches, validation = {"toy": toy, "mlm": masked_lm, "gradual": gradual}[run.model](run)
     keras.utils.set_random_seed(run.seed)
     with strategy.scope():
         model = make()

@@ -9,6 +9,7 @@ from tfpretune import config_file
 from tfpretune.config import RunConfig
 from tfpretune.data.batches import StepIndexed
 from tfpretune.finetune.freezing import format_table, frozen_table
+from tfpretune.finetune.unfreezing import format_stages
 
 SLOTS = {"adamw": 2, "adam": 2, "sgd": 1, "adagrad": 1}
 
@@ -25,6 +26,8 @@ def describe(model: keras.Model, batches: StepIndexed, run: RunConfig) -> None:
         console.print(f"  {name}: {column.dtype.name} {tuple(column.shape)}", markup=False)
     console.print("parameters", style="bold")
     console.print(format_table(frozen_table(model)), markup=False)
+    if model.unfreezing is not None:
+        console.print(format_stages(model.unfreezing.stages), markup=False)
     console.print(f"steps: {total:,} of {run.batch_size} from {batches.num_rows:,} rows", style="bold")
     fixed, working = memory_estimate(model, run.optimizer.name, run.batch_size)
     console.print(
@@ -40,8 +43,9 @@ def memory_estimate(model: keras.Model, optimizer: str, batch_size: int) -> tupl
     The second is a rule of thumb: the outputs of all layers of the functional graphs, once forward and once backward, at the
     width of the compute type. A block counts eight times its output, which is near the truth for a Transformer block.
     """
-    trainable = sum(math.prod(v.shape) for v in model.trainable_variables)
-    frozen = sum(math.prod(v.shape) for v in model.non_trainable_variables)
+    learning = model.trainable_variables if model.unfreezing is None else model.unfreezing.variables
+    trainable = sum(math.prod(v.shape) for v in learning)
+    frozen = sum(math.prod(v.shape) for v in model.variables) - trainable
     fixed = 4 * (trainable * (2 + SLOTS[optimizer]) + frozen)
     values = 0
     for layer in _leaf_layers(model):

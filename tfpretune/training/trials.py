@@ -18,7 +18,11 @@ def train_briefly(model: keras.Model, batches: StepIndexed, optimizer: Optimizer
     else:
         made = make_optimizer(optimizer, steps, rate_factors=getattr(model, "rate_factors", ()))
         model.compile(made, clip_norm=optimizer.clip_norm or None)
-    model.fit(batches.from_step(0, steps), epochs=1, steps_per_epoch=steps, shuffle=False, verbose=0)
+    unfreezing = [] if model.unfreezing is None else [model.unfreezing]
+    for callback in unfreezing:
+        callback.stand_after(0)
+    data = batches.from_step(0, steps)
+    model.fit(data, epochs=1, steps_per_epoch=steps, callbacks=unfreezing, shuffle=False, verbose=0)
 
 
 def start_like(model: keras.Model, other: keras.Model) -> None:

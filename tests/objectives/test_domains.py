@@ -151,7 +151,8 @@ def test_proofs_of_coral(tmp_path):
     model = DeepCoral(make_classifier(), coral_weight=2.0, on_outputs=True)
     checks.check_round_trip(model, BATCH, tmp_path)
     checks.check_export(model, BATCH, tmp_path)
-    checks.check_replicas(lambda: DeepCoral(make_classifier(), coral_weight=30.0), BATCH)
+    # The features of this toy differ by 5e-8 only; with this weight a slip in the sum over replicas is seen.
+    checks.check_replicas(lambda: DeepCoral(make_classifier(), coral_weight=1e6), BATCH)
 
 
 def test_what_is_kept_is_the_classifier(tmp_path):

@@ -15,7 +15,7 @@ from tfpretune.training.optimizers import make_optimizer
     ("name", "kind"),
     [
         ("adamw", MultiRateAdamW),
-        ("adam", keras.optimizers.Adam),
+        ("adam", MultiRateAdamW),
         ("sgd", MultiRateSGD),
         ("adagrad", keras.optimizers.Adagrad),
     ],
@@ -52,7 +52,7 @@ def test_bias_and_norm_do_not_decay(name):
 
 def test_adam_and_adagrad_decay_nothing():
     for name in ("adam", "adagrad"):
-        assert make_optimizer(OptimizerConfig(name=name, weight_decay=0.5), 10).weight_decay is None
+        assert not make_optimizer(OptimizerConfig(name=name, weight_decay=0.5), 10).weight_decay
 
 
 def test_factors_of_layers_and_of_the_settings_are_multiplied():

@@ -117,7 +117,8 @@ class Product(Objective):
 
 
 def product_by_hand(name, steps, every, *, rate=0.1, decay=0.2, clip=0.5):
-    """SGD with momentum, or AdamW with moments as old as the variable has learnt, of a and b, both 0.5 at first."""
+    """SGD with momentum, or Adam(W) with moments as old as the variable has learnt, of a and b, both 0.5 at first."""
+    decay, beta, epsilon = (0.0, 0.999, 1e-7) if name == "adam" else (decay, 0.98, 1e-6)
     values, slots = {"a": 0.5, "b": 0.5}, {"a": (0.0, 0.0, 0), "b": (0.0, 0.0, 0)}
     for step in range(steps):
         rate_now, slope = rate * (1.0 - step / steps), 2.0 * (values["a"] * values["b"] - 1.0)
@@ -131,15 +132,15 @@ def product_by_hand(name, steps, every, *, rate=0.1, decay=0.2, clip=0.5):
                 m = 0.9 * m - rate_now * g
                 values[key] += m
             else:
-                age, m, v = age + 1, 0.9 * m + 0.1 * g, 0.98 * v + 0.02 * g**2
-                step_size = rate_now * np.sqrt(1 - 0.98**age) / (1 - 0.9**age)
-                values[key] -= step_size * m / (np.sqrt(v) + 1e-6)
+                age, m, v = age + 1, 0.9 * m + 0.1 * g, beta * v + (1 - beta) * g**2
+                step_size = rate_now * np.sqrt(1 - beta**age) / (1 - 0.9**age)
+                values[key] -= step_size * m / (np.sqrt(v) + epsilon)
             slots[key] = m, v, age
     return values
 
 
 @pytest.mark.parametrize("replicas", [1, 2])
-@pytest.mark.parametrize("name", ["sgd", "adamw"])
+@pytest.mark.parametrize("name", ["sgd", "adam", "adamw"])
 def test_product_by_hand(tmp_path, name, replicas):
     """Momentum and schedule go on over the boundary, decay and clipping leave out what waits, new moments begin at 0."""
     settings = {"name": name, "weight_decay": 0.2, "clip_norm": 0.5, "schedule": "linear"}

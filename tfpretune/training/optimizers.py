@@ -39,7 +39,7 @@ def make_optimizer(
     if config.name == "adamw":
         optimizer = MultiRateAdamW(rate, weight_decay=config.weight_decay)
     elif config.name == "adam":
-        optimizer = keras.optimizers.Adam(rate)
+        optimizer = MultiRateAdamW(rate, beta_2=0.999, epsilon=1e-7)  # Keras' Adam counts one age for all moments
     elif config.name == "sgd":
         optimizer = MultiRateSGD(rate, weight_decay=decay)
     else:

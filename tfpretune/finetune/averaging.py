@@ -124,12 +124,13 @@ def ensemble(
     return model
 
 
-def facts_of(task: Mapping[str, Any], tokenizer: Any = None) -> dict[str, Any]:
+def facts_of(task: Mapping[str, Any], tokenizer: Any = None, model: Supervised | None = None) -> dict[str, Any]:
     """Returns what models must have in common to be averaged, for `require_same`.
 
     Args:
         task: the content of `task.json`: what it says of inputs and classes counts.
         tokenizer: of a text model; its vocabulary counts.
+        model: its architecture counts; None for an ensemble, whose members may differ in that.
     """
     facts = {name: value for name, value in task.items() if name not in _OF_THE_RUN}
     if tokenizer is not None:
@@ -137,7 +138,7 @@ def facts_of(task: Mapping[str, Any], tokenizer: Any = None) -> dict[str, Any]:
         digest = hashlib.sha256("\n".join(tokens).encode("utf-8")).hexdigest()
         facts["vocabulary"] = f"{len(tokens)} tokens, sha256 {digest[:16]}"
         facts["lowercase"] = getattr(tokenizer, "lowercase", None)
-    return facts
+    return facts if model is None else facts | _architecture(model)
 
 
 def require_same(facts: Mapping[str, Mapping[str, Any]], *, may_differ: tuple[str, ...] = ()) -> None:
@@ -191,7 +192,7 @@ def _require_same_interface(models: Sequence[Supervised]) -> None:
             raise UsageError(f"an ensemble takes classifiers of whole examples, {model.name} has {model.target}")
     facts: list[dict[str, Any]] = [{name: list(x.shape) for name, x in model.input.items()} for model in models]
     pairs = enumerate(zip(facts, models, strict=True))
-    require_same({f"model {index}": found | {"classes": model.target.num_classes} for index, (found, model) in pairs})
+    require_same({f"model {index}": found | {"classes": model.target.num_outputs} for index, (found, model) in pairs})
 
 
 def _weights(model: Supervised) -> list[np.ndarray]:

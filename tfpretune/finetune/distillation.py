@@ -8,8 +8,9 @@ import numpy as np
 import tensorflow as tf
 
 from tfpretune.config import UsageError
-from tfpretune.data.batches import Batch, StepIndexed
+from tfpretune.data.batches import StepIndexed
 from tfpretune.objectives import Classes, Supervised, Target, Term
+from tfpretune.objectives.base import Batch
 
 ANSWERS = "teacher_logits"
 
@@ -50,8 +51,12 @@ class SoftClasses(Target):
     @property
     def classes(self) -> Classes:
         """The target without a teacher."""
-        settings = {"label_smoothing": self.label_smoothing, "class_weights": self.class_weights}
-        return Classes(self.num_classes, column=self.column, **settings)
+        return Classes(
+            self.num_classes,
+            label_smoothing=self.label_smoothing,
+            class_weights=self.class_weights,
+            column=self.column,
+        )
 
     @property
     def num_outputs(self) -> int:
@@ -75,9 +80,9 @@ class SoftClasses(Target):
         """See `Classes.divergence`; over all rows, as the teacher has an answer for each."""
         return self.classes.divergence(outputs, others, {self.column: tf.zeros_like(batch[self.column])})
 
-    def label_limit(self) -> int:
-        """The classes."""
-        return self.num_classes
+    def label_range(self) -> tuple[int, int]:
+        """The classes, and -1."""
+        return -1, self.num_classes - 1
 
     def _divergence_from_teacher(self, outputs: tf.Tensor, batch: Batch, training: bool) -> Term:
         if ANSWERS not in batch:

@@ -1,6 +1,7 @@
 """Fine-tuning: the fit of a classifier with its TensorBoard pages, and what is reported of it."""
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -9,6 +10,7 @@ from tfpretune.data.batches import StepIndexed
 from tfpretune.data.examples import Examples
 from tfpretune.data.parts import LabelledParts
 from tfpretune.evaluation.classifier_report import ClassifierReport, report_classifier
+from tfpretune.evaluation.tables import Table
 from tfpretune.finetune_config import FinetuneConfig
 from tfpretune.objectives import Supervised
 from tfpretune.training import FitResult, fit
@@ -25,6 +27,7 @@ def fit_classifier(
     validation: tf.data.Dataset,
     examples: Examples,
     tokenizer: Any = None,
+    identity: Mapping[str, Any] | None = None,
 ) -> FitResult:
     """Fits a classifier and ends with the weights that were best on the validation set.
 
@@ -37,8 +40,10 @@ def fit_classifier(
         validation: the validation batches, in order.
         examples: the validation examples, in the same order.
         tokenizer: of a text classifier; a run with another vocabulary does not go on from its checkpoints.
+        identity: what else must be the same when the run goes on; JSON values.
     """
     monitor, mode = model.target.monitor
+    own = identity_of(model.backbone, batches, tokenizer=tokenizer, class_names=examples.class_names)
     logs = f"{run.out_dir}/logs"
     names = [examples.class_names[label] for label in examples.known_labels]
     pages = [
@@ -55,7 +60,7 @@ def fit_classifier(
         mode=mode,
         patience=run.patience,
         restore_best=True,
-        identity=identity_of(model.backbone, batches, tokenizer=tokenizer, class_names=examples.class_names),
+        identity=own | dict(identity or {}),
     )
 
 
@@ -67,6 +72,7 @@ def report_on_test(
     parts: LabelledParts,
     batches: tf.data.Dataset,
     inputs: Any = None,
+    tables: Sequence[Table] = (),
 ) -> ClassifierReport:
     """Writes the report on the test set, and the settings with its figures for TensorBoard's HParams page.
 
@@ -77,6 +83,7 @@ def report_on_test(
         parts: the data of the run.
         batches: the test batches, in order.
         inputs: what the page shows of the test examples; their own inputs when None.
+        tables: shown in this order.
     """
     settings = dataclasses.asdict(run)
     report = report_classifier(
@@ -86,6 +93,7 @@ def report_on_test(
         out_dir=run.out_dir,
         title=f"{run.source}: test set",
         inputs=inputs,
+        tables=tables,
         curves={"loss": {"training": result.curves["loss"], "validation": result.curves["val_loss"]}},
         settings=settings | {"training examples": len(parts.train)},
     )

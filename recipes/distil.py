@@ -1,0 +1,123 @@
+"""Distils a fine-tuned text classifier into a smaller one, with few labels and, best, many texts without.
+
+    python recipes/distil.py --teacher-dir runs/finetune_text --backbone mini --unlabelled-source demo:bbc
+
+The student is trained twice, from the labels alone (OUT_DIR/alone) and with the teacher's answers. Leaves OUT_DIR/preset
+(classifier, backbone, tokenizer), report/index.html (test set), distil.md (the table), logs (TensorBoard), checkpoints.
+Then: python recipes/export.py --run-dir runs/distil
+"""
+
+import dataclasses
+import functools
+from pathlib import Path
+
+from tfpretune import config
+from tfpretune.backbones.sizes import load_tokenizer
+from tfpretune.config import OptimizerConfig, UsageError
+from tfpretune.data.columns import text_batches
+from tfpretune.data.parts import labelled_parts
+from tfpretune.evaluation.tables import Table
+from tfpretune.files import write_atomic
+from tfpretune.finetune import balanced_class_weights
+from tfpretune.finetune.distillation import SoftClasses, without_teacher
+from tfpretune.finetune_config import FinetuneConfig
+from tfpretune.stages.distilling import comparison, fingerprint, make_student, taught_batches, unlabelled_examples
+from tfpretune.stages.finetuning import fit_classifier, report_on_test
+from tfpretune.stages.members import load_member, require_classes
+from tfpretune.training import make_strategy
+from tfpretune.training.dry_run import describe
+from tfpretune.training.presets import save_preset
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(FinetuneConfig):
+    """Settings."""
+
+    teacher_dir: str = "runs/finetune_text"
+    """Folder of the fine-tuning run whose answers are learnt."""
+    source: str = "demo:bbc"
+    """Texts with labels, of the teacher's classes."""
+    unlabelled_source: str = ""
+    """Texts that the teacher answers, half of every batch; labels there are not read. Empty: only the labelled ones."""
+    out_dir: str = "runs/distil"
+    preset: str = "runs/pretrain_text/preset"
+    backbone: str = ""
+    """A new student of this size (mini, small, …) with the teacher's vocabulary, in the place of --preset."""
+    share: float = 0.7
+    """Share of the teacher's answers in the loss, in [0, 1]; the labels have the rest."""
+    temperature: float = 2.0
+    """Both distributions are flattened by it before they are compared; above 0."""
+    steps: int = 240
+    batch_size: int = 32
+    save_every_steps: int = 40
+    sequence_length: int = 256
+    """Tokens of a text that the student reads."""
+    window_length: int = 128
+    """It reads them in windows of this length and averages; 0 reads them at once."""
+    optimizer: OptimizerConfig = OptimizerConfig(learning_rate=1e-3, warmup=0.1)
+
+    def __post_init__(self) -> None:
+        """Refuses values that cannot work."""
+        super().__post_init__()
+        if not 0 <= self.share <= 1 or not self.temperature > 0:
+            raise UsageError("--share must be in [0, 1] and --temperature above 0")
+        if self.window_length and self.sequence_length % self.window_length:
+            raise UsageError(
+                f"--sequence-length {self.sequence_length} is no multiple of --window-length {self.window_length}"
+            )
+        if self.cache_features:
+            raise UsageError("--cache-features does not go with a teacher: it answers texts, not features")
+        if self.unlabelled_source and self.batch_size < 2:
+            raise UsageError("--batch-size must be at least 2: half of every batch is unlabelled")
+
+
+def main(run: Config) -> Table | None:
+    """Teacher, data, the student alone and taught, report, save."""
+    strategy, most = make_strategy(run.devices.replicas), 64 if run.fast else 0
+    teacher = load_member(run.teacher_dir)
+    if teacher.task["kind"] != "text":
+        raise UsageError(f"--teacher-dir {run.teacher_dir} reads images: this recipe is for texts")
+    parts = labelled_parts(run.source, labels_per_class=run.labels_per_class, most=most, seed=run.seed)
+    require_classes(teacher, parts.class_names, run.source)
+    unlabelled = unlabelled_examples(run.unlabelled_source, most=most) if run.unlabelled_source else None
+    tokenizer = teacher.tokenizer if run.backbone else load_tokenizer(run.preset)
+    make_batches = functools.partial(text_batches, tokenizer=tokenizer, sequence_length=run.sequence_length)
+    batches = make_batches(parts.train, run.batch_size, seed=run.seed)
+
+    student = functools.partial(
+        make_student,
+        run,
+        batches=batches,
+        new_backbone=run.backbone,
+        vocabulary_size=tokenizer.vocabulary_size(),
+        window_length=run.window_length,
+        strategy=strategy,
+    )
+    labels, count = parts.train.known_labels, len(parts.class_names)
+    weights = balanced_class_weights(labels, count) if run.balance_classes else None
+    soft = SoftClasses(count, run.share, run.temperature, run.label_smoothing, weights)
+    if run.dry_run:
+        describe(student(soft), batches, run)
+        return None
+    validation, test = (make_batches(part, run.batch_size).in_order() for part in (parts.validation, parts.test))
+    settings = {"validation": validation, "examples": parts.validation, "tokenizer": tokenizer}
+    alone = student(soft.classes)
+    beside = run.shared_dir / "alone" / Path(run.out_dir).relative_to(run.shared_dir)  # each worker has its own
+    fit_classifier(alone, batches, dataclasses.replace(run, out_dir=str(beside)), **settings)
+    sizes = {"batch_size": run.batch_size, "seed": run.seed}
+    taught, model = taught_batches(teacher, make_batches, parts.train, unlabelled, **sizes), student(soft)
+    result = fit_classifier(model, taught, run, identity={"teacher": fingerprint(teacher)}, **settings)
+
+    model = without_teacher(model)
+    students = {"student alone": (alone, make_batches), "student distilled": (model, make_batches)}
+    table = comparison({"teacher": (teacher.model, teacher.batches), **students}, parts.test)
+    report = report_on_test(model, run, result, parts=parts, batches=test, tables=[table])
+    write_atomic(f"{run.out_dir}/distil.md", table.markdown())
+    task = report.task | {"sequence_length": run.sequence_length, "window_length": run.window_length}
+    save_preset(f"{run.out_dir}/preset", model, tokenizer=tokenizer, task=task)
+    print(f"{table.markdown()}test {report.summary}\nreport: {report.page}")
+    return table
+
+
+if __name__ == "__main__":
+    config.run(Config, main, __doc__)

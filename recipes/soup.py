@@ -1,0 +1,89 @@
+"""Averages fine-tuned runs: their weights (a soup) or their answers (an ensemble), beside each of them by itself.
+
+    python recipes/soup.py --run-dirs runs/a runs/b runs/c --method greedy --out-dir runs/soup
+
+The runs are fine-tunings of one preset with other seeds or settings. The validation set chooses the members of a greedy soup
+and fits a stack. Leaves OUT_DIR/preset (the model of --method), report/index.html (test set), soup.md (the table).
+Then: python recipes/export.py --run-dir runs/soup
+"""
+
+import dataclasses
+from pathlib import Path
+from typing import Literal
+
+from tfpretune import config
+from tfpretune.config import UsageError
+from tfpretune.data.parts import labelled_parts
+from tfpretune.evaluation.classifier_report import report_classifier
+from tfpretune.evaluation.tables import Table
+from tfpretune.files import write_atomic
+from tfpretune.lock import alone_in
+from tfpretune.stages.members import ENSEMBLES, SOUPS, Joined, load_member, require_classes, starts_of
+from tfpretune.training.presets import save_preset
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Settings."""
+
+    run_dirs: tuple[str, ...] = ("runs/a", "runs/b", "runs/c")
+    """Folders of fine-tuning runs, at least two."""
+    method: Literal["uniform", "greedy", "mean", "vote", "stacked"] = "greedy"
+    """What is left as the preset: a soup of all (uniform) or of those that help (greedy), or an ensemble (the others)."""
+    source: str = ""
+    """Labelled examples; empty: the source of the first run. It is split as in training."""
+    out_dir: str = "runs/soup"
+    """Folder of the result."""
+    batch_size: int = 128
+    """Examples at once."""
+    fast: bool = False
+    """Rehearse on a few examples."""
+
+    def __post_init__(self) -> None:
+        """Refuses what is no comparison."""
+        if len(set(self.run_dirs)) < 2 or len(set(self.run_dirs)) < len(self.run_dirs):
+            raise UsageError(f"--run-dirs needs at least two different folders, received {' '.join(self.run_dirs)}")
+
+
+def main(run: Config) -> Table:
+    """Members, soups, ensembles, report, save."""
+    members = [load_member(run_dir) for run_dir in run.run_dirs]
+    source = run.source or members[0].task["source"]
+    parts = labelled_parts(source, most=64 if run.fast else 0)
+    require_classes(members[0], parts.class_names, source)
+    joined = Joined(members, parts, run.batch_size)
+    models, kept = {member.run_dir: member.model for member in members}, ""
+    try:
+        models["uniform"], greedy = joined.soups()
+        models["greedy"] = greedy.model
+        kept = ", ".join(run.run_dirs[index] for index in greedy.members)
+    except UsageError as error:
+        if run.method in SOUPS:
+            raise
+        print(f"no soup: {error}")
+    if kept and len(starts_of(run.run_dirs)) > 1:
+        print("warning: the runs began from different weights, and only one start makes a good soup")
+    models |= {method: joined.ensemble(method) for method in ENSEMBLES}
+    table = joined.table(models, note=f"Greedy soup of {kept}." if kept else "")
+    print(table.markdown())
+
+    chosen = models[run.method]
+    with alone_in(Path(run.out_dir)):
+        report = report_classifier(
+            chosen,
+            parts.test,
+            batches=joined.in_order(parts.test),
+            out_dir=run.out_dir,
+            title=f"{run.method} of {len(members)} runs: {source}",
+            tables=[table],
+            settings=dataclasses.asdict(run),
+        )
+        write_atomic(Path(run.out_dir, "soup.md"), table.markdown())
+        task = members[0].task | report.task
+        save_preset(f"{run.out_dir}/preset", chosen, tokenizer=members[0].tokenizer, task=task)
+    print(f"{run.method}: test {report.summary}\nreport: {report.page}")
+    return table
+
+
+if __name__ == "__main__":
+    config.run(Config, main, __doc__)

@@ -1,0 +1,161 @@
+"""`distil`: the student alone and taught, what is left, what is refused."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from tests.faults.tiny import make_encoder, make_tokenizer, write_texts
+from tests.recipes.test_recipes import load, run_recipe
+from tfpretune.backbones import SmallCNN
+from tfpretune.backbones.sizes import TEXT_SIZES
+from tfpretune.config import DevicesConfig, OptimizerConfig, UsageError
+from tfpretune.data.columns import text_batches
+from tfpretune.data.examples import Examples
+from tfpretune.finetune import classifier, start_head_from_probe
+from tfpretune.objectives import Classes
+from tfpretune.stages.distilling import milliseconds, taught_batches, unlabelled_examples
+from tfpretune.stages.members import load_member
+from tfpretune.training.presets import load_task, save_preset
+
+TINY = {
+    "sequence_length": 16,
+    "window_length": 8,
+    "batch_size": 8,
+    "steps": 6,
+    "save_every_steps": 6,
+    "jit": "off",
+    "precision": "float32",
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Texts of two classes, a teacher that knows them apart, a preset of another vocabulary."""
+    folder = tmp_path_factory.mktemp("distil")
+    write_texts(folder / "texts.csv")
+    keras.utils.set_random_seed(0)
+    model = classifier(make_encoder(hidden_dim=16), 2)
+    source = f"csv:{folder}/texts.csv"
+    examples = unlabelled_examples(source)
+    reads = {"tokenizer": make_tokenizer(), "sequence_length": 12}
+    start_head_from_probe(model, text_batches(examples, 32, **reads).in_order(), strength=10.0)
+    task = {"kind": "text", "class_names": ["a", "b"], "source": source, "licence": "", "sequence_length": 12}
+    save_preset(folder / "teacher" / "preset", model, tokenizer=make_tokenizer(), task=task)
+    small = classifier(make_encoder(vocabulary_size=35), 2)
+    save_preset(folder / "small", small, tokenizer=make_tokenizer([f"w{number}" for number in range(0, 60, 2)]))
+    return folder
+
+
+def settings(folder, **more):
+    source = f"csv:{folder}/texts.csv"
+    return TINY | {"teacher_dir": f"{folder}/teacher", "preset": f"{folder}/small", "source": source} | more
+
+
+def test_half_of_every_batch_is_unlabelled_and_all_rows_have_the_teachers_answers(folder):
+    """Also where the student has another vocabulary and reads more tokens than the teacher."""
+    teacher = load_member(f"{folder}/teacher")
+    examples = unlabelled_examples(f"csv:{folder}/texts.csv")
+    few = examples.few_labels(3, seed=0)
+
+    def make_batches(part, batch_size, seed=0):
+        tokenizer = make_tokenizer(["w1", "w2"])
+        return text_batches(part, batch_size, tokenizer=tokenizer, sequence_length=16, seed=seed)
+
+    batches = taught_batches(teacher, make_batches, few, examples, batch_size=7, seed=4)
+    assert batches.num_rows == 6 + len(examples)
+    (batch,) = batches.from_step(3, 1)
+    labelled = batch["labels"].numpy() >= 0
+    assert labelled.sum() == 4
+    rows = batches.rows(3)
+    expected = teacher.model.predict(teacher.batches(examples, 64).in_order(), verbose=0)
+    unlabelled = rows >= 6
+    np.testing.assert_array_equal(unlabelled, ~labelled)
+    np.testing.assert_allclose(batch["teacher_logits"][unlabelled], expected[rows[unlabelled] - 6], atol=1e-5)
+    np.testing.assert_array_equal(batch["labels"][labelled], few.labels[rows[labelled]])
+    alone = taught_batches(teacher, make_batches, few, None, batch_size=7, seed=4)
+    assert (alone.batch_size, alone.num_rows, "teacher_logits" in alone.columns) == (7, 6, True)
+
+
+def test_a_new_student_with_unlabelled_texts(folder, tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(TEXT_SIZES, "mini", (1, 1, 8, 16))
+    out = tmp_path / "out"
+    run = settings(
+        folder,
+        backbone="mini",
+        unlabelled_source=f"csv:{folder}/texts.csv",
+        labels_per_class=1,
+        steps=60,
+        save_every_steps=60,
+        out_dir=str(out),
+        optimizer=OptimizerConfig(learning_rate=0.02, warmup=0.1),
+    )
+    table = run_recipe("distil", **run)
+    assert [row[0] for row in table.rows] == ["teacher", "student alone", "student distilled"]
+    accuracies, sizes, times = zip(*(row[1:] for row in table.rows), strict=True)
+    assert sizes[0] > sizes[1] == sizes[2]
+    assert all(time > 0 for time in times)
+    assert accuracies[2] > accuracies[1]  # two texts say less of 60 words than the teacher does
+    assert table.markdown() in capsys.readouterr().out
+    assert (out / "distil.md").read_text("utf-8") == table.markdown()
+    model, task = load_task(out / "preset")
+    assert model.target == Classes(2)
+    assert task["metrics"]["accuracy"] == accuracies[2]
+    assert json.loads((out / "report" / "metrics.json").read_text("utf-8"))["accuracy"] == accuracies[2]
+    assert "Teacher and student" in (out / "report" / "index.html").read_text("utf-8")
+    exported = run_recipe("export", run_dir=str(out), name="toy", saved_models=str(tmp_path / "served"), fast=True)
+    assert exported.is_dir()
+    again = run_recipe("distil", **run)  # the run is over, nothing is trained
+    assert [row[1:3] for row in again.rows] == [row[1:3] for row in table.rows]
+    member = load_member(f"{folder}/teacher")
+    save_preset(f"{folder}/teacher2/preset", member.model, tokenizer=member.tokenizer, task=member.task | {"x": 1})
+    with pytest.raises(UsageError, match="was started with other settings .teacher_dir: "):
+        run_recipe("distil", **run | {"teacher_dir": f"{folder}/teacher2"})
+
+
+def test_a_preset_as_student_with_another_vocabulary_and_two_replicas(folder, tmp_path):
+    """From labels alone: no texts beside them; the head starts from its probe; all on two replicas."""
+    run = settings(folder, out_dir=str(tmp_path / "out"), devices=DevicesConfig(replicas=2), balance_classes=True)
+    table = run_recipe("distil", **run)
+    assert len(table.rows) == 3
+    assert (tmp_path / "out" / "alone" / "run.json").is_file()
+    model, _ = load_task(tmp_path / "out" / "preset")
+    assert model.backbone.vocabulary_size == 35
+
+
+def test_a_dry_run_leaves_nothing(folder, tmp_path, capsys):
+    run = settings(folder, out_dir=str(tmp_path / "out"), dry_run=True)
+    assert run_recipe("distil", **run) is None
+    assert "memory, estimated: " in capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_mistakes_are_usage_errors(folder, tmp_path):
+    image = classifier(SmallCNN((8, 8, 1), (8,)), 2)
+    task = {"kind": "image", "class_names": ["a", "b"], "image_shape": [8, 8, 1], "source": "demo:digits"}
+    save_preset(tmp_path / "image" / "preset", image, task=task)
+    out = str(tmp_path / "out")
+    with pytest.raises(UsageError, match="--teacher-dir .*image reads images: this recipe is for texts"):
+        run_recipe("distil", **settings(folder, teacher_dir=f"{tmp_path}/image", out_dir=out))
+    with pytest.raises(UsageError, match="--source demo:bbc has the classes .* was trained on a, b"):
+        run_recipe("distil", **settings(folder, source="demo:bbc", out_dir=out))
+    with pytest.raises(UsageError, match="--unlabelled-source demo:digits holds image examples, expected text"):
+        run_recipe("distil", **settings(folder, unlabelled_source="demo:digits", fast=True, out_dir=out))
+    for wrong, message in (
+        ({"share": 1.5}, r"--share must be in \[0, 1\] and --temperature above 0"),
+        ({"cache_features": True, "frozen": "all"}, "--cache-features does not go with a teacher"),
+        ({"temperature": 0.0}, "--temperature above 0"),
+        ({"window_length": 100}, "--sequence-length 256 is no multiple of --window-length 100"),
+        ({"unlabelled_source": "x", "batch_size": 1}, "--batch-size must be at least 2"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            load("distil").Config(**wrong)
+
+
+def test_the_time_is_that_of_one_example(folder):
+    """And a finite one, also where there are fewer than it asks for."""
+    teacher = load_member(f"{folder}/teacher")
+    examples = Examples("text", ["w1", "w2 w3", "w4"], None, (), ["1", "2", "3"], "toy")
+    batches = teacher.batches(examples, 1).in_order()
+    assert 0 < milliseconds(teacher.model, batches) < 1000

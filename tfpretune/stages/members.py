@@ -1,0 +1,150 @@
+"""Fine-tuned runs to be averaged, put side by side or learnt from: loaded with all that their inputs need."""
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from tfpretune.backbones.sizes import load_tokenizer
+from tfpretune.config import UsageError
+from tfpretune.data.batches import StepIndexed
+from tfpretune.data.columns import image_batches, text_batches
+from tfpretune.data.examples import Examples
+from tfpretune.data.parts import LabelledParts
+from tfpretune.evaluation.predict import predict_probabilities
+from tfpretune.evaluation.tables import Cell, Table
+from tfpretune.finetune.averaging import Method, Soup, ensemble, facts_of, greedy_soup, require_same, uniform_soup
+from tfpretune.finetune.normalization import refresh_normalization
+from tfpretune.objectives import Classes, Supervised
+from tfpretune.stages.comparison import accuracy
+from tfpretune.training.averages import MOST_BATCHES
+from tfpretune.training.presets import load_task
+
+SOUPS = ("uniform", "greedy")
+ENSEMBLES: tuple[Method, ...] = ("mean", "vote", "stacked")
+COLUMNS = ("", "validation accuracy", "test accuracy", "parameters")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Member:
+    """A fine-tuned classifier.
+
+    Attributes:
+        run_dir: the folder of its run.
+        model: in float32.
+        task: the content of its `task.json`.
+        tokenizer: of a text model, else None.
+    """
+
+    run_dir: str
+    model: Supervised
+    task: dict[str, Any]
+    tokenizer: Any
+
+    def batches(self, examples: Examples, batch_size: int) -> StepIndexed:
+        """Serves examples as this model reads them."""
+        if self.task["kind"] == "text":
+            length = self.task["sequence_length"]
+            return text_batches(examples, batch_size, tokenizer=self.tokenizer, sequence_length=length)
+        return image_batches(examples, batch_size, image_shape=tuple(self.task["image_shape"]))
+
+
+def load_member(run_dir: str) -> Member:
+    """Loads the classifier that a fine-tuning run left.
+
+    Raises:
+        UsageError: the folder holds none, or a model of another task.
+        RunError: a file is damaged.
+    """
+    preset = Path(run_dir) / "preset"
+    model, task = load_task(preset)
+    if not isinstance(getattr(model, "target", None), Classes) or len(model.output.shape) != 2:
+        raise UsageError(f"{run_dir} holds no classifier of whole texts or images: nothing can be made of it here")
+    return Member(run_dir, model, task, load_tokenizer(str(preset)) if task["kind"] == "text" else None)
+
+
+def require_classes(member: Member, class_names: Sequence[str], source: str) -> None:
+    """Raises UsageError unless a source has the classes of a model, in the same order."""
+    if list(class_names) != list(member.task["class_names"]):
+        raise UsageError(
+            f"--source {source} has the classes {', '.join(class_names)}, "
+            f"{member.run_dir} was trained on {', '.join(member.task['class_names'])}"
+        )
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Joined:
+    """Members, and what was made of them.
+
+    Args:
+        members: at least two.
+        parts: the data that they are tried on; the validation part chooses, the test part is only reported.
+        batch_size: examples at once.
+    """
+
+    members: Sequence[Member]
+    parts: LabelledParts
+    batch_size: int
+
+    def __post_init__(self) -> None:
+        """Refuses inputs and classes that differ."""
+        found = {member.run_dir: facts_of(member.task, member.tokenizer) for member in self.members}
+        require_same(found, may_differ=("window_length",))
+
+    def soups(self) -> tuple[Supervised, Soup]:
+        """Returns the uniform and the greedy soup.
+
+        Raises:
+            UsageError: the members are not of one architecture; says what differs.
+        """
+        members = {member.run_dir: facts_of(member.task, member.tokenizer, member.model) for member in self.members}
+        require_same(members)
+        models = [member.model for member in self.members]
+        batches = self.members[0].batches(self.parts.train, self.batch_size)
+        seen = batches.from_step(0, min(batches.steps_per_epoch, MOST_BATCHES))
+
+        def refresh(model: Supervised) -> int:
+            return refresh_normalization(model, seen)
+
+        uniform = uniform_soup(models, refresh=refresh)
+        return uniform, greedy_soup(models, lambda model: self.score(model, self.parts.validation), refresh=refresh)
+
+    def ensemble(self, method: Method) -> Supervised:
+        """Returns the members side by side in one model; the validation part fits a stack."""
+        batches = self.in_order(self.parts.validation) if method == "stacked" else None
+        return ensemble([member.model for member in self.members], method, batches=batches)
+
+    def in_order(self, examples: Examples) -> tf.data.Dataset:
+        """Returns the examples as all members read them."""
+        return self.members[0].batches(examples, self.batch_size).in_order()
+
+    def score(self, model: Supervised, examples: Examples) -> float:
+        """Returns the accuracy of a model on one part."""
+        return accuracy(predict_probabilities(model, self.in_order(examples)), examples)
+
+    def table(self, models: dict[str, Supervised], *, note: str) -> Table:
+        """Returns one row for each model by name."""
+        rows: list[list[Cell]] = [
+            [
+                name,
+                self.score(model, self.parts.validation),
+                self.score(model, self.parts.test),
+                model.count_params(),
+            ]
+            for name, model in models.items()
+        ]
+        return Table("Members, soups and ensembles", COLUMNS, rows, note=note)
+
+
+def starts_of(run_dirs: Sequence[str]) -> set[str]:
+    """Returns what the runs began from, as their `config.json` says; a run from scratch is a start of its own."""
+    found = set()
+    for run_dir in run_dirs:
+        file = Path(run_dir) / "config.json"
+        if file.is_file():
+            settings = json.loads(file.read_text("utf-8"))
+            found.add(f"{run_dir} (scratch)" if settings.get("from_scratch") else str(settings.get("preset")))
+    return found

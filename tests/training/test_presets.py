@@ -70,7 +70,7 @@ def test_a_fine_tuned_model_comes_back(tmp_path):
     loaded, task = load_task(folder)
     assert task == TASK
     assert type(loaded) is Supervised
-    assert loaded.label_smoothing == 0.1
+    assert loaded.target.label_smoothing == 0.1
     assert "是" in (folder / "task.json").read_text("utf-8")
     np.testing.assert_array_equal(loaded({"images": IMAGES}), in_float32(model)({"images": IMAGES}))
     backbone = keras_hub.models.Backbone.from_preset(str(folder))

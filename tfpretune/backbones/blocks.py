@@ -1,11 +1,12 @@
 """The layers that backbones and heads share: a pre-norm Transformer block on flat tokens, positions, pooling."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import tensorflow as tf
 
 from tfpretune.backbones import islands
+from tfpretune.backbones.low_rank import product
 
 
 @keras.saving.register_keras_serializable("tfpretune")
@@ -23,6 +24,9 @@ class EncoderBlock(keras.layers.Layer):
         rotary: tell positions by turning queries and keys (RoFormer, arXiv:2104.09864, section 3.2.2), so that any length can
             be read; without it the block itself knows no order.
     """
+
+    fused_parts: ClassVar = {"query_key_value": ("query", "key", "value")}
+    """Sublayers that compute several things at once, side by side in their output and equally wide."""
 
     def __init__(
         self,
@@ -110,11 +114,11 @@ class EncoderBlock(keras.layers.Layer):
         scores = tf.matmul(query, key, transpose_b=True)
         seed, rate = islands.draw(self.attention_dropout), self.attention_dropout.rate
         weights = islands.attend(scores, mask, seed, rate=rate)
-        branch = tf.matmul(join(tf.matmul(weights, value)), self.attention_output.kernel)
+        branch = product(self.attention_output, join(tf.matmul(weights, value)))
         bias, seed, rate = self.attention_output.bias, islands.draw(self.residual_dropout), self.residual_dropout.rate
         x, normed = islands.add_norm(x, branch, bias, seed, two.gamma, two.beta, rate=rate, epsilon=two.epsilon)
-        hidden = islands.gelu(tf.matmul(normed, self.intermediate.kernel), self.intermediate.bias)
-        branch = tf.matmul(hidden, self.output_dense.kernel)
+        hidden = islands.gelu(product(self.intermediate, normed), self.intermediate.bias)
+        branch = product(self.output_dense, hidden)
         return islands.add(x, branch, self.output_dense.bias, islands.draw(self.residual_dropout), rate=rate)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:

@@ -11,6 +11,7 @@ from tfpretune.backbones.inputs import save_pixels
 from tfpretune.config import RunError, UsageError
 from tfpretune.files import atomic_folder, check_manifest
 from tfpretune.finetune import heads  # noqa: F401  registers the layers that a saved model is made of
+from tfpretune.finetune.lora import merged_weights
 
 
 def save_preset(
@@ -61,10 +62,10 @@ def _first_line(error: Exception) -> str:
 
 
 def in_float32(model: keras.Model) -> keras.Model:
-    """Returns a copy of a model whose layers compute in float32; the weights are the same."""
+    """Returns a copy of a model whose layers compute in float32; the weights are the same, LoRA added to its kernels."""
     config = _without_policies(keras.saving.serialize_keras_object(model))
     copy = keras.saving.deserialize_keras_object(config)
-    copy.set_weights(model.get_weights())
+    copy.set_weights(merged_weights(model))
     return copy
 
 

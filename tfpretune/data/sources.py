@@ -12,6 +12,7 @@ from tfpretune.data.demo import read_demo
 from tfpretune.data.examples import Examples
 from tfpretune.data.folders import read_image_folder, read_text_folder, read_text_lines
 from tfpretune.data.labels import LabelKind, more_label_columns, read_labels
+from tfpretune.data.mask_rows import is_mask_folder
 from tfpretune.data.rows import Rows, find_files
 from tfpretune.data.tables import DEFAULT_LABEL, DEFAULT_TEXT, TableColumns, read_csv, read_jsonl
 
@@ -120,6 +121,8 @@ def read_rows(
         columns = TableColumns(text_column, label_column, pair_column)
         return read_jsonl(find_files(rest, scheme), columns, label_kind=label_kind, separator=label_separator)
     if scheme == "images":
+        if is_mask_folder(rest):
+            raise UsageError(f"{spec} holds images with masks, which open_masks opens: expected class folders")
         return read_image_folder(rest)
     if os.path.isdir(os.path.expanduser(rest)):
         return read_text_folder(rest)

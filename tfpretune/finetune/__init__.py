@@ -11,26 +11,37 @@ from tfpretune.finetune.heads import (
     pooled_head,
     regressor,
 )
+from tfpretune.finetune.lora import enable_lora, format_lora, merge_lora, remove_lora
 from tfpretune.finetune.multi_head import multi_head
+from tfpretune.finetune.penalties import L2SP, add_l1
 from tfpretune.finetune.position_heads import segmenter, span_finder, tagger
 from tfpretune.finetune.probing import start_head_from_probe
+from tfpretune.finetune.rates import format_rates, layerwise_rates
 from tfpretune.finetune.unfreezing import GradualUnfreezing, format_stages
 
 __all__ = [
+    "L2SP",
     "GradualUnfreezing",
+    "add_l1",
     "balanced_class_weights",
     "cache_in_order",
     "classifier",
     "embedder",
+    "enable_lora",
+    "format_lora",
+    "format_rates",
     "format_stages",
     "format_table",
     "freeze",
     "frozen_table",
+    "layerwise_rates",
+    "merge_lora",
     "multi_head",
     "multi_label",
     "pair_classifier",
     "pooled_head",
     "regressor",
+    "remove_lora",
     "segmenter",
     "span_finder",
     "start_head_from_probe",

@@ -1,0 +1,99 @@
+"""Finds a learning rate for a fine-tuning run: it rises step by step until the loss does, and the curve is drawn.
+
+    python recipes/find_rate.py --preset runs/pretrain_text/preset --source demo:bbc --labels-per-class 10
+
+Takes the options of finetune_text and finetune_image that say what learns, and nothing is trained for good. Prints the rate as
+the option of the run to come. Leaves OUT_DIR/rate_finder.png and rate_finder.json. About half a minute on 2 cores.
+"""
+
+import dataclasses
+
+import keras
+import tensorflow as tf
+
+from tfpretune import config
+from tfpretune.backbones.inputs import read_pixels
+from tfpretune.backbones.sizes import load_backbone, load_tokenizer
+from tfpretune.data.columns import image_batches, text_batches
+from tfpretune.data.parts import labelled_parts
+from tfpretune.finetune import balanced_class_weights, classifier, start_head_from_probe
+from tfpretune.finetune_config import FinetuneConfig
+from tfpretune.stages.methods import apply_methods
+from tfpretune.training import make_strategy, resolve_precision
+from tfpretune.training.dry_run import describe
+from tfpretune.training.rate_finder import RateCurve, find_rate, write_curve
+from tfpretune.training.starting import compile_model
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(FinetuneConfig):
+    """Settings. --optimizer.learning-rate, schedule and warm-up have no say here; the optimizer's other options have."""
+
+    source: str = "demo:bbc"
+    """Texts or images with labels, as the run to come takes them."""
+    out_dir: str = "runs/find_rate"
+    preset: str = "runs/pretrain_text/preset"
+    steps: int = 100
+    """How many rates."""
+    batch_size: int = 16
+    lowest: float = 1e-6
+    """The first rate."""
+    highest: float = 1.0
+    """The last rate, unless the loss diverges before."""
+    sequence_length: int = 512
+    """Texts: tokens that are read."""
+    window_length: int = 128
+    """Texts: read them in windows of this length and average; 0 reads them at once."""
+    image_size: tuple[int, int] = (0, 0)
+    """Images: height and width for a backbone that takes images of any size; 0 0 elsewhere."""
+
+
+def main(run: Config) -> RateCurve | None:
+    """Data, model, search, picture."""
+    strategy = make_strategy(run.devices.replicas)
+    if run.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    parts = labelled_parts(run.source, labels_per_class=run.labels_per_class, most=64 if run.fast else 0, seed=run.seed)
+    num_classes, text = len(parts.class_names), parts.train.kind == "text"
+    keras.utils.set_random_seed(run.seed)
+
+    dtype, weights = resolve_precision(run.precision), None
+    if run.balance_classes:
+        weights = balanced_class_weights(parts.train.known_labels, num_classes)
+    with strategy.scope():
+        model = classifier(
+            load_backbone(run.preset, dtype=dtype, random_weights=run.from_scratch, dropout=run.backbone_dropout),
+            num_classes,
+            window_length=run.window_length if text else 0,
+            image_size=run.image_size if all(run.image_size) else None,
+            pixels=None if text else read_pixels(run.preset),
+            dropout=run.dropout,
+            label_smoothing=run.label_smoothing,
+            class_weights=weights,
+        )
+    if text:
+        length, tokenizer = run.sequence_length, load_tokenizer(run.preset)
+        batches = text_batches(parts.train, run.batch_size, tokenizer=tokenizer, sequence_length=length, seed=run.seed)
+    else:
+        shape = tuple(model.input["images"].shape[1:])
+        batches = image_batches(parts.train, run.batch_size, image_shape=shape, seed=run.seed)
+    print(apply_methods(model, run))
+    if run.dry_run:
+        describe(model, batches, run)
+        return None
+    if run.probe_head and not run.from_scratch:
+        start_head_from_probe(model, batches.in_order())
+
+    compile_model(model, batches, run)
+    curve = find_rate(model, batches, lowest=run.lowest, highest=run.highest, steps=10 if run.fast else run.steps)
+    print(
+        f"{len(curve.rates)} rates from {curve.rates[0]:.1e} to {curve.rates[-1]:.1e}: {write_curve(curve, run.out_dir)}"
+    )
+    if not curve.diverged:
+        print("warning: the loss had not diverged at the highest rate: a higher --highest may show a better one")
+    print(f"--optimizer.learning-rate {curve.suggested:.1e}")
+    return curve
+
+
+if __name__ == "__main__":
+    config.run(Config, main, __doc__)

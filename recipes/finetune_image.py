@@ -19,9 +19,10 @@ from tfpretune.config import OptimizerConfig
 from tfpretune.data.columns import image_array, image_batches
 from tfpretune.data.parts import labelled_parts
 from tfpretune.data.transforms import jitter
-from tfpretune.finetune import balanced_class_weights, classifier, format_table, freeze, start_head_from_probe
+from tfpretune.finetune import balanced_class_weights, classifier, start_head_from_probe
 from tfpretune.finetune_config import FinetuneConfig
 from tfpretune.stages.finetuning import fit_classifier, report_on_test
+from tfpretune.stages.methods import apply_methods
 from tfpretune.training import FitResult, make_strategy, resolve_precision
 from tfpretune.training.dry_run import describe
 from tfpretune.training.presets import save_preset
@@ -77,9 +78,10 @@ def main(run: Config) -> FitResult | None:
             pixels=read_pixels(run.preset),
             dropout=run.dropout,
             label_smoothing=run.label_smoothing,
+            r_drop=run.r_drop,
             class_weights=balanced_class_weights(labels, num_classes) if run.balance_classes else None,
         )
-    table = freeze(model, run.frozen)
+    table = apply_methods(model, run)
     shape = tuple(model.input["images"].shape[1:])
     plain = functools.partial(image_batches, image_shape=shape)
     moved = jitter(flip=run.flip, shift=run.shift, rotate_degrees=run.rotate_degrees, scale=run.scale)
@@ -87,7 +89,7 @@ def main(run: Config) -> FitResult | None:
     if run.dry_run:
         describe(model, batches, run)
         return None
-    print(format_table(table))
+    print(table)
     if run.probe_head and not run.from_scratch:
         start_head_from_probe(model, plain(parts.train, 256).in_order())
 

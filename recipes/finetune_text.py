@@ -16,9 +16,10 @@ from tfpretune.backbones.sizes import load_backbone, load_tokenizer
 from tfpretune.config import OptimizerConfig, UsageError
 from tfpretune.data.columns import text_batches
 from tfpretune.data.parts import labelled_parts
-from tfpretune.finetune import balanced_class_weights, classifier, format_table, freeze, start_head_from_probe
+from tfpretune.finetune import balanced_class_weights, classifier, start_head_from_probe
 from tfpretune.finetune_config import FinetuneConfig
 from tfpretune.stages.finetuning import fit_classifier, report_on_test
+from tfpretune.stages.methods import apply_methods
 from tfpretune.training import FitResult, make_strategy, resolve_precision
 from tfpretune.training.dry_run import describe
 from tfpretune.training.presets import save_preset
@@ -74,13 +75,14 @@ def main(run: Config) -> FitResult | None:
             window_length=run.window_length,
             dropout=run.dropout,
             label_smoothing=run.label_smoothing,
+            r_drop=run.r_drop,
             class_weights=balanced_class_weights(labels, num_classes) if run.balance_classes else None,
         )
-    table = freeze(model, run.frozen)
+    table = apply_methods(model, run)
     if run.dry_run:
         describe(model, batches, run)
         return None
-    print(format_table(table))
+    print(table)
     if run.probe_head and not run.from_scratch:
         start_head_from_probe(model, batches.in_order())
 

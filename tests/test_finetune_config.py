@@ -28,8 +28,8 @@ class Child(FinetuneConfig):
         ({"dropout": 1.0}, "--dropout must be in [0, 1), received 1.0"),
         ({"label_smoothing": -0.1}, "--label-smoothing must be in [0, 1), received -0.1"),
         ({"preset": ""}, "--preset is empty: give the folder of a pre-trained preset"),
-        ({"labels_per_class": -1}, "--labels-per-class and --patience must not be negative"),
-        ({"patience": -1}, "--labels-per-class and --patience must not be negative"),
+        ({"labels_per_class": -1}, "--labels-per-class must not be negative, received -1"),
+        ({"patience": -1}, "--patience must not be negative, received -1"),
         ({"batch_size": 0}, "--batch-size must be at least 1"),  # what every run is asked
     ],
 )

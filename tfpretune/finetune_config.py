@@ -1,6 +1,7 @@
 """Settings that every fine-tuning recipe has. Imports no TensorFlow."""
 
 import dataclasses
+from collections.abc import Iterator
 
 from tfpretune.config import RunConfig, UsageError, require_shares
 
@@ -16,7 +17,30 @@ class FinetuneConfig(RunConfig):
     labels_per_class: int = 0
     """Use only so many labelled examples of each class; 0 uses all."""
     frozen: str = "none"
-    """none, all (only the head learns), the number of bottom layers that stay, or a pattern on layer names."""
+    """none; all (only the head learns); K bottom layers stay; last:K (only the top K blocks learn); bias (only biases and
+    normalisation learn); or a pattern on the names of layers that stay."""
+    unfreeze_every: int = 0
+    """Let the head learn alone at first, and one block of the backbone more after every so many steps; 0: all at once."""
+    layer_decay: float = 1.0
+    """Multiply the rate by this from each block to the one below, in (0, 1]; such as 0.8."""
+    lora_rank: int = 0
+    """Learn low-rank matrices beside the backbone's (LoRA) instead of these; 0: no."""
+    lora_alpha: float = 0.0
+    """LoRA's product is multiplied by alpha / rank; 0: alpha is the rank."""
+    lora_dropout: float = 0.0
+    """Rate of dropout before LoRA's matrices."""
+    lora_layers: str = ""
+    """Pattern on the paths of the layers that get LoRA; empty: attention's queries and values."""
+    l2_sp: float = 0.0
+    """Pull the backbone's weights towards their pre-trained values (L2-SP), such as 0.01; 0: no."""
+    l2_sp_head: float = 0.0
+    """Pull the head's weights towards 0, such as 0.01; 0: no."""
+    l1: float = 0.0
+    """Pull the kernels that learn towards 0 by their absolute values; 0: no."""
+    r_drop: float = 0.0
+    """Weight of the difference between two passes with different dropout (R-Drop), such as 1; 0: one pass."""
+    cache_features: bool = False
+    """With --frozen all: compute the backbone's features once, and train the head on them."""
     probe_head: bool = True
     """Start the head from a logistic regression on the frozen features (LP-FT); matters most with few labels."""
     dropout: float = 0.1
@@ -34,9 +58,59 @@ class FinetuneConfig(RunConfig):
         """Refuses values that cannot work."""
         super().__post_init__()
         require_shares(
-            self, "dropout", "label_smoothing", *(["backbone_dropout"] if self.backbone_dropout is not None else [])
+            self,
+            "dropout",
+            "label_smoothing",
+            "lora_dropout",
+            *(["backbone_dropout"] if self.backbone_dropout is not None else []),
         )
         if not self.preset:
             raise UsageError("--preset is empty: give the folder of a pre-trained preset, or a KerasHub name")
-        if self.labels_per_class < 0 or self.patience < 0:
-            raise UsageError("--labels-per-class and --patience must not be negative")
+        for name in ("labels_per_class", "patience", "unfreeze_every", "l2_sp", "l2_sp_head", "l1", "r_drop"):
+            if getattr(self, name) < 0:
+                raise UsageError(f"--{name.replace('_', '-')} must not be negative, received {getattr(self, name)}")
+        if self.lora_rank < 0 or self.lora_alpha < 0:
+            raise UsageError("--lora-rank and --lora-alpha must not be negative")
+        if not 0 < self.layer_decay <= 1:
+            raise UsageError(f"--layer-decay must be in (0, 1], received {self.layer_decay}")
+        for reason in self._conflicts():
+            raise UsageError(reason)
+
+    def _conflicts(self) -> Iterator[str]:
+        """Says of each two settings that make no sense together why."""
+        head_only, decayed = self.frozen == "all", self.layer_decay < 1
+        pairs = (
+            (self.unfreeze_every and head_only, "--unfreeze-every and --frozen all: nothing may be unfrozen"),
+            (
+                self.unfreeze_every and self.lora_rank,
+                "--unfreeze-every and --lora-rank: what LoRA stands on never learns",
+            ),
+            (
+                self.unfreeze_every and self.from_scratch,
+                "--unfreeze-every and --from-scratch: random layers cannot wait",
+            ),
+            (self.lora_rank and head_only, "--lora-rank and --frozen all: no layer is left for LoRA"),
+            (self.lora_rank and self.from_scratch, "--lora-rank and --from-scratch: LoRA needs pre-trained weights"),
+            (self.l2_sp and head_only, "--l2-sp and --frozen all: the backbone does not move"),
+            (self.l2_sp and self.lora_rank, "--l2-sp and --lora-rank: the weights that LoRA stands on do not move"),
+            (self.l2_sp and self.from_scratch, "--l2-sp and --from-scratch: there are no pre-trained values"),
+            (decayed and head_only, "--layer-decay and --frozen all: the head has one rate"),
+            (
+                decayed and self.optimizer.name not in ("adamw", "sgd"),
+                f"--layer-decay goes with --optimizer.name adamw or sgd, received {self.optimizer.name}",
+            ),
+            (self.cache_features and not head_only, "--cache-features needs --frozen all: else the features change"),
+            (
+                self.cache_features and self.backbone_dropout,
+                "--cache-features and --backbone-dropout: the features are other ones at each step",
+            ),
+            (
+                self.r_drop and not self.dropout and self.backbone_dropout == 0,
+                "--r-drop needs --dropout or --backbone-dropout above 0: without, both passes are the same",
+            ),
+            (
+                not self.lora_rank and (self.lora_alpha or self.lora_dropout or self.lora_layers),
+                "--lora-alpha, --lora-dropout and --lora-layers need --lora-rank",
+            ),
+        )
+        return (reason for holds, reason in pairs if holds)

@@ -1,12 +1,14 @@
 import tensorflow as tf
 
-from tfpretune.backbones import SmallCNN
+from tfpretune.backbones import SmallCNN, VisionTransformer
 from tfpretune.data.columns import image_batches
 from tfpretune.data.parts import labelled_parts
 from tfpretune.finetune import classifier
 from tfpretune.finetune_config import FinetuneConfig
 from tfpretune.stages import finetuning
 from tfpretune.stages.finetuning import fit_classifier
+from tfpretune.stages.methods import apply_methods
+from tfpretune.training.distance import DistanceToStart
 from tfpretune.training.pages import ConfusionPage
 from tfpretune.training.pages_run import EmbeddingsPage
 
@@ -25,8 +27,28 @@ def test_the_best_validation_accuracy_is_kept(monkeypatch, tmp_path):
     chosen = {name: asked[name] for name in ("monitor", "mode", "patience", "restore_best")}
     assert chosen == {"monitor": "val_accuracy", "mode": "max", "patience": 3, "restore_best": True}
     assert asked["identity"]["class_names"] == [str(digit) for digit in range(10)]
-    confusion, embeddings = asked["callbacks"]
+    confusion, embeddings, distance = asked["callbacks"]
+    assert isinstance(distance, DistanceToStart)
     assert isinstance(confusion, ConfusionPage)
     assert isinstance(embeddings, EmbeddingsPage)
     assert embeddings.metadata["label"][:3] == [str(label) for label in examples.known_labels[:3]]
     assert embeddings.metadata["where"][:3] == list(examples.where[:3])
+
+
+def test_cached_features_and_the_adapter(tmp_path):
+    """The recipe's own way with both methods: the head that learnt on features is the model's; LoRA lies beside the run."""
+    parts = labelled_parts("demo:digits", labels_per_class=2, most=24)
+    shared = {"source": "demo:digits", "preset": "p", "steps": 2, "batch_size": 8, "save_every_steps": 1}
+    for number, own in enumerate(({"frozen": "all", "cache_features": True}, {"lora_rank": 1})):
+        run = FinetuneConfig(out_dir=str(tmp_path / str(number)), **shared, **own)
+        vit = VisionTransformer((8, 8, 1), 4, num_layers=1, num_heads=2, hidden_dim=8, intermediate_dim=8)
+        model = classifier(vit, 10)
+        apply_methods(model, run)
+        before = [v.numpy() for v in model.trainable_variables]
+        batches = image_batches(parts.train, 8, image_shape=(8, 8, 1))
+        watched = image_batches(parts.validation, 8, image_shape=(8, 8, 1)).in_order()
+        result = fit_classifier(model, batches, run, validation=watched, examples=parts.validation)
+        assert result.steps == 2
+        assert any((a != v.numpy()).any() for a, v in zip(before, model.trainable_variables, strict=True))
+    assert (tmp_path / "1/adapter/adapter.json").is_file()
+    assert not (tmp_path / "0/adapter").exists()

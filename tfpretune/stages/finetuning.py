@@ -1,9 +1,10 @@
 """Fine-tuning: the fit of a classifier with its TensorBoard pages, and what is reported of it."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import keras
 import tensorflow as tf
 
 from tfpretune.data.batches import StepIndexed
@@ -11,9 +12,13 @@ from tfpretune.data.examples import Examples
 from tfpretune.data.parts import LabelledParts
 from tfpretune.evaluation.classifier_report import ClassifierReport, report_classifier
 from tfpretune.evaluation.tables import Table
+from tfpretune.finetune import cache_in_order, with_cached_features
 from tfpretune.finetune_config import FinetuneConfig
-from tfpretune.objectives import Supervised
+from tfpretune.objectives import MultiTask, Supervised
 from tfpretune.training import FitResult, fit
+from tfpretune.training.adapters import save_adapter
+from tfpretune.training.devices import is_chief
+from tfpretune.training.distance import DistanceToStart
 from tfpretune.training.identity import identity_of
 from tfpretune.training.pages import ConfusionPage
 from tfpretune.training.pages_run import EmbeddingsPage, write_hparams
@@ -42,26 +47,70 @@ def fit_classifier(
         tokenizer: of a text classifier; a run with another vocabulary does not go on from its checkpoints.
         identity: what else must be the same when the run goes on; JSON values.
     """
-    monitor, mode = model.target.monitor
-    own = identity_of(model.backbone, batches, tokenizer=tokenizer, class_names=examples.class_names)
     logs = f"{run.out_dir}/logs"
     names = [examples.class_names[label] for label in examples.known_labels]
-    pages = [
-        ConfusionPage(validation, examples.class_names, log_dir=logs),
-        EmbeddingsPage(validation, {"label": names, "where": examples.where}, log_dir=logs),
-    ]
-    return fit(
-        model,
+
+    def pages(watched: tf.data.Dataset) -> list[keras.callbacks.Callback]:
+        return [
+            ConfusionPage(watched, examples.class_names, log_dir=logs),
+            EmbeddingsPage(watched, {"label": names, "where": examples.where}, log_dir=logs),
+        ]
+
+    own = identity_of(model.backbone, batches, tokenizer=tokenizer, class_names=examples.class_names)
+    return fit_head(model, batches, run, validation=validation, pages=pages, identity=own | dict(identity or {}))
+
+
+def fit_head(
+    model: Supervised | MultiTask,
+    batches: StepIndexed,
+    run: FinetuneConfig,
+    *,
+    validation: tf.data.Dataset,
+    identity: Mapping[str, Any],
+    pages: Callable[[tf.data.Dataset], list[keras.callbacks.Callback]] | None = None,
+) -> FitResult:
+    """Fits any fine-tuned model and ends with the weights that were best on the validation set.
+
+    TensorBoard shows how far the backbone moves from its start. With `--cache-features` the head learns on features that
+    are computed once; with LoRA what was learnt lies in OUT_DIR/adapter, too.
+
+    Args:
+        model: after `apply_methods`.
+        batches: the training batches.
+        run: the settings.
+        validation: the validation batches, in order.
+        identity: what must be the same when the run goes on; see `identity_of`.
+        pages: makes TensorBoard pages on the validation batches.
+    """
+    monitor, mode = monitor_of(model)
+    trained, own = model, dict(identity)
+    if run.cache_features:
+        trained, batches = with_cached_features(model, batches)
+        validation = cache_in_order(model, trained, validation)
+        own["weights of the backbone"] = trained.digest()
+    callbacks = pages(validation) if pages is not None else []
+    if run.frozen != "all" and not run.from_scratch:
+        callbacks.append(DistanceToStart(model, f"{run.out_dir}/logs"))
+    result = fit(
+        trained,
         batches,
         run,
         validation=validation,
-        callbacks=pages,
+        callbacks=callbacks,
         monitor=f"val_{monitor}",
         mode=mode,
         patience=run.patience,
         restore_best=True,
-        identity=own | dict(identity or {}),
+        identity=own,
     )
+    if run.lora_rank and is_chief(model.distribute_strategy):
+        save_adapter(f"{run.out_dir}/adapter", model)
+    return result
+
+
+def monitor_of(model: Supervised | MultiTask) -> tuple[str, str]:
+    """Returns the figure to watch on the validation set, and "max" or "min"; of several tasks it is their loss."""
+    return ("loss", "min") if isinstance(model, MultiTask) else model.target.monitor
 
 
 def report_on_test(

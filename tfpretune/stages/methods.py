@@ -1,0 +1,42 @@
+"""The fine-tuning methods that a run's settings name, put on a model between load and compile."""
+
+from tfpretune.finetune import (
+    L2SP,
+    GradualUnfreezing,
+    add_l1,
+    enable_lora,
+    format_lora,
+    format_rates,
+    format_stages,
+    format_table,
+    freeze,
+    frozen_table,
+    layerwise_rates,
+)
+from tfpretune.finetune_config import FinetuneConfig
+from tfpretune.objectives import MultiTask, Supervised
+
+
+def apply_methods(model: Supervised | MultiTask, run: FinetuneConfig) -> str:
+    """Freezes, adds LoRA, sets rates and penalties as `run` says; they combine, and each is nothing by default.
+
+    Returns:
+        Tables of what learns, when, and at which rate, as lines of text.
+
+    Raises:
+        UsageError: a setting does not fit the model.
+    """
+    with model.distribute_strategy.scope():
+        freeze(model, run.frozen)
+        if run.lora_rank:
+            enable_lora(model, run.lora_rank, alpha=run.lora_alpha, dropout=run.lora_dropout, layers=run.lora_layers)
+        tables = [format_lora(model) if run.lora_rank else format_table(frozen_table(model))]
+        if run.layer_decay < 1:
+            tables.append(format_rates(layerwise_rates(model, run.layer_decay)))
+        if run.l2_sp or run.l2_sp_head:
+            L2SP(model, run.l2_sp, head_strength=run.l2_sp_head, from_scratch=run.from_scratch)
+        if run.l1:
+            add_l1(model, run.l1)
+        if run.unfreeze_every:
+            tables.append(format_stages(GradualUnfreezing(model, every_steps=run.unfreeze_every).stages))
+    return "\n\n".join(tables)

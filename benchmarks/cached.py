@@ -23,7 +23,7 @@ from tfpretune.data.batches import StepIndexed
 from tfpretune.data.columns import image_batches, text_batches
 from tfpretune.data.parts import labelled_parts
 from tfpretune.data.sources import open_source
-from tfpretune.evaluation.tables import Table
+from tfpretune.evaluation.tables import Cell, Table
 from tfpretune.finetune import classifier, freeze, with_cached_features
 from tfpretune.objectives import Supervised
 from tfpretune.stages.text_rows import rows_in_memory
@@ -54,7 +54,7 @@ class Config:
 
 def main(run: Config) -> Table:
     """Both sides on both sources, one after the other; the largest difference of the heads' weights, too."""
-    rows = []
+    rows: list[list[Cell]] = []
     notes = [
         "Random weights, so the accuracy means nothing; head dropout 0.1, AdamW, " + resolve_precision("auto") + "."
     ]
@@ -67,7 +67,7 @@ def main(run: Config) -> Table:
         features = _clocks() - start
         total = features + _seconds(head, cached, run.steps)
         numbers = [f"{seconds[0]:.1f}" for seconds in (whole, total, features)] + [f"{x:.1f}" for x in whole / total]
-        rows.append((name, batches.num_rows, run.steps, *numbers))
+        rows.append([name, batches.num_rows, run.steps, *numbers])
         pairs = zip(model.get_layer("logits").weights, other.get_layer("logits").weights, strict=True)
         apart = max(float(np.abs(one.numpy() - two.numpy()).max()) for one, two in pairs)
         notes.append(f"{name}: the heads' weights differ by at most {apart:.1e}.")

@@ -4,16 +4,9 @@ import collections
 from collections.abc import Sequence
 
 from tfpretune.data.checks import CheckResult
-from tfpretune.data.demo import DEMOS
 from tfpretune.data.rows import Problem
 from tfpretune.data.tagged import OUTSIDE, TaggedExamples, is_bio
 from tfpretune.data.tagged_sources import index_tags, read_tagged
-
-
-def is_tagged(spec: str) -> bool:
-    """Returns whether a source can only be a tagged one: CoNLL files and tagged demos."""
-    scheme, _, rest = spec.partition(":")
-    return scheme == "conll" or (scheme == "demo" and rest in DEMOS and DEMOS[rest].kind == "tagged")
 
 
 def check_tagged(

@@ -57,7 +57,7 @@ def check(
     Args:
         spec: the source, as for `open_source`.
         against: a second source, such as the test set, that must share no example and no more classes with the first.
-            (A tagged source is checked by `check_tagged`.)
+            (Tagged words, questions and images with masks are checked by `check_task`.)
         text_column: as for `open_source`.
         label_column: as for `open_source`.
         class_names: the classes that are allowed; without it, a whole number that stands apart
@@ -69,10 +69,10 @@ def check(
     Raises:
         UsageError: when there is no such source or column.
     """
-    from tfpretune.data.check_tagged import check_tagged, is_tagged  # which imports this module
+    from tfpretune.data.check_tasks import check_task  # which imports this module
 
-    if is_tagged(spec):
-        return check_tagged(spec, against=against)
+    if result := check_task(spec, against=against):
+        return result
     read = functools.partial(
         _read,
         text_column=text_column,

@@ -54,7 +54,7 @@ def balanced(articles: Sequence[Sequence[Pair]]) -> list[Pair]:
 
 def _articles(folder: Path) -> dict[str, list[list[Pair]]]:
     """Returns the pairs of each different article by topic, articles in the order of their hashes."""
-    texts = {}
+    texts: dict[bytes, tuple[str, str, str]] = {}
     for topic, file, text in bbc_articles(folder):
         texts.setdefault(text_key(text), (topic, file, text))
     counts = collections.Counter(text_key(line) for _, _, text in texts.values() for line in set(text.split("\n")))

@@ -78,8 +78,7 @@ def open_masks(spec: str, *, class_names: Sequence[str] = ()) -> MaskExamples:
     """
     rows = read_masks(spec, class_names=class_names)
     if rows.problems:
-        more = f" ({len(rows.problems)} problems in all)" if len(rows.problems) > 1 else ""
-        raise RunError(f"{rows.problems[0]}{more}")
+        raise RunError(f"{rows.problems[0]}; for all problems run: tfpretune check {spec}")
     images = Examples("image", rows.images, None, (), rows.where, spec, rows.licence)
     return MaskExamples(images, rows.masks, rows.class_names)
 

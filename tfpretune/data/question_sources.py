@@ -25,8 +25,7 @@ def open_questions(spec: str) -> QuestionExamples:
     """
     rows = read_questions(spec)
     if rows.problems:
-        more = f" ({len(rows.problems)} problems in all)" if len(rows.problems) > 1 else ""
-        raise RunError(f"{rows.problems[0]}{more}")
+        raise RunError(f"{rows.problems[0]}; for all problems run: tfpretune check {spec}")
     return rows.examples(spec)
 
 

@@ -1,0 +1,47 @@
+import numpy as np
+import pytest
+import sklearn.metrics
+
+from tfpretune.config import RunError
+from tfpretune.evaluation.multi_label import multi_label_metrics
+
+NAMES = ("a", "b", "c")
+
+
+def test_by_hand():
+    """Of a: 1 right of 2 given, 1 there. Of b: 1 right, 2 there. Of c: none there, the last one unknown."""
+    truth = [[1, 1, 0], [0, 1, 0], [0, 0, -1]]
+    probabilities = [[0.9, 0.4, 0.1], [0.8, 0.7, 0.2], [0.5, 0.3, 0.9]]
+    figures = multi_label_metrics(truth, probabilities, NAMES)
+    expected = {"examples": 3, "f1/a": 2 / 3, "f1/b": 2 / 3, "f1/c": 0, "f1_macro": 4 / 9}
+    expected |= {"precision_micro": 2 / 3, "recall_micro": 2 / 3, "f1_micro": 2 / 3}
+    expected |= {"subset_accuracy": 1 / 3, "hamming_loss": 2 / 8, "support/a": 1, "support/b": 2, "support/c": 0}
+    expected |= {"roc_auc/a": 1, "average_precision/a": 1, "roc_auc/b": 1, "average_precision/b": 1}
+    assert figures == pytest.approx(expected | {"roc_auc_macro": 1, "average_precision_macro": 1})
+
+
+def test_equal_to_scikit_learn():
+    rng = np.random.default_rng(0)
+    truth, probabilities = rng.integers(0, 2, (60, 3)), rng.random((60, 3))
+    figures, given = multi_label_metrics(truth, probabilities, NAMES, threshold=0.4), probabilities > 0.4
+    for average in ("micro", "macro"):
+        assert figures[f"f1_{average}"] == pytest.approx(sklearn.metrics.f1_score(truth, given, average=average))
+    assert figures["precision_micro"] == pytest.approx(sklearn.metrics.precision_score(truth, given, average="micro"))
+    assert figures["subset_accuracy"] == pytest.approx(sklearn.metrics.accuracy_score(truth, given))
+    assert figures["hamming_loss"] == pytest.approx(sklearn.metrics.hamming_loss(truth, given))
+    assert figures["roc_auc_macro"] == pytest.approx(
+        sklearn.metrics.roc_auc_score(truth, probabilities, average="macro")
+    )
+    expected = sklearn.metrics.average_precision_score(truth, probabilities, average="macro")
+    assert figures["average_precision_macro"] == pytest.approx(expected)
+
+
+def test_what_does_not_fit_is_refused():
+    with pytest.raises(ValueError, match=r"expected truth and probabilities \(n, 3\)"):
+        multi_label_metrics([[1, 0]], [[0.5, 0.5]], NAMES)
+    with pytest.raises(ValueError, match="expected 0, 1, or -1"):
+        multi_label_metrics([[2, 0, 0]], [[0.5] * 3], NAMES)
+    with pytest.raises(ValueError, match="expected 0 to 1, received 0.5 to 1.5"):
+        multi_label_metrics([[1, 0, 0]], [[0.5, 1.5, 0.5]], NAMES)
+    with pytest.raises(RunError, match="received nan or inf"):
+        multi_label_metrics([[1, 0, 0]], [[0.5, np.nan, 0.5]], NAMES)

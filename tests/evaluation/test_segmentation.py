@@ -1,0 +1,56 @@
+import numpy as np
+import pytest
+import sklearn.metrics
+
+from tfpretune.evaluation.segmentation import pixel_confusion, segmentation_metrics
+
+NAMES = ("sky", "sea", "land")
+
+
+def test_by_hand():
+    """Sky: 2 of 3 pixels found, and 1 of the sea's called sky: 2 / 4. Sea: 1 / 3. No land anywhere. The -1 does not count."""
+    truth = np.array([[[0, 0, 0], [1, 1, -1]]])
+    predicted = np.array([[[0, 0, 1], [0, 1, 0]]])
+    confusion = pixel_confusion(truth, predicted, 3)
+    assert confusion.tolist() == [[2, 1, 0], [1, 1, 0], [0, 0, 0]]
+    figures = segmentation_metrics(confusion, NAMES)
+    assert figures == pytest.approx(
+        {
+            "mean_iou": (2 / 4 + 1 / 3) / 2,
+            "mean_dice": (4 / 6 + 2 / 4) / 2,
+            "pixel_accuracy": 3 / 5,
+            "pixels": 5,
+            "iou/sky": 2 / 4,
+            "dice/sky": 4 / 6,
+            "support/sky": 3,
+            "iou/sea": 1 / 3,
+            "dice/sea": 2 / 4,
+            "support/sea": 2,
+            "support/land": 0,
+        }
+    )
+
+
+def test_equal_to_scikit_learn_and_summed_over_batches():
+    rng = np.random.default_rng(0)
+    truth, predicted = rng.integers(0, 3, (2, 6, 7, 5))
+    truth[rng.random(truth.shape) < 0.2] = -1
+    confusion = sum(pixel_confusion(truth[part], predicted[part], 3) for part in (slice(0, 2), slice(2, 6)))
+    figures = segmentation_metrics(confusion, NAMES)
+    known = truth >= 0
+    args = truth[known], predicted[known]
+    assert [figures[f"iou/{name}"] for name in NAMES] == pytest.approx(
+        sklearn.metrics.jaccard_score(*args, average=None)
+    )
+    assert [figures[f"dice/{name}"] for name in NAMES] == pytest.approx(sklearn.metrics.f1_score(*args, average=None))
+    assert figures["mean_iou"] == pytest.approx(sklearn.metrics.jaccard_score(*args, average="macro"))
+    assert figures["pixel_accuracy"] == pytest.approx(sklearn.metrics.accuracy_score(*args))
+
+
+def test_what_does_not_fit_is_refused():
+    with pytest.raises(ValueError, match=r"expected predictions \(2,\), received \(3,\)"):
+        pixel_confusion(np.zeros(2, int), np.zeros(3, int), 2)
+    with pytest.raises(ValueError, match=r"predicted must be in 0..1, received 0..2"):
+        pixel_confusion(np.zeros(2, int), np.array([0, 2]), 2)
+    with pytest.raises(ValueError, match="not all 0"):
+        segmentation_metrics(np.zeros((3, 3), int), NAMES)

@@ -1,0 +1,73 @@
+"""Figures of a classifier that may give each example any number of labels."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import sklearn.metrics
+
+from tfpretune.config import RunError
+
+
+def multi_label_metrics(
+    truth: Any, probabilities: Any, class_names: Sequence[str], *, threshold: float = 0.5
+) -> dict[str, float]:
+    """Figures of one set of examples, equal to scikit-learn's.
+
+    Args:
+        truth: 0 or 1 `(n, labels)`; -1 where it is not known whether the label fits: such places do not count.
+        probabilities: floats in [0, 1] `(n, labels)`.
+        class_names: the labels.
+        threshold: a label is given where its probability is above this.
+
+    Returns:
+        `examples`; `f1_micro`, `precision_micro`, `recall_micro` over all places, `f1_macro` as the mean over the labels; 0/0
+        counts as 0. `subset_accuracy`, the share of the examples of which all known labels are right; `hamming_loss`,
+        the share of wrong places. For each label `f1/NAME`, `support/NAME`, and, where it fits some examples and not
+        others, `roc_auc/NAME` and `average_precision/NAME`, whose means are `roc_auc_macro` and `average_precision_macro`.
+
+    Raises:
+        ValueError: wrong shapes or ranges.
+        RunError: a probability is not a finite number.
+    """
+    truth, probabilities = np.asarray(truth), np.asarray(probabilities, np.float64)
+    if truth.ndim != 2 or truth.shape != probabilities.shape or truth.shape[1] != len(class_names) or not len(truth):
+        raise ValueError(
+            f"expected truth and probabilities (n, {len(class_names)}) with n > 0, "
+            f"received {truth.shape} and {probabilities.shape}"
+        )
+    if not np.isin(truth, (-1, 0, 1)).all():
+        raise ValueError("truth: expected 0, 1, or -1 for not known")
+    if not np.isfinite(probabilities).all():
+        raise RunError("probabilities: received nan or inf: train again, with a lower learning rate")
+    if probabilities.min() < 0 or probabilities.max() > 1:
+        raise ValueError(f"probabilities: expected 0 to 1, received {probabilities.min():g} to {probabilities.max():g}")
+    known, given, fits = truth >= 0, probabilities > threshold, truth == 1
+    right, found, there = ((cells & known).sum(axis=0) for cells in (given & fits, given, fits))
+    wrong = (given != fits) & known
+    f1 = 2 * right / np.maximum(found + there, 1)
+    figures = {
+        "examples": float(len(truth)),
+        "f1_micro": float(2 * right.sum() / max(found.sum() + there.sum(), 1)),
+        "precision_micro": float(right.sum() / max(found.sum(), 1)),
+        "recall_micro": float(right.sum() / max(there.sum(), 1)),
+        "f1_macro": float(f1.mean()),
+        "subset_accuracy": float(1 - wrong.any(axis=1).mean()),
+        "hamming_loss": float(wrong.sum() / max(known.sum(), 1)),
+    }
+    figures |= {f"f1/{name}": float(value) for name, value in zip(class_names, f1, strict=True)}
+    figures |= {f"support/{name}": float(value) for name, value in zip(class_names, there, strict=True)}
+    return figures | _areas(fits, probabilities, known, class_names)
+
+
+def _areas(fits: np.ndarray, probabilities: np.ndarray, known: np.ndarray, names: Sequence[str]) -> dict[str, float]:
+    areas: dict[str, dict[str, float]] = {"roc_auc": {}, "average_precision": {}}
+    for number, name in enumerate(names):
+        rows = known[:, number]
+        labels, scores = fits[rows, number], probabilities[rows, number]
+        if labels.any() and not labels.all():
+            areas["roc_auc"][name] = float(sklearn.metrics.roc_auc_score(labels, scores))
+            areas["average_precision"][name] = float(sklearn.metrics.average_precision_score(labels, scores))
+    figures = {f"{kind}/{name}": value for kind, values in areas.items() for name, value in values.items()}
+    means = {f"{kind}_macro": sum(values.values()) / len(values) for kind, values in areas.items() if values}
+    return figures | means

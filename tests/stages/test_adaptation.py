@@ -163,3 +163,4 @@ def test_verdict_takes_the_larger_deviation():
     assert "not more than one standard deviation (0.141)" in verdict("x", [0.5, 0.7], [0.5, 0.5])
     assert "not more than one standard deviation (0.141)" in verdict("x", [0.6, 0.6], [0.4, 0.6])
     assert "paid: +0.200" in verdict("x", [0.7, 0.7], [0.5, 0.5])
+    assert verdict("x", [0.4, 0.4], [0.5, 0.5]).endswith("better with 0 of 2 seeds; no gain.")

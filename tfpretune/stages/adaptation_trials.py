@@ -96,7 +96,8 @@ def verdict(name: str, scores: Sequence[float], alone: Sequence[float]) -> str:
     figures = f"{gain:+.3f} against {SOURCE_ONLY}, better with {wins} of {len(alone)} seeds"
     if gain > spread:
         return f"{name} paid: {figures}; more than one standard deviation ({spread:.3f})."
-    return f"{name} did not pay here: {figures}; not more than one standard deviation ({spread:.3f})."
+    why = f"not more than one standard deviation ({spread:.3f})" if gain > 0 else "no gain"
+    return f"{name} did not pay here: {figures}; {why}."
 
 
 def _make(domains: Domains, method: Method, seed: int, *, keep: Path | None) -> Trial:

@@ -1,19 +1,17 @@
-"""Exports a fine-tuned classifier as a SavedModel for TF Serving and checks it in a process without Keras.
+"""Exports a fine-tuned model as a SavedModel for TF Serving and checks it in a process without Keras.
 
     python recipes/export.py --run-dir runs/finetune_text --name news --saved-models saved_models
 
-Leaves saved_models/NAME/VERSION/: raw strings or the bytes of image files go in; signatures
-serving_default and embed.
+Leaves saved_models/NAME/VERSION/: raw strings or the bytes of image files go in. What comes out follows from the model:
+a class, labels, numbers, tagged words, an answer, a map of classes, a vector; of several tasks a signature for each.
 """
 
 import dataclasses
 from pathlib import Path
 
 from tfpretune import config
-from tfpretune.backbones.sizes import load_tokenizer
-from tfpretune.data.sources import open_source
-from tfpretune.serving import export, verify
-from tfpretune.training.presets import load_task
+from tfpretune.serving import verify
+from tfpretune.stages.exporting import export_run
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,22 +32,7 @@ class Config:
 
 def main(run: Config) -> Path:
     """Model, export, check."""
-    preset = Path(run.run_dir) / "preset"
-    model, task = load_task(preset)
-    examples = open_source(task["source"]).split("test").sample(3)
-    folder = export(
-        model,
-        run.saved_models,
-        name=run.name or Path(run.run_dir).name,
-        kind=task["kind"],
-        class_names=task["class_names"],
-        tokenizer=load_tokenizer(str(preset)) if task["kind"] == "text" else None,
-        sequence_length=task.get("sequence_length"),
-        image_shape=tuple(task["image_shape"]) if "image_shape" in task else None,
-        metadata=task,
-        examples=list(examples.inputs),
-        version=run.version or None,
-    )
+    folder = export_run(run.run_dir, run.saved_models, name=run.name, version=run.version or None, with_examples=True)
     print(f"exported: {folder}")
     if not run.fast:
         print(verify(folder))

@@ -239,6 +239,18 @@ def test_predict_prints_lines_or_json(monkeypatch, capsys):
     assert json.loads(capsys.readouterr().out)[1] == {"input": "足球", "label": "news", "probability": 0.5}
 
 
+def test_predict_of_a_model_that_is_no_classifier(monkeypatch, capsys):
+    from tfpretune.serving import client, loading
+
+    monkeypatch.setattr(loading, "version_folder", lambda folder: None)
+    answer = {"answer": "noon", "start": 3, "end": 7, "score": 0.75, "no_answer": 0.125}
+    monkeypatch.setattr(client, "predict", lambda target, inputs: [answer])
+    assert call("predict", "saved_models/x", "When?", "At noon.") == 0
+    assert capsys.readouterr().out == "When? | At noon.\n  'noon' (characters 3 to 7, 75.0%)\n"
+    assert call("predict", "saved_models/x", "When?", "At noon.", "--json") == 0
+    assert json.loads(capsys.readouterr().out) == [{"inputs": ["When?", "At noon."]} | answer]
+
+
 def test_verify_exits_1_on_a_difference(tmp_path, monkeypatch, capsys):
     from tfpretune import serving
 
@@ -297,7 +309,11 @@ def test_export_hands_the_finished_run_to_export(tmp_path, monkeypatch, capsys):
         "class_names": ["no", "yes"],
         "sequence_length": 8,
         "image_shape": None,
+        "threshold": 0.5,
+        "longest_answer": 30,
+        "stride": 0,
         "metadata": task,
+        "examples": None,
         "version": 3,
         "outputs": 2,
     }

@@ -115,9 +115,11 @@ def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
     predict.add_argument(
         "dir", metavar="DIR", help="saved_models/NAME, a version of it, or http://HOST:8501/v1/models/NAME"
     )
-    predict.add_argument("inputs", metavar="INPUT", nargs="+", help="texts, or paths of images")
     predict.add_argument(
-        "--json", action="store_true", help="print a JSON list of objects with input, label and probability"
+        "inputs", metavar="INPUT", nargs="+", help="texts, or paths of images; two an answer for pairs"
+    )
+    predict.add_argument(
+        "--json", action="store_true", help="print a JSON list of objects: each input with its answers"
     )
     export = add("export", commands.export, "Export a fine-tuned run as a SavedModel.")
     export.add_argument("run_dir", metavar="RUN_DIR", help="the --out-dir of a fine-tuning run")

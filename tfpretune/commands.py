@@ -10,6 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from tfpretune.config import RunError, UsageError
 from tfpretune.files import write_atomic
@@ -76,22 +77,31 @@ def check(settings: argparse.Namespace) -> int:
 
 
 def predict(settings: argparse.Namespace) -> int:
-    """Prints the label of each input, as lines or as JSON."""
-    from tfpretune.serving import client, loading
+    """Prints the answer to each input, as lines or as JSON."""
+    from tfpretune.serving import client, lines, loading
 
     if not settings.dir.startswith(("http://", "https://")):  # a server's answers need no TensorFlow here
         loading.version_folder(settings.dir)
         _import_tensorflow()
-    predictions = client.predict(settings.dir, settings.inputs)
-    rows = list(zip(settings.inputs, predictions, strict=True))
+    answers: list[Any] = list(client.predict(settings.dir, settings.inputs))
+    size = len(settings.inputs) // max(1, len(answers))  # a model of pairs takes two inputs for each answer
+    asked = [settings.inputs[start : start + size] for start in range(0, len(settings.inputs), max(1, size))]
     if settings.json:
-        objects = [{"input": text} | answer._asdict() for text, answer in rows]
-        print(json.dumps(objects, ensure_ascii=False, indent=1))
+        print(json.dumps([_as_object(*row) for row in zip(asked, answers, strict=True)], ensure_ascii=False, indent=1))
         return 0
-    width = max(len(answer.label) for answer in predictions)
-    for text, answer in rows:
-        print(f"{answer.label:<{width}}  {answer.probability:6.1%}  {' '.join(text.split())[:200]}")
+    width = max((len(answer.label) for answer in answers if isinstance(answer, client.Prediction)), default=0)
+    for inputs, answer in zip(asked, answers, strict=True):
+        shown = " | ".join(" ".join(text.split())[:200] for text in inputs)
+        if isinstance(answer, client.Prediction):
+            print(f"{answer.label:<{width}}  {answer.probability:6.1%}  {shown}")
+        else:
+            print(f"{shown}\n  {lines.as_line(answer)}")
     return 0
+
+
+def _as_object(inputs: list[str], answer: Any) -> dict[str, Any]:
+    given = {"input": inputs[0]} if len(inputs) == 1 else {"inputs": inputs}
+    return given | (answer if isinstance(answer, dict) else answer._asdict())
 
 
 def export(settings: argparse.Namespace) -> int:
@@ -100,24 +110,9 @@ def export(settings: argparse.Namespace) -> int:
     if not preset.is_dir():
         raise UsageError(f"{preset} is no folder: expected the --out-dir of a finished fine-tuning run")
     _import_tensorflow()
-    import tfpretune.finetune  # noqa: F401, registers the classes that the files name
-    from tfpretune import serving
-    from tfpretune.backbones.sizes import load_tokenizer
-    from tfpretune.training.presets import load_task
+    from tfpretune.stages.exporting import export_run
 
-    model, task = load_task(preset)
-    folder = serving.export(
-        model,
-        settings.saved_models,
-        name=settings.name or Path(settings.run_dir).resolve().name,
-        kind=task["kind"],
-        class_names=task["class_names"],
-        tokenizer=load_tokenizer(str(preset)) if task["kind"] == "text" else None,
-        sequence_length=task.get("sequence_length"),
-        image_shape=tuple(task["image_shape"]) if "image_shape" in task else None,
-        metadata=task,
-        version=settings.version,
-    )
+    folder = export_run(settings.run_dir, settings.saved_models, name=settings.name, version=settings.version)
     print(f"exported to {folder}; check it with: tfpretune verify {folder}")
     return 0
 

@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 
 from tfpretune.config import RunError, UsageError
-from tfpretune.serving import Prediction, predict
+from tfpretune.serving import Prediction, client, predict
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +112,23 @@ def test_rest_gives_what_the_model_gives(server, films, spots, pictures):
         assert [row.label.encode() for row in rows] == expected["label"].tolist()
         np.testing.assert_allclose([row.probability for row in rows], expected["probabilities"].max(1), atol=1e-5)
     assert isinstance(rows[0], Prediction)
+
+
+def test_a_server_whose_model_takes_two_texts_and_gives_one_answer(monkeypatch):
+    """TF Serving leaves out the name of an only output."""
+    signature = {"inputs": {"texts": {}, "text_pairs": {}}, "outputs": {"values": {}}}
+    metadata = {"metadata": {"signature_def": {"signature_def": {"serving_default": signature}}}}
+    asked = []
+
+    def request(url, body=None):
+        asked.append(body)
+        return {"predictions": [[1.5]] * len(body["instances"])} if body else metadata
+
+    monkeypatch.setattr(client, "_request", request)
+    assert predict("http://host/v1/models/x", ["a", "b", "c", "d"]) == [{"values": [1.5]}] * 2
+    assert asked[1:] == [{"instances": [{"texts": "a", "text_pairs": "b"}, {"texts": "c", "text_pairs": "d"}]}]
+    with pytest.raises(UsageError, match="give 2 inputs for each answer, received 3"):
+        predict("http://host/v1/models/x", ["a", "b", "c"])
 
 
 def test_servers_that_cannot_answer(server):

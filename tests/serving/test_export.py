@@ -15,7 +15,7 @@ from tfpretune.data.text import clean
 from tfpretune.data.tokens import encode
 from tfpretune.files import check_manifest
 from tfpretune.finetune.heads import classifier
-from tfpretune.serving import clean_process, export, signatures
+from tfpretune.serving import clean_process, export, raw, signatures
 
 
 def keras_scores(model, tokenizer, texts):
@@ -149,7 +149,7 @@ def test_a_small_file_of_a_huge_image_is_refused_and_the_next_request_answered(s
     ],
 )
 def test_cleaning_in_the_graph_is_cleaning(text):
-    assert signatures.clean_in_graph(tf.constant([text])).numpy()[0].decode("utf-8") == clean(text)
+    assert raw.clean_in_graph(tf.constant([text])).numpy()[0].decode("utf-8") == clean(text)
 
 
 def write_little(model, folder, **settings):

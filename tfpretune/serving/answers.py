@@ -1,7 +1,7 @@
 """Example inputs and the Keras model's answers to them, by the way that training data takes."""
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,69 +11,125 @@ import tensorflow as tf
 
 from tfpretune.config import RunError, UsageError
 from tfpretune.data.images import DECODE_ERRORS, decode_image, explain_decode_error
-from tfpretune.data.text import clean
-from tfpretune.data.tokens import encode
+from tfpretune.serving import signatures
+from tfpretune.serving.heads import Head, PixelsHead
+from tfpretune.serving.raw import Reading, Rows
 
 STORED = 8
-# Empty; a byte order mark, controls and odd white space; a letter in two code points; words without spaces; an emoji.
+MOST_PIXELS = 200_000  # of the maps in checks.json
+# Empty; a byte order mark, controls and odd white space; a letter in two code points; words without spaces; an emoji;
+# bytes that are no UTF-8.
 HARD_TEXTS = (
     "",
     "\ufeff  Two\tlines\r\nand\x00 a bell\x07\u2003 ",
     "Cafe\u0301 na\u00efve",
     "\u4eca\u5929\u5929\u6c14\u5f88\u597d",
     "ok \U0001f600!",
+    b"caf\xe9 \xff\xfe ok",
 )
 
 
 def text_answers(
-    model: keras.Model, tokenizer: Any, *, sequence_length: int, examples: Sequence[str]
+    model: keras.Model, reading: Reading, heads: Mapping[str, Head], examples: Sequence[Any]
 ) -> dict[str, Any]:
-    """Returns the content of `checks.json` for a text model: examples, hard texts, and the answers."""
-    texts = [*examples[:STORED], *HARD_TEXTS]
+    """Returns the content of `checks.json` for a text model: examples, hard texts, and the answers.
+
+    Args:
+        model: the model.
+        reading: of texts, or of several texts at once.
+        heads: from `heads_of`.
+        examples: texts, or tuples of as many texts as the reading has names.
+    """
+    sent = [_texts(example, reading) for example in examples[:STORED]] + _hard_texts(len(reading.names))
 
     # KerasHub tokenizers answer eager calls with Python lists, and calls from a tf.function with ragged tensors.
     @tf.function(autograph=False)
-    def to_inputs(cleaned: tf.Tensor) -> dict[str, tf.Tensor]:
-        return encode(tokenizer, cleaned, sequence_length=sequence_length)
+    def to_rows(*cleaned: tf.Tensor) -> Rows:
+        return reading.rows(*cleaned)
 
-    inputs = to_inputs(tf.constant([clean(text) for text in texts]))
-    return {"inputs": [{"text": text} for text in texts], "answers": _answers(model, inputs)}
+    columns = zip(*sent, strict=True)
+    rows = to_rows(*(tf.constant([reading.clean_one(_decoded(text)) for text in column]) for column in columns))
+    return {"inputs": [_stored(one, reading) for one in sent]} | _answers(model, heads, rows)
 
 
-def image_answers(model: keras.Model, *, image_shape: tuple[int, int, int], examples: Sequence[Any]) -> dict[str, Any]:
+def image_answers(
+    model: keras.Model, image_shape: tuple[int, int, int], heads: Mapping[str, Head], examples: Sequence[Any]
+) -> dict[str, Any]:
     """Returns the content of `checks.json` for an image model: some of the examples, some made images, and the answers.
 
     Args:
         model: the model.
         image_shape: height, width, channels that the model takes.
+        heads: from `heads_of`.
         examples: file paths, encoded images as bytes, or uint8 arrays `(height, width, channels)`. Arrays of the
             model's own shape are given to it as they are, divided by 255.
     """
     encoded, pixels = [], []
-    for example in [*examples[:STORED], *_hard_images(image_shape)]:
+    maps = sum(isinstance(head, PixelsHead) for head in heads.values())
+    room = STORED if not maps else max(1, MOST_PIXELS // (maps * image_shape[0] * image_shape[1]) - 4)
+    for example in [*examples[: min(STORED, room)], *_hard_images(image_shape)]:
         contents = _encode(example)
         as_is = isinstance(example, np.ndarray) and example.shape == image_shape
         encoded.append(contents)
         pixels.append(example / np.float32(255) if as_is else _decode(contents, image_shape, example))
-    answers = _answers(model, {"images": np.stack(pixels).astype(np.float32)})
     inputs = [{"base64": base64.b64encode(contents).decode("ascii")} for contents in encoded]
-    return {"inputs": inputs, "answers": answers}
+    return {"inputs": inputs} | _answers(model, heads, Rows({"images": np.stack(pixels).astype(np.float32)}))
 
 
-def _answers(model: keras.Model, inputs: dict[str, Any]) -> dict[str, list]:
-    features = keras.Model(model.inputs, model.get_layer("features").output)
+def _answers(model: keras.Model, heads: Mapping[str, Head], rows: Rows) -> dict[str, Any]:
+    vectors = signatures.embedding_model(model)
     with tf.device("/CPU:0"):  # the comparison runs on the CPU too: a GPU rounds otherwise
-        tensors = {name: tf.constant(value) for name, value in inputs.items()}
-        scores = tf.cast(model(tensors, training=False), tf.float32)
-        answers = {
-            "probabilities": tf.nn.softmax(scores),
-            "scores": scores,
-            "embedding": tf.cast(features(tensors, training=False), tf.float32),
-        }
+        inputs = {name: tf.constant(value) for name, value in rows.inputs.items()}
+        outputs = tf.nest.map_structure(lambda x: tf.cast(x, tf.float32), model(inputs, training=False))
+        answers = signatures.all_answers(heads, outputs, rows.context)
+        if vectors is not None:
+            answers["embedding"] = tf.cast(vectors(inputs, training=False), tf.float32)
+        unsure = signatures.all_unsure(heads, outputs, rows.context)
     for name, values in answers.items():
-        if not np.isfinite(values.numpy()).all():
+        if values.dtype.is_floating and not np.isfinite(values.numpy()).all():
             raise RunError(f"the model's {name} for the stored examples are not all finite: its weights are damaged")
-    return {name: values.numpy().tolist() for name, values in answers.items()}
+    return {
+        "answers": {name: _plain(values.numpy()) for name, values in answers.items()},
+        "unsure": {name: np.argwhere(values.numpy()).tolist() for name, values in unsure.items()},
+        "padded": sorted({name for head in heads.values() for name in head.padded}),
+    }
+
+
+def _plain(values: np.ndarray) -> list:
+    """Returns values as JSON has them."""
+    if values.dtype == object:
+        return np.vectorize(lambda text: text.decode("utf-8"), otypes=[object])(values).tolist()
+    # Far below what is compared, and half as long as all digits.
+    return np.round(values.astype(np.float64), 8).tolist() if values.dtype.kind == "f" else values.tolist()
+
+
+def _texts(example: Any, reading: Reading) -> tuple[str | bytes, ...]:
+    texts = (example,) if isinstance(example, str | bytes) else tuple(example)
+    if len(texts) != len(reading.names):
+        raise UsageError(
+            f"an example must be {len(reading.names)} texts ({', '.join(reading.names)}), received {texts!r}"
+        )
+    return texts
+
+
+def _hard_texts(count: int) -> list[tuple[str | bytes, ...]]:
+    """Each hard text; where several are sent at once, with the hard texts that follow it."""
+    return [
+        tuple(HARD_TEXTS[(index + step) % len(HARD_TEXTS)] for step in range(count)) for index in range(len(HARD_TEXTS))
+    ]
+
+
+def _decoded(text: str | bytes) -> str:
+    return text.decode("utf-8", "replace") if isinstance(text, bytes) else text
+
+
+def _stored(sent: tuple[str | bytes, ...], reading: Reading) -> dict[str, Any]:
+    """Returns {"text": …} or {"base64": …}; of several texts such for each name."""
+    stored = [
+        {"base64": base64.b64encode(text).decode("ascii")} if isinstance(text, bytes) else {"text": text}
+        for text in sent
+    ]
+    return stored[0] if len(stored) == 1 else dict(zip(reading.names, stored, strict=True))
 
 
 def _encode(example: Any) -> bytes:

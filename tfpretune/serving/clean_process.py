@@ -1,15 +1,15 @@
 """Compares an export's answers with the stored ones of the Keras model. As a program it does so with Keras shut out."""
 
-import base64
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from tfpretune.config import RunError
-from tfpretune.serving.loading import ServedModel, load, read_json
+from tfpretune.serving.loading import DEFAULT, EMBED, ServedModel, load, raw_inputs, read_json
 
 TOLERANCE = 1e-5
 ALONE = 4  # so many examples are also sent one by one, to see that an answer does not depend on its batch
@@ -23,34 +23,59 @@ class Comparison(NamedTuple):
 
 
 def compare(folder: Path | str) -> Comparison:
-    """Calls both signatures with the stored raw inputs: all at once, some alone, and none at all.
+    """Calls all signatures with the stored raw inputs: all at once, some alone, and none at all.
 
     Returns:
         The number of examples and the largest difference: absolute up to values of 1, relative above.
 
     Raises:
-        RunError: a difference above 1e-5, a label that does not fit, or wrong shapes.
+        RunError: a difference above 1e-5, another text or whole number, or wrong shapes.
     """
     folder = Path(folder)
     checks = read_json(folder, "checks.json")
-    raw = [base64.b64decode(item["base64"]) if "base64" in item else item["text"] for item in checks["inputs"]]
     served = load(folder)
-    difference = 0.0
-    for part in [slice(None), *(slice(index, index + 1) for index in range(min(ALONE, len(raw))))]:
-        answers = served.call("serving_default", raw[part]) | served.call("embed", raw[part])
-        for name, expected in checks["answers"].items():
-            wanted = np.asarray(expected[part], np.float32)
-            difference = max(difference, _difference(folder, name, answers[name], wanted))
-        _check_labels(served, answers, checks["answers"]["probabilities"][part])
-    for signature in ("serving_default", "embed"):
-        if any(len(values) for values in served.call(signature, []).values()):
-            raise RunError(f"{folder}: {signature} gives answers to an empty batch")
-    return Comparison(len(raw), difference)
+    raw = [raw_inputs(item, served.input_names) for item in checks["inputs"]]
+    sent: list[Any] = [one[0] for one in raw] if len(served.input_names) == 1 else raw
+    count, difference = len(sent), 0.0
+    for rows in [range(count), *(range(row, row + 1) for row in range(min(ALONE, count)))]:
+        for name, values in _answers(served, [sent[row] for row in rows]):
+            if name not in checks["answers"]:
+                raise RunError(f"{folder}: {name} has no stored answer to compare with")
+            expected = _expected(checks["answers"][name], rows, values, padded=name in checks.get("padded", ()))
+            unsure = {(place[0] - rows.start, *place[1:]) for place in checks.get("unsure", {}).get(name, ())}
+            difference = max(difference, _difference(folder, name, values, expected, unsure))
+    for name, values in _answers(served, []):
+        if len(values):
+            raise RunError(f"{folder}: {name} has answers to an empty batch")
+    return Comparison(count, difference)
 
 
-def _difference(folder: Path, name: str, received: np.ndarray, expected: np.ndarray) -> float:
+def _answers(served: ServedModel, raw: Sequence[Any]) -> list[tuple[str, np.ndarray]]:
+    """Calls every signature. A task's own answers must be those of `serving_default`, which have its name before theirs."""
+    return [
+        (name if signature in (DEFAULT, EMBED) else f"{signature}_{name}", values)
+        for signature in served.signatures
+        for name, values in served.call(signature, raw).items()
+    ]
+
+
+def _expected(stored: list, rows: range, received: np.ndarray, *, padded: bool) -> np.ndarray:
+    """Returns the stored answers of some rows; padding that only other rows made necessary is taken off."""
+    text = received.dtype == object
+    expected = np.asarray([stored[row] for row in rows], object if text else received.dtype)
+    if padded and received.ndim == expected.ndim == 2 and not expected[:, received.shape[1] :].any():
+        expected = expected[:, : received.shape[1]]
+    return np.vectorize(str.encode, otypes=[object])(expected) if text and expected.size else expected
+
+
+def _difference(folder: Path, name: str, received: np.ndarray, expected: np.ndarray, unsure: set[tuple]) -> float:
     if received.shape != expected.shape:
         raise RunError(f"{folder}: {name} has shape {received.shape}, the Keras model gave {expected.shape}")
+    if not received.size:
+        return 0.0
+    if received.dtype.kind != "f":
+        _require_same(folder, name, received, expected, unsure)
+        return 0.0
     apart = np.abs(received - expected) / np.maximum(1.0, np.abs(expected))
     worst = np.unravel_index(np.argmax(apart), apart.shape)  # a NaN counts as the largest
     if not apart[worst] <= TOLERANCE:
@@ -62,12 +87,15 @@ def _difference(folder: Path, name: str, received: np.ndarray, expected: np.ndar
     return float(apart[worst])
 
 
-def _check_labels(served: ServedModel, answers: dict[str, np.ndarray], probabilities: Any) -> None:
-    for label, row in zip(answers["label"], probabilities, strict=True):
-        name = label.decode("utf-8")
-        if name not in served.class_names or row[served.class_names.index(name)] < max(row) - TOLERANCE:
-            best = served.class_names[int(np.argmax(row))]
-            raise RunError(f"{served.folder}: the label is {name!r}, the Keras model gave {best!r}")
+def _require_same(folder: Path, name: str, received: np.ndarray, expected: np.ndarray, unsure: set[tuple]) -> None:
+    for place in np.argwhere(received != expected).tolist():
+        if tuple(place) not in unsure:
+            given, wanted = (_shown(values[tuple(place)]) for values in (received, expected))
+            raise RunError(f"{folder}: {name}{place} is {given}, the Keras model gave {wanted}")
+
+
+def _shown(value: Any) -> str:
+    return repr(value.decode("utf-8", "replace") if isinstance(value, bytes) else value.item())
 
 
 def main(folder: str) -> int:

@@ -10,10 +10,13 @@ from typing import Any, NamedTuple
 
 from tfpretune.config import RunError, UsageError
 from tfpretune.files import check_manifest
-from tfpretune.serving.loading import ServedModel, load, version_folder
+from tfpretune.serving.loading import DEFAULT, RAW_INPUTS, ServedModel, load, version_folder
 
 BATCH_SIZE = 32
 TIMEOUT_SECONDS = 60.0
+
+
+Answer = dict[str, Any]
 
 
 class Prediction(NamedTuple):
@@ -23,73 +26,117 @@ class Prediction(NamedTuple):
     probability: float
 
 
-def predict(target: Path | str, inputs: Sequence[str]) -> list[Prediction]:
-    """Classifies raw texts, or image files by their paths, whichever the model takes.
+def predict(target: Path | str, inputs: Sequence[str]) -> list[Prediction] | list[Answer]:
+    """Asks for the answers to raw texts, or to image files by their paths, whichever the model takes.
 
     Args:
         target: an export (NAME/VERSION, or NAME for its highest version), or a TF Serving model's REST address such as
             `http://localhost:8501/v1/models/NAME`.
-        inputs: texts or paths.
+        inputs: texts or paths. For a model that takes two texts at once: the first, its second, the next first, ….
 
     Returns:
-        One prediction for each input, in their order.
+        One for each input (or two inputs), in their order: of a classifier `Prediction`s, of any other model the answers of
+        `serving_default` by their names, as plain values.
 
     Raises:
-        UsageError: there is no such export or file.
+        UsageError: there is no such export or file, or inputs of another number than the model takes.
         RunError: the export is damaged, a file is no image, or the server cannot be reached or refuses.
     """
     if str(target).startswith(("http://", "https://")):
-        return _predict_rest(str(target).rstrip("/"), inputs)
-    folder = version_folder(target)
-    check_manifest(folder)
-    return _predict_folder(load(folder), inputs)
+        answers = _ask_server(str(target).rstrip("/"), inputs)
+    else:
+        folder = version_folder(target)
+        check_manifest(folder)
+        answers = _ask_folder(load(folder), inputs)
+    if all(set(answer) == {"probabilities", "label", "scores"} for answer in answers):
+        return [Prediction(answer["label"], max(answer["probabilities"])) for answer in answers]
+    return answers
 
 
-def _predict_folder(served: ServedModel, inputs: Sequence[str]) -> list[Prediction]:
+def grouped(inputs: Sequence[str], names: Sequence[str]) -> list[tuple[str, ...]]:
+    """Returns the inputs in groups of as many as the model takes at once.
+
+    Raises:
+        UsageError: says which inputs it needs.
+    """
+    if len(inputs) % len(names):
+        raise UsageError(
+            f"the model takes {' and '.join(names)}: give {len(names)} inputs for each answer, received {len(inputs)}"
+        )
+    return [tuple(inputs[start : start + len(names)]) for start in range(0, len(inputs), len(names))]
+
+
+def _ask_folder(served: ServedModel, inputs: Sequence[str]) -> list[Answer]:
     from tfpretune.data.images import DECODE_ERRORS
 
-    predictions = []
-    for start in range(0, len(inputs), BATCH_SIZE):
-        part = inputs[start : start + BATCH_SIZE]
-        raw = [_read(path) for path in part] if served.kind == "image" else part
+    groups = grouped(inputs, served.input_names)
+    answers = []
+    for start in range(0, len(groups), BATCH_SIZE):
+        part = groups[start : start + BATCH_SIZE]
+        raw = [_raw(served, group) for group in part]
         try:
-            answers = served.call("serving_default", raw)
+            found = served.call(DEFAULT, raw)
         except DECODE_ERRORS as error:
             raise RunError(_explain(served, part, raw, error)) from error
-        for label, row in zip(answers["label"], answers["probabilities"], strict=True):
-            predictions.append(Prediction(label.decode("utf-8"), float(row.max())))
-    return predictions
+        plain = {name: _plain(values) for name, values in found.items()}
+        answers += [{name: values[row] for name, values in plain.items()} for row in range(len(part))]
+    return answers
 
 
-def _explain(served: ServedModel, inputs: Sequence[str], raw: Sequence[str | bytes], error: Any) -> str:
+def _raw(served: ServedModel, group: tuple[str, ...]) -> Any:
+    values = tuple(map(_read, group)) if served.kind == "image" else group
+    return values[0] if len(values) == 1 else values
+
+
+def _plain(values: Any) -> list:
+    def decoded(value: Any) -> Any:
+        return [decoded(one) for one in value] if isinstance(value, list) else value.decode("utf-8")
+
+    return decoded(values.tolist()) if values.dtype == object else values.tolist()
+
+
+def _explain(served: ServedModel, groups: Sequence[tuple[str, ...]], raw: Sequence[Any], error: Any) -> str:
     """Finds the input that makes the batch fail: one bad image fails all."""
     from tfpretune.data.images import DECODE_ERRORS, explain_decode_error
 
-    for name, value in zip(inputs, raw, strict=True):
+    for group, value in zip(groups, raw, strict=True):
         try:
-            served.call("serving_default", [value])
+            served.call(DEFAULT, [value])
         except DECODE_ERRORS as alone:
             if served.kind == "image":
-                return f"{name}: {explain_decode_error(alone)}"
+                return f"{group[0]}: {explain_decode_error(alone)}"
     return f"{served.folder} failed: {str(error).splitlines()[0]}"
 
 
-def _predict_rest(url: str, inputs: Sequence[str]) -> list[Prediction]:
+def _ask_server(url: str, inputs: Sequence[str]) -> list[Answer]:
     metadata = _request(f"{url}/metadata")
     try:
-        names = metadata["metadata"]["signature_def"]["signature_def"]["serving_default"]["inputs"]
-        name = next(name for name in ("texts", "image_bytes") if name in names)
+        given = metadata["metadata"]["signature_def"]["signature_def"][DEFAULT]["inputs"]
+        names = next(names for names in RAW_INPUTS if set(names) == set(given))
     except (KeyError, TypeError, StopIteration):
         raise RunError(f"{url}: not exported by tfpretune: serving_default has no texts or image_bytes") from None
-    predictions = []
-    for start in range(0, len(inputs), BATCH_SIZE):
-        part = inputs[start : start + BATCH_SIZE]
-        values = part if name == "texts" else [{"b64": base64.b64encode(_read(path)).decode("ascii")} for path in part]
-        rows = _request(f"{url}:predict", {"instances": [{name: value} for value in values]}).get("predictions", [])
+    groups = grouped(inputs, names)
+    answers: list[Answer] = []
+    for start in range(0, len(groups), BATCH_SIZE):
+        part = [dict(zip(names, group, strict=True)) for group in groups[start : start + BATCH_SIZE]]
+        if names == ("image_bytes",):
+            instances: list[Any] = [{names[0]: {"b64": _base64(one[names[0]])}} for one in part]
+        else:
+            instances = part
+        rows = _request(f"{url}:predict", {"instances": instances}).get("predictions", [])
         if len(rows) != len(part):
             raise RunError(f"{url}: sent {len(part)} inputs, received {len(rows)} predictions")
-        predictions += [Prediction(row["label"], max(row["probabilities"])) for row in rows]
-    return predictions
+        # TF Serving leaves the name out where there is one answer only.
+        answers += [row if isinstance(row, dict) else {_only_output(metadata): row} for row in rows]
+    return answers
+
+
+def _only_output(metadata: Any) -> str:
+    return next(iter(metadata["metadata"]["signature_def"]["signature_def"][DEFAULT].get("outputs", {"answer": None})))
+
+
+def _base64(path: str) -> str:
+    return base64.b64encode(_read(path)).decode("ascii")
 
 
 def _request(url: str, body: dict[str, Any] | None = None) -> dict[str, Any]:

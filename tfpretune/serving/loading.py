@@ -1,9 +1,10 @@
 """Loads an export with TensorFlow alone: no Keras, no tokenizer, no model code."""
 
+import base64
 import dataclasses
 import importlib.util
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,24 +14,63 @@ from tfpretune.config import RunError, UsageError
 from tfpretune.serving.operations import check_operations
 
 ASSETS = "assets.extra"
+DEFAULT, EMBED = "serving_default", "embed"  # names of signatures
 WARMUP = "tf_serving_warmup_requests"  # the name that TF Serving looks for among them
+
+
+RAW_INPUTS = (
+    ("texts",),
+    ("texts", "text_pairs"),
+    ("questions", "contexts"),
+    ("image_bytes",),
+)  # of all kinds of models
+Raw = str | bytes
 
 
 @dataclasses.dataclass(frozen=True)
 class ServedModel:
-    """An export in memory."""
+    """An export in memory.
+
+    Args:
+        folder: its version's folder.
+        kind: "text" or "image".
+        input_names: of the raw inputs, all strings `(batch,)`.
+        heads: what `metadata.json` says of each head: by task, or under "" where there is one.
+        loaded: TensorFlow's object.
+    """
 
     folder: Path
     kind: str
-    input_name: str
-    class_names: tuple[str, ...]
+    input_names: tuple[str, ...]
+    heads: dict[str, dict[str, Any]]
     loaded: Any
 
-    def call(self, signature: str, raw: Sequence[str | bytes]) -> dict[str, np.ndarray]:
-        """Calls "serving_default" or "embed" with raw texts or encoded images; returns its named outputs."""
+    @property
+    def input_name(self) -> str:
+        """Name of the first raw input."""
+        return self.input_names[0]
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Classes of a model with one head; () where it has none."""
+        return tuple(self.heads.get("", {}).get("class_names", ()))
+
+    @property
+    def signatures(self) -> tuple[str, ...]:
+        """Names of the signatures."""
+        return tuple(self.loaded.signatures)
+
+    def call(self, signature: str, raw: Sequence[Raw] | Sequence[tuple[Raw, ...]]) -> dict[str, np.ndarray]:
+        """Calls a signature with raw texts or encoded images, or with tuples where it takes several; its named outputs."""
         import tensorflow as tf
 
-        outputs = self.loaded.signatures[signature](**{self.input_name: tf.constant(list(raw), tf.string)})
+        columns = (
+            [list(raw)]
+            if len(self.input_names) == 1
+            else [[one[i] for one in raw] for i in range(len(self.input_names))]
+        )
+        inputs = {name: tf.constant(column, tf.string) for name, column in zip(self.input_names, columns, strict=True)}
+        outputs = self.loaded.signatures[signature](**inputs)
         return {name: value.numpy() for name, value in outputs.items()}
 
 
@@ -63,6 +103,9 @@ def load(folder: Path | str) -> ServedModel:
     """
     folder = Path(folder)
     preprocessing = read_json(folder, "preprocessing.json")
+    heads = read_json(folder, "metadata.json").get("heads")
+    if heads is None or "inputs" not in preprocessing:
+        raise RunError(f"{folder} was exported by an older tfpretune: export it again")
     check_operations(folder)
 
     import tensorflow as tf
@@ -73,8 +116,13 @@ def load(folder: Path | str) -> ServedModel:
         loaded = tf.saved_model.load(str(folder))
     except (OSError, ValueError, tf.errors.OpError) as error:
         raise RunError(f"{folder} cannot be loaded: {str(error).splitlines()[0]}") from error
-    names = tuple(read_text(folder, "labels.txt").splitlines())  # export refuses names of more than one line
-    return ServedModel(folder, preprocessing["kind"], preprocessing["input"], names, loaded)
+    return ServedModel(folder, preprocessing["kind"], tuple(preprocessing["inputs"]), heads, loaded)
+
+
+def raw_inputs(stored: Mapping[str, Any], names: Sequence[str]) -> tuple[bytes, ...]:
+    """Returns what one stored example of `checks.json` sends, for each of the raw inputs."""
+    parts = [stored] if len(names) == 1 else [stored[name] for name in names]
+    return tuple(base64.b64decode(x["base64"]) if "base64" in x else x["text"].encode("utf-8") for x in parts)
 
 
 def read_json(folder: Path, name: str) -> Any:

@@ -1,12 +1,12 @@
 """The requests that TF Serving sends to a model when it loads it, so that the first caller does not wait for start-up work."""
 
-import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 
-from tfpretune.serving.loading import WARMUP
+from tfpretune.serving.loading import WARMUP, raw_inputs
 
 # Numbers of the fields in tensorflow_serving/apis: prediction_log.proto, predict.proto and model.proto.
 _PREDICT_LOG, _REQUEST = 6, 1
@@ -15,7 +15,9 @@ _NAME, _SIGNATURE = 1, 3
 _KEY, _VALUE = 1, 2
 
 
-def write_warmup(assets: Path, example: Mapping[str, str], *, name: str, input_name: str) -> None:
+def write_warmup(
+    assets: Path, example: Mapping[str, Any], *, name: str, inputs: Sequence[str], signatures: Sequence[str]
+) -> None:
     """Writes one request for each signature, as a TFRecord file of `PredictionLog` messages.
 
     The messages are put together here: they are three levels of named fields around a `TensorProto`, and the package
@@ -23,18 +25,19 @@ def write_warmup(assets: Path, example: Mapping[str, str], *, name: str, input_n
 
     Args:
         assets: the folder `assets.extra` of an export.
-        example: an input as `checks.json` has it: {"text": …} or {"base64": …}.
+        example: an input as `checks.json` has it.
         name: the model's name.
-        input_name: name of the strings in both signatures.
+        inputs: names of the raw inputs of every signature.
+        signatures: names of the signatures.
     """
-    raw = base64.b64decode(example["base64"]) if "base64" in example else example["text"].encode("utf-8")
-    tensor = tf.make_tensor_proto([raw], tf.string).SerializeToString()
-    entry = _field(_KEY, input_name.encode("utf-8")) + _field(_VALUE, tensor)  # an entry of the map `inputs`
+    entries = b""
+    for key, raw in zip(inputs, raw_inputs(example, inputs), strict=True):
+        tensor = tf.make_tensor_proto([raw], tf.string).SerializeToString()
+        entries += _field(_INPUTS, _field(_KEY, key.encode("utf-8")) + _field(_VALUE, tensor))  # of the map `inputs`
     with tf.io.TFRecordWriter(str(assets / WARMUP)) as writer:
-        for signature in ("serving_default", "embed"):
+        for signature in signatures:
             model = _field(_NAME, name.encode("utf-8")) + _field(_SIGNATURE, signature.encode("utf-8"))
-            request = _field(_MODEL_SPEC, model) + _field(_INPUTS, entry)
-            writer.write(_field(_PREDICT_LOG, _field(_REQUEST, request)))
+            writer.write(_field(_PREDICT_LOG, _field(_REQUEST, _field(_MODEL_SPEC, model) + entries)))
 
 
 def _field(number: int, content: bytes) -> bytes:

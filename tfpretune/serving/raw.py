@@ -1,0 +1,154 @@
+"""From what a caller sends to rows for a model: cleaning, tokens, pixels, inside a graph."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+import tensorflow_text as tf_text
+
+from tfpretune.data.images import decode_image
+from tfpretune.data.pairs import encode_pairs, require_room
+from tfpretune.data.question_windows import question_windows
+from tfpretune.data.text import clean
+from tfpretune.data.tokens import encode
+from tfpretune.data.words import Words, split_for, word_rows
+
+# What `data.text.clean` calls white space, line breaks and unwanted, in the notation of RE2.
+_SPACE = r"\t-\r\x{1c}-\x{1f}\x{85}\p{Z}"
+_LINE_BREAK = r"\n-\r\x{1c}-\x{1e}\x{85}\x{2028}\x{2029}"
+_UNWANTED = r"[\x{0}-\x{8}\x{e}-\x{1b}\x{7f}-\x{84}\x{86}-\x{9f}\x{feff}]"
+
+
+class Rows(NamedTuple):
+    """What a model is called with.
+
+    Attributes:
+        inputs: the model's inputs by name, a row or several for each thing sent.
+        context: what a head needs beside the model's outputs to answer; None where one row is one answer.
+    """
+
+    inputs: dict[str, tf.Tensor]
+    context: Any = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Reading:
+    """How raw strings become rows.
+
+    Args:
+        names: of the raw inputs, each strings `(batch,)`.
+        clean: strings `(batch,)` -> strings, TensorFlow operations only.
+        clean_one: the same for one string, in Python, as the training data was cleaned.
+        rows: the cleaned strings of each input -> rows, TensorFlow operations only.
+        steps: what is done, for people.
+        sizes: what else is stored with the export of how it reads; JSON values.
+    """
+
+    names: tuple[str, ...]
+    clean: Callable[[tf.Tensor], tf.Tensor]
+    clean_one: Callable[[str], str]
+    rows: Callable[..., Rows]
+    steps: str
+    sizes: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+def clean_in_graph(texts: tf.Tensor) -> tf.Tensor:
+    """Cleans strings `(batch,)` as `data.text.clean` does, inside a graph.
+
+    Bytes that are no UTF-8 become U+FFFD. Lines over 4,096 bytes are not split: a line end is white space to the
+    tokenizers, so only a single word of that length would come out otherwise.
+    """
+    texts = valid_utf8(texts)
+    texts = tf_text.normalize_utf8(texts, "NFC")
+    texts = tf.strings.regex_replace(texts, _UNWANTED, "")
+    texts = tf.strings.regex_replace(texts, f"[{_SPACE}]*[{_LINE_BREAK}][{_SPACE}]*", "\n")
+    texts = tf.strings.regex_replace(texts, r"[\t\x{1f}\p{Z}]+", " ")
+    return tf.strings.strip(texts)
+
+
+def valid_utf8(texts: tf.Tensor) -> tf.Tensor:
+    """Replaces bytes that are no UTF-8 by U+FFFD; every other character stays where it is."""
+    return tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", errors="replace", replace_control_characters=False)
+
+
+def words_in_place(tokenizer: Any, texts: tf.Tensor) -> Words:
+    """Splits texts that were not cleaned, so that offsets count the characters of the text as it was sent.
+
+    Cleaning's white space separates words, and so do control and format characters. The words are as they stand in the text;
+    `word_tokens_form` makes of them what the tokenizer is to see.
+    """
+    return split_for(tokenizer, tf.strings.regex_replace(texts, r"\p{Z}", " "))  # one character for one
+
+
+def word_tokens_form(words: tf.RaggedTensor) -> tf.RaggedTensor:
+    """Returns words in Unicode NFC, as cleaned training data has them."""
+    return words.with_flat_values(tf_text.normalize_utf8(words.flat_values, "NFC"))
+
+
+def text_reading(tokenizer: Any, sequence_length: int) -> Reading:
+    """One text a row, cut after `sequence_length` tokens."""
+
+    def rows(texts: tf.Tensor) -> Rows:
+        return Rows(encode(tokenizer, texts, sequence_length=sequence_length))
+
+    return Reading(("texts",), clean_in_graph, clean, rows, f"{_CLEANED}, tokenized")
+
+
+def pair_reading(tokenizer: Any, sequence_length: int) -> Reading:
+    """Two texts a row; where they are too long, the longer one is cut first."""
+    require_room(sequence_length)
+
+    def rows(firsts: tf.Tensor, seconds: tf.Tensor) -> Rows:
+        return Rows(encode_pairs(tokenizer, firsts, seconds, sequence_length=sequence_length))
+
+    return Reading(("texts", "text_pairs"), clean_in_graph, clean, rows, f"{_CLEANED}, tokenized, both in one row")
+
+
+def word_reading(tokenizer: Any, sequence_length: int) -> Reading:
+    """The words of a text in one row or several; the context is the `Words` and the `WordRows`."""
+
+    def rows(texts: tf.Tensor) -> Rows:
+        words = words_in_place(tokenizer, texts)
+        cut = word_rows(tokenizer, word_tokens_form(words.words), sequence_length=sequence_length)
+        return Rows({"token_ids": cut.token_ids, "padding_mask": cut.padding_mask}, (words, cut))
+
+    steps = (
+        "invalid UTF-8 replaced, split into words at white space, control characters, punctuation and Chinese characters, "
+        "Unicode NFC, tokenized"
+    )
+    return Reading(("texts",), valid_utf8, str, rows, steps)
+
+
+def context_reading(tokenizer: Any, sequence_length: int, stride: int) -> Reading:
+    """Questions and contexts in rows, see `question_windows`; the head's context is the contexts and the windows."""
+    require_room(sequence_length)
+
+    def rows(questions: tf.Tensor, contexts: tf.Tensor) -> Rows:
+        windows = question_windows(tokenizer, questions, contexts, sequence_length=sequence_length, stride=stride)
+        inputs = {name: getattr(windows, name) for name in ("token_ids", "padding_mask", "segment_ids")}
+        return Rows(inputs, (contexts, windows))
+
+    steps = "invalid UTF-8 replaced, tokenized, the question and a part of the context in each row"
+    return Reading(("questions", "contexts"), valid_utf8, str, rows, steps, {"stride": stride})
+
+
+def image_reading(image_shape: tuple[int, int, int]) -> Reading:
+    """Encoded images as float32 `images` in [0, 1]."""
+    height, width, channels = image_shape
+    pixels = tf.TensorSpec((height, width, channels), tf.float32)
+
+    def decode(contents: tf.Tensor) -> tf.Tensor:
+        return decode_image(contents, size=(height, width), channels=channels)
+
+    def rows(contents: tf.Tensor) -> Rows:
+        return Rows({"images": tf.map_fn(decode, contents, fn_output_signature=pixels)})
+
+    steps = (
+        "decoded, put upright as Exif says (JPEG), transparency laid on white, "
+        "resized bilinearly with antialiasing, scaled to [0, 1]"
+    )
+    return Reading(("image_bytes",), tf.identity, str, rows, steps)
+
+
+_CLEANED = "invalid UTF-8 replaced, Unicode NFC, control characters removed, white space joined"

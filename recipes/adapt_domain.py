@@ -26,7 +26,8 @@ from tfpretune.files import write_atomic
 from tfpretune.lock import alone_in
 from tfpretune.stages.adaptation import METHODS, Domains, Strengths, adapt_preset, from_adapted
 from tfpretune.stages.adaptation_inputs import image_inputs, text_inputs
-from tfpretune.stages.adaptation_trials import check_same_comparison, compare_methods, comparison_table
+from tfpretune.stages.adaptation_trials import compare_methods, comparison_table
+from tfpretune.stages.trial_folder import check_same_comparison
 
 MethodName = Literal["source-only", "dann", "coral", "dapt", "pseudo-labels", "target-only"]
 

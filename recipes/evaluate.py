@@ -16,7 +16,7 @@ from tfpretune.config import RunError, UsageError
 from tfpretune.data.columns import image_array, image_batches, text_batches
 from tfpretune.data.examples import Examples
 from tfpretune.data.sources import open_source, read_rows
-from tfpretune.evaluation.predict import predict_probabilities
+from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.evaluation.report import write_report
 from tfpretune.training.presets import load_task
 
@@ -58,7 +58,7 @@ def main(run: Config) -> Path:
         title=f"{run.run_dir} on {source} ({run.part})",
         kind=task["kind"],
         labels=examples.labels,
-        probabilities=predict_probabilities(model, batches.in_order()),
+        probabilities=predict_outputs(model, batches.in_order()),
         class_names=task["class_names"],
         inputs=inputs,
         where=examples.where,

@@ -7,15 +7,13 @@ from tfpretune.config import RunConfig, UsageError, require_shares
 
 
 @dataclasses.dataclass(frozen=True)
-class FinetuneConfig(RunConfig):
-    """A run on labelled examples that starts from a preset. Each method is a field of its own, and any of them go together."""
+class TaskConfig(RunConfig):
+    """A run that starts from a preset, for any task. Each method is a field of its own, and they go together."""
 
     preset: str = ""
     """The pre-trained backbone, with its tokenizer where it reads text: a folder, or a KerasHub name."""
     from_scratch: bool = False
     """Take only the preset's architecture, with random weights: the side to compare with."""
-    labels_per_class: int = 0
-    """Use only so many labelled examples of each class; 0 uses all."""
     frozen: str = "none"
     """none; all (only the head learns); K bottom layers stay; last:K (only the top K blocks learn); bias (only biases and
     normalisation learn); or a pattern on the names of layers that stay."""
@@ -41,16 +39,10 @@ class FinetuneConfig(RunConfig):
     """Weight of the difference between two passes with different dropout (R-Drop), such as 1; 0: one pass."""
     cache_features: bool = False
     """With --frozen all: compute the backbone's features once, and train the head on them."""
-    probe_head: bool = True
-    """Start the head from a logistic regression on the frozen features (LP-FT); matters most with few labels."""
     dropout: float = 0.1
     """Rate of dropout before the head's last layer."""
     backbone_dropout: float | None = None
     """Rate of dropout inside the backbone, against overfitting; None keeps the preset's. For backbones that have one."""
-    label_smoothing: float = 0.0
-    """Share of each target that is spread over all classes."""
-    balance_classes: bool = False
-    """Weigh examples so that all classes count the same."""
     patience: int = 0
     """Stop after so many evaluations without a better validation figure; 0 never stops early."""
 
@@ -60,13 +52,12 @@ class FinetuneConfig(RunConfig):
         require_shares(
             self,
             "dropout",
-            "label_smoothing",
             "lora_dropout",
             *(["backbone_dropout"] if self.backbone_dropout is not None else []),
         )
         if not self.preset:
             raise UsageError("--preset is empty: give the folder of a pre-trained preset, or a KerasHub name")
-        for name in ("labels_per_class", "patience", "unfreeze_every", "l2_sp", "l2_sp_head", "l1", "r_drop"):
+        for name in ("patience", "unfreeze_every", "l2_sp", "l2_sp_head", "l1", "r_drop"):
             if getattr(self, name) < 0:
                 raise UsageError(f"--{name.replace('_', '-')} must not be negative, received {getattr(self, name)}")
         if self.lora_rank < 0 or self.lora_alpha < 0:
@@ -81,10 +72,6 @@ class FinetuneConfig(RunConfig):
         head_only, decayed = self.frozen == "all", self.layer_decay < 1
         pairs = (
             (self.unfreeze_every and head_only, "--unfreeze-every and --frozen all: nothing may be unfrozen"),
-            (
-                self.unfreeze_every and self.lora_rank,
-                "--unfreeze-every and --lora-rank: what LoRA stands on never learns",
-            ),
             (
                 self.unfreeze_every and self.from_scratch,
                 "--unfreeze-every and --from-scratch: random layers cannot wait",
@@ -114,3 +101,24 @@ class FinetuneConfig(RunConfig):
             ),
         )
         return (reason for holds, reason in pairs if holds)
+
+
+@dataclasses.dataclass(frozen=True)
+class FinetuneConfig(TaskConfig):
+    """A run on examples of classes."""
+
+    labels_per_class: int = 0
+    """Use only so many labelled examples of each class; 0 uses all."""
+    probe_head: bool = True
+    """Start the head from a logistic regression on the frozen features (LP-FT); matters most with few labels."""
+    label_smoothing: float = 0.0
+    """Share of each target that is spread over all classes."""
+    balance_classes: bool = False
+    """Weigh examples so that all classes count the same."""
+
+    def __post_init__(self) -> None:
+        """Refuses values that cannot work."""
+        super().__post_init__()
+        require_shares(self, "label_smoothing")
+        if self.labels_per_class < 0:
+            raise UsageError(f"--labels-per-class must not be negative, received {self.labels_per_class}")

@@ -10,7 +10,7 @@ from tests import checks
 from tfpretune.backbones import SmallCNN, TextEncoder, TextEncoderTokenizer
 from tfpretune.config import UsageError
 from tfpretune.data.tokens import SPECIAL_TOKENS
-from tfpretune.evaluation.predict import predict_probabilities
+from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.finetune import classifier, regressor
 from tfpretune.finetune.averaging import ensemble, facts_of, greedy_soup, require_same, uniform_soup
 from tfpretune.finetune.normalization import refresh_normalization
@@ -138,7 +138,7 @@ MEMBERS = shares([0.6, 0.3, 0.1], [0.5, 0.1, 0.4], [0.1, 0.3, 0.6])
 
 
 def answers(model):
-    probabilities = predict_probabilities(model, batches())
+    probabilities = predict_outputs(model, batches())
     np.testing.assert_allclose(probabilities, np.tile(probabilities[:1], (24, 1)), atol=1e-6)
     return probabilities[0]
 
@@ -171,11 +171,11 @@ def test_the_majority_by_hand():
 def test_the_stack_answers_what_scikit_learn_answers():
     models = [make_model(seed) for seed in (1, 2)]
     model = ensemble(models, "stacked", batches=batches())
-    found = np.concatenate([predict_probabilities(member, batches()) for member in models], axis=1)
+    found = np.concatenate([predict_outputs(member, batches()) for member in models], axis=1)
     scale = (found.std(0) + 0.01 * found.std(0).max() + 1e-6) * np.sqrt(6) / 4
     stack = LogisticRegression(C=1.0, max_iter=2000).fit((found - found.mean(0)) / scale, LABELS)
     expected = stack.predict_proba((found - found.mean(0)) / scale)
-    np.testing.assert_allclose(predict_probabilities(model, batches()), expected, atol=1e-3)
+    np.testing.assert_allclose(predict_outputs(model, batches()), expected, atol=1e-3)
     with pytest.raises(ValueError, match="batches go with the method stacked, and with no other: received 'mean'"):
         ensemble(models, "mean", batches=batches())
     with pytest.raises(ValueError, match="received 'stacked'"):

@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression
 
 from tfpretune.backbones import SmallCNN, TextEncoder
 from tfpretune.config import UsageError
-from tfpretune.evaluation.predict import predict_probabilities
+from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.finetune import classifier
 from tfpretune.finetune.probing import features_of, start_head_from_probe
 
@@ -56,7 +56,7 @@ def test_the_head_answers_what_scikit_learn_answers(classes):
     fitted = found[kept]
     scale = (fitted.std(0) + 0.01 * fitted.std(0).max() + 1e-6) * np.sqrt(8) / 4
     probe = LogisticRegression(C=0.5, max_iter=2000).fit((fitted - fitted.mean(0)) / scale, LABELS[kept])
-    probabilities = predict_probabilities(model, batches())
+    probabilities = predict_outputs(model, batches())
     np.testing.assert_allclose(
         probabilities[:, classes], probe.predict_proba((found - fitted.mean(0)) / scale), atol=1e-3
     )
@@ -92,4 +92,4 @@ def test_text_with_windows():
     ids = RNG.integers(5, 9, (6, 4)).astype("int32")
     rows = {"token_ids": ids, "padding_mask": np.ones_like(ids), "labels": np.array([0, 1] * 3, "int32")}
     start_head_from_probe(model, tf.data.Dataset.from_tensor_slices(rows).batch(4))
-    assert predict_probabilities(model, tf.data.Dataset.from_tensor_slices(rows).batch(4)).shape == (6, 2)
+    assert predict_outputs(model, tf.data.Dataset.from_tensor_slices(rows).batch(4)).shape == (6, 2)

@@ -13,11 +13,11 @@ from tfpretune.stages.adaptation import METHODS, Adapted, Domains, Strengths
 from tfpretune.stages.adaptation_inputs import image_inputs
 from tfpretune.stages.adaptation_trials import (
     COLUMNS,
-    check_same_comparison,
     compare_methods,
     comparison_table,
     verdict,
 )
+from tfpretune.stages.trial_folder import check_same_comparison
 
 SHAPE = (8, 8, 1)
 

@@ -41,7 +41,6 @@ REFUSED = {  # in the order of METHODS
     ("frozen all", "layer decay"): "the head has one rate",
     ("frozen all", "lora"): "no layer is left for LoRA",
     ("frozen all", "l2_sp"): "the backbone does not move",
-    ("unfreeze", "lora"): "what LoRA stands on never learns",
     ("unfreeze", "from scratch"): "random layers cannot wait",
     ("layer decay", "adam"): "adamw or sgd",
     ("lora", "l2_sp"): "do not move",

@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 
 from tfpretune.data.examples import Examples
-from tfpretune.evaluation.predict import predict_probabilities
+from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.evaluation.report import Curves, write_report
 from tfpretune.evaluation.tables import Table
 
@@ -77,7 +77,7 @@ def report_classifier(
         title=title,
         kind=examples.kind,
         labels=examples.known_labels,
-        probabilities=predict_probabilities(model, batches),
+        probabilities=predict_outputs(model, batches),
         class_names=examples.class_names,
         inputs=examples.inputs if inputs is None else inputs,
         where=examples.where,

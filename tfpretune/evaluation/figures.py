@@ -37,6 +37,10 @@ class Line:
     y: np.ndarray
     note: str = ""
     """Stands behind the name in the legend, e.g. "0.981"."""
+    low: np.ndarray | None = None
+    """The lower edge of a band around the curve; None: no band."""
+    high: np.ndarray | None = None
+    """The upper edge of the band."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,6 +61,7 @@ def line_chart(
     levels: Mapping[str, float] | None = None,
     diagonal: bool = False,
     steps: bool = False,
+    log_x: bool = False,
 ) -> str:
     """Draws curves with an HTML legend.
 
@@ -69,6 +74,7 @@ def line_chart(
         levels: name -> height of a horizontal line.
         diagonal: also draw the line from (0, 0) to (1, 1).
         steps: draw stairs instead of straight pieces.
+        log_x: a logarithmic horizontal axis, marked where the curves have points.
     """
     levels = levels or {}
     with _figure() as figure:
@@ -76,8 +82,15 @@ def line_chart(
         _dress(axes, x, y)
         if diagonal:
             axes.plot([0, 1], [0, 1], color=_MUTED, linewidth=1, linestyle=(0, (3, 3)))
+        if log_x:
+            axes.set_xscale("log")
+            marks = sorted({float(x) for line in lines for x in line.x})
+            axes.set_xticks(marks, [f"{mark:g}" for mark in marks])
+            axes.minorticks_off()
         for i, line in enumerate(lines):
             points = _thin(line.x, line.y)
+            if line.low is not None and line.high is not None:
+                axes.fill_between(line.x, line.low, line.high, color=_stroke(i)["color"], alpha=0.15, linewidth=0)
             axes.plot(
                 *points,
                 **_stroke(i),  # type: ignore[arg-type]

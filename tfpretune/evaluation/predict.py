@@ -1,16 +1,29 @@
-"""Class probabilities of a model over batches."""
+"""What a model says of batches, as it is served."""
+
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 
-def predict_probabilities(model: keras.Model, batches: tf.data.Dataset) -> np.ndarray:
-    """Returns float32 probabilities `(rows, num_classes)`, in the order of the batches.
+def predict_outputs(model: keras.Model, batches: tf.data.Dataset) -> Any:
+    """Returns the model's outputs after its target's activation, float32 `(rows, …)`, in the order of the batches.
 
     Args:
-        model: a `Supervised` classifier: it picks its inputs out of a batch and returns logits.
+        model: a `Supervised` or a `MultiTask`: it picks its inputs out of a batch.
         batches: dicts with at least the model's inputs.
+
+    Returns:
+        Probabilities of a classifier `(rows, num_classes)`, numbers of a regressor, and so on; a dict of several tasks.
     """
-    call = tf.function(lambda inputs: model.target.activate(model(inputs, training=False)), reduce_retracing=True)
-    return np.concatenate([call(model.pick_inputs(batch)).numpy() for batch in batches])
+
+    def answer(inputs: dict[str, tf.Tensor]) -> Any:
+        outputs = model(inputs, training=False)
+        if isinstance(outputs, dict):
+            return {task: model.targets[task].activate(tf.cast(x, tf.float32)) for task, x in outputs.items()}
+        return model.target.activate(outputs)
+
+    call = tf.function(answer, reduce_retracing=True)
+    parts = [tf.nest.map_structure(lambda x: x.numpy(), call(model.pick_inputs(batch))) for batch in batches]
+    return tf.nest.map_structure(lambda *columns: np.concatenate(columns), *parts)

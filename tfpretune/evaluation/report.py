@@ -102,6 +102,7 @@ def write_pretraining_report(
     tables: Sequence[Table] = (),
     settings: Mapping[str, Any] | None = None,
     notes: Sequence[str] = (),
+    figures: str = "",
 ) -> Path:
     """Writes `out_dir/report/index.html` and `metrics.json` on a run without a classifier.
 
@@ -115,6 +116,7 @@ def write_pretraining_report(
         tables: shown in this order.
         settings: what was run; nested mappings become dotted names.
         notes: what a reader must know first.
+        figures: charts above the tables, as `evaluation.figures` draws them.
 
     Returns:
         The path of the page.
@@ -126,7 +128,7 @@ def write_pretraining_report(
     parts = [
         Section("Training", _charts(curves or {}, hlines or {})),
         Section("Examples", "".join(_strips(each) for each in pictures)),
-        Section("Results", "".join(html_table(table) for table in tables)),
+        Section("Results", figures + "".join(html_table(table) for table in tables)),
         Section("What was run", _settings(settings)),
     ]
     headline = headline_numbers([(name.replace("_", " "), _short(value), "") for name, value in metrics.items()])

@@ -16,7 +16,7 @@ from tfpretune.data.mixing import Mixed, batch_shares, progress
 from tfpretune.data.parts import LabelledParts
 from tfpretune.data.tokens import pack
 from tfpretune.data.transforms import hidden_tokens
-from tfpretune.evaluation.predict import predict_probabilities
+from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.finetune.pseudo_labels import choose_pseudo_labels
 from tfpretune.objectives import MaskedLM, Supervised
 from tfpretune.objectives.domains import DeepCoral, DomainAdversarial
@@ -105,7 +105,7 @@ class Domains:
 
     def probabilities(self, model: Supervised, examples: Examples) -> np.ndarray:
         """Returns `(examples, classes)`, without augmentation."""
-        return predict_probabilities(model, self.inputs.make_batches(examples, PREDICT_BATCH_SIZE).in_order())
+        return predict_outputs(model, self.inputs.make_batches(examples, PREDICT_BATCH_SIZE).in_order())
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

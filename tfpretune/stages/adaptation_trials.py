@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import f1_score
 
-from tfpretune import config_file
-from tfpretune.config import UsageError
 from tfpretune.data.examples import Examples
 from tfpretune.evaluation.classifier_report import report_classifier
 from tfpretune.evaluation.tables import Cell, Table
@@ -52,22 +50,6 @@ def compare_methods(
             notes = "".join(f", {what} {value:g}" for what, value in trial["notes"].items())
             print(f"{name}, seed {seed}: {trial['target']:.3f} on the target{notes}", flush=True)
     return found
-
-
-def check_same_comparison(out_dir: Path, run: Any, *, may_differ: tuple[str, ...]) -> None:
-    """Writes the settings to `config.json`; trials that were made with others are not mixed with these.
-
-    Raises:
-        UsageError: lists the settings that differ.
-    """
-    file = out_dir / "config.json"
-    if file.is_file():
-        changed = config_file.differences(config_file.read_config(type(run), file), run, may_differ=may_differ)
-        if changed:
-            raise UsageError(
-                f"{out_dir} was started with other settings ({'; '.join(changed)}): choose another --out-dir"
-            )
-    write_atomic(file, config_file.to_json(run))
 
 
 def comparison_table(title: str, found: Mapping[str, Sequence[Trial]]) -> Table:

@@ -12,7 +12,7 @@ from tfpretune.config import OptimizerConfig
 from tfpretune.data.batches import StepIndexed, Transform
 from tfpretune.data.examples import Examples
 from tfpretune.evaluation.gain import Gain, gain_over_scratch
-from tfpretune.evaluation.predict import predict_probabilities
+from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.evaluation.tables import Cell
 from tfpretune.finetune import start_head_from_probe
 from tfpretune.objectives import Supervised
@@ -39,6 +39,7 @@ class Side:
         probe_head: start the head from a logistic regression on the frozen features.
         head_dropout: rate before the last layer.
         backbone_dropout: another rate than the preset's; None keeps that.
+        prepare: puts fine-tuning methods on the network before it is compiled, such as `apply_methods` with settings.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Side:
     probe_head: bool = False
     head_dropout: float = 0.1
     backbone_dropout: float | None = None
+    prepare: Callable[[Supervised], object] | None = None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -94,6 +96,8 @@ class Trials:
         policy, fresh = resolve_precision("auto"), not side.pretrained
         backbone = load_backbone(self.preset, dtype=policy, random_weights=fresh, dropout=side.backbone_dropout)
         model = self.make_model(backbone, dropout=side.head_dropout)
+        if side.prepare is not None:
+            side.prepare(model)
         if before is not None:
             start_like(before, model)
             model = before
@@ -110,7 +114,7 @@ class Trials:
 
     def score(self, model: Supervised) -> float:
         """Returns the accuracy on the test set."""
-        return accuracy(predict_probabilities(model, self.test_batches()), self.test)
+        return accuracy(predict_outputs(model, self.test_batches()), self.test)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

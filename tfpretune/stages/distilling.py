@@ -16,7 +16,7 @@ from tfpretune.data.batches import StepIndexed
 from tfpretune.data.examples import Examples
 from tfpretune.data.mixing import Mixed
 from tfpretune.data.sources import open_source
-from tfpretune.evaluation.predict import predict_probabilities
+from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.evaluation.tables import Cell, Table
 from tfpretune.files import MANIFEST
 from tfpretune.finetune import pooled_head, start_head_from_probe
@@ -136,7 +136,7 @@ def comparison(models: Mapping[str, tuple[Supervised, MakeBatches]], test: Examp
     rows: list[list[Cell]] = []
     for name, (trained, make_batches) in models.items():
         model = in_float32(trained)
-        found = predict_probabilities(model, make_batches(test, ANSWER_BATCH_SIZE).in_order())
+        found = predict_outputs(model, make_batches(test, ANSWER_BATCH_SIZE).in_order())
         seconds = milliseconds(model, make_batches(test, 1).in_order())
         rows.append([name, accuracy(found, test), model.count_params(), seconds])
     return Table(

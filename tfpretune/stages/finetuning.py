@@ -13,7 +13,7 @@ from tfpretune.data.parts import LabelledParts
 from tfpretune.evaluation.classifier_report import ClassifierReport, report_classifier
 from tfpretune.evaluation.tables import Table
 from tfpretune.finetune import cache_in_order, with_cached_features
-from tfpretune.finetune_config import FinetuneConfig
+from tfpretune.finetune_config import FinetuneConfig, TaskConfig
 from tfpretune.objectives import MultiTask, Supervised
 from tfpretune.training import FitResult, fit
 from tfpretune.training.adapters import save_adapter
@@ -63,7 +63,7 @@ def fit_classifier(
 def fit_head(
     model: Supervised | MultiTask,
     batches: StepIndexed,
-    run: FinetuneConfig,
+    run: TaskConfig,
     *,
     validation: tf.data.Dataset,
     identity: Mapping[str, Any],

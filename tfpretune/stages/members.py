@@ -14,7 +14,7 @@ from tfpretune.data.batches import StepIndexed
 from tfpretune.data.columns import image_batches, text_batches
 from tfpretune.data.examples import Examples
 from tfpretune.data.parts import LabelledParts
-from tfpretune.evaluation.predict import predict_probabilities
+from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.evaluation.tables import Cell, Table
 from tfpretune.finetune.averaging import Method, Soup, ensemble, facts_of, greedy_soup, require_same, uniform_soup
 from tfpretune.finetune.normalization import refresh_normalization
@@ -123,7 +123,7 @@ class Joined:
 
     def score(self, model: Supervised, examples: Examples) -> float:
         """Returns the accuracy of a model on one part."""
-        return accuracy(predict_probabilities(model, self.in_order(examples)), examples)
+        return accuracy(predict_outputs(model, self.in_order(examples)), examples)
 
     def table(self, models: dict[str, Supervised], *, note: str) -> Table:
         """Returns one row for each model by name."""

@@ -13,11 +13,11 @@ from tfpretune.finetune import (
     frozen_table,
     layerwise_rates,
 )
-from tfpretune.finetune_config import FinetuneConfig
+from tfpretune.finetune_config import TaskConfig
 from tfpretune.objectives import MultiTask, Supervised
 
 
-def apply_methods(model: Supervised | MultiTask, run: FinetuneConfig) -> str:
+def apply_methods(model: Supervised | MultiTask, run: TaskConfig) -> str:
     """Freezes, adds LoRA, sets rates and penalties as `run` says; they combine, and each is nothing by default.
 
     Returns:

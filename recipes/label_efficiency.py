@@ -1,0 +1,148 @@
+"""Shows whether pre-training paid: every way of fine-tuning beside training from scratch, over the number of labels.
+
+    python recipes/label_efficiency.py --preset runs/pretrain_text/preset --source demo:bbc --processes 2
+
+Same network, same steps, same draws of labels for all; a classical baseline beside them. Leaves OUT_DIR/report/index.html
+(curves with bands, the table), results.md, and trials/: the same command goes on where it was stopped.
+docs/quality.md says how long it takes and what comes out.
+"""
+
+import dataclasses
+from pathlib import Path
+from typing import Literal
+
+from tfpretune import config
+from tfpretune.config import OptimizerConfig, UsageError
+from tfpretune.data.parts import labelled_parts
+from tfpretune.evaluation.label_curves import LabelCurve, label_chart, label_table
+from tfpretune.evaluation.report import write_pretraining_report
+from tfpretune.evaluation.tables import Table
+from tfpretune.files import write_atomic
+from tfpretune.finetune_config import FinetuneConfig
+from tfpretune.lock import alone_in
+from tfpretune.stages.label_trials import Trial, Work, run_trials
+from tfpretune.stages.trial_folder import check_same_comparison
+
+MethodName = Literal["from scratch", "head only", "full", "l2-sp", "gradual", "lora", "baseline"]
+EVERY: tuple[MethodName, ...] = ("from scratch", "head only", "full", "l2-sp", "gradual", "lora", "baseline")
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Settings."""
+
+    preset: str = "runs/pretrain_text/preset"
+    """The pre-trained backbone, with its tokenizer where it reads text: a folder, or a KerasHub name."""
+    source: str = "demo:bbc"
+    """Labelled texts or images."""
+    out_dir: str = "runs/label_efficiency"
+    """Folder of the comparison. Trials that are finished there are not made again."""
+    labels: tuple[int, ...] = (10, 30, 100, 300, 0)
+    """Labels a class; 0 is all there are. A number that a class does not have is left out, with a word."""
+    seeds: int = 5
+    """Draws of labels and start weights that each figure is the mean of, at least 2."""
+    methods: tuple[MethodName, ...] = EVERY
+    """Rows of the table; from scratch is always one."""
+    processes: int = 1
+    """Trials that are made side by side, each in a process of its own with its share of the cores."""
+    steps: int = 120
+    """Optimizer steps of every method, at least."""
+    epochs: float = 3.0
+    """Passes over the labelled examples of every method, at least."""
+    batch_size: int = 16
+    """Examples a step."""
+    sequence_length: int = 512
+    """Texts: tokens that are read."""
+    window_length: int = 128
+    """Texts: in windows of this length; 0 reads them at once."""
+    jitter: tuple[int, float, float] = (2, 15.0, 0.1)
+    """Images: augmentation for all; largest move in pixels, angle in degrees, and zoom."""
+    l2_sp: float = 0.01
+    """Strength of l2-sp; on the head it is the same."""
+    lora_rank: int = 8
+    """Rank of lora."""
+    unfreeze_share: float = 0.15
+    """Share of the steps between two unfreezings of gradual."""
+    lora_rate: float = 5.0
+    """lora learns at so many times the rate of the others."""
+    optimizer: OptimizerConfig = OptimizerConfig(learning_rate=3e-4, warmup=0.1, multipliers=(("logits", 3.0),))
+    scratch_optimizer: OptimizerConfig = OptimizerConfig(learning_rate=2e-3, warmup=0.1)
+    scratch_dropout: float = 0.3
+    """from scratch: rate of dropout before the head's last layer."""
+    fast: bool = False
+    """Rehearse with 2 steps on a few examples: the figures mean nothing."""
+
+    def __post_init__(self) -> None:
+        """Refuses what gives no standard deviation or nothing to compare with."""
+        if self.seeds < 2 or self.processes < 1 or self.steps < 1 or self.batch_size < 1:
+            raise UsageError("--seeds must be at least 2, --processes, --steps and --batch-size at least 1")
+        if "from scratch" not in self.methods or len(set(self.methods) - {"baseline"}) < 2:
+            raise UsageError("--methods needs 'from scratch' and at least one way to fine-tune")
+        if not self.labels or min(self.labels) < 0:
+            raise UsageError(f"--labels must be whole numbers from 0, received {list(self.labels)}")
+
+
+def main(run: Config) -> Table:
+    """Trials, curves, table."""
+    out_dir = Path(run.out_dir)
+    with alone_in(out_dir):
+        train = labelled_parts(run.source, most=256 if run.fast else 0).train
+        fewest = min(int((train.known_labels == label).sum()) for label in range(len(train.class_names)))
+        counts = [labels for labels in run.labels if labels <= fewest]
+        if len(counts) < len(run.labels):
+            print(f"left out: more than the {fewest} labels that the smallest class has")
+        check_same_comparison(out_dir, run, may_differ=("methods", "labels", "seeds", "processes", "out_dir"))
+        methods = {name: settings(run, name) for name in run.methods}
+        trials = [Trial(name, n, seed) for name in methods for n in counts for seed in range(run.seeds)]
+        jitter = None if train.kind == "text" else run.jitter
+        work = Work(run.source, methods, run.sequence_length, run.window_length, jitter, run.epochs, run.fast)
+        scores = run_trials(work, trials, out_dir=out_dir, processes=run.processes)
+        places = {labels: float(labels or len(train) / len(train.class_names)) for labels in counts}
+        curves = [
+            LabelCurve(name, {places[n]: [scores[Trial(name, n, seed)] for seed in range(run.seeds)] for n in counts})
+            for name in methods
+        ]
+        title = f"{run.source}: accuracy on the test set, {run.seeds} seeds"
+        table = label_table(title, curves, scratch="from scratch", baselines=("baseline",))
+        write_atomic(out_dir / "results.md", table.markdown())
+        page = write_pretraining_report(
+            out_dir,
+            title=f"Labels that pre-training saves: {run.source}",
+            metrics={
+                f"{curve.name}/{round(n)}": float(m)
+                for curve in curves
+                for n, m in zip(curve.labels, curve.means, strict=True)
+            },
+            tables=[table],
+            settings=dataclasses.asdict(run),
+            figures=label_chart(curves),
+        )
+    print(f"\n{table.markdown()}\nreport: {page}")
+    return table
+
+
+def settings(run: Config, name: MethodName) -> FinetuneConfig | None:
+    """Returns the settings of a method; None for the baseline."""
+    own: dict[str, dict[str, object]] = {
+        "from scratch": {
+            "from_scratch": True,
+            "optimizer": run.scratch_optimizer,
+            "dropout": run.scratch_dropout,
+        },
+        "head only": {"frozen": "all"},
+        "full": {},
+        "l2-sp": {"l2_sp": run.l2_sp, "l2_sp_head": run.l2_sp},
+        "gradual": {"unfreeze_every": max(1, round(run.unfreeze_share * run.steps))},
+        "lora": {
+            "lora_rank": run.lora_rank,
+            "optimizer": dataclasses.replace(run.optimizer, learning_rate=run.lora_rate * run.optimizer.learning_rate),
+        },
+    }
+    if name == "baseline":
+        return None
+    shared = {"source": run.source, "out_dir": run.out_dir, "preset": run.preset, "optimizer": run.optimizer}
+    return FinetuneConfig(**(shared | {"steps": run.steps, "batch_size": run.batch_size} | own[name]))  # type: ignore[arg-type]
+
+
+if __name__ == "__main__":
+    config.run(Config, main, __doc__)

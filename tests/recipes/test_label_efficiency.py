@@ -1,0 +1,68 @@
+"""The whole comparison on a few digits; the figures mean nothing."""
+
+import json
+
+import pytest
+
+from tests.recipes.test_recipes import load
+from tfpretune.backbones import SmallCNN
+from tfpretune.config import UsageError
+from tfpretune.objectives import Autoencoder
+from tfpretune.training.presets import save_preset
+
+RECIPE = load("label_efficiency")
+METHODS = ("from scratch", "head only", "gradual", "baseline")
+
+
+@pytest.fixture(scope="module")
+def preset(tmp_path_factory):
+    return str(save_preset(tmp_path_factory.mktemp("run") / "preset", Autoencoder(SmallCNN((8, 8, 1), (8, 8)))))
+
+
+def settings(preset, tmp_path, **own):
+    fields = {"source": "demo:digits", "labels": (2, 4, 999), "seeds": 2, "methods": METHODS, "fast": True}
+    return RECIPE.Config(preset=preset, out_dir=str(tmp_path / "out"), **(fields | own))
+
+
+def test_every_trial_once(preset, tmp_path, capsys):
+    """4 methods, 2 numbers of labels, 2 seeds; a second run makes none of them again and finds the same."""
+    table = RECIPE.main(settings(preset, tmp_path))
+    printed = capsys.readouterr().out
+    assert "left out: more than" in printed  # 999 labels
+    assert printed.count("seed ") == 16
+    assert len(table.rows) == 8
+    assert len([*(tmp_path / "out" / "trials").iterdir()]) == 16
+    again = RECIPE.main(settings(preset, tmp_path))
+    assert capsys.readouterr().out.count("seed ") == 0
+    assert again.rows == table.rows
+    page = (tmp_path / "out/report/index.html").read_text("utf-8")
+    assert "labels a class" in page
+    assert len(json.loads((tmp_path / "out/report/metrics.json").read_text("utf-8"))) == 8
+
+
+def test_two_processes_find_what_one_finds(preset, tmp_path):
+    """A network that is traced anew and one that is trained again from its start learn the same."""
+    own = {"labels": (2,), "methods": ("from scratch", "full", "l2-sp")}
+    one = RECIPE.main(settings(preset, tmp_path / "one", **own))
+    two = RECIPE.main(settings(preset, tmp_path / "two", processes=2, **own))
+    assert one.rows == two.rows
+
+
+def test_other_settings_are_not_mixed_with_these(preset, tmp_path):
+    own = {"labels": (2,), "methods": ("from scratch", "full", "baseline")}
+    RECIPE.main(settings(preset, tmp_path, **own))
+    with pytest.raises(UsageError, match="batch_size: 16 -> 8"):
+        RECIPE.main(settings(preset, tmp_path, batch_size=8, **own))
+
+
+@pytest.mark.parametrize(
+    ("own", "message"),
+    [
+        ({"seeds": 1}, "--seeds must be at least 2"),
+        ({"methods": ("full", "lora")}, "needs 'from scratch'"),
+        ({"labels": ()}, "--labels must be"),
+    ],
+)
+def test_settings_that_cannot_work(own, message, tmp_path):
+    with pytest.raises(UsageError, match=message):
+        settings("p", tmp_path, **own)

@@ -1,0 +1,132 @@
+"""Scores over the number of labels: how many labels pre-training saves, and whether it paid at each number."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from tfpretune.evaluation.figures import Axis, Line, line_chart
+from tfpretune.evaluation.gain import gain_over_scratch
+from tfpretune.evaluation.tables import Cell, Table
+
+COLUMNS = ("", "labels a class", "accuracy", "sd", "over scratch", "p", "labels saved")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class LabelCurve:
+    """One method's scores.
+
+    Attributes:
+        name: of the method.
+        scores: labels a class -> one score a seed, higher is better, the same seeds for every method.
+    """
+
+    name: str
+    scores: Mapping[float, Sequence[float]]
+
+    @property
+    def labels(self) -> np.ndarray:
+        """Labels a class, rising, float64 `(n,)`."""
+        return np.array(sorted(self.scores), np.float64)
+
+    def mean(self, labels: float) -> float:
+        """The mean over the seeds at one number of labels."""
+        return float(np.mean(self.scores[labels]))
+
+    @property
+    def means(self) -> np.ndarray:
+        """The mean at each number of labels, float64 `(n,)`."""
+        return np.array([self.mean(labels) for labels in sorted(self.scores)])
+
+    @property
+    def spreads(self) -> np.ndarray:
+        """The sample standard deviation at each number of labels, float64 `(n,)`."""
+        return np.array([np.std(self.scores[labels], ddof=1) for labels in sorted(self.scores)])
+
+    def labels_needed(self, score: float) -> float | None:
+        """Labels a class at which the means reach a score, on straight lines over the logarithm of the labels.
+
+        Returns:
+            The fewest that were tried where they are enough, None where all are too few. A curve that falls in between
+            is taken at its first crossing.
+        """
+        labels, means = np.log(self.labels), self.means
+        reached = np.flatnonzero(means >= score)
+        if not len(reached):
+            return None
+        last = reached[0]
+        if last == 0:
+            return float(self.labels[0])
+        share = (score - means[last - 1]) / (means[last] - means[last - 1])
+        return float(np.exp(labels[last - 1] + share * (labels[last] - labels[last - 1])))
+
+
+def label_table(title: str, curves: Sequence[LabelCurve], *, scratch: str, baselines: Sequence[str] = ()) -> Table:
+    """Every method at every number of labels, compared with training from scratch on the same draws.
+
+    Args:
+        title: of the table.
+        curves: of methods and baselines.
+        scratch: name of the curve to compare with.
+        baselines: names of curves that are no networks: they get a row, and no verdict.
+
+    Returns:
+        A table with `COLUMNS`. "labels saved" is how many more from scratch needs for the same mean, a class. Below it, in
+        words, for each method where it paid, where it did not, and where it needs the fewest labels.
+    """
+    reference = next(curve for curve in curves if curve.name == scratch)
+    rows: list[list[Cell]] = []
+    for curve in curves:
+        for labels, mean, spread in zip(curve.labels, curve.means, curve.spreads, strict=True):
+            row: list[Cell] = [curve.name, round(labels), float(mean), float(spread)]
+            if curve.name == scratch or curve.name in baselines:
+                rows.append([*row, None, None, None])
+                continue
+            gain = gain_over_scratch(curve.scores[labels], reference.scores[labels])
+            rows.append([*row, f"{gain.difference:+.3f}", f"{gain.p_value:.2g}", _saved(reference, labels, mean)])
+    methods = [curve for curve in curves if curve.name != scratch and curve.name not in baselines]
+    notes = [_verdict(curve, reference) for curve in methods]
+    notes += [_beside(curve, methods) for curve in curves if curve.name in baselines]
+    return Table(title, COLUMNS, rows, note="\n".join(notes))
+
+
+def label_chart(curves: Sequence[LabelCurve]) -> str:
+    """Draws the means with bands of one standard deviation over the logarithm of the labels."""
+    lines = []
+    for curve in curves:
+        means, spreads = curve.means, curve.spreads
+        lines.append(Line(curve.name, curve.labels, means, f"{means[-1]:.3f}", means - spreads, means + spreads))
+    alt = "Accuracy over the number of labels a class for " + ", ".join(curve.name for curve in curves)
+    return line_chart(lines, name="labels", alt=alt, x=Axis("labels a class"), y=Axis("accuracy"), log_x=True)
+
+
+def _saved(scratch: LabelCurve, labels: float, score: float) -> str:
+    needed = scratch.labels_needed(score)
+    if needed is None:
+        return f"> {scratch.labels[-1] - labels:.0f}"
+    if labels == scratch.labels[0] and needed <= labels:
+        return "0" if scratch.means[0] == score else "< 0"
+    return f"{needed - labels:.0f}"
+
+
+def _verdict(curve: LabelCurve, scratch: LabelCurve) -> str:
+    paid, lost = [], []
+    for labels in curve.labels:
+        gain = gain_over_scratch(curve.scores[labels], scratch.scores[labels])
+        (paid if gain.paid else lost).append(f"{labels:.0f}")
+    if not paid:
+        return f"{curve.name}: pre-training did not pay here, at no number of labels."
+    if not lost:
+        return f"{curve.name}: pre-training paid at every number of labels."
+    where = f"at {', '.join(paid)} labels a class; pre-training did not pay at {', '.join(lost)}"
+    return f"{curve.name}: pre-training paid {where}."
+
+
+def _beside(baseline: LabelCurve, methods: Sequence[LabelCurve]) -> str:
+    ahead = [
+        f"{labels:.0f}"
+        for labels, mean in zip(baseline.labels, baseline.means, strict=True)
+        if all(mean > curve.mean(labels) for curve in methods)
+    ]
+    where = f"at {', '.join(ahead)} labels a class" if ahead else "nowhere"
+    return f"{baseline.name} is ahead of every fine-tuning {where}."

@@ -1,0 +1,216 @@
+"""Trials of fine-tuning methods over numbers of labels and seeds: each made once, in one process or in several."""
+
+import concurrent.futures
+import dataclasses
+import functools
+import json
+import multiprocessing
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfpretune.backbones.inputs import image_shape
+from tfpretune.backbones.sizes import load_backbone, load_tokenizer
+from tfpretune.config import RunError
+from tfpretune.data.batches import StepIndexed, Transform
+from tfpretune.data.columns import image_array, image_batches, text_batches
+from tfpretune.data.examples import Examples
+from tfpretune.data.parts import LabelledParts, labelled_parts
+from tfpretune.data.transforms import jitter
+from tfpretune.evaluation.baselines import pixel_baseline, tfidf_baseline
+from tfpretune.files import write_atomic
+from tfpretune.finetune import classifier
+from tfpretune.finetune_config import FinetuneConfig
+from tfpretune.objectives import Supervised
+from tfpretune.stages.comparison import Side, Trials, accuracy
+from tfpretune.stages.methods import apply_methods
+
+
+@dataclasses.dataclass(frozen=True)
+class Trial:
+    """One training.
+
+    Attributes:
+        method: its name; a name without settings is the classical baseline.
+        labels: labels a class; 0: all.
+        seed: draws the labels and the start weights, and decides the order.
+    """
+
+    method: str
+    labels: int
+    seed: int
+
+    @property
+    def file(self) -> str:
+        """Name of its result."""
+        return f"{self.method.replace(' ', '-')}-{self.labels or 'all'}-{self.seed}.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Work:
+    """What all trials share: plain values, so that processes can be told.
+
+    Attributes:
+        source: labelled examples.
+        methods: name -> settings of the run; `from_scratch`, and what `apply_methods` reads. None: the classical baseline.
+        sequence_length: tokens of a text that are read.
+        window_length: in windows of so many; 0: at once.
+        jitter: shift (pixels), rotation (degrees) and zoom of images; None: no augmentation.
+        epochs: passes that the training makes at least, beside the methods' own `steps`.
+        fast: 2 steps and a few examples.
+    """
+
+    source: str
+    methods: Mapping[str, FinetuneConfig | None]
+    sequence_length: int
+    window_length: int
+    jitter: tuple[int, float, float] | None
+    epochs: float
+    fast: bool
+
+
+def run_trials(work: Work, trials: Sequence[Trial], *, out_dir: Path, processes: int) -> dict[Trial, float]:
+    """Makes the trials that are not made yet.
+
+    Args:
+        work: what they share.
+        trials: in this order; those of one method in turn share a traced network.
+        out_dir: each result becomes `trials/….json` there.
+        processes: how many work side by side; 1: this process alone.
+
+    Returns:
+        The accuracy on the test set of each.
+    """
+    files = {trial: out_dir / "trials" / trial.file for trial in trials}
+    open_ = [trial for trial in trials if not files[trial].is_file()]
+    with _workers(work, min(processes, len(open_))) as pool:
+        running = {pool.submit(_score, trial): trial for trial in open_}
+        try:
+            for future in concurrent.futures.as_completed(running):
+                trial = running[future]
+                write_atomic(files[trial], json.dumps({"accuracy": future.result()}) + "\n")
+                print(
+                    f"{trial.method}, {trial.labels or 'all'} labels, seed {trial.seed}: {future.result():.3f}",
+                    flush=True,
+                )
+        except concurrent.futures.BrokenExecutor as error:
+            raise RunError(
+                "a process of --processes was killed, perhaps for want of memory: give fewer; the same command goes on"
+            ) from error
+        finally:
+            pool.shutdown(cancel_futures=True)
+    return {trial: json.loads(file.read_text("utf-8"))["accuracy"] for trial, file in files.items()}
+
+
+class _Here(concurrent.futures.Executor):
+    """Runs what is submitted at once, in this process."""
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> concurrent.futures.Future:
+        """Returns a future that is done."""
+        future: concurrent.futures.Future = concurrent.futures.Future()
+        future.set_result(fn(*args, **kwargs))
+        return future
+
+
+def _workers(work: Work, processes: int) -> concurrent.futures.Executor:
+    if processes <= 1:
+        _begin(work, 0)
+        return _Here()
+    context = multiprocessing.get_context("spawn")
+    threads = max(1, (os.cpu_count() or 1) // processes)
+    return concurrent.futures.ProcessPoolExecutor(processes, context, _begin, (work, threads))
+
+
+_laboratory: "_Laboratory"
+
+
+def _begin(work: Work, threads: int) -> None:
+    """Opens the data in a process."""
+    global _laboratory
+    if threads:
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(threads)
+    tf.config.experimental.enable_op_determinism()
+    tf.get_logger().setLevel("ERROR")  # many small models, so many traces: no news
+    _laboratory = _Laboratory(work)
+
+
+def _score(trial: Trial) -> float:
+    return _laboratory.score(trial)
+
+
+class _Laboratory:
+    """The data, and the last network of the last method: to trace a new one takes longer than many of its steps."""
+
+    def __init__(self, work: Work):
+        self.work = work
+        self.parts: LabelledParts = labelled_parts(work.source, most=256 if work.fast else 0)
+        self.last: tuple[tuple[str, int], Supervised] | None = None
+
+    def score(self, trial: Trial) -> float:
+        """Returns the accuracy of one trial on the test set."""
+        train, test = self.parts.train, self.parts.test
+        few = train.few_labels(trial.labels, trial.seed) if trial.labels else train
+        run = self.work.methods[trial.method]
+        if run is None:
+            return accuracy(self._baseline(few, test), test)
+        trials = self._trials(run)
+        steps = 2 if self.work.fast else max(run.steps, round(self.work.epochs * len(few) / run.batch_size))
+        key = (trial.method, steps)  # with another number of steps the schedule is another one
+        before = self.last[1] if self.last is not None and self.last[0] == key else None
+        side = Side(
+            trial.method,
+            not run.from_scratch,
+            steps,
+            run.optimizer,
+            probe_head=run.probe_head and not run.from_scratch,
+            head_dropout=run.dropout,
+            backbone_dropout=run.backbone_dropout,
+            prepare=functools.partial(apply_methods, run=run),
+        )
+        self.last = (key, trials.fine_tune(side, few, trial.seed, before))
+        return trials.score(self.last[1])
+
+    def _trials(self, run: FinetuneConfig) -> Trials:
+        work, text = self.work, self.parts.train.kind == "text"
+        make_batches: Callable[..., StepIndexed]
+        if text:
+            length, tokenizer = work.sequence_length, load_tokenizer(run.preset)
+            make_batches = functools.partial(text_batches, tokenizer=tokenizer, sequence_length=length)
+        else:
+            make_batches = functools.partial(image_batches, image_shape=image_shape(load_backbone(run.preset)))
+        return Trials(
+            run.preset,
+            self.parts.train,
+            self.parts.test,
+            make_batches=make_batches,
+            make_model=functools.partial(
+                classifier,
+                num_classes=len(self.parts.class_names),
+                window_length=work.window_length if text else 0,
+                label_smoothing=run.label_smoothing,
+                r_drop=run.r_drop,
+            ),
+            batch_size=run.batch_size,
+            seeds=0,
+            transform=None if text or work.jitter is None else _jitter(*work.jitter),
+        )
+
+    def _baseline(self, few: Examples, test: Examples) -> np.ndarray:
+        num_classes = len(self.parts.class_names)
+        if few.kind == "text":
+            characters = any("\u4e00" <= letter <= "\u9fff" for letter in few.inputs[0])
+            return tfidf_baseline(
+                few.inputs, few.known_labels, test.inputs, num_classes=num_classes, characters=characters
+            )
+        shape = few.inputs.shape[1:] if isinstance(few.inputs, np.ndarray) else (32, 32, 3)
+        pixels = [image_array(part, shape) for part in (few, test)]
+        return pixel_baseline(pixels[0], few.known_labels, pixels[1], num_classes=num_classes)
+
+
+def _jitter(shift: int, degrees: float, scale: float) -> Transform:
+    return jitter(shift=shift, rotate_degrees=degrees, scale=scale)

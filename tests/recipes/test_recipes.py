@@ -298,7 +298,7 @@ def test_chinese_vocabulary_has_characters(tmp_path):
         ("finetune_text", {"sequence_length": 100, "window_length": 64}, "--sequence-length 100 is no multiple of"),
         ("finetune_image", {"preset": "no/such"}, "--preset no/such: "),
         ("finetune_image", {"scale": 1.0}, "--scale must be in [0, 1), received 1.0"),
-        ("finetune_image", {"patience": -1}, "--labels-per-class and --patience must not be negative"),
+        ("finetune_image", {"patience": -1}, "--patience must not be negative, received -1"),
         ("finetune_image", {"source": "demo:digts"}, "did you mean 'digits'"),
         ("evaluate", {"run_dir": "no/such"}, "no/such/preset holds no fine-tuned model"),
         ("export", {"run_dir": "no/such"}, "no/such/preset holds no fine-tuned model"),

@@ -1,0 +1,89 @@
+"""Fine-tunes a pre-trained text backbone into a classifier of pairs of texts: paraphrase, entailment, same subject.
+
+    python recipes/finetune_pairs.py --preset runs/pretrain_text/preset --source demo:bbc-pairs
+
+Leaves OUT_DIR/preset (classifier, backbone, tokenizer), report/index.html (test set), logs (TensorBoard), checkpoints.
+Then: python recipes/export.py --run-dir runs/finetune_pairs
+"""
+
+import dataclasses
+
+import keras
+
+from tfpretune import config
+from tfpretune.backbones.sizes import load_backbone, load_tokenizer
+from tfpretune.config import OptimizerConfig
+from tfpretune.data.pairs import pair_batches
+from tfpretune.data.parts import labelled_parts
+from tfpretune.finetune import balanced_class_weights, pair_classifier, start_head_from_probe
+from tfpretune.finetune_config import FinetuneConfig
+from tfpretune.stages.finetuning import fit_classifier, report_on_test
+from tfpretune.stages.methods import apply_methods
+from tfpretune.training import FitResult, make_strategy, resolve_precision
+from tfpretune.training.dry_run import describe
+from tfpretune.training.presets import save_preset
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(FinetuneConfig):
+    """Settings."""
+
+    source: str = "demo:bbc-pairs"
+    """Pairs of texts with labels: csv:FILES, jsonl:FILES (columns text, text_pair, label), demo:bbc-pairs."""
+    out_dir: str = "runs/finetune_pairs"
+    preset: str = "runs/pretrain_text/preset"
+    steps: int = 600
+    batch_size: int = 32
+    save_every_steps: int = 100
+    sequence_length: int = 128
+    """Tokens of both texts together that are read."""
+    pair_column: str = "text_pair"
+    """Column of the second text."""
+    optimizer: OptimizerConfig = OptimizerConfig(learning_rate=3e-4, warmup=0.1, multipliers=(("logits", 3.0),))
+
+
+def main(run: Config) -> FitResult | None:
+    """Data, model, fit, report, save."""
+    strategy = make_strategy(run.devices.replicas)
+    most, column = (64 if run.fast else 0), run.pair_column
+    parts = labelled_parts(
+        run.source, labels_per_class=run.labels_per_class, most=most, seed=run.seed, pair_column=column
+    )
+    num_classes, labels = len(parts.class_names), parts.train.known_labels
+    tokenizer = load_tokenizer(run.preset)
+    settings = {"tokenizer": tokenizer, "sequence_length": run.sequence_length, "seed": run.seed}
+    batches = pair_batches(parts.train, run.batch_size, **settings)
+    validation = pair_batches(parts.validation, run.batch_size, **settings).in_order()
+    test = pair_batches(parts.test, run.batch_size, **settings).in_order()
+    keras.utils.set_random_seed(run.seed)
+
+    with strategy.scope():
+        dtype, dropout = resolve_precision(run.precision), run.backbone_dropout
+        backbone = load_backbone(run.preset, dtype=dtype, random_weights=run.from_scratch, dropout=dropout)
+        model = pair_classifier(
+            backbone,
+            num_classes,
+            dropout=run.dropout,
+            label_smoothing=run.label_smoothing,
+            class_weights=balanced_class_weights(labels, num_classes) if run.balance_classes else None,
+            r_drop=run.r_drop,
+        )
+    table = apply_methods(model, run)
+    if run.dry_run:
+        describe(model, batches, run)
+        return None
+    print(table)
+    if run.probe_head and not run.from_scratch:
+        start_head_from_probe(model, batches.in_order())
+
+    result = fit_classifier(model, batches, run, validation=validation, examples=parts.validation, tokenizer=tokenizer)
+    both = [f"{first}\n{second}" for first, second in zip(parts.test.inputs, parts.test.seconds or [], strict=True)]
+    report = report_on_test(model, run, result, parts=parts, batches=test, inputs=both)
+    task = report.task | {"sequence_length": run.sequence_length, "pair_column": run.pair_column}
+    save_preset(f"{run.out_dir}/preset", model, tokenizer=tokenizer, task=task)
+    print(f"test {report.summary}\nreport: {report.page}")
+    return result
+
+
+if __name__ == "__main__":
+    config.run(Config, main, __doc__)

@@ -1,0 +1,98 @@
+"""Fine-tunes a pre-trained text backbone to find the answer to a question in a text.
+
+    python recipes/pretrain_text.py --source demo:people-daily --out-dir runs/people
+    python recipes/finetune_qa.py --preset runs/people/preset --source demo:people-daily-qa
+
+Leaves OUT_DIR/preset (model, backbone, tokenizer), report/index.html (exact match and F1 on the test set), logs, checkpoints.
+Then: python recipes/export.py --run-dir runs/finetune_qa
+"""
+
+import dataclasses
+
+import keras
+
+from tfpretune import config
+from tfpretune.backbones.sizes import load_backbone, load_tokenizer
+from tfpretune.config import OptimizerConfig
+from tfpretune.data.answering import answer_rows
+from tfpretune.data.question_sources import open_questions
+from tfpretune.evaluation.predict import predict_outputs
+from tfpretune.evaluation.report import write_pretraining_report
+from tfpretune.evaluation.spans import span_metrics
+from tfpretune.finetune import span_finder
+from tfpretune.finetune_config import TaskConfig
+from tfpretune.stages.finetuning import fit_head
+from tfpretune.stages.methods import apply_methods
+from tfpretune.training import FitResult, make_strategy, resolve_precision
+from tfpretune.training.dry_run import describe
+from tfpretune.training.identity import identity_of
+from tfpretune.training.presets import save_preset
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(TaskConfig):
+    """Settings."""
+
+    source: str = "demo:people-daily-qa"
+    """Questions with contexts and answers: squad:FILES (1.1 or 2.0), demo:people-daily-qa."""
+    out_dir: str = "runs/finetune_qa"
+    preset: str = "runs/people/preset"
+    steps: int = 600
+    batch_size: int = 32
+    save_every_steps: int = 100
+    sequence_length: int = 128
+    """Tokens of a row, question and context together; a longer context takes several."""
+    stride: int = 0
+    """Tokens from one row of a context to the next; 0: half of what a row holds."""
+    may_lack: bool = False
+    """Some questions have no answer (SQuAD 2.0): answer "" where that scores highest."""
+    per_character: bool = True
+    """Compare Chinese answers character by character."""
+    optimizer: OptimizerConfig = OptimizerConfig(learning_rate=1e-3, warmup=0.1, multipliers=(("logits", 3.0),))
+
+
+def main(run: Config) -> FitResult | None:
+    """Data, model, fit, report, save."""
+    strategy = make_strategy(run.devices.replicas)
+    examples = open_questions(run.source)
+    parts = [
+        part.sample(64, seed=run.seed) if run.fast else part
+        for part in (examples.split("train"), examples.split("validation"), examples.split("test"))
+    ]
+    tokenizer, length = load_tokenizer(run.preset), run.sequence_length
+    rows = [answer_rows(part, tokenizer=tokenizer, sequence_length=length, stride=run.stride) for part in parts]
+    batches = rows[0].batches(run.batch_size, seed=run.seed)
+    keras.utils.set_random_seed(run.seed)
+
+    with strategy.scope():
+        dtype, dropout = resolve_precision(run.precision), run.backbone_dropout
+        backbone = load_backbone(run.preset, dtype=dtype, random_weights=run.from_scratch, dropout=dropout)
+        model = span_finder(backbone, dropout=run.dropout)
+    table = apply_methods(model, run)
+    if run.dry_run:
+        describe(model, batches, run)
+        return None
+    print(table)
+
+    same = identity_of(backbone, batches, tokenizer=tokenizer)
+    result = fit_head(model, batches, run, validation=rows[1].batches(run.batch_size).in_order(), identity=same)
+    scores = predict_outputs(model, rows[2].batches(run.batch_size).in_order())
+    answers = rows[2].answers_of(scores, parts[2].contexts, may_lack=run.may_lack)
+    metrics = span_metrics(parts[2].answer_texts, answers, per_character=run.per_character)
+    report = write_pretraining_report(
+        run.out_dir,
+        title=f"{run.source}: answers of the test set",
+        metrics=metrics,
+        curves={"loss": {"training": result.curves["loss"], "validation": result.curves["val_loss"]}},
+        settings=dataclasses.asdict(run) | {"licence": examples.licence},
+        notes=[f"{len(rows[0].lost)} training questions have answers that fit in no row"] if rows[0].lost else [],
+    )
+    task = {"kind": "text", "source": run.source, "licence": examples.licence, "metrics": metrics}
+    task |= {"sequence_length": length, "stride": run.stride}
+    save_preset(f"{run.out_dir}/preset", model, tokenizer=tokenizer, task=task)
+    print(f"test exact match {metrics['exact_match']:.3f}, F1 {metrics['f1']:.3f}\nreport: {report}")
+    return result
+
+
+if __name__ == "__main__":
+    config.run(Config, main, __doc__)

@@ -1,0 +1,103 @@
+"""Fine-tunes a pre-trained text backbone into a tagger: names of persons, places, organisations, or any tags of words.
+
+    python recipes/pretrain_text.py --source demo:people-daily --out-dir runs/people
+    python recipes/finetune_tagger.py --preset runs/people/preset --source demo:people-daily-ner
+
+Leaves OUT_DIR/preset (tagger, backbone, tokenizer), report/index.html (entities of the test set, beside a dictionary of the
+training set's), logs, checkpoints. Then: python recipes/export.py --run-dir runs/finetune_tagger
+"""
+
+import dataclasses
+
+import keras
+
+from tfpretune import config
+from tfpretune.backbones.sizes import load_backbone, load_tokenizer
+from tfpretune.config import OptimizerConfig
+from tfpretune.data.tagged_sources import open_tagged
+from tfpretune.data.tagging import tag_rows
+from tfpretune.evaluation.entities import dictionary_tags, entity_metrics
+from tfpretune.evaluation.predict import predict_outputs
+from tfpretune.evaluation.report import write_pretraining_report
+from tfpretune.evaluation.tables import Table
+from tfpretune.finetune import tagger
+from tfpretune.finetune_config import TaskConfig
+from tfpretune.stages.finetuning import fit_head
+from tfpretune.stages.methods import apply_methods
+from tfpretune.training import FitResult, make_strategy, resolve_precision
+from tfpretune.training.dry_run import describe
+from tfpretune.training.identity import identity_of
+from tfpretune.training.presets import save_preset
+
+FIGURES = ("precision", "recall", "f1", "word_accuracy")
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(TaskConfig):
+    """Settings."""
+
+    source: str = "demo:people-daily-ner"
+    """Words with tags: conll:FILES, jsonl:FILES (keys tokens and tags), demo:people-daily-ner."""
+    out_dir: str = "runs/finetune_tagger"
+    preset: str = "runs/people/preset"
+    steps: int = 600
+    batch_size: int = 32
+    save_every_steps: int = 100
+    sequence_length: int = 128
+    """Tokens of a row; longer sentences take several."""
+    repair: bool = False
+    """Read an I- tag that nothing begins as B-, instead of refusing it."""
+    optimizer: OptimizerConfig = OptimizerConfig(learning_rate=1e-3, warmup=0.1, multipliers=(("logits", 3.0),))
+
+
+def main(run: Config) -> FitResult | None:
+    """Data, model, fit, report, save."""
+    strategy = make_strategy(run.devices.replicas)
+    examples = open_tagged(run.source, repair=run.repair)
+    train, validation, test = (
+        part.sample(64, seed=run.seed) if run.fast else part
+        for part in (examples.split("train"), examples.split("validation"), examples.split("test"))
+    )
+    tokenizer = load_tokenizer(run.preset)
+    rows = [
+        tag_rows(part, tokenizer=tokenizer, sequence_length=run.sequence_length) for part in (train, validation, test)
+    ]
+    batches = rows[0].batches(run.batch_size, seed=run.seed)
+    keras.utils.set_random_seed(run.seed)
+
+    with strategy.scope():
+        dtype, dropout = resolve_precision(run.precision), run.backbone_dropout
+        backbone = load_backbone(run.preset, dtype=dtype, random_weights=run.from_scratch, dropout=dropout)
+        model = tagger(backbone, len(train.tag_names), dropout=run.dropout, r_drop=run.r_drop)
+    table = apply_methods(model, run)
+    if run.dry_run:
+        describe(model, batches, run)
+        return None
+    print(table)
+
+    same = identity_of(backbone, batches, tokenizer=tokenizer, class_names=train.tag_names)
+    result = fit_head(model, batches, run, validation=rows[1].batches(run.batch_size).in_order(), identity=same)
+    predicted = predict_outputs(model, rows[2].batches(run.batch_size).in_order()).argmax(axis=-1)
+    right = test.tag_lists()
+    metrics = entity_metrics(right, test.names_of(rows[2].words_of(predicted)))
+    simple = entity_metrics(right, dictionary_tags(train, test))
+    table_rows = [
+        [name, *(found[figure] for figure in FIGURES)] for name, found in (("dictionary", simple), ("tagger", metrics))
+    ]
+    report = write_pretraining_report(
+        run.out_dir,
+        title=f"{run.source}: entities of the test set",
+        metrics=metrics,
+        curves={"loss": {"training": result.curves["loss"], "validation": result.curves["val_loss"]}},
+        tables=[Table("Whole entities", ("", *FIGURES), table_rows)],
+        settings=dataclasses.asdict(run) | {"licence": train.licence},
+    )
+    task = {"kind": "text", "class_names": list(train.tag_names), "source": run.source, "licence": train.licence}
+    task |= {"metrics": metrics, "sequence_length": run.sequence_length}
+    save_preset(f"{run.out_dir}/preset", model, tokenizer=tokenizer, task=task)
+    print(f"test F1 of entities {metrics['f1']:.3f} (dictionary {simple['f1']:.3f})\nreport: {report}")
+    return result
+
+
+if __name__ == "__main__":
+    config.run(Config, main, __doc__)

@@ -1,0 +1,142 @@
+"""Fine-tunes one pre-trained text backbone for two tasks at once: sentiment and topic of the same text.
+
+    python recipes/pretrain_text.py --source demo:reviews-zh --out-dir runs/reviews
+    python recipes/multitask.py --preset runs/reviews/preset --source demo:reviews-zh --tasks label topic
+
+Leaves OUT_DIR/preset (model, backbone, tokenizer), report/index.html (each task on the test set), logs, checkpoints.
+Then: python recipes/export.py --run-dir runs/multitask, one model with a signature for each task.
+"""
+
+import dataclasses
+from typing import Literal
+
+import keras
+
+from tfpretune import config
+from tfpretune.backbones.sizes import load_backbone, load_tokenizer
+from tfpretune.config import OptimizerConfig, UsageError
+from tfpretune.data.columns import text_batches
+from tfpretune.data.parts import labelled_parts
+from tfpretune.evaluation.metrics import classification_metrics
+from tfpretune.evaluation.predict import predict_outputs
+from tfpretune.evaluation.report import write_pretraining_report
+from tfpretune.evaluation.tables import Table
+from tfpretune.finetune import freeze, multi_head
+from tfpretune.finetune_config import TaskConfig
+from tfpretune.objectives import Classes
+from tfpretune.stages.finetuning import fit_head
+from tfpretune.stages.methods import apply_methods
+from tfpretune.training import FitResult, make_strategy, resolve_precision
+from tfpretune.training.dry_run import describe
+from tfpretune.training.identity import identity_of
+from tfpretune.training.presets import save_preset
+
+FIGURES = ("accuracy", "f1_macro")
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(TaskConfig):
+    """Settings."""
+
+    source: str = "demo:reviews-zh"
+    """Texts with several labels: demo:reviews-zh, or any source whose examples have further label columns."""
+    out_dir: str = "runs/multitask"
+    preset: str = "runs/reviews/preset"
+    tasks: tuple[str, ...] = ("label", "topic")
+    """Label columns; label is the source's own."""
+    weighting: Literal["fixed", "uncertainty", "gradnorm", "pcgrad"] = "fixed"
+    """How the tasks' losses are weighed: by --weights, learnt as variances, evened out by gradient norms, or summed without
+    the parts of gradients that oppose each other."""
+    weights: tuple[float, ...] = ()
+    """A factor for each task, in their order; empty: 1 each."""
+    layered: bool = False
+    """After the steps learn as many again with the backbone frozen: shared layers first, then the heads."""
+    steps: int = 600
+    batch_size: int = 32
+    save_every_steps: int = 100
+    sequence_length: int = 128
+    """Tokens of a text that are read."""
+    window_length: int = 64
+    """Read them in windows of this length and average; 0 reads them at once."""
+    optimizer: OptimizerConfig = OptimizerConfig(
+        learning_rate=3e-4, warmup=0.1, multipliers=(("logits", 3.0), ("log_variance", 100.0))
+    )
+
+    def __post_init__(self) -> None:
+        """Refuses values that cannot work."""
+        super().__post_init__()
+        if len(self.tasks) < 2 or (self.weights and len(self.weights) != len(self.tasks)):
+            raise UsageError("--tasks needs two or more, and --weights none or as many as there are tasks")
+        if self.layered and (self.unfreeze_every or self.frozen == "all"):
+            raise UsageError(
+                "--layered freezes the backbone after the steps: it goes with no --unfreeze-every or --frozen all"
+            )
+        if self.weights and self.weighting not in ("fixed", "pcgrad"):
+            raise UsageError(f"--weighting {self.weighting} finds the weights itself: leave --weights out")
+
+
+def main(run: Config) -> FitResult | None:
+    """Data, model, fit, report, save."""
+    strategy = make_strategy(run.devices.replicas)
+    parts = labelled_parts(run.source, most=64 if run.fast else 0, seed=run.seed)
+    names = {task: (parts.test if task == "label" else parts.test.with_labels(task)).class_names for task in run.tasks}
+    columns = {task: "labels" if task == "label" else task for task in run.tasks}
+    tokenizer = load_tokenizer(run.preset)
+    settings = {"tokenizer": tokenizer, "sequence_length": run.sequence_length, "seed": run.seed}
+    settings["more_labels"] = tuple(task for task in run.tasks if task != "label")
+    batches, validation, test = (
+        text_batches(part, run.batch_size, **settings) for part in (parts.train, parts.validation, parts.test)
+    )
+    keras.utils.set_random_seed(run.seed)
+
+    with strategy.scope():
+        dtype, dropout = resolve_precision(run.precision), run.backbone_dropout
+        backbone = load_backbone(run.preset, dtype=dtype, random_weights=run.from_scratch, dropout=dropout)
+        model = multi_head(
+            backbone,
+            {task: Classes(len(names[task]), column=columns[task], may_lack=True) for task in run.tasks},
+            weighting=run.weighting,
+            weights=dict(zip(run.tasks, run.weights, strict=False)),
+            dropout=run.dropout,
+            window_length=run.window_length,
+        )
+    table = apply_methods(model, run)
+    if run.dry_run:
+        describe(model, batches, run)
+        return None
+    print(table)
+
+    same = identity_of(backbone, batches, tokenizer=tokenizer) | {"tasks": {task: [*names[task]] for task in names}}
+    result = fit_head(model, batches, run, validation=validation.in_order(), identity=same)
+    if run.layered:
+        freeze(model, "all")
+        heads = dataclasses.replace(run, out_dir=f"{run.out_dir}/heads")
+        model.compiled = False  # `fit` compiles it anew, for what learns now
+        result = fit_head(model, batches, heads, validation=validation.in_order(), identity=same)
+
+    answers = predict_outputs(model, test.in_order())
+    metrics, rows = {}, []
+    for task in run.tasks:
+        truth = parts.test if task == "label" else parts.test.with_labels(task)
+        found = classification_metrics(truth.labels, answers[task], names[task])
+        rows.append([task, *(found[figure] for figure in FIGURES)])
+        metrics |= {f"{task}/{figure}": value for figure, value in found.items()}
+    report = write_pretraining_report(
+        run.out_dir,
+        title=f"{run.source}: {', '.join(run.tasks)} on the test set",
+        metrics={name: value for name, value in metrics.items() if name.split("/", 1)[1] in FIGURES},
+        curves={"loss": {"training": result.curves["loss"], "validation": result.curves["val_loss"]}},
+        tables=[Table("Tasks", ("", *FIGURES), rows)],
+        settings=dataclasses.asdict(run) | {"licence": parts.test.licence},
+    )
+    task = {"kind": "text", "source": run.source, "licence": parts.test.licence, "metrics": metrics}
+    task |= {"sequence_length": run.sequence_length, "window_length": run.window_length}
+    task |= {"class_names": {name: [*names[name]] for name in run.tasks}}
+    save_preset(f"{run.out_dir}/preset", model, tokenizer=tokenizer, task=task)
+    figures = ", ".join(f"{row[0]} accuracy {row[1]:.3f}" for row in rows)
+    print(f"test {figures}\nreport: {report}")
+    return result
+
+
+if __name__ == "__main__":
+    config.run(Config, main, __doc__)

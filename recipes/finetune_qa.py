@@ -8,6 +8,7 @@ Then: python recipes/export.py --run-dir runs/finetune_qa
 """
 
 import dataclasses
+from typing import Any
 
 import keras
 
@@ -87,7 +88,7 @@ def main(run: Config) -> FitResult | None:
         settings=dataclasses.asdict(run) | {"licence": examples.licence},
         notes=[f"{len(rows[0].lost)} training questions have answers that fit in no row"] if rows[0].lost else [],
     )
-    task = {"kind": "text", "source": run.source, "licence": examples.licence, "metrics": metrics}
+    task: dict[str, Any] = {"kind": "text", "source": run.source, "licence": examples.licence, "metrics": metrics}
     task |= {"sequence_length": length, "stride": run.stride}
     save_preset(f"{run.out_dir}/preset", model, tokenizer=tokenizer, task=task)
     print(f"test exact match {metrics['exact_match']:.3f}, F1 {metrics['f1']:.3f}\nreport: {report}")

@@ -8,6 +8,7 @@ training set's), logs, checkpoints. Then: python recipes/export.py --run-dir run
 """
 
 import dataclasses
+from typing import Any
 
 import keras
 
@@ -19,7 +20,7 @@ from tfpretune.data.tagging import tag_rows
 from tfpretune.evaluation.entities import dictionary_tags, entity_metrics
 from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.evaluation.report import write_pretraining_report
-from tfpretune.evaluation.tables import Table
+from tfpretune.evaluation.tables import Cell, Table
 from tfpretune.finetune import tagger
 from tfpretune.finetune_config import TaskConfig
 from tfpretune.stages.finetuning import fit_head
@@ -81,7 +82,7 @@ def main(run: Config) -> FitResult | None:
     right = test.tag_lists()
     metrics = entity_metrics(right, test.names_of(rows[2].words_of(predicted)))
     simple = entity_metrics(right, dictionary_tags(train, test))
-    table_rows = [
+    table_rows: list[list[Cell]] = [
         [name, *(found[figure] for figure in FIGURES)] for name, found in (("dictionary", simple), ("tagger", metrics))
     ]
     report = write_pretraining_report(
@@ -92,7 +93,12 @@ def main(run: Config) -> FitResult | None:
         tables=[Table("Whole entities", ("", *FIGURES), table_rows)],
         settings=dataclasses.asdict(run) | {"licence": train.licence},
     )
-    task = {"kind": "text", "class_names": list(train.tag_names), "source": run.source, "licence": train.licence}
+    task: dict[str, Any] = {
+        "kind": "text",
+        "class_names": list(train.tag_names),
+        "source": run.source,
+        "licence": train.licence,
+    }
     task |= {"metrics": metrics, "sequence_length": run.sequence_length}
     save_preset(f"{run.out_dir}/preset", model, tokenizer=tokenizer, task=task)
     print(f"test F1 of entities {metrics['f1']:.3f} (dictionary {simple['f1']:.3f})\nreport: {report}")

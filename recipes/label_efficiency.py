@@ -92,7 +92,7 @@ def main(run: Config) -> Table:
         if len(counts) < len(run.labels):
             print(f"left out: more than the {fewest} labels that the smallest class has")
         check_same_comparison(out_dir, run, may_differ=("methods", "labels", "seeds", "processes", "out_dir"))
-        methods = {name: settings(run, name) for name in run.methods}
+        methods = {str(name): settings(run, name) for name in run.methods}
         trials = [Trial(name, n, seed) for name in methods for n in counts for seed in range(run.seeds)]
         jitter = None if train.kind == "text" else run.jitter
         work = Work(run.source, methods, run.sequence_length, run.window_length, jitter, run.epochs, run.fast)

@@ -8,7 +8,7 @@ Then: python recipes/export.py --run-dir runs/multitask, one model with a signat
 """
 
 import dataclasses
-from typing import Literal
+from typing import Any, Literal
 
 import keras
 
@@ -20,7 +20,7 @@ from tfpretune.data.parts import labelled_parts
 from tfpretune.evaluation.metrics import classification_metrics
 from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.evaluation.report import write_pretraining_report
-from tfpretune.evaluation.tables import Table
+from tfpretune.evaluation.tables import Cell, Table
 from tfpretune.finetune import freeze, multi_head
 from tfpretune.finetune_config import TaskConfig
 from tfpretune.objectives import Classes
@@ -115,7 +115,8 @@ def main(run: Config) -> FitResult | None:
         result = fit_head(model, batches, heads, validation=validation.in_order(), identity=same)
 
     answers = predict_outputs(model, test.in_order())
-    metrics, rows = {}, []
+    metrics: dict[str, float] = {}
+    rows: list[list[Cell]] = []
     for task in run.tasks:
         truth = parts.test if task == "label" else parts.test.with_labels(task)
         found = classification_metrics(truth.labels, answers[task], names[task])
@@ -129,10 +130,10 @@ def main(run: Config) -> FitResult | None:
         tables=[Table("Tasks", ("", *FIGURES), rows)],
         settings=dataclasses.asdict(run) | {"licence": parts.test.licence},
     )
-    task = {"kind": "text", "source": run.source, "licence": parts.test.licence, "metrics": metrics}
-    task |= {"sequence_length": run.sequence_length, "window_length": run.window_length}
-    task |= {"class_names": {name: [*names[name]] for name in run.tasks}}
-    save_preset(f"{run.out_dir}/preset", model, tokenizer=tokenizer, task=task)
+    facts: dict[str, Any] = {"kind": "text", "source": run.source, "licence": parts.test.licence, "metrics": metrics}
+    facts |= {"sequence_length": run.sequence_length, "window_length": run.window_length}
+    facts |= {"class_names": {name: [*names[name]] for name in run.tasks}}
+    save_preset(f"{run.out_dir}/preset", model, tokenizer=tokenizer, task=facts)
     figures = ", ".join(f"{row[0]} accuracy {row[1]:.3f}" for row in rows)
     print(f"test {figures}\nreport: {report}")
     return result

@@ -110,7 +110,8 @@ def _saved(scratch: LabelCurve, labels: float, score: float) -> str:
 
 
 def _verdict(curve: LabelCurve, scratch: LabelCurve) -> str:
-    paid, lost = [], []
+    paid: list[str] = []
+    lost: list[str] = []
     for labels in curve.labels:
         gain = gain_over_scratch(curve.scores[labels], scratch.scores[labels])
         (paid if gain.paid else lost).append(f"{labels:.0f}")

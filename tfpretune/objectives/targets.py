@@ -58,7 +58,8 @@ class Target(abc.ABC):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "Target":
         """Rebuilds the target; lists, as JSON has them, become tuples."""
-        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in config.items()})
+        own: dict[str, Any] = {key: tuple(x) if isinstance(x, list) else x for key, x in config.items()}
+        return cls(**own)
 
 
 @keras.saving.register_keras_serializable("tfpretune")

@@ -20,6 +20,7 @@ LABELS = {"probabilities": [0.9, 0.2, 0.5], "fits": [True, False, True], "labels
             {"answer": "noon", "start": 3, "end": 7, "score": 0.5, "no_answer": 0.25},
             "'noon' (characters 3 to 7, 50.0%)",
         ),
+        ({"words": [], "tags": []}, "no words"),
         ({"answer": "noon", "start": 3, "end": 7, "score": 0.25, "no_answer": 0.5}, "no answer"),
         ({"answer": "", "start": 0, "end": 0, "score": 0.0, "no_answer": 1.0}, "no answer"),
         ({"classes": [[0, 1], [1, 1]], "probabilities": [[1.0] * 2] * 2}, "2 x 2 pixels: class 1 75.0%, class 0 25.0%"),

@@ -284,6 +284,7 @@ def test_names_that_do_not_fit(tokenizer, tmp_path):
     refused(regressor(encoder()), "towards Numbers has no classes, received", class_names=("a",))
     refused(multi_head(encoder(), TARGETS), "given by task", class_names=("a",))
     refused(multi_head(encoder(), TARGETS), "does not fit 0 class_names", class_names={"mood": ("sad", "glad")})
+    refused(multi_label(encoder(), 3), r"threshold must be in \(0, 1\)", class_names=LABELS, threshold=1.0)
     refused(regressor(encoder()), "class_names by task need a model with several tasks", class_names={"x": ("a",)})
     tasks = {"embed": Classes(2), "b": Numbers(column="b")}
     refused(multi_head(encoder(), tasks), "the name of a signature", class_names={"embed": ("sad", "glad")})

@@ -188,8 +188,12 @@ def heads_of(
         longest_answer: see `span_head.SpanHead`.
 
     Raises:
-        UsageError: the names do not fit the model.
+        UsageError: the names do not fit the model, or the settings are out of range.
     """
+    if not 0.0 < threshold < 1.0 or longest_answer < 1:
+        raise UsageError(
+            f"threshold must be in (0, 1) and longest_answer at least 1, received {threshold} and {longest_answer}"
+        )
     head = functools.partial(_head, threshold=threshold, longest_answer=longest_answer)
     if not hasattr(model, "targets"):
         if isinstance(class_names, Mapping):

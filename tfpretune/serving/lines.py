@@ -39,7 +39,8 @@ def _said(answer: Mapping[str, Any]) -> str:
     if "values" in answer:
         return " ".join(f"{value:g}" for value in answer["values"])
     if "tags" in answer:
-        return " ".join(f"{word}/{tag}" for word, tag in zip(answer["words"], answer["tags"], strict=True) if word)
+        words = " ".join(f"{word}/{tag}" for word, tag in zip(answer["words"], answer["tags"], strict=True) if word)
+        return words or "no words"
     if "answer" in answer:
         place = f"characters {answer['start']} to {answer['end']}, {answer['score']:.1%}"
         return f"{answer['answer']!r} ({place})" if answer["score"] >= answer["no_answer"] else "no answer"

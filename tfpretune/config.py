@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from tfpretune.config_file import Settings, read_config
 from tfpretune.errors import RunError, UsageError
+from tfpretune.lock import refuse_if_held
 from tfpretune.ray_workers import run_on_ray
 from tfpretune.workers import WORKER_PREFIX, lost_worker_named, own_folder, this_task
 
@@ -190,6 +191,8 @@ def run(config_class: type[Settings], main: typing.Callable[[Settings], Any], de
     """
     settings = parse(config_class, description=description)
     try:
+        if getattr(settings, "out_dir", "") and not getattr(settings, "dry_run", False) and this_task() is None:
+            refuse_if_held(Path(settings.out_dir))  # now, and not after the data is read
         if not isinstance(settings, RunConfig):
             main(settings)
         elif settings.devices.ray_workers and not settings.dry_run and this_task() is None:

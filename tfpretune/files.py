@@ -12,8 +12,8 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from tfpretune.config import RunError
 from tfpretune.disk_space import full_disk_named, require_room
+from tfpretune.errors import RunError
 
 MANIFEST = "manifest.json"
 _TOKEN = secrets.token_hex(

@@ -47,6 +47,15 @@ def test_the_second_run_exits_2_within_2_seconds_naming_the_holder(tmp_path, hol
     assert seconds < 2 * max(1.0, os.getloadavg()[0] / os.cpu_count())
 
 
+def test_a_recipe_as_a_script_is_refused_before_it_reads_any_data(tmp_path, holder):
+    """It has imported TensorFlow by then; a source that is not there is not looked for."""
+    script = str(recipes_folder() / "finetune_text.py")
+    command = [sys.executable, script, "--out-dir", "run", "--source", "csv:no-such-file.csv", "--preset", "none"]
+    second = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    assert second.returncode == 2, second.stderr
+    assert f"run is in use by process {holder.pid}" in second.stderr.splitlines()[-1]
+
+
 def test_a_killed_holder_is_followed_at_once(tmp_path, holder):
     with pytest.raises(UsageError, match=f"in use by process {holder.pid} on "):
         refuse_if_held(tmp_path / "run")

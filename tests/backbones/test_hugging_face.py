@@ -271,7 +271,7 @@ def test_missing_files_are_named(folder):
     (folder / "model.safetensors").unlink()
     refused(folder, UsageError, "holds no model.safetensors: save the model with")
     (folder / "pytorch_model.bin").touch()
-    refused(folder, UsageError, "pytorch_model.bin is a pickle, which is not read")
+    refused(folder, UsageError, "pytorch_model.bin can hold code and is not read")
     (folder / "model.safetensors.index.json").touch()
     refused(folder, UsageError, "holds its weights in several files")
 

@@ -154,7 +154,7 @@ def _weights_file(folder: Path) -> Path:
         return path
     if (folder / f"{WEIGHTS}.index.json").is_file():
         raise UsageError(f"{folder} holds its weights in several files: save them as one {WEIGHTS} with Transformers")
-    pickled = " (pytorch_model.bin is a pickle, which is not read)" if (folder / "pytorch_model.bin").is_file() else ""
+    pickled = " (pytorch_model.bin can hold code and is not read)" if (folder / "pytorch_model.bin").is_file() else ""
     raise UsageError(f"{folder} holds no {WEIGHTS}{pickled}: save the model with Transformers' save_pretrained")
 
 

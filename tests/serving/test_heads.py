@@ -6,7 +6,8 @@ import tensorflow as tf
 
 from tests.serving.conftest import VOCABULARY
 from tfpretune.backbones.text_encoder import TextEncoderTokenizer
-from tfpretune.objectives.targets import Classes, MultiLabel, Numbers, Similar, Spans
+from tfpretune.objectives.similar import Similar
+from tfpretune.objectives.targets import Classes, MultiLabel, Numbers, Spans
 from tfpretune.serving import raw
 from tfpretune.serving.heads import ClassHead, LabelsHead, NumbersHead, PixelsHead, VectorHead
 from tfpretune.serving.span_head import SpanHead

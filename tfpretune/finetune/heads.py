@@ -8,8 +8,10 @@ import numpy as np
 from tfpretune.backbones.blocks import MeanPool
 from tfpretune.backbones.inputs import Pixels, feed
 from tfpretune.finetune.reading import read
+from tfpretune.objectives.similar import Similar
 from tfpretune.objectives.supervised import Supervised
-from tfpretune.objectives.targets import Classes, MultiLabel, Numbers, Similar, Target
+from tfpretune.objectives.target import Target
+from tfpretune.objectives.targets import Classes, MultiLabel, Numbers
 
 
 def pooled_head(

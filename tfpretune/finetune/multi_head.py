@@ -8,7 +8,7 @@ from tfpretune.backbones.blocks import MeanPool
 from tfpretune.backbones.inputs import Pixels, feed
 from tfpretune.finetune.reading import read
 from tfpretune.objectives.multitask import MultiTask, Weighting
-from tfpretune.objectives.targets import Target
+from tfpretune.objectives.target import Target
 
 
 def multi_head(

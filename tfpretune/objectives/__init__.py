@@ -6,8 +6,10 @@ from tfpretune.objectives.masked_autoencoder import MaskedAutoencoder
 from tfpretune.objectives.masked_lm import MaskedLM
 from tfpretune.objectives.multitask import MultiTask
 from tfpretune.objectives.reconstruction import Autoencoder, DenoisingAutoencoder
+from tfpretune.objectives.similar import Similar
 from tfpretune.objectives.supervised import Supervised
-from tfpretune.objectives.targets import Classes, MultiLabel, Numbers, Similar, Spans, Target
+from tfpretune.objectives.target import Target
+from tfpretune.objectives.targets import Classes, MultiLabel, Numbers, Spans
 
 __all__ = [
     "Autoencoder",

@@ -10,7 +10,8 @@ import tensorflow as tf
 
 from tfpretune.objectives.base import Batch, Objective, Term
 from tfpretune.objectives.gradients import Found, Gradients, gradients_by_term, plus, summed
-from tfpretune.objectives.targets import Numbers, Target
+from tfpretune.objectives.target import Target
+from tfpretune.objectives.targets import Numbers
 from tfpretune.objectives.terms import Weight
 
 Weighting = Literal["fixed", "uncertainty", "gradnorm", "pcgrad"]

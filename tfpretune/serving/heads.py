@@ -9,7 +9,9 @@ from typing import Any, ClassVar
 import tensorflow as tf
 
 from tfpretune.config import UsageError
-from tfpretune.objectives.targets import Classes, MultiLabel, Numbers, Similar, Spans, Target
+from tfpretune.objectives.similar import Similar
+from tfpretune.objectives.target import Target
+from tfpretune.objectives.targets import Classes, MultiLabel, Numbers, Spans
 
 Answers = dict[str, tf.Tensor]
 CLOSE = 1e-4

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfpretune.objectives.targets import Similar
+from tfpretune.objectives.similar import Similar
 from tfpretune.serving.heads import Answers, Head
 from tfpretune.serving.loading import DEFAULT, EMBED
 from tfpretune.serving.raw import Reading

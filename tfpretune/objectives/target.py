@@ -1,0 +1,60 @@
+"""What a head is to say, and how wrong it is: the same in one task and in several, in training and in serving."""
+
+import abc
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import tensorflow as tf
+
+from tfpretune.objectives.terms import Term
+
+Batch = Mapping[str, tf.Tensor]
+
+
+@dataclasses.dataclass(frozen=True)
+class Target(abc.ABC):
+    """A head's task: the column with the truth, the loss, the figure to watch, and how raw outputs are read.
+
+    Attributes:
+        column: name of the batches' column with the truth.
+        term_names: of what `terms` returns; the first is the loss.
+        monitor: the term that says how good a model is on the validation set, and whether more is better ("max" or "min").
+        whole_batch: the loss compares examples with each other, so a batch cannot be learnt from in parts.
+    """
+
+    column: str = dataclasses.field(default="labels", kw_only=True)
+    term_names: ClassVar[tuple[str, ...]]
+    monitor: ClassVar[tuple[str, str]]
+    whole_batch: ClassVar[bool] = False
+
+    @property
+    @abc.abstractmethod
+    def num_outputs(self) -> int:
+        """The last dimension of the head's outputs."""
+
+    @abc.abstractmethod
+    def terms(self, outputs: tf.Tensor, batch: Batch, training: bool) -> dict[str, Term]:
+        """Returns the loss and its figures for float32 outputs `(batch, …, num_outputs)`, sums over this replica."""
+
+    @abc.abstractmethod
+    def activate(self, outputs: tf.Tensor) -> tf.Tensor:
+        """Returns what is served and reported: probabilities, values, unit vectors."""
+
+    def divergence(self, outputs: tf.Tensor, others: tf.Tensor, batch: Batch) -> Term:
+        """How far two outputs for the same batch are apart, over the items that the loss counts, too."""
+        raise NotImplementedError(f"{type(self).__name__} has no distance between two outputs")
+
+    def label_range(self) -> tuple[int, int] | None:
+        """The lowest and the highest value that `column` may hold; None: any."""
+        return None
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Target":
+        """Rebuilds the target; lists, as JSON has them, become tuples."""
+        own: dict[str, Any] = {key: tuple(x) if isinstance(x, list) else x for key, x in config.items()}
+        return cls(**own)

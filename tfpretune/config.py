@@ -191,8 +191,9 @@ def run(config_class: type[Settings], main: typing.Callable[[Settings], Any], de
     """
     settings = parse(config_class, description=description)
     try:
-        if getattr(settings, "out_dir", "") and not getattr(settings, "dry_run", False) and this_task() is None:
-            refuse_if_held(Path(settings.out_dir))  # now, and not after the data is read
+        out_dir = getattr(settings, "out_dir", "")
+        if out_dir and not getattr(settings, "dry_run", False) and this_task() is None:
+            refuse_if_held(Path(out_dir))  # now, and not after the data is read
         if not isinstance(settings, RunConfig):
             main(settings)
         elif settings.devices.ray_workers and not settings.dry_run and this_task() is None:

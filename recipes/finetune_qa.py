@@ -1,8 +1,8 @@
 """Fine-tunes a pre-trained text backbone to find the answer to a question in a text.
 
-    python recipes/pretrain_text.py --source demo:people-daily --out-dir runs/people
     python recipes/finetune_qa.py --preset runs/people/preset --source demo:people-daily-qa
 
+The preset is what pretrain_text leaves, with --source demo:people-daily --out-dir runs/people
 Leaves OUT_DIR/preset (model, backbone, tokenizer), report/index.html (exact match and F1 on the test set), logs, checkpoints.
 Then: python recipes/export.py --run-dir runs/finetune_qa
 """

@@ -1,8 +1,8 @@
 """Fine-tunes a pre-trained text backbone into a tagger: names of persons, places, organisations, or any tags of words.
 
-    python recipes/pretrain_text.py --source demo:people-daily --out-dir runs/people
     python recipes/finetune_tagger.py --preset runs/people/preset --source demo:people-daily-ner
 
+The preset is what pretrain_text leaves, with --source demo:people-daily --out-dir runs/people
 Leaves OUT_DIR/preset (tagger, backbone, tokenizer), report/index.html (entities of the test set, beside a dictionary of the
 training set's), logs, checkpoints. Then: python recipes/export.py --run-dir runs/finetune_tagger
 """

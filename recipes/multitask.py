@@ -1,8 +1,8 @@
 """Fine-tunes one pre-trained text backbone for two tasks at once: sentiment and topic of the same text.
 
-    python recipes/pretrain_text.py --source demo:reviews-zh --out-dir runs/reviews
     python recipes/multitask.py --preset runs/reviews/preset --source demo:reviews-zh --tasks label topic
 
+The preset is what pretrain_text leaves, with --source demo:reviews-zh --out-dir runs/reviews
 Leaves OUT_DIR/preset (model, backbone, tokenizer), report/index.html (each task on the test set), logs, checkpoints.
 Then: python recipes/export.py --run-dir runs/multitask, one model with a signature for each task.
 """

@@ -1,0 +1,104 @@
+"""Searches for the settings of a fine-tuning recipe with Optuna, and prints the command line of the best.
+
+    python recipes/tune.py --recipe finetune_text --trials 20 --minutes 30 --set labels-per-class=10
+
+Needs pip install 'tfpretune[tune]'. Each trial trains as the recipe does and is judged on its validation set; the test set is
+for the winner's command. Leaves OUT_DIR/best.txt (that command), report/index.html, logs (TensorBoard's HParams page) and
+study.db: the same command goes on where it was stopped, and with more --trials goes further.
+"""
+
+import dataclasses
+from pathlib import Path
+from types import ModuleType
+
+from tfpretune import config
+from tfpretune.backbones.sizes import load_backbone
+from tfpretune.config import UsageError
+from tfpretune.evaluation.tables import Table
+from tfpretune.finetune_config import TaskConfig
+from tfpretune.lock import alone_in
+from tfpretune.recipe_files import recipe_path
+from tfpretune.stages.command_line import parse_pairs
+from tfpretune.stages.search_space import Searched, make_space
+from tfpretune.stages.study import FILE, import_optuna
+from tfpretune.stages.trial_folder import check_same_comparison
+from tfpretune.stages.tuning import STOPPED, Budget, open_recipe, search
+from tfpretune.stages.tuning_report import write_search
+from tfpretune.training import make_strategy
+from tfpretune.training.stopping import Stopped
+
+REFUSED = ("out-dir", "dry-run", "fast", "max-minutes", "resume", "devices.ray-workers")
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Settings."""
+
+    recipe: str = "finetune_text"
+    """Which fine-tuning recipe: a name from tfpretune ls, or the path of a .py file."""
+    preset: str = ""
+    """The recipe's --preset; empty: its own default."""
+    source: str = ""
+    """The recipe's --source; empty: its own default."""
+    set: tuple[str, ...] = ()
+    """Any other options of the recipe, as NAME=VALUE: --set steps=60 labels-per-class=10 balance-classes=true."""
+    out_dir: str = "runs/tune"
+    """Folder of the search."""
+    search: tuple[Searched, ...] = ("learning_rate", "frozen", "lora_rank", "l2_sp")
+    """What is varied. Settings that do not go together are not tried; the first trial has the recipe's own."""
+    rates: tuple[float, float] = (1e-5, 1e-2)
+    """Lowest and highest learning rate. SGD takes higher ones than AdamW."""
+    trials: int = 20
+    """End after so many trials in all."""
+    minutes: float = 0.0
+    """Begin no trial after so many minutes; the same command goes on. 0: no end."""
+    prune: bool = True
+    """End a trial early when its validation figure lags behind the median of the others."""
+    seed: int = 0
+    """Decides what is tried. The seed of the trainings is --set seed=N."""
+    fast: bool = False
+    """Rehearse with 2 trials of a few batches."""
+
+    def __post_init__(self) -> None:
+        """Refuses what is no search."""
+        if self.trials < 1 or self.minutes < 0:
+            raise UsageError("--trials must be at least 1, and --minutes not negative")
+        if not self.search or len({*self.search}) < len(self.search):
+            raise UsageError(f"--search needs at least one name, and each once, received {' '.join(self.search)!r}")
+        if not 0 < self.rates[0] < self.rates[1]:
+            raise UsageError(f"--rates must be two rising numbers above 0, received {self.rates[0]} {self.rates[1]}")
+
+
+def main(run: Config) -> Table:
+    """Space, trials, report."""
+    import_optuna()
+    recipe, out_dir = open_recipe(recipe_path(run.recipe, None)), Path(run.out_dir)
+    base = base_settings(run, recipe)
+    with make_strategy(base.devices.replicas).scope():
+        space = make_space(base, run.search, rates=run.rates, backbone=load_backbone(base.preset))
+    if space.left_out:
+        print(f"left out: {', '.join(space.left_out)}: not with this backbone or beside the other settings")
+    with alone_in(out_dir):
+        if not (out_dir / FILE).is_file():
+            (out_dir / "config.json").unlink(missing_ok=True)
+        check_same_comparison(out_dir, run, may_differ=("trials", "minutes", "out_dir"))
+        budget = Budget(min(2, run.trials) if run.fast else run.trials, run.minutes)
+        found = search(recipe.main, space, out_dir, budget=budget, seed=run.seed, prune=run.prune)
+        table = write_search(found, space, recipe=run.recipe, out_dir=out_dir, settings=dataclasses.asdict(run))
+    if found.stopped:
+        raise Stopped(STOPPED)
+    return table
+
+
+def base_settings(run: Config, recipe: ModuleType) -> TaskConfig:
+    """Returns the recipe's settings that are not searched. Timing must not choose XLA: trials would differ for no reason."""
+    own = [f"{name}={value}" for name in ("preset", "source") if (value := getattr(run, name))]
+    refused = [pair for pair in run.set if pair.partition("=")[0].removeprefix("--").replace("_", "-") in REFUSED]
+    if refused:
+        raise UsageError(f"--set {refused[0]}: the search decides this itself")
+    base = parse_pairs(recipe.Config, [*own, *run.set])
+    return dataclasses.replace(base, fast=run.fast, jit="off" if base.jit == "auto" else base.jit)
+
+
+if __name__ == "__main__":
+    config.run(Config, main, __doc__)

@@ -1,0 +1,73 @@
+"""A recipe's settings as the options of its command line, and back."""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from tfpretune import config
+from tfpretune.config import UsageError
+from tfpretune.config_file import Settings
+
+
+def parse_pairs(config_class: type[Settings], pairs: Sequence[str]) -> Settings:
+    """Returns the settings that a recipe has after `--NAME VALUE` for each pair.
+
+    Args:
+        config_class: the recipe's settings; every field has a default.
+        pairs: NAME=VALUE as the options are named: `optimizer.learning-rate=0.001`. A switch is true or false; the parts of
+            an option that takes several stand with spaces between them.
+
+    Raises:
+        UsageError: a pair is none.
+        SystemExit: the recipe refuses an option; it has said why.
+    """
+    args: list[str] = []
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        name = name.removeprefix("--").replace("_", "-")
+        if not name or not equals:
+            raise UsageError(f"--set {pair}: expected NAME=VALUE, such as steps=60")
+        default = _default(config_class(), name)
+        if isinstance(default, bool):
+            if value.lower() not in ("true", "false"):
+                raise UsageError(f"--set {pair}: expected true or false")
+            args += _option(f"--{name}", value.lower() == "true")
+        else:
+            args += [f"--{name}", *(value.split() if isinstance(default, tuple) else [value])]
+    return config.parse(config_class, args)
+
+
+def options_of(settings: Any) -> list[str]:
+    """Returns the options that differ from the recipe's own; parsed again, they make equal settings."""
+    return list(_differing(settings, type(settings)(), "--"))
+
+
+def _differing(settings: Any, defaults: Any, prefix: str) -> Iterator[str]:
+    for field in dataclasses.fields(settings):
+        value, default = getattr(settings, field.name), getattr(defaults, field.name)
+        name = prefix + field.name.replace("_", "-")
+        if dataclasses.is_dataclass(value):
+            yield from _differing(value, default, f"{name}.")
+        elif value != default:
+            yield from _option(name, value)
+
+
+def _option(name: str, value: Any) -> list[str]:
+    if isinstance(value, bool):
+        group, dot, last = name.removeprefix("--").rpartition(".")
+        return [name if value else f"--{group}{dot}no-{last}"]
+    return [name, *_texts(value)]
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, tuple):
+        for item in value:
+            yield from _texts(item)
+    else:
+        yield str(value)
+
+
+def _default(settings: Any, name: str) -> Any:
+    for part in name.split("."):
+        settings = getattr(settings, part.replace("-", "_"), None)
+    return settings

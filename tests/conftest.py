@@ -1,5 +1,6 @@
 """One process for all tests: two logical CPUs, fixed seeds, warnings are errors."""
 
+import gc
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -19,3 +20,11 @@ def _fresh_seed():
     yield
     keras.utils.clear_session(free_memory=False)
     disable_op_determinism()  # `fit` switches it on for the process
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _quick_collections():
+    """What a module leaves in TensorFlow's own tables for ever is not looked through again at each collection."""
+    yield
+    gc.collect()
+    gc.freeze()

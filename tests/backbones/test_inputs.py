@@ -71,7 +71,11 @@ MAKERS = {
 }
 
 
-@pytest.fixture(scope="module", params=MAKERS)
+SLOW = ("resnet", "mobilenet")  # convolution and normalisation as in efficientnet
+PRESETS = [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in MAKERS]
+
+
+@pytest.fixture(scope="module", params=PRESETS)
 def preset(request, tmp_path_factory):
     """A preset as KerasHub writes it, the backbone in it, and the pixels that it takes for `BYTES`."""
     keras.utils.set_random_seed(0)

@@ -182,7 +182,7 @@ def test_the_stack_answers_what_scikit_learn_answers():
         ensemble(models, "stacked")
 
 
-@pytest.mark.parametrize("method", ["mean", "vote", "stacked"])
+@pytest.mark.parametrize("method", [*(pytest.param(m, marks=pytest.mark.slow) for m in ("mean", "vote")), "stacked"])
 def test_an_ensemble_is_saved_and_exported_whole(tmp_path, method):
     """All variables have names of their own; the preset loads, and its export answers as it does."""
     models = [make_model(1), make_model(2, filters=(8, 8))]

@@ -114,6 +114,7 @@ def test_a_new_student_with_unlabelled_texts(folder, tmp_path, capsys, monkeypat
         run_recipe("distil", **run | {"teacher_dir": f"{folder}/teacher2"})
 
 
+@pytest.mark.slow
 def test_a_preset_as_student_with_another_vocabulary_and_two_replicas(folder, tmp_path):
     """From labels alone: no texts beside them; the head starts from its probe; all on two replicas."""
     run = settings(folder, out_dir=str(tmp_path / "out"), devices=DevicesConfig(replicas=2), balance_classes=True)

@@ -40,6 +40,7 @@ def test_every_trial_once(preset, tmp_path, capsys):
     assert len(json.loads((tmp_path / "out/report/metrics.json").read_text("utf-8"))) == 8
 
 
+@pytest.mark.slow
 def test_two_processes_find_what_one_finds(preset, tmp_path):
     """A network that is traced anew and one that is trained again from its start learn the same."""
     own = {"labels": (2,), "methods": ("from scratch", "full", "l2-sp")}

@@ -16,7 +16,6 @@ from tfpretune import config
 from tfpretune.backbones.sizes import load_backbone, load_tokenizer
 from tfpretune.config import OptimizerConfig, UsageError
 from tfpretune.data.columns import text_batches
-from tfpretune.data.parts import labelled_parts
 from tfpretune.evaluation.metrics import classification_metrics
 from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.evaluation.report import write_pretraining_report
@@ -26,6 +25,7 @@ from tfpretune.finetune_config import TaskConfig
 from tfpretune.objectives import Classes
 from tfpretune.stages.finetuning import fit_head
 from tfpretune.stages.methods import apply_methods
+from tfpretune.stages.task_sources import open_tasks, read_places
 from tfpretune.training import FitResult, make_strategy, resolve_precision
 from tfpretune.training.dry_run import describe
 from tfpretune.training.identity import identity_of
@@ -43,7 +43,10 @@ class Config(TaskConfig):
     out_dir: str = "runs/multitask"
     preset: str = "runs/reviews/preset"
     tasks: tuple[str, ...] = ("label", "topic")
-    """Label columns; label is the source's own."""
+    """Label columns of the source, label is its own; or NAME=SOURCE for a task with texts of its own: topic=csv:news.csv"""
+    temperature: float = 1.0
+    """With several sources: 1 fills batches in proportion to their sizes, more takes more of the small ones, inf takes as
+    much of each."""
     weighting: Literal["fixed", "uncertainty", "gradnorm", "pcgrad"] = "fixed"
     """How the tasks' losses are weighed: by --weights, learnt as variances, evened out by gradient norms, or summed without
     the parts of gradients that oppose each other."""
@@ -65,6 +68,9 @@ class Config(TaskConfig):
     def __post_init__(self) -> None:
         """Refuses values that cannot work."""
         super().__post_init__()
+        read_places(self.tasks, self.source)
+        if not self.temperature > 0:
+            raise UsageError(f"--temperature must be above 0, received {self.temperature}")
         if len(self.tasks) < 2 or (self.weights and len(self.weights) != len(self.tasks)):
             raise UsageError("--tasks needs two or more, and --weights none or as many as there are tasks")
         if self.layered and (self.unfreeze_every or self.frozen == "all"):
@@ -78,15 +84,12 @@ class Config(TaskConfig):
 def main(run: Config) -> FitResult | None:
     """Data, model, fit, report, save."""
     strategy = make_strategy(run.devices.replicas)
-    parts = labelled_parts(run.source, most=64 if run.fast else 0, seed=run.seed)
-    names = {task: (parts.test if task == "label" else parts.test.with_labels(task)).class_names for task in run.tasks}
-    columns = {task: "labels" if task == "label" else task for task in run.tasks}
+    sources = open_tasks(read_places(run.tasks, run.source), most=64 if run.fast else 0, seed=run.seed)
+    names = {task: sources.class_names(task) for task in sources.places}
     tokenizer = load_tokenizer(run.preset)
     settings = {"tokenizer": tokenizer, "sequence_length": run.sequence_length, "seed": run.seed}
-    settings["more_labels"] = tuple(task for task in run.tasks if task != "label")
-    batches, validation, test = (
-        text_batches(part, run.batch_size, **settings) for part in (parts.train, parts.validation, parts.test)
-    )
+    batches = sources.batches("train", run.batch_size, temperature=run.temperature, **settings)
+    validation = sources.batches("validation", run.batch_size, **settings)
     keras.utils.set_random_seed(run.seed)
 
     with strategy.scope():
@@ -94,9 +97,9 @@ def main(run: Config) -> FitResult | None:
         backbone = load_backbone(run.preset, dtype=dtype, random_weights=run.from_scratch, dropout=dropout)
         model = multi_head(
             backbone,
-            {task: Classes(len(names[task]), column=columns[task], may_lack=True) for task in run.tasks},
+            {task: Classes(len(names[task]), column=task, may_lack=True) for task in names},
             weighting=run.weighting,
-            weights=dict(zip(run.tasks, run.weights, strict=False)),
+            weights=dict(zip(names, run.weights, strict=False)),
             dropout=run.dropout,
             window_length=run.window_length,
         )
@@ -114,27 +117,32 @@ def main(run: Config) -> FitResult | None:
         model.compiled = False  # `fit` compiles it anew, for what learns now
         result = fit_head(model, batches, heads, validation=validation.in_order(), identity=same)
 
-    answers = predict_outputs(model, test.in_order())
+    tests = {source: text_batches(parts.test, run.batch_size, **settings) for source, parts in sources.parts.items()}
+    answers = {source: predict_outputs(model, rows.in_order()) for source, rows in tests.items()}
     metrics: dict[str, float] = {}
-    rows: list[list[Cell]] = []
-    for task in run.tasks:
-        truth = parts.test if task == "label" else parts.test.with_labels(task)
-        found = classification_metrics(truth.labels, answers[task], names[task])
-        rows.append([task, *(found[figure] for figure in FIGURES)])
+    lines: list[list[Cell]] = []
+    for task, (source, _) in sources.places.items():
+        found = classification_metrics(sources.examples(task, "test").labels, answers[source][task], names[task])
+        lines.append([task, *(found[figure] for figure in FIGURES)])
         metrics |= {f"{task}/{figure}": value for figure, value in found.items()}
     report = write_pretraining_report(
         run.out_dir,
-        title=f"{run.source}: {', '.join(run.tasks)} on the test set",
+        title=f"{', '.join(sources.parts)}: {', '.join(names)} on the test set",
         metrics={name: value for name, value in metrics.items() if name.split("/", 1)[1] in FIGURES},
         curves={"loss": {"training": result.curves["loss"], "validation": result.curves["val_loss"]}},
-        tables=[Table("Tasks", ("", *FIGURES), rows)],
-        settings=dataclasses.asdict(run) | {"licence": parts.test.licence},
+        tables=[Table("Tasks", ("", *FIGURES), lines)],
+        settings=dataclasses.asdict(run) | {"licence": sources.licence},
     )
-    facts: dict[str, Any] = {"kind": "text", "source": run.source, "licence": parts.test.licence, "metrics": metrics}
+    facts: dict[str, Any] = {
+        "kind": "text",
+        "source": next(iter(sources.parts)),
+        "licence": sources.licence,
+        "metrics": metrics,
+    }
     facts |= {"sequence_length": run.sequence_length, "window_length": run.window_length}
-    facts |= {"class_names": {name: [*names[name]] for name in run.tasks}}
+    facts |= {"class_names": {task: [*names[task]] for task in names}}
     save_preset(f"{run.out_dir}/preset", model, tokenizer=tokenizer, task=facts)
-    figures = ", ".join(f"{row[0]} accuracy {row[1]:.3f}" for row in rows)
+    figures = ", ".join(f"{row[0]} accuracy {row[1]:.3f}" for row in lines)
     print(f"test {figures}\nreport: {report}")
     return result
 

@@ -105,9 +105,27 @@ def test_sentiment_and_topic(folder, tmp_path, own):
     assert (tmp_path / "multitask" / "heads").is_dir() == ("layered" in own)
 
 
+def test_tasks_with_texts_of_their_own(folder, tmp_path):
+    """One task tells words from w30 on from those below, the other words from w20 on, and each has a file of its own."""
+    for name, border in {"half": 30, "third": 20}.items():
+        texts = {number: [" ".join([f"w{number}"] * times) for times in range(1, 6)] for number in range(60)}
+        lines = [f"{text},{'high' if number >= border else 'low'} {name}" for number in texts for text in texts[number]]
+        (tmp_path / f"{name}.csv").write_text("\n".join(["text,label", *lines]) + "\n", "utf-8")
+    tasks = tuple(f"{name}=csv:{tmp_path}/{name}.csv" for name in ("half", "third"))
+    own = {"tasks": tasks, "temperature": 4.0, "window_length": 0, "optimizer": FAST, "weighting": "gradnorm"}
+    _, metrics, _, task, served = run("multitask", folder, tmp_path, steps=100, **own)
+    assert metrics["half/accuracy"] > 0.8 and metrics["third/accuracy"] > 0.8
+    assert task["class_names"] == {"half": ["high half", "low half"], "third": ["high third", "low third"]}
+    texts = tf.constant(["w25 w25"])
+    answers = {name: served.signatures[name](texts=texts)["label"].numpy()[0].decode() for name in ("half", "third")}
+    assert answers == {"half": "low half", "third": "high third"}
+
+
 @pytest.mark.parametrize(
     ("own", "message"),
     [
+        ({"tasks": ("a", "b="), "temperature": 1.0}, "NAME=SOURCE"),
+        ({"temperature": 0.0}, "--temperature must be above 0"),
         ({"tasks": ("label",)}, "--tasks needs two or more"),
         ({"weights": (1.0,)}, "as many as there are tasks"),
         ({"weights": (1.0, 2.0), "weighting": "gradnorm"}, "finds the weights itself"),

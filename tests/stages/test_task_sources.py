@@ -1,0 +1,78 @@
+"""Several tasks from several sources: whose texts and labels a batch holds."""
+
+import math
+
+import numpy as np
+import pytest
+
+from tests.faults.tiny import make_tokenizer
+from tfpretune.config import UsageError
+from tfpretune.stages.task_sources import open_tasks, read_places
+
+LENGTH = 8
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory):
+    """150 texts of w1 … with a tone, 50 texts of w40 … with a subject."""
+    folder = tmp_path_factory.mktemp("sources")
+    tones = [f"w1 w{number % 30} w{number // 30},{('calm', 'loud')[number % 2]}" for number in range(150)]
+    subjects = [f"w40 w{number % 10} w{number // 10},{('art', 'law', 'sea')[number % 3]}" for number in range(50)]
+    for name, lines in {"tones": tones, "subjects": subjects}.items():
+        (folder / f"{name}.csv").write_text("\n".join(["text,label", *lines]) + "\n", "utf-8")
+    return open_tasks(read_places([f"tone=csv:{folder}/tones.csv", f"subject=csv:{folder}/subjects.csv"], ""))
+
+
+@pytest.mark.parametrize(("temperature", "share"), [(1.0, None), (math.inf, 6)])
+def test_a_batch_of_two_sources(sources, temperature, share):
+    """Each text has the label of its own task and -1 for the other; the shares follow the sizes or are equal."""
+    rows = sources.batches("train", 12, tokenizer=make_tokenizer(), sequence_length=LENGTH, temperature=temperature)
+    sizes = [len(sources.examples(task, "train")) for task in ("tone", "subject")]
+    expected = share or round(12 * sizes[0] / sum(sizes))
+    for batch in rows.from_step(0, 5):
+        tone, subject = (batch[name].numpy() for name in ("tone", "subject"))
+        assert (tone >= 0).sum() == expected
+        np.testing.assert_array_equal(tone >= 0, subject < 0)
+        first = batch["token_ids"].numpy()[:, 1]  # after [CLS]
+        assert len(set(first[tone >= 0])) == len(set(first[subject >= 0])) == 1
+        assert set(first[tone >= 0]) != set(first[subject >= 0])
+
+
+def test_labels_belong_to_their_texts(sources):
+    """In order, every test text of every task stands once, with its own label."""
+    rows = sources.batches("test", 4, tokenizer=make_tokenizer(), sequence_length=LENGTH)
+    served = {name: np.concatenate([batch[name] for batch in rows.in_order()]) for name in ("tone", "subject")}
+    for task, names in {"tone": ("calm", "loud"), "subject": ("art", "law", "sea")}.items():
+        assert sources.class_names(task) == names
+        np.testing.assert_array_equal(served[task][served[task] >= 0], sources.examples(task, "test").labels)
+
+
+def test_one_source_is_served_as_it_is(tmp_path):
+    """Two columns of one source: no mixing, the order of the seed, a column for each task."""
+    sources = open_tasks(read_places(["label", "topic"], "demo:reviews-zh"), most=32)
+    rows = sources.batches("train", 8, tokenizer=make_tokenizer(), sequence_length=LENGTH, seed=3)
+    batch = next(iter(rows.from_step(5, 1)))
+    numbers = rows.rows(5)
+    for task in ("label", "topic"):
+        np.testing.assert_array_equal(batch[task], sources.examples(task, "train").labels[numbers])
+    assert set(batch) == {"token_ids", "padding_mask", "label", "topic"}
+
+
+@pytest.mark.parametrize(
+    ("tasks", "message"),
+    [
+        (["tone="], "NAME=SOURCE"),
+        (["=csv:a.csv"], "NAME=SOURCE"),
+        (["my tone=csv:a.csv"], "letters"),
+        (["token_ids=csv:a.csv"], "none of token_ids"),
+        (["tone", "tone=csv:a.csv"], "names tone twice"),
+    ],
+)
+def test_tasks_that_cannot_be_read(tasks, message):
+    with pytest.raises(UsageError, match=message):
+        read_places(tasks, "demo:bbc")
+
+
+def test_more_sources_than_a_batch_has_rows(sources):
+    with pytest.raises(UsageError, match="--batch-size 1"):
+        sources.batches("train", 1, tokenizer=make_tokenizer(), sequence_length=LENGTH)

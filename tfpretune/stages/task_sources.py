@@ -1,0 +1,125 @@
+"""Texts for several tasks: further labels of the same texts, or texts of their own for each task."""
+
+import dataclasses
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from tfpretune.config import UsageError
+from tfpretune.data.batches import StepIndexed
+from tfpretune.data.columns import text_batches
+from tfpretune.data.examples import Examples
+from tfpretune.data.mixing import Mixed, batch_shares
+from tfpretune.data.parts import LabelledParts, labelled_parts
+
+TAKEN = ("token_ids", "padding_mask", "sources", "embed", "serving_default")
+"""Names of other columns of a batch, and of other signatures of a served model."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class TaskSources:
+    """What several tasks learn from.
+
+    Attributes:
+        parts: source -> its three parts; each source is opened once.
+        places: task -> its source and the label column there; "label" is the source's own.
+    """
+
+    parts: Mapping[str, LabelledParts]
+    places: Mapping[str, tuple[str, str]]
+
+    def examples(self, task: str, part: Literal["train", "validation", "test"]) -> Examples:
+        """Returns the texts of a task's part, with that task's labels."""
+        source, column = self.places[task]
+        examples: Examples = getattr(self.parts[source], part)
+        return examples if column == "label" else examples.with_labels(column)
+
+    def class_names(self, task: str) -> tuple[str, ...]:
+        """The classes of a task, in the order of their indices."""
+        return self.examples(task, "test").class_names
+
+    @property
+    def licence(self) -> str:
+        """The licences of all sources."""
+        return "; ".join(dict.fromkeys(parts.test.licence for parts in self.parts.values() if parts.test.licence))
+
+    def batches(
+        self,
+        part: Literal["train", "validation", "test"],
+        batch_size: int,
+        *,
+        tokenizer: Any,
+        sequence_length: int,
+        temperature: float = 1.0,
+        seed: int = 0,
+    ) -> StepIndexed:
+        """Serves int32 `token_ids` and `padding_mask` `(batch, sequence_length)` and for each task a column of its name.
+
+        Args:
+            part: which part of the sources.
+            batch_size: texts a step, at least as many as there are sources.
+            tokenizer: a KerasHub BERT-like tokenizer.
+            sequence_length: length of the rows.
+            temperature: how a batch is shared among several sources; see `batch_shares`.
+            seed: decides the order.
+
+        Returns:
+            Batches in which a text has -1 for the tasks that its source knows nothing of.
+        """
+        settings = {"tokenizer": tokenizer, "sequence_length": sequence_length}
+        columns = [self._columns(source, getattr(parts, part), settings) for source, parts in self.parts.items()]
+        if len(columns) == 1:
+            return StepIndexed(columns[0], batch_size, seed=seed)
+        if batch_size < len(columns):
+            raise UsageError(
+                f"--batch-size {batch_size} has no text for each of {len(columns)} sources: make it larger"
+            )
+        shares = batch_shares([len(each["token_ids"]) for each in columns], batch_size, temperature=temperature)
+        served = [
+            StepIndexed(each, share, seed=seed + number)
+            for number, (each, share) in enumerate(zip(columns, shares, strict=True))
+        ]
+        return Mixed(served, column="sources", fill=dict.fromkeys(self.places, -1), seed=seed)
+
+    def _columns(self, source: str, examples: Examples, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns the rows of one source, with the labels under the names of their tasks."""
+        tasks = {task: column for task, (where, column) in self.places.items() if where == source}
+        more = [column for column in tasks.values() if column != "label"]
+        rows = text_batches(examples, 1, **settings, more_labels=more).columns
+        inputs = {name: rows[name] for name in ("token_ids", "padding_mask")}
+        return inputs | {task: rows["labels" if column == "label" else column] for task, column in tasks.items()}
+
+
+def read_places(tasks: Sequence[str], source: str) -> dict[str, tuple[str, str]]:
+    """Reads what `--tasks` says: `COLUMN` of `source`, or `NAME=SOURCE` for a task with texts of its own.
+
+    Returns:
+        task -> its source and the label column there.
+
+    Raises:
+        UsageError: a name stands twice or cannot be one, or a source is empty.
+    """
+    places: dict[str, tuple[str, str]] = {}
+    for task in tasks:
+        name, equals, own = task.partition("=")
+        if (equals and not own) or not re.fullmatch(r"[\w.-]+", name, re.ASCII) or name in TAKEN:
+            raise UsageError(
+                f"--tasks {task!r}: write a label column, or NAME=SOURCE such as topic=csv:news.csv, with a name of letters, "
+                f"digits, _ . or - that is none of {', '.join(TAKEN)}"
+            )
+        if name in places:
+            raise UsageError(f"--tasks names {name} twice: every task needs a name of its own")
+        places[name] = (own, "label") if equals else (source, name)
+    return places
+
+
+def open_tasks(places: Mapping[str, tuple[str, str]], *, most: int = 0, seed: int = 0) -> TaskSources:
+    """Opens the sources of tasks.
+
+    Args:
+        places: from `read_places`.
+        most: keep at most so many examples of each part of each source, for rehearsals; 0 keeps all.
+        seed: decides which.
+    """
+    sources = dict.fromkeys(source for source, _ in places.values())
+    return TaskSources({source: labelled_parts(source, most=most, seed=seed) for source in sources}, places)

@@ -8,7 +8,7 @@ import tensorflow as tf
 from PIL import Image
 
 from tfpretune.config import RunError
-from tfpretune.data.images import augment, decode_image, load_image
+from tfpretune.data.images import decode_image, load_image
 
 SIZE = (24, 20)
 GREY = np.linspace(0, 255, 24 * 20).reshape(SIZE).astype(np.uint8)
@@ -158,56 +158,3 @@ def test_broken_bytes_raise_and_never_end_the_process():
     """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stderr[-2000:]
-
-
-def test_augment_is_a_pure_function_of_images_and_seed():
-    images = tf.constant(np.random.default_rng(0).random((6, 8, 10, 3)), tf.float32)
-    settings = {"flip": True, "shift": 2, "rotate_degrees": 10.0, "scale": 0.1}
-    once = augment(images, tf.constant([1, 2]), **settings)
-    again = tf.function(lambda x, seed: augment(x, seed, **settings))(images, tf.constant([1, 2]))
-    other = augment(images, tf.constant([1, 3]), **settings)
-    np.testing.assert_allclose(once, again, atol=1e-6)
-    assert np.abs(once - other).max() > 0.1
-    assert once.shape == images.shape
-    assert 0 <= once.numpy().min() <= once.numpy().max() <= 1
-    assert augment(images, tf.constant([1, 2])) is images
-
-
-def test_augment_shift_is_a_crop_of_the_padded_image():
-    image = np.arange(1, 13, dtype=np.float32).reshape(1, 3, 4, 1) / 12
-    found = augment(tf.repeat(image, 200, 0), tf.constant([0, 0]), shift=1).numpy()[..., 0]
-    padded = np.pad(image[0, :, :, 0], 1)
-    crops = np.array([padded[y : y + 3, x : x + 4] for y in range(3) for x in range(3)])
-    which = [int(np.flatnonzero(np.abs(crops - picture).max((1, 2)) < 1e-6)[0]) for picture in found]
-    assert set(which) == set(range(9))  # every move of -1, 0, 1 in both directions, and no other
-
-
-def test_augment_flip_mirrors_half_of_the_images():
-    image = np.random.default_rng(0).random((1, 5, 4, 1)).astype(np.float32)
-    found = augment(tf.repeat(image, 200, 0), tf.constant([0, 0]), flip=True).numpy()
-    mirrored = (np.abs(found - image[:, :, ::-1]).max((1, 2, 3)) < 1e-6).sum()
-    kept = (np.abs(found - image).max((1, 2, 3)) < 1e-6).sum()
-    assert mirrored + kept == 200
-    assert 70 < mirrored < 130
-
-
-def test_augment_rotation_and_scale_stay_about_the_middle():
-    image = np.zeros((1, 9, 9, 1), np.float32)
-    image[0, 4, 4] = 1.0
-    found = augment(tf.repeat(image, 50, 0), tf.constant([3, 4]), rotate_degrees=45.0, scale=0.2).numpy()
-    np.testing.assert_allclose(found[:, 4, 4, 0], 1.0, atol=1e-5)
-    square = np.zeros((1, 9, 9, 1), np.float32)
-    square[0, 3:6, 3:6] = 1.0
-    areas = augment(tf.repeat(square, 200, 0), tf.constant([3, 4]), scale=0.3).numpy().sum((1, 2, 3))
-    assert areas.min() < 7
-    assert areas.max() > 11
-
-
-def test_augment_fills_as_told():
-    ones = tf.ones((20, 4, 4, 1))
-    assert augment(ones, tf.constant([0, 1]), shift=2, fill_mode="reflect").numpy().min() == 1
-    assert augment(ones, tf.constant([0, 1]), shift=2).numpy().min() == 0
-    with pytest.raises(ValueError, match='fill_mode must be "constant" or "reflect", received \'wrap\''):
-        augment(ones, tf.constant([0, 1]), shift=2, fill_mode="wrap")
-    with pytest.raises(ValueError, match="must not be negative"):
-        augment(ones, tf.constant([0, 1]), shift=-1)

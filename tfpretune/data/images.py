@@ -1,4 +1,4 @@
-"""Images: decoding by TensorFlow operations only, and augmentation that is a pure function of (images, seed)."""
+"""Images: decoding by TensorFlow operations only."""
 
 import functools
 import re
@@ -90,67 +90,6 @@ def explain_decode_error(error: Exception) -> str:
     if "Unknown image file format" in message:
         return "not an image (its first bytes are not those of a jpg, png, bmp, gif or webp)"
     return f"the image is corrupt or of a kind that is not read ({message[:120]})"
-
-
-def augment(
-    images: tf.Tensor,
-    seed: tf.Tensor,
-    *,
-    flip: bool = False,
-    shift: int = 0,
-    rotate_degrees: float = 0.0,
-    scale: float = 0.0,
-    fill_mode: str = "constant",
-) -> tf.Tensor:
-    """Flips, shifts, turns and zooms each image by its own random amounts, all in one resampling of the batch.
-
-    Args:
-        images: float32 `(batch, height, width, channels)` in [0, 1].
-        seed: int32 `(2,)`. The same images and seed give the same result.
-        flip: mirror left and right with chance 1/2. Not for digits or letters.
-        shift: largest move in each direction, whole pixels (a random crop after padding by as much).
-        rotate_degrees: largest angle to either side.
-        scale: largest zoom in or out, as a share of the size, in [0, 1).
-        fill_mode: what stands where the image was moved away: "constant" (0) or "reflect".
-
-    Returns:
-        Images of the same shape, in [0, 1].
-    """
-    if shift < 0 or rotate_degrees < 0 or not 0 <= scale < 1:
-        raise ValueError(
-            "shift and rotate_degrees must not be negative and scale must be in [0, 1), "
-            f"received {shift}, {rotate_degrees} and {scale}"
-        )
-    if fill_mode not in ("constant", "reflect"):
-        raise ValueError(f'fill_mode must be "constant" or "reflect", received {fill_mode!r}')
-    if not (flip or shift or rotate_degrees or scale):
-        return images
-    batch, height, width, _ = tf.unstack(tf.shape(images))
-    draws = tf.random.stateless_uniform((5, batch), seed, -1.0, 1.0)  # even in [-1, 1)
-    mirror = tf.where(draws[0] < 0, -1.0, 1.0) if flip else tf.ones((batch,))
-    moves = tf.floor((draws[1:3] + 1.0) / 2.0 * (2 * shift + 1)) - shift  # each of -shift..shift as likely
-    angle = draws[3] * (rotate_degrees * 3.141592653589793 / 180.0)
-    zoom = 1.0 + draws[4] * scale
-    return tf.raw_ops.ImageProjectiveTransformV3(
-        images=images,
-        transforms=_transforms(height, width, mirror, moves, angle, zoom),
-        output_shape=tf.stack([height, width]),
-        fill_value=0.0,
-        interpolation="BILINEAR" if rotate_degrees or scale else "NEAREST",
-        fill_mode=fill_mode.upper(),
-    )
-
-
-def _transforms(
-    height: tf.Tensor, width: tf.Tensor, mirror: tf.Tensor, moves: tf.Tensor, angle: tf.Tensor, zoom: tf.Tensor
-) -> tf.Tensor:
-    """Returns `(batch, 8)`: the matrices that take pixels of the result to where they come from, about the middle."""
-    x0, y0 = (tf.cast(width, tf.float32) - 1) / 2, (tf.cast(height, tf.float32) - 1) / 2
-    a0, a1 = mirror * tf.cos(angle) / zoom, -mirror * tf.sin(angle) / zoom
-    b0, b1 = tf.sin(angle) / zoom, tf.cos(angle) / zoom
-    a2, b2 = x0 + moves[0] - a0 * x0 - a1 * y0, y0 + moves[1] - b0 * x0 - b1 * y0
-    none = tf.zeros_like(a0)
-    return tf.stack([a0, a1, a2, b0, b1, b2, none, none], axis=1)
 
 
 @tf.autograph.experimental.do_not_convert  # there is nothing to convert, and looking for it takes seconds

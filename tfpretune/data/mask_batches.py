@@ -33,7 +33,7 @@ def mask_batches(
         batch_size: images a step.
         image_shape: height, width, channels (1 or 3).
         seed: decides order and transforms.
-        transform: applied to batches; one that moves pixels must move the labels as well.
+        transform: applied to batches; one that moves pixels must move the labels as well: `jitter(masks="labels")` does.
     """
     size = image_shape[:2]
     values: dict[str, np.ndarray]

@@ -5,16 +5,30 @@ from typing import Any
 import tensorflow as tf
 
 from tfpretune.data.batches import Batch, Transform
-from tfpretune.data.images import augment
 from tfpretune.data.masking import corrupt_images, mask_patches, mask_tokens
+from tfpretune.data.moving import augment, augment_with_masks
 
 
-def jitter(*, flip: bool = False, shift: int = 0, rotate_degrees: float = 0.0, scale: float = 0.0) -> Transform:
-    """Moves the `images` of a batch at random; the arguments are those of `augment`."""
+def jitter(
+    *, flip: bool = False, shift: int = 0, rotate_degrees: float = 0.0, scale: float = 0.0, masks: str = ""
+) -> Transform:
+    """Moves the `images` of a batch at random; the first arguments are those of `augment`.
+
+    Args:
+        flip: mirror left and right.
+        shift: largest move, pixels.
+        rotate_degrees: largest angle.
+        scale: largest zoom.
+        masks: a column of classes of pixels that is moved by the same draw, such as "labels"; what came from outside of an
+            image gets -1. The images are the same with and without.
+    """
+    settings: dict[str, Any] = {"flip": flip, "shift": shift, "rotate_degrees": rotate_degrees, "scale": scale}
 
     def transform(batch: Batch, seed: tf.Tensor) -> Batch:
-        moved = augment(batch["images"], seed, flip=flip, shift=shift, rotate_degrees=rotate_degrees, scale=scale)
-        return batch | {"images": moved}
+        if not masks:
+            return batch | {"images": augment(batch["images"], seed, **settings)}
+        images, moved = augment_with_masks(batch["images"], batch[masks], seed, **settings)
+        return batch | {"images": images, masks: moved}
 
     return transform
 

@@ -7,14 +7,13 @@ OUT_DIR/quality.md. Runs that are finished in OUT_DIR are not done again. Topics
 """
 
 import dataclasses
-import json
 import typing
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import real_checkpoint
-from quality_rows import COLUMNS, SENTIMENT_QUOTE, recipe, row, scores
+from quality_rows import COLUMNS, SENTIMENT_QUOTE, pretrain_reviews, recipe, row, scores, seeds
 
 from tfpretune import config
 from tfpretune.backbones.hugging_face import packaged_folder
@@ -81,7 +80,7 @@ def ten_classes(run: Config) -> Table:
             "from_scratch": from_scratch,
             "fast": run.fast,
         }
-        both[name] = seeds(run, "finetune_image", f"images-100-{name}", settings)
+        both[name] = seeds(run.out_dir, run.seeds, "finetune_image", f"images-100-{name}", settings)
         rows.append(row(name, 100, both[name], "0.85 / – / –"))
     notes.append(gain_over_scratch(scores(both["pre-trained"]), scores(both["from scratch"])).sentence)
     return Table("demo:mnist5k, 10 classes of 100 images", COLUMNS, rows, note="\n".join(notes))
@@ -89,10 +88,7 @@ def ten_classes(run: Config) -> Table:
 
 def reviews(run: Config) -> Table:
     """Sentiment of Chinese reviews, read by characters: the articles quote 85 % accuracy, 83 % recall, 84 % F1."""
-    source, preset = "demo:reviews-zh", f"{run.out_dir}/reviews"
-    optimizer = OptimizerConfig(learning_rate=2e-3, multipliers=(("token_embedding", 3.0),))
-    settings = {"sequence_length": 64, "batch_size": 64, "steps": 3000, "optimizer": optimizer}
-    recipe("pretrain_text", source=source, out_dir=preset, fast=run.fast, **settings)
+    source, preset = "demo:reviews-zh", pretrain_reviews(run.out_dir, fast=run.fast)
     examples = open_source(source).without_duplicates()
     train, test = examples.split("train"), examples.split("test")
     rows, notes = [], []
@@ -110,7 +106,7 @@ def reviews(run: Config) -> Table:
             rate = 1e-3 if from_scratch else 3e-4
             settings = {
                 "source": source,
-                "preset": f"{preset}/preset",
+                "preset": preset,
                 "from_scratch": from_scratch,
                 "labels_per_class": labels,
                 "sequence_length": 128,
@@ -121,22 +117,11 @@ def reviews(run: Config) -> Table:
                 "optimizer": OptimizerConfig(learning_rate=rate, warmup=0.1),
                 "fast": run.fast,
             }
-            both[name] = seeds(run, "finetune_text", f"reviews-{labels}-{name}", settings)
+            both[name] = seeds(run.out_dir, run.seeds, "finetune_text", f"reviews-{labels}-{name}", settings)
             rows.append(row(name, labels or "all", both[name], SENTIMENT_QUOTE))
         sentence = gain_over_scratch(scores(both["pre-trained"]), scores(both["from scratch"])).sentence
         notes.append(f"{labels or 'all'} labels a class: {sentence}")
     return Table(f"{source}: sentiment, {len(test)} test reviews", COLUMNS, rows, note="\n".join(notes))
-
-
-def seeds(run: Config, name: str, folder: str, settings: dict[str, Any]) -> list[dict[str, float]]:
-    """Runs a recipe once for each seed and returns its metrics."""
-    found = []
-    for seed in range(run.seeds):
-        out_dir = f"{run.out_dir}/{folder.replace(' ', '-')}-{seed}"
-        if not Path(out_dir, "preset").is_dir():
-            recipe(name, out_dir=out_dir, seed=seed, **settings)
-        found.append(json.loads(Path(out_dir, "report", "metrics.json").read_text("utf-8")))
-    return found
 
 
 if __name__ == "__main__":

@@ -1,10 +1,13 @@
 """What the tables of quality.py share."""
 
+import json
 import runpy
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from tfpretune.config import OptimizerConfig
 
 RECIPES = Path(__file__).parents[1] / "recipes"
 COLUMNS = ("", "labels a class", "accuracy", "sd", "recall", "F1", "quoted: accuracy / recall / F1")
@@ -18,6 +21,33 @@ def recipe(name: str, **settings: Any) -> None:
     """Runs a recipe in this process."""
     module = runpy.run_path(str(RECIPES / f"{name}.py"))
     module["main"](module["Config"](**settings))
+
+
+def seeds(out_dir: str, count: int, name: str, folder: str, settings: dict[str, Any]) -> Figures:
+    """Runs a recipe once for each seed and returns its metrics; finished runs are not done again.
+
+    Args:
+        out_dir: folder of all runs.
+        count: of the seeds.
+        name: of the recipe.
+        folder: of these runs, with spaces as dashes and the seed at the end.
+        settings: of the recipe.
+    """
+    found = []
+    for seed in range(count):
+        run_dir = f"{out_dir}/{folder.replace(' ', '-')}-{seed}"
+        if not Path(run_dir, "preset").is_dir():
+            recipe(name, out_dir=run_dir, seed=seed, **settings)
+        found.append(json.loads(Path(run_dir, "report", "metrics.json").read_text("utf-8")))
+    return found
+
+
+def pretrain_reviews(out_dir: str, *, fast: bool) -> str:
+    """Pre-trains on the Chinese reviews, read by characters, and returns the preset's folder."""
+    settings = {"source": "demo:reviews-zh", "sequence_length": 64, "batch_size": 64, "steps": 3000}
+    optimizer = OptimizerConfig(learning_rate=2e-3, multipliers=(("token_embedding", 3.0),))
+    recipe("pretrain_text", out_dir=f"{out_dir}/reviews", optimizer=optimizer, fast=fast, **settings)
+    return f"{out_dir}/reviews/preset"
 
 
 def scores(figures: list[dict[str, float]]) -> list[float]:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from tfpretune.evaluation.baselines import pixel_baseline, tfidf_baseline
+from tfpretune.evaluation.baselines import pair_baseline, pixel_baseline, tfidf_baseline
 from tfpretune.evaluation.metrics import classification_metrics
 
 
@@ -22,6 +22,15 @@ def test_chinese_needs_characters():
     texts, labels = ["很好看的书", "质量很好", "太差了", "质量太差"], np.array([1, 1, 0, 0])
     probabilities = tfidf_baseline(texts, labels, ["酒店很好", "酒店太差"], num_classes=2, characters=True)
     np.testing.assert_array_equal(probabilities.argmax(axis=1), [1, 0])
+
+
+def test_pairs_by_their_cosine():
+    """The words themselves differ between training and test: only how alike two texts are can tell."""
+    first, second = ["a cat", "a dog", "red wine", "old stone"], ["the cat", "one dog", "my house", "big sea"]
+    pairs = (["cat", "dog", "cat dog"], ["cat", "red wine", "dog wine"])
+    probabilities = pair_baseline((first, second), np.array([1, 1, 0, 0]), pairs, num_classes=2, characters=False)
+    np.testing.assert_array_equal(probabilities[:2].argmax(axis=1), [1, 0])
+    assert probabilities[0, 1] > probabilities[2, 1] > probabilities[1, 1]  # cosines 1, between, 0
 
 
 def test_digits_reach_the_known_accuracy():

@@ -31,12 +31,44 @@ def tfidf_baseline(
         ValueError: labels that do not fit, or fewer than two classes among them.
     """
     labels = _check_labels(train_labels, len(train_texts), num_classes)
-    analyzer, longest = ("char", 3) if characters else ("word", 2)
-    # log(1 + count): with few labels of long texts plain counts are clearly worse.
-    vectorizer = TfidfVectorizer(analyzer=analyzer, ngram_range=(1, longest), sublinear_tf=True)
+    vectorizer = _vectorizer(characters)
     features = vectorizer.fit_transform(train_texts)
     model = LogisticRegression(C=10.0, max_iter=5000).fit(features, labels)
     return _all_classes(model, vectorizer.transform(test_texts), num_classes)
+
+
+def pair_baseline(
+    train_pairs: tuple[Sequence[str], Sequence[str]],
+    train_labels: np.ndarray,
+    test_pairs: tuple[Sequence[str], Sequence[str]],
+    *,
+    num_classes: int,
+    characters: bool,
+) -> np.ndarray:
+    """Logistic regression on one number a pair: the cosine of both texts' TF-IDF.
+
+    Args:
+        train_pairs: n first texts, n second texts.
+        train_labels: int `(n,)`, each in [0, num_classes).
+        test_pairs: m first texts, m second texts.
+        num_classes: number of classes C.
+        characters: as in `tfidf_baseline`.
+
+    Returns:
+        Probabilities, float64 `(m, C)`: 0 for a class without a labelled pair.
+
+    Raises:
+        ValueError: labels that do not fit, or fewer than two classes among them.
+    """
+    labels = _check_labels(train_labels, len(train_pairs[0]), num_classes)
+    vectorizer = _vectorizer(characters).fit([*train_pairs[0], *train_pairs[1]])
+
+    def cosines(pairs: tuple[Sequence[str], Sequence[str]]) -> np.ndarray:
+        first, second = (vectorizer.transform(texts) for texts in pairs)  # rows have length 1
+        return np.asarray(first.multiply(second).sum(axis=1)).reshape(-1, 1)
+
+    model = LogisticRegression(C=10.0).fit(cosines(train_pairs), labels)
+    return _all_classes(model, cosines(test_pairs), num_classes)
 
 
 def pixel_baseline(
@@ -62,6 +94,12 @@ def pixel_baseline(
         raise ValueError(f"test_images: expected shape ({', '.join(map(str, expected))}), received {test_images.shape}")
     model = LogisticRegression(C=1.0, max_iter=5000).fit(_pixels(train_images), labels)
     return _all_classes(model, _pixels(test_images), num_classes)
+
+
+def _vectorizer(characters: bool) -> TfidfVectorizer:
+    analyzer, longest = ("char", 3) if characters else ("word", 2)
+    # log(1 + count): with few labels of long texts plain counts are clearly worse.
+    return TfidfVectorizer(analyzer=analyzer, ngram_range=(1, longest), sublinear_tf=True)
 
 
 def _pixels(images: np.ndarray) -> np.ndarray:

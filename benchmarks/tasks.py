@@ -1,0 +1,176 @@
+"""What the recipes for other tasks than classification reach on packaged data, each beside training from scratch.
+
+    python benchmarks/tasks.py
+
+Runs the recipes, several seeds each; prints the tables and writes OUT_DIR/tasks.md. Runs that are finished in OUT_DIR are not
+done again.
+"""
+
+import dataclasses
+import typing
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from quality_rows import Figures, pretrain_reviews, recipe, seeds
+
+from tfpretune import config
+from tfpretune.config import UsageError
+from tfpretune.data.parts import labelled_parts
+from tfpretune.data.tagged_sources import open_tagged
+from tfpretune.evaluation.baselines import pair_baseline
+from tfpretune.evaluation.entities import dictionary_tags, entity_metrics
+from tfpretune.evaluation.gain import gain_over_scratch
+from tfpretune.evaluation.metrics import classification_metrics
+from tfpretune.evaluation.tables import Cell, Table
+
+TableName = Literal["multitask", "tagger", "questions", "pairs"]
+WEIGHTINGS = ("fixed", "uncertainty", "gradnorm", "pcgrad")
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Settings."""
+
+    out_dir: str = "runs/quality"
+    """Folder of the runs."""
+    seeds: int = 3
+    """Seeds of each row, at least 2."""
+    tables: tuple[TableName, ...] = typing.get_args(TableName)
+    """Only these: two tasks at once, names in texts, questions, pairs of texts."""
+    fast: bool = False
+    """Rehearse on a few batches: the figures mean nothing."""
+
+    def __post_init__(self) -> None:
+        """Refuses what gives no standard deviation."""
+        if self.seeds < 2:
+            raise UsageError(f"--seeds must be at least 2, received {self.seeds}")
+
+
+def main(run: Config) -> list[Table]:
+    """The tables, one after the other."""
+    made: dict[str, Callable[[Config], Table]] = {
+        "multitask": multitask,
+        "tagger": tagger,
+        "questions": questions,
+        "pairs": pairs,
+    }
+    tables = [made[name](run) for name in run.tables]
+    text = "\n".join(table.markdown() for table in tables)
+    Path(run.out_dir, "tasks.md").write_text(text, "utf-8")
+    print(text)
+    return tables
+
+
+def multitask(run: Config) -> Table:
+    """Sentiment and topic of the same review, with the losses weighed in every way."""
+    preset = pretrain_reviews(run.out_dir, fast=run.fast)
+    found = {
+        weighting: seeds(
+            run.out_dir,
+            run.seeds,
+            "multitask",
+            f"tasks-{weighting}",
+            {"preset": preset, "weighting": weighting} | fast(run),
+        )
+        for weighting in WEIGHTINGS
+    }
+    tasks = ("label/accuracy", "topic/accuracy")
+    both = {
+        name: [float(np.mean([each[task] for task in tasks])) for each in figures] for name, figures in found.items()
+    }
+    rows: list[list[Cell]] = []
+    for name, figures in found.items():
+        gap = "–" if name == "fixed" else gaps(both[name], both["fixed"])
+        rows.append([name, *(cell for task in tasks for cell in mean_and_sd(figures, task)), gap])
+    columns = ("weights", "sentiment accuracy", "sd", "topic accuracy", "sd", "mean of both beside fixed 1:1")
+    note = "fixed is 1:1. The last column pairs runs of the same seed."
+    return Table("demo:reviews-zh, sentiment and topic on one backbone", columns, rows, note=note)
+
+
+def tagger(run: Config) -> Table:
+    """Names of persons, places and organisations."""
+    source = "demo:people-daily-ner"
+    examples = open_tagged(source)
+    test = examples.split("test")
+    known = [entity_metrics(test.tag_lists(), dictionary_tags(examples.split("train"), test))]
+    return beside_scratch(
+        run, "finetune_tagger", source, pretrain_people(run), ("f1", "precision", "recall"), {"dictionary": known}
+    )
+
+
+def questions(run: Config) -> Table:
+    """The one person, place or organisation of a paragraph."""
+    return beside_scratch(run, "finetune_qa", "demo:people-daily-qa", pretrain_people(run), ("f1", "exact_match"), {})
+
+
+def pairs(run: Config) -> Table:
+    """Whether two paragraphs are of the same article."""
+    source = "demo:bbc-pairs"
+    parts = labelled_parts(source, pair_column="text_pair")
+    train, test = ((part.inputs, part.seconds) for part in (parts.train, parts.test))
+    sizes = {"num_classes": len(parts.class_names), "characters": False}
+    found = pair_baseline(train, parts.train.known_labels, test, **sizes)
+    known = [classification_metrics(parts.test.labels, found, parts.class_names)]
+    preset = f"{run.out_dir}/topics"
+    recipe("pretrain_text", source="demo:bbc", out_dir=preset, fast=run.fast)
+    figures = ("accuracy", "f1_macro")
+    return beside_scratch(run, "finetune_pairs", source, f"{preset}/preset", figures, {"cosine of TF-IDF": known})
+
+
+def beside_scratch(
+    run: Config, name: str, source: str, preset: str, figures: tuple[str, ...], known: dict[str, Figures]
+) -> Table:
+    """A recipe from a preset and from random weights, same steps and rate, beside what needs no training.
+
+    Args:
+        run: the settings.
+        name: of the recipe.
+        source: its data.
+        preset: the pre-trained backbone.
+        figures: of its metrics.json; the first decides whether pre-training paid.
+        known: name -> metrics of a baseline.
+    """
+    found = dict(known)
+    for side, from_scratch in (("from scratch", True), ("pre-trained", False)):
+        settings = {"source": source, "preset": preset, "from_scratch": from_scratch} | fast(run)
+        found[side] = seeds(run.out_dir, run.seeds, name, f"{name}-{side}", settings)
+    rows: list[list[Cell]] = [
+        [
+            side,
+            *mean_and_sd(each, figures[0]),
+            *(float(np.mean([one[figure] for one in each])) for figure in figures[1:]),
+        ]
+        for side, each in found.items()
+    ]
+    first = {side: [one[figures[0]] for one in each] for side, each in found.items()}
+    gain = gain_over_scratch(first["pre-trained"], first["from scratch"])
+    return Table(f"{source}: {name}", ("", figures[0], "sd", *figures[1:]), rows, note=gain.sentence)
+
+
+def pretrain_people(run: Config) -> str:
+    """Pre-trains on the newspaper and returns the preset's folder."""
+    recipe("pretrain_text", source="demo:people-daily", out_dir=f"{run.out_dir}/people", fast=run.fast)
+    return f"{run.out_dir}/people/preset"
+
+
+def fast(run: Config) -> dict[str, Any]:
+    """The setting that rehearses."""
+    return {"fast": run.fast}
+
+
+def mean_and_sd(figures: Figures, name: str) -> list[Cell]:
+    """Mean of a figure over seeds, and its standard deviation where there are several."""
+    values = [each[name] for each in figures]
+    return [float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else None]
+
+
+def gaps(ours: list[float], others: list[float]) -> str:
+    """The paired differences of two rows."""
+    differences = np.subtract(ours, others)
+    return f"{differences.mean():+.3f} (sd {differences.std(ddof=1):.3f})"
+
+
+if __name__ == "__main__":
+    config.run(Config, main, __doc__)

@@ -109,9 +109,9 @@ def pairs(run: Config) -> Table:
     """Whether two paragraphs are of the same article."""
     source = "demo:bbc-pairs"
     parts = labelled_parts(source, pair_column="text_pair")
-    train, test = ((part.inputs, part.seconds) for part in (parts.train, parts.test))
-    sizes = {"num_classes": len(parts.class_names), "characters": False}
-    found = pair_baseline(train, parts.train.known_labels, test, **sizes)
+    train, test = ((list(part.inputs), list(part.seconds or [])) for part in (parts.train, parts.test))
+    labels, count = parts.train.known_labels, len(parts.class_names)
+    found = pair_baseline(train, labels, test, num_classes=count, characters=False)
     known = [classification_metrics(parts.test.labels, found, parts.class_names)]
     preset = f"{run.out_dir}/topics"
     recipe("pretrain_text", source="demo:bbc", out_dir=preset, fast=run.fast)

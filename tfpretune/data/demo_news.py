@@ -11,6 +11,9 @@ from tfpretune.data.tagged_rows import TaggedRows, clean_word
 
 ENTITY_TYPES = {"nr": "PER", "ns": "LOC", "nt": "ORG"}
 
+SENTENCE = re.compile("[^。！？]+[。！？」』”’）]*")
+"""Up to a full stop, an exclamation or a question mark, and the closing marks behind it."""
+
 QUESTIONS = {"PER": "文中出现的人名是什么？", "LOC": "文中出现的地名是什么？", "ORG": "文中出现的机构名是什么？"}
 """What is asked for each type: which person, place, organisation is named in the text?"""
 
@@ -65,6 +68,22 @@ def read_people_daily_questions(folder: Path) -> QuestionRows:
             if len(found) == 1 and 2 * (found[0][1] - found[0][0]) < len(text):
                 start, end, _ = found[0]
                 rows.add(question, text, [Answer(text[start:end], start)], f"demo:people-daily-qa:{number}:{kind}")
+    return rows
+
+
+def read_people_daily_kinds(folder: Path) -> Rows:
+    """Reads the sentences, each with the set of the kinds of entities that it names; one of the three, several or none.
+
+    The group of a sentence is its paragraph, and the parts are cut in the order of the paper.
+    """
+    kinds = tuple(ENTITY_TYPES.values())
+    rows = Rows("text", class_names=kinds, label_kind="set", label_separator=";", in_order=True)
+    for number, text, spans in entity_paragraphs(folder):
+        for found in SENTENCE.finditer(text):
+            named = {kind for start, _, kind in spans if found.start() <= start < found.end()}
+            label = ";".join(kind for kind in kinds if kind in named)
+            rows.add_text(found[0], label, f"demo:people-daily-kinds:{number}:{found.start()}")
+            rows.groups.append(str(number))
     return rows
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from tfpretune.config import RunError, UsageError
 from tfpretune.data.splits import PARTS as PARTS
 from tfpretune.data.splits import Part as Part
-from tfpretune.data.splits import split_by_digest
+from tfpretune.data.splits import split_by_digest, split_groups_in_order, split_in_order
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -46,6 +46,7 @@ class Examples:
         groups: `(n,)` optional keys; examples with the same key stay on one side of a split.
         seconds: the second text of each pair, whose first is the input; None where there are no pairs.
         more: further label columns by name, for several tasks on the same inputs.
+        in_order: `split` cuts the parts in the order of the source (a newspaper in the order of its days).
     """
 
     kind: str
@@ -58,6 +59,7 @@ class Examples:
     groups: np.ndarray | None = None
     seconds: Sequence[str] | None = None
     more: Mapping[str, LabelColumn] = dataclasses.field(default_factory=dict)
+    in_order: bool = False
 
     def __post_init__(self) -> None:
         if self.kind not in ("text", "image"):
@@ -136,6 +138,7 @@ class Examples:
         """Returns one part of the examples, chosen by a hash of the content (or of the group, where there are groups).
 
         Equal contents land in the same part, and so do examples of one group. Rows that are added later move no others.
+        Where the examples are `in_order`, the first share is the training part, the next one validation.
 
         Args:
             part: "train", "validation" or "test".
@@ -144,6 +147,10 @@ class Examples:
         Raises:
             UsageError: for an unknown part, for fractions that are no shares, and for a part that came out empty.
         """
+        if self.in_order and self.groups is None:
+            return self.take(split_in_order(len(self), part, fractions, self.name))
+        if self.in_order and self.groups is not None:
+            return self.take(split_groups_in_order(self.groups, part, fractions, self.name))
         if self.groups is None:
             digests = self.keys()
         else:
@@ -174,7 +181,7 @@ class Examples:
         """
         if self.labels is None or self.label_kind != "class":
             what = f"no classes but a {self.label_kind}" if self.label_kind else "no labels"
-            raise UsageError(f"{self.name} has {what} for each example: few_labels draws so many of each class")
+            raise UsageError(f"{self.name} has {what} for each example: so many of each class cannot be drawn")
         if per_class < 1:
             raise UsageError(f"per_class must be at least 1, received {per_class}")
         generator = np.random.default_rng(seed)

@@ -31,18 +31,19 @@ def read_labels(
         that is true where the label is good.
 
     Raises:
-        UsageError: an unknown kind, or classes are wanted where the source holds numbers.
+        UsageError: an unknown kind, or another one than the source says where it says numbers or sets.
     """
     if kind not in ("", *LABEL_KINDS):
         raise UsageError(f"unknown kind of labels {kind!r}: expected one of {', '.join(LABEL_KINDS)}")
-    if kind and rows.label_kind == "number" != kind:
-        raise UsageError(f"the labels of this source are numbers: ask for kind 'number', not {kind!r}")
+    if kind and rows.label_kind not in ("class", kind):
+        what = {"number": "numbers", "set": "sets of classes"}[rows.label_kind]
+        raise UsageError(f"the labels of this source are {what}: ask for kind {rows.label_kind!r}, not {kind!r}")
     kind = kind or rows.label_kind
     if kind == "number":
         numbers = number_labels(rows)
         return numbers, (), np.ones(len(rows.labels), bool) if numbers is None else np.isfinite(numbers)
     if kind == "set":
-        labels, names, known = set_labels(rows, class_names, separator)
+        labels, names, known = set_labels(rows, class_names, rows.label_separator or separator)
         return labels, names, known
     labels, names = index_labels(rows, class_names)
     return labels, names, np.ones(len(rows.labels), bool) if labels is None else labels >= 0

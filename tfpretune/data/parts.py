@@ -30,9 +30,10 @@ def labelled_parts(
     most: int = 0,
     seed: int = 0,
     label_kind: LabelKind | Literal[""] = "",
+    label_separator: str = ";",
     pair_column: str = "",
 ) -> LabelledParts:
-    """Opens a source, drops duplicates and splits it by content or by the source's groups, 80/10/10.
+    """Opens a source, drops duplicates and splits it as `Examples.split` says, 80/10/10.
 
     Args:
         source: as `open_source` takes it.
@@ -40,12 +41,14 @@ def labelled_parts(
         most: keep at most so many examples of each part, for rehearsals; 0 keeps all.
         seed: decides both draws.
         label_kind: as for `open_source`.
+        label_separator: as for `open_source`.
         pair_column: as for `open_source`.
 
     Raises:
         UsageError: the source is unlabelled, has fewer than two classes, or a class too few examples.
     """
-    examples = open_source(source, label_kind=label_kind, pair_column=pair_column).without_duplicates()
+    form = {"label_separator": label_separator, "pair_column": pair_column}
+    examples = open_source(source, label_kind=label_kind, **form).without_duplicates()
     least = {"number": 0, "set": 1}.get(examples.label_kind, 2)
     if len(examples.class_names) < least:
         raise UsageError(

@@ -51,6 +51,8 @@ class Rows:
         more_labels: further label columns by name, as written; each has one label a row.
         more_class_names: the classes of each further label column, in their order.
         label_kind: what the source itself says of its labels: "class", "number" or "set".
+        label_separator: what stands between the classes of a set, where the source itself says it.
+        in_order: the parts are cut in the order of the source (a newspaper in the order of its days), not drawn.
         groups: the group of each row, where the source has groups.
         seconds: the second text of each row, where the rows are pairs.
     """
@@ -67,6 +69,8 @@ class Rows:
     more_labels: dict[str, list[str]] = dataclasses.field(default_factory=dict)
     more_class_names: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     label_kind: Literal["class", "number", "set"] = "class"
+    label_separator: str = ""
+    in_order: bool = False
     groups: list[str] = dataclasses.field(default_factory=list)
     seconds: list[str] = dataclasses.field(default_factory=list)
 

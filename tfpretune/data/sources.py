@@ -85,6 +85,7 @@ def make_examples(rows: Rows, labels: np.ndarray | None, class_names: tuple[str,
         groups=np.array(rows.groups) if rows.groups else None,
         seconds=rows.seconds or None,
         more=more_label_columns(rows),
+        in_order=rows.in_order,
     )
 
 

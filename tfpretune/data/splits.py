@@ -38,6 +38,13 @@ def split_in_order(size: int, part: Part, fractions: tuple[float, float, float],
     return chosen
 
 
+def split_groups_in_order(groups: np.ndarray, part: Part, fractions: tuple[float, float, float], name: str) -> np.ndarray:
+    """As `split_in_order`, but rows that follow each other and have the same group stay together; shares are of groups."""
+    number = np.cumsum(np.concatenate([[False], groups[1:] != groups[:-1]]))
+    chosen = split_in_order(int(number[-1]) + 1 if len(number) else 0, part, fractions, name)
+    return np.flatnonzero(np.isin(number, chosen))
+
+
 def _number(part: str, fractions: tuple[float, float, float]) -> int:
     if part not in PARTS:
         raise UsageError(f"unknown part {part!r}: expected one of {', '.join(PARTS)}")

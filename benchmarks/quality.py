@@ -12,19 +12,40 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import real_checkpoint
-from quality_rows import COLUMNS, SENTIMENT_QUOTE, pretrain_reviews, recipe, row, scores, seeds
+from lstm import lstm_accuracies
+from quality_rows import (
+    COLUMNS,
+    SENTIMENT_QUOTE,
+    Figures,
+    pretrain_reviews,
+    pretrained,
+    row,
+    run_folder,
+    scores,
+    seeds,
+)
 
 from tfpretune import config
 from tfpretune.backbones.hugging_face import packaged_folder
+from tfpretune.backbones.sizes import load_tokenizer
 from tfpretune.config import OptimizerConfig, UsageError
+from tfpretune.data.examples import Examples
+from tfpretune.data.parts import labelled_parts
 from tfpretune.data.sources import open_source
 from tfpretune.evaluation.baselines import tfidf_baseline
 from tfpretune.evaluation.gain import gain_over_scratch
 from tfpretune.evaluation.metrics import classification_metrics
+from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.evaluation.tables import Table
+from tfpretune.stages.comparison import accuracy
+from tfpretune.stages.members import load_member
 
-TableName = Literal["images", "reviews", "topics", "movie", "amazon"]
+REVIEWS = "demo:reviews-zh"
+FEW_LABELS = {"sequence_length": 128, "steps": 150, "save_every_steps": 25}
+ALL_LABELS = {"sequence_length": 128, "steps": 900, "save_every_steps": 150}
+TableName = Literal["images", "reviews", "lstm", "topics", "movie", "amazon"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +59,8 @@ class Config:
     labels: tuple[int, ...] = (10, 100, 500, 0)
     """Labels a class of the Chinese reviews; 0 is all there are."""
     tables: tuple[TableName, ...] = typing.get_args(TableName)
-    """Only these: ten classes of images, Chinese reviews, topics of news, sentiment of snippets on movies and on goods."""
+    """Only these: ten classes of images, Chinese reviews, these beside an LSTM, topics of news, sentiment of snippets on
+    movies and on goods."""
     fast: bool = False
     """Rehearse on a few batches: the figures mean nothing."""
 
@@ -56,6 +78,7 @@ def main(run: Config) -> list[Table]:
     made: dict[str, Callable[[], Table]] = {
         "images": lambda: ten_classes(run),
         "reviews": lambda: reviews(run),
+        "lstm": lambda: beside_lstm(run),
         "topics": lambda: real_checkpoint.topics(runs),
         "movie": lambda: real_checkpoint.sentiment(runs, "movie"),
         "amazon": lambda: real_checkpoint.sentiment(runs, "amazon"),
@@ -69,14 +92,13 @@ def main(run: Config) -> list[Table]:
 
 def ten_classes(run: Config) -> Table:
     """10 classes with 100 images each: the articles quote 85 % on the test set after fine-tuning."""
-    preset = f"{run.out_dir}/images"
-    recipe("pretrain_image", out_dir=preset, fast=run.fast)
+    preset = pretrained("pretrain_image", out_dir=f"{run.out_dir}/images", fast=run.fast)
     rows, notes = [], []
     both = {}
     for name, from_scratch in (("from scratch", True), ("pre-trained", False)):
         settings = {
             "labels_per_class": 100,
-            "preset": f"{preset}/preset",
+            "preset": preset,
             "from_scratch": from_scratch,
             "fast": run.fast,
         }
@@ -88,8 +110,7 @@ def ten_classes(run: Config) -> Table:
 
 def reviews(run: Config) -> Table:
     """Sentiment of Chinese reviews, read by characters: the articles quote 85 % accuracy, 83 % recall, 84 % F1."""
-    source, preset = "demo:reviews-zh", pretrain_reviews(run.out_dir, fast=run.fast)
-    examples = open_source(source).without_duplicates()
+    examples = open_source(REVIEWS).without_duplicates()
     train, test = examples.split("train"), examples.split("test")
     rows, notes = [], []
     for labels in run.labels:
@@ -100,28 +121,55 @@ def reviews(run: Config) -> Table:
         ]
         figures = [classification_metrics(test.labels, each, examples.class_names) for each in linear]
         rows.append(row("TF-IDF + logistic regression", labels or "all", figures, SENTIMENT_QUOTE))
-        both = {}
-        for name, from_scratch in (("from scratch", True), ("pre-trained", False)):
-            steps = 900 if not labels else 150
-            rate = 1e-3 if from_scratch else 3e-4
-            settings = {
-                "source": source,
-                "preset": preset,
-                "from_scratch": from_scratch,
-                "labels_per_class": labels,
-                "sequence_length": 128,
-                "window_length": 64,
-                "steps": steps,
-                "save_every_steps": steps // 6,
-                "batch_size": 32,
-                "optimizer": OptimizerConfig(learning_rate=rate, warmup=0.1),
-                "fast": run.fast,
-            }
-            both[name] = seeds(run.out_dir, run.seeds, "finetune_text", f"reviews-{labels}-{name}", settings)
-            rows.append(row(name, labels or "all", both[name], SENTIMENT_QUOTE))
+        both = {name: reviews_runs(run, name, labels) for name in ("from scratch", "pre-trained")}
+        rows += [row(name, labels or "all", figures, SENTIMENT_QUOTE) for name, figures in both.items()]
         sentence = gain_over_scratch(scores(both["pre-trained"]), scores(both["from scratch"])).sentence
         notes.append(f"{labels or 'all'} labels a class: {sentence}")
-    return Table(f"{source}: sentiment, {len(test)} test reviews", COLUMNS, rows, note="\n".join(notes))
+    return Table(f"{REVIEWS}: sentiment, {len(test)} test reviews", COLUMNS, rows, note="\n".join(notes))
+
+
+def reviews_runs(run: Config, name: str, labels: int) -> Figures:
+    """The metrics of the runs "from scratch" or "pre-trained" on so many labels a class of the Chinese reviews; 0: all."""
+    from_scratch = name == "from scratch"
+    settings = (ALL_LABELS if not labels else FEW_LABELS) | {
+        "source": REVIEWS,
+        "preset": pretrain_reviews(run.out_dir, fast=run.fast),
+        "from_scratch": from_scratch,
+        "labels_per_class": labels,
+        "window_length": 64,
+        "batch_size": 32,
+        "optimizer": OptimizerConfig(learning_rate=1e-3 if from_scratch else 3e-4, warmup=0.1),
+        "fast": run.fast,
+    }
+    return seeds(run.out_dir, run.seeds, "finetune_text", f"reviews-{labels}-{name}", settings)
+
+
+def beside_lstm(run: Config) -> Table:
+    """Training and test accuracy on all labels: the articles quote 87 % and 85 % of an LSTM."""
+    parts = labelled_parts(REVIEWS, most=64 if run.fast else 0)
+    tokenizer = load_tokenizer(pretrain_reviews(run.out_dir, fast=run.fast))
+    settings = {"sequence_length": ALL_LABELS["sequence_length"], "epochs": 1 if run.fast else 5}
+    found = {
+        "LSTM, in plain Keras": [lstm_accuracies(parts, tokenizer, **settings, seed=seed) for seed in range(run.seeds)]
+    }
+    for name in ("from scratch", "pre-trained"):
+        figures = reviews_runs(run, name, 0)
+        found[name] = [
+            (accuracy_of_run(run_folder(run.out_dir, f"reviews-0-{name}", seed), parts.train), each["accuracy"])
+            for seed, each in enumerate(figures)
+        ]
+    rows = []
+    for name, pairs in found.items():
+        means, sds = np.mean(pairs, axis=0), np.std(pairs, axis=0, ddof=1)
+        rows.append([name, means[0], sds[0], means[1], sds[1], "0.87 / 0.85"])
+    columns = ("", "training accuracy", "sd", "test accuracy", "sd", "quoted: training / test")
+    return Table(f"{REVIEWS}: sentiment, all {len(parts.train):,} training reviews", columns, rows)
+
+
+def accuracy_of_run(run_dir: str, examples: Examples) -> float:
+    """Returns the accuracy of a finished run's classifier."""
+    member = load_member(run_dir)
+    return accuracy(predict_outputs(member.model, member.batches(examples, 256).in_order()), examples)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,13 @@ def recipe(name: str, **settings: Any) -> None:
     module["main"](module["Config"](**settings))
 
 
+def pretrained(name: str, *, out_dir: str, **settings: Any) -> str:
+    """Runs a pre-training recipe, unless it has been run, and returns its preset's folder."""
+    if not Path(out_dir, "preset").is_dir():
+        recipe(name, out_dir=out_dir, **settings)
+    return f"{out_dir}/preset"
+
+
 def seeds(out_dir: str, count: int, name: str, folder: str, settings: dict[str, Any]) -> Figures:
     """Runs a recipe once for each seed and returns its metrics; finished runs are not done again.
 
@@ -30,24 +37,28 @@ def seeds(out_dir: str, count: int, name: str, folder: str, settings: dict[str, 
         out_dir: folder of all runs.
         count: of the seeds.
         name: of the recipe.
-        folder: of these runs, with spaces as dashes and the seed at the end.
+        folder: of these runs; see `run_folder`.
         settings: of the recipe.
     """
     found = []
     for seed in range(count):
-        run_dir = f"{out_dir}/{folder.replace(' ', '-')}-{seed}"
+        run_dir = run_folder(out_dir, folder, seed)
         if not Path(run_dir, "preset").is_dir():
             recipe(name, out_dir=run_dir, seed=seed, **settings)
         found.append(json.loads(Path(run_dir, "report", "metrics.json").read_text("utf-8")))
     return found
 
 
+def run_folder(out_dir: str, folder: str, seed: int) -> str:
+    """Returns the folder of one of the runs that `seeds` makes."""
+    return f"{out_dir}/{folder.replace(' ', '-')}-{seed}"
+
+
 def pretrain_reviews(out_dir: str, *, fast: bool) -> str:
     """Pre-trains on the Chinese reviews, read by characters, and returns the preset's folder."""
     settings = {"source": "demo:reviews-zh", "sequence_length": 64, "batch_size": 64, "steps": 3000}
     optimizer = OptimizerConfig(learning_rate=2e-3, multipliers=(("token_embedding", 3.0),))
-    recipe("pretrain_text", out_dir=f"{out_dir}/reviews", optimizer=optimizer, fast=fast, **settings)
-    return f"{out_dir}/reviews/preset"
+    return pretrained("pretrain_text", out_dir=f"{out_dir}/reviews", optimizer=optimizer, fast=fast, **settings)
 
 
 def scores(figures: list[dict[str, float]]) -> list[float]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from quality_rows import COLUMNS, RECIPES, SENTIMENT_QUOTE, TOPICS_QUOTE, Figures, recipe, row, scores
+from quality_rows import COLUMNS, RECIPES, SENTIMENT_QUOTE, TOPICS_QUOTE, Figures, pretrained, row, scores
 
 from tfpretune.backbones.sizes import load_tokenizer
 from tfpretune.config import OptimizerConfig
@@ -76,11 +76,11 @@ def beside_minilm(
         lengths: tokens of a text that each of `OWN` and `MINILM` reads.
         quoted: what articles have.
     """
-    parts, preset = labelled_parts(source), f"{run.out_dir}/{name}"
-    recipe("pretrain_text", source=source, out_dir=preset, fast=run.fast)
+    parts = labelled_parts(source)
+    preset = pretrained("pretrain_text", source=source, out_dir=f"{run.out_dir}/{name}", fast=run.fast)
     trials = {
         key: text_trials(run, parts, where, sequence_length=lengths[key])
-        for key, where in {OWN: f"{preset}/preset", MINILM: "demo:minilm"}.items()
+        for key, where in {OWN: preset, MINILM: "demo:minilm"}.items()
     }
     rows, notes = [], []
     for labels, own in sides.items():

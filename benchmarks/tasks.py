@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from quality_rows import Figures, pretrain_reviews, recipe, seeds
+from quality_rows import Figures, pretrain_reviews, pretrained, seeds
 
 from tfpretune import config
 from tfpretune.config import UsageError
@@ -113,10 +113,9 @@ def pairs(run: Config) -> Table:
     labels, count = parts.train.known_labels, len(parts.class_names)
     found = pair_baseline(train, labels, test, num_classes=count, characters=False)
     known = [classification_metrics(parts.test.labels, found, parts.class_names)]
-    preset = f"{run.out_dir}/topics"
-    recipe("pretrain_text", source="demo:bbc", out_dir=preset, fast=run.fast)
+    preset = pretrained("pretrain_text", source="demo:bbc", out_dir=f"{run.out_dir}/topics", fast=run.fast)
     figures = ("accuracy", "f1_macro")
-    return beside_scratch(run, "finetune_pairs", source, f"{preset}/preset", figures, {"cosine of TF-IDF": known})
+    return beside_scratch(run, "finetune_pairs", source, preset, figures, {"cosine of TF-IDF": known})
 
 
 def beside_scratch(
@@ -151,8 +150,7 @@ def beside_scratch(
 
 def pretrain_people(run: Config) -> str:
     """Pre-trains on the newspaper and returns the preset's folder."""
-    recipe("pretrain_text", source="demo:people-daily", out_dir=f"{run.out_dir}/people", fast=run.fast)
-    return f"{run.out_dir}/people/preset"
+    return pretrained("pretrain_text", source="demo:people-daily", out_dir=f"{run.out_dir}/people", fast=run.fast)
 
 
 def fast(run: Config) -> dict[str, Any]:

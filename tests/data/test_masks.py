@@ -108,3 +108,13 @@ def test_digits_on_noise():
     assert (outside > np.percentile(inside, 5)).mean() > 0.2  # brightness alone does not tell the digit's pixels
     parts = [source.split(part) for part in ("train", "validation", "test")]
     assert sum(map(len, parts)) == 5000
+
+
+def test_pixels_of_each_class_are_counted(folder):
+    """In files and in memory; 255 is no class."""
+    counts = [int((number == CLASSES).sum()) for number in range(3)]
+    source = open_masks(f"images:{folder}")
+    assert source.pixels().tolist() == counts
+    assert sum(counts) == CLASSES.size - 1
+    held = type(source)(source.images, CLASSES, ("a", "b", "c", "d"))
+    assert held.pixels().tolist() == [*counts, 0]

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from tfpretune.config import RunError
-from tfpretune.evaluation.pictures import Pictures, data_address, strip_address
+from tfpretune.evaluation.pictures import Pictures, data_address, painted, strip_address
 
 
 def pixels(address):
@@ -51,3 +51,10 @@ def test_a_dead_picture_is_refused():
 def test_rows_are_checked(rows):
     with pytest.raises(ValueError, match="pictures 'T': expected rows of images"):
         Pictures("T", rows)
+
+
+def test_classes_have_colours_of_their_own():
+    """Class 0 nearly black, class 1 of 3 red, class 2 half around the colours; light grey where there is none."""
+    found = painted(np.array([[[0, 1], [2, -1]]]), 3)
+    assert found.tolist() == [[[[31, 31, 31], [242, 61, 61]], [[61, 242, 242], [204, 204, 204]]]]
+    assert len({tuple(colour) for colour in painted(np.arange(21)[None, None], 21)[0, 0].tolist()}) == 21

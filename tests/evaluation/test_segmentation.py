@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import sklearn.metrics
 
-from tfpretune.evaluation.segmentation import pixel_confusion, segmentation_metrics
+from tfpretune.evaluation.segmentation import fit_neighbourhoods, pixel_confusion, segmentation_metrics
 
 NAMES = ("sky", "sea", "land")
 
@@ -54,3 +54,15 @@ def test_what_does_not_fit_is_refused():
         pixel_confusion(np.zeros(2, int), np.array([0, 2]), 2)
     with pytest.raises(ValueError, match="not all 0"):
         segmentation_metrics(np.zeros((3, 3), int), NAMES)
+
+
+def test_a_neighbourhood_says_what_one_pixel_cannot():
+    """A pixel is of class 1 when its right neighbour is bright; the border's is outside and 0."""
+    images = np.random.default_rng(0).integers(0, 2, (20, 6, 5, 1)).astype(np.float32)
+    masks = np.concatenate([images[:, :, 1:, 0], np.zeros((20, 6, 1))], axis=2).astype(int)
+    masks[:, 0] = -1
+    model = fit_neighbourhoods(images[:15], masks[:15], radius=1, most_pixels=300)
+    found = model(images[15:])
+    assert found.shape == (5, 6, 5)
+    np.testing.assert_array_equal(found[:, 1:], masks[15:, 1:])
+    assert fit_neighbourhoods(images, np.where(masks == 1, -1, masks)) is None

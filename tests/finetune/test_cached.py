@@ -23,6 +23,7 @@ from tfpretune.finetune import (
 )
 from tfpretune.training import fit, make_strategy
 from tfpretune.training.checkpoints import run_variables
+from tfpretune.training.presets import in_float32
 
 DRAW = np.random.default_rng(0)
 PIXELS = DRAW.integers(0, 256, (30, 8, 8, 1)).astype("uint8")
@@ -198,3 +199,12 @@ def test_evaluation_takes_the_features_of_inference():
     for name, value in expected.items():
         np.testing.assert_allclose(found[name], value, atol=1e-6)
     assert isinstance(cached, tf.data.Dataset)
+
+
+def test_a_model_whose_head_reads_inputs_can_be_saved_afterwards():
+    """A head that sees the padding and the segments beside the features."""
+    model, batches = make(span_model)
+    rows = model.pick_inputs(next(iter(batches.in_order())))
+    expected = model(rows)
+    with_cached_features(model, batches)
+    np.testing.assert_array_equal(in_float32(model)(rows), expected)

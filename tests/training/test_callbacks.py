@@ -8,7 +8,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from tests.training.toys import Toy
 from tfpretune.config import RunError
-from tfpretune.training.callbacks import NonFiniteGuard, ScalarLog
+from tfpretune.training.callbacks import Measured, NonFiniteGuard, ScalarLog
 
 
 def make_model():
@@ -45,6 +45,12 @@ def test_scalars_by_hand(tmp_path):
     assert validation == {"loss": [(8, 8.0)]}
     assert log.curves["loss"] == [(2, 9.0), (4, 7.0), (6, 5.0), (8, 3.0)]
     assert log.curves["val_loss"] == [(8, 8.0)]
+
+
+def test_measured_figures_reach_the_callbacks_behind():
+    logs = {"loss": 1.0}
+    Measured(lambda: {"mean_iou": 0.5}).on_epoch_end(0, logs)
+    assert logs == {"loss": 1.0, "val_mean_iou": 0.5}
 
 
 @pytest.mark.parametrize(

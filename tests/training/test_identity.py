@@ -7,6 +7,7 @@ import pytest
 
 from tfpretune.config import UsageError
 from tfpretune.data.batches import RowSource, StepIndexed
+from tfpretune.objectives import Classes
 from tfpretune.training.identity import check_ranges
 
 MODEL = SimpleNamespace(backbone=SimpleNamespace(get_config=lambda: {"vocabulary_size": 20}))
@@ -37,3 +38,11 @@ def test_a_bad_id_of_a_source_is_named(limit):
     ids = Ids([[0, 1], [2, 20], [4, 18]], limit)
     with pytest.raises(UsageError, match=r"training row 1: token_ids holds 20, outside 0\.\.19, the vocabulary"):
         check_ranges(MODEL, StepIndexed({"token_ids": ids}, 1))
+
+
+def test_paths_are_no_labels_to_compare():
+    """Masks that stay in files; in memory a class beyond the model's is named."""
+    model = SimpleNamespace(target=Classes(2, may_lack=True))
+    check_ranges(model, StepIndexed({"labels": np.array(["a.png", "b.png"])}, 1))
+    with pytest.raises(UsageError, match=r"training row 1: labels holds 2, outside -1\.\.1, the classes of the model"):
+        check_ranges(model, StepIndexed({"labels": np.array([[[0, -1]], [[1, 2]]])}, 1))

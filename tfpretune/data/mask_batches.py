@@ -40,7 +40,11 @@ def mask_batches(
     load = None
     held = isinstance(examples.images.inputs, np.ndarray)
     if held or len(examples) * int(np.prod(image_shape)) <= columns.IN_MEMORY_BYTES:
-        values = {"images": image_array(examples.images, image_shape), "labels": mask_array(examples, size)}
+        masks = mask_array(examples, size).astype(np.int16)
+        values = {
+            "images": image_array(examples.images, image_shape),
+            "labels": np.where(masks == NO_CLASS, np.int16(IGNORED), masks),
+        }
     else:
         values = {"images": np.asarray(examples.images.inputs), "labels": np.asarray(examples.masks)}
         load = _loader(image_shape)

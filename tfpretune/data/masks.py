@@ -47,6 +47,14 @@ class MaskExamples:
         """The source."""
         return self.images.name
 
+    def pixels(self) -> np.ndarray:
+        """Counts the pixels of each class, int64 `(classes,)`; masks in files are read."""
+        counts = np.zeros(NO_CLASS + 1, np.int64)
+        for mask in self.masks:
+            pixels = mask if isinstance(mask, np.ndarray) else read_mask(mask)
+            counts += np.bincount(pixels.ravel(), minlength=NO_CLASS + 1)
+        return counts[: len(self.class_names)]
+
     def take(self, indices: Sequence[int] | np.ndarray) -> "MaskExamples":
         """Returns the images at these positions, in this order."""
         rows = np.asarray(indices, np.int64)

@@ -1,6 +1,7 @@
 """Pictures as data addresses, so that they live inside the page."""
 
 import base64
+import colorsys
 import dataclasses
 import io
 from collections.abc import Mapping
@@ -70,6 +71,18 @@ def strip_address(images: np.ndarray) -> tuple[str, bool]:
     for i, tile in enumerate(tiles):
         strip.paste(tile, (i * (width + gap), 0))
     return _address(strip), max(width, height) <= 96
+
+
+def painted(masks: np.ndarray, num_classes: int) -> np.ndarray:
+    """Colours the classes of pixels: uint8 `(n, height, width, 3)`.
+
+    Args:
+        masks: ints `(n, height, width)` in [0, num_classes), below 0 where a pixel has none.
+        num_classes: C. Class 0 is nearly black, the others go once around the colours; no class is light grey.
+    """
+    hues = [colorsys.hsv_to_rgb(number / max(1, num_classes - 1), 0.75, 0.95) for number in range(num_classes - 1)]
+    colours = np.array([(0.12, 0.12, 0.12), *hues, (0.8, 0.8, 0.8)])
+    return np.round(255 * colours).astype(np.uint8)[np.where(masks < 0, num_classes, masks)]
 
 
 def _as_bytes(image: np.ndarray) -> np.ndarray:

@@ -103,6 +103,7 @@ def write_pretraining_report(
     settings: Mapping[str, Any] | None = None,
     notes: Sequence[str] = (),
     figures: str = "",
+    headline: Sequence[str] = (),
 ) -> Path:
     """Writes `out_dir/report/index.html` and `metrics.json` on a run without a classifier.
 
@@ -117,6 +118,7 @@ def write_pretraining_report(
         settings: what was run; nested mappings become dotted names.
         notes: what a reader must know first.
         figures: charts above the tables, as `evaluation.figures` draws them.
+        headline: names of the metrics that are shown on top; () for all.
 
     Returns:
         The path of the page.
@@ -131,8 +133,8 @@ def write_pretraining_report(
         Section("Results", figures + "".join(html_table(table) for table in tables)),
         Section("What was run", _settings(settings)),
     ]
-    headline = headline_numbers([(name.replace("_", " "), _short(value), "") for name, value in metrics.items()])
-    page = render_page(title, lead=_written(), notes=notes, headline=headline, sections=parts)
+    top = headline_numbers([(name.replace("_", " "), _short(metrics[name]), "") for name in headline or metrics])
+    page = render_page(title, lead=_written(), notes=notes, headline=top, sections=parts)
     return _write(out_dir, page, metrics)
 
 

@@ -1,8 +1,10 @@
-"""Figures of a segmentation: overlap of the true and the predicted pixels of each class."""
+"""Figures of a segmentation: overlap of the true and the predicted pixels of each class, and models to beat."""
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
+from sklearn.linear_model import LogisticRegression
 
 
 def pixel_confusion(truth: np.ndarray, predicted: np.ndarray, num_classes: int) -> np.ndarray:
@@ -60,3 +62,54 @@ def segmentation_metrics(confusion: np.ndarray, class_names: Sequence[str]) -> d
             figures |= {f"iou/{name}": float(iou[number]), f"dice/{name}": float(dice[number])}
         figures[f"support/{name}"] = float(there[number])
     return figures
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Neighbourhoods:
+    """A logistic regression on the square of pixels around each pixel; outside of the image they are 0.
+
+    Args:
+        model: fitted.
+        radius: pixels to each side.
+    """
+
+    model: LogisticRegression
+    radius: int
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """Returns the class of each pixel, int64 `(n, height, width)`, of floats `(n, height, width, channels)`."""
+        squares = _squares(images, self.radius)
+        found = [self.model.predict(each.reshape(-1, each[0, 0].size)) for each in squares]
+        return np.stack(found).reshape(images.shape[:3])
+
+
+def fit_neighbourhoods(
+    images: np.ndarray, masks: np.ndarray, *, radius: int = 2, most_pixels: int = 20_000, seed: int = 0
+) -> Neighbourhoods | None:
+    """Fits what a network that sees more than a few pixels around has to beat.
+
+    Args:
+        images: floats `(n, height, width, channels)` in [0, 1].
+        masks: ints `(n, height, width)`; pixels below 0 do not count.
+        radius: pixels to each side of the middle one.
+        most_pixels: draw at most so many.
+        seed: of the draw.
+
+    Returns:
+        The model; None where the drawn pixels are all of one class.
+    """
+    places = np.argwhere(masks >= 0)
+    if len(places) > most_pixels:
+        places = places[np.sort(np.random.default_rng(seed).choice(len(places), most_pixels, replace=False))]
+    where = tuple(places.T)
+    if len(np.unique(masks[where])) < 2:
+        return None
+    features = _squares(images, radius)[where].reshape(len(places), -1)
+    return Neighbourhoods(LogisticRegression(max_iter=5000).fit(features, masks[where]), radius)
+
+
+def _squares(images: np.ndarray, radius: int) -> np.ndarray:
+    """A view `(n, height, width, channels, side, side)`."""
+    around = [(0, 0), (radius, radius), (radius, radius), (0, 0)]
+    padded = np.pad(np.asarray(images, np.float32), around)
+    return np.lib.stride_tricks.sliding_window_view(padded, (2 * radius + 1,) * 2, axis=(1, 2))  # type: ignore[call-overload]

@@ -32,7 +32,10 @@ class CachedHead(Supervised):
         cut = _cut(model)
         names = {id(tensor): name for name, tensor in model.input.items()}
         needed = [tensor for tensor in _inputs(model.output, cut) if id(tensor) in names]
+        histories = [tensor._keras_history for tensor in needed]
         graph = keras.Model([cut, *needed], model.output)
+        for tensor, history in zip(needed, histories, strict=True):
+            tensor._keras_history = history  # Keras gives the inputs new ones, and could not save the model any more
         inputs = {CUT: keras.Input(cut.shape[1:], dtype=cut.dtype, name=CUT)}
         for tensor in needed:
             inputs[names[id(tensor)]] = keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=names[id(tensor)])

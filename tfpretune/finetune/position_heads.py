@@ -74,6 +74,7 @@ def segmenter(
     image_size: tuple[int, int] | None = None,
     pixels: Pixels | None = None,
     class_weights: tuple[float, ...] | None = None,
+    r_drop: float = 0.0,
     name: str = "segmenter",
 ) -> Supervised:
     """One class for each pixel: the features are enlarged to the image's size and read together with the image itself.
@@ -87,6 +88,7 @@ def segmenter(
         image_size: see `backbones.inputs.feed`.
         pixels: see `backbones.inputs.read_pixels`.
         class_weights: see `Classes`.
+        r_drop: see `Supervised`.
         name: the model's name.
 
     Returns:
@@ -106,7 +108,8 @@ def segmenter(
             hidden_dim, 3, padding="same", activation="relu", dtype="float32", name=f"head_conv_{number}"
         )(x)
     logits = keras.layers.Dense(num_classes, dtype="float32", name="logits")(x)
-    return Supervised(inputs, logits, name, target=Classes(num_classes, class_weights=class_weights, may_lack=True))
+    target = Classes(num_classes, class_weights=class_weights, may_lack=True)
+    return Supervised(inputs, logits, name, target=target, r_drop=r_drop)
 
 
 def _grid(features: keras.KerasTensor, height: int, width: int) -> keras.KerasTensor:

@@ -17,6 +17,7 @@ from tfpretune.finetune_config import FinetuneConfig, TaskConfig
 from tfpretune.objectives import MultiTask, Supervised
 from tfpretune.training import FitResult, fit
 from tfpretune.training.adapters import save_adapter
+from tfpretune.training.callbacks import Measured
 from tfpretune.training.devices import is_chief
 from tfpretune.training.distance import DistanceToStart
 from tfpretune.training.identity import identity_of
@@ -68,6 +69,8 @@ def fit_head(
     validation: tf.data.Dataset,
     identity: Mapping[str, Any],
     pages: Callable[[tf.data.Dataset], list[keras.callbacks.Callback]] | None = None,
+    measure: Callable[[], Mapping[str, float]] | None = None,
+    monitor: tuple[str, str] | None = None,
 ) -> FitResult:
     """Fits any fine-tuned model and ends with the weights that were best on the validation set.
 
@@ -81,14 +84,18 @@ def fit_head(
         validation: the validation batches, in order.
         identity: what must be the same when the run goes on; see `identity_of`.
         pages: makes TensorBoard pages on the validation batches.
+        measure: returns further figures of the model on the validation set; see `Measured`.
+        monitor: the figure to judge by, of these or of the model's, and "max" or "min"; None: see `monitor_of`.
     """
-    monitor, mode = monitor_of(model)
+    figure, mode = monitor or monitor_of(model)
     trained, own = model, dict(identity)
     if run.cache_features:
         trained, batches = with_cached_features(model, batches)
         validation = cache_in_order(model, trained, validation)
         own["weights of the backbone"] = trained.digest()
     callbacks = pages(validation) if pages is not None else []
+    if measure is not None:
+        callbacks.append(Measured(measure))
     if run.frozen != "all" and not run.from_scratch:
         callbacks.append(DistanceToStart(model, f"{run.out_dir}/logs"))
     result = fit(
@@ -97,7 +104,7 @@ def fit_head(
         run,
         validation=validation,
         callbacks=callbacks,
-        monitor=f"val_{monitor}",
+        monitor=f"val_{figure}",
         mode=mode,
         patience=run.patience,
         restore_best=True,

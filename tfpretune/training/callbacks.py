@@ -1,8 +1,8 @@
-"""Callbacks of every run: scalars for TensorBoard, a guard against not-a-number."""
+"""Callbacks of every run: scalars for TensorBoard, figures to judge by, a guard against not-a-number."""
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +82,23 @@ class ScalarLog(keras.callbacks.Callback):
             for name, value in values.items():
                 tf.summary.scalar(name, float(value))
                 self.curves.setdefault(prefix + name, []).append((self.step, float(value)))
+
+
+class Measured(keras.callbacks.Callback):
+    """Adds figures of the validation set that no mean over batches gives, such as a mean IoU, to what is logged and judged.
+
+    Args:
+        measure: returns the figures by name, of the model as it is; called at the end of each interval.
+    """
+
+    def __init__(self, measure: Callable[[], Mapping[str, float]]):
+        super().__init__()
+        self.measure = measure
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Adds them with `val_` in front to the figures that all callbacks behind this one get."""
+        if logs is not None:
+            logs.update({f"val_{name}": value for name, value in self.measure().items()})
 
 
 class NonFinite(RunError):

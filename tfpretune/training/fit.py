@@ -154,7 +154,8 @@ class _Attempt:
         for callback in unfreezing:
             callback.stand_after(step)
         more = [callback for callback in callbacks if callback not in unfreezing]
-        self.callbacks = [*unfreezing, self.average, guard, self.scalars, *more, self.saver]
+        # The scalars stand behind the others: `Measured` adds to what is logged.
+        self.callbacks = [*unfreezing, self.average, guard, *more, self.scalars, self.saver]
         self.evaluated = progress.get("evaluated", True)
         for callback in (self.average, self.saver):
             callback.set_model(model)

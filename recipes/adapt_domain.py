@@ -105,7 +105,8 @@ def main(run: Config) -> Table:
 
 def open_domains(run: Config) -> Domains:
     """Opens the domains and says how their examples become batches and classifiers."""
-    *sources, target = [labelled_parts(source, most=64 if run.fast else 0) for source in (*run.source, run.target)]
+    most = 64 if run.fast else 0
+    *sources, target = [labelled_parts(name, most=most, label_kind="class") for name in (*run.source, run.target)]
     num_classes, kind = len(target.class_names), target.train.kind
     for part in sources:
         require_kind(part.train, kind)

@@ -67,6 +67,8 @@ class Config(FinetuneConfig):
             )
         if self.cache_features:
             raise UsageError("--cache-features does not go with a teacher: it answers texts, not features")
+        if self.label_kind not in ("", "class"):
+            raise UsageError(f"--label-kind {self.label_kind}: this recipe is for classes")
         if self.unlabelled_source and self.batch_size < 2:
             raise UsageError("--batch-size must be at least 2: half of every batch is unlabelled")
 
@@ -77,7 +79,8 @@ def main(run: Config) -> Table | None:
     teacher = load_member(run.teacher_dir)
     if teacher.task["kind"] != "text":
         raise UsageError(f"--teacher-dir {run.teacher_dir} reads images: this recipe is for texts")
-    parts = labelled_parts(run.source, labels_per_class=run.labels_per_class, most=most, seed=run.seed)
+    few = run.labels_per_class
+    parts = labelled_parts(run.source, labels_per_class=few, most=most, seed=run.seed, label_kind="class")
     require_classes(teacher, parts.class_names, run.source)
     unlabelled = unlabelled_examples(run.unlabelled_source, most=most) if run.unlabelled_source else None
     tokenizer = teacher.tokenizer if run.backbone else load_tokenizer(run.preset)

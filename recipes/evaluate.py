@@ -1,4 +1,4 @@
-"""Evaluates a fine-tuned classifier on labelled examples and writes the report.
+"""Evaluates a fine-tuned model on labelled examples and writes the report: classes, sets of labels, numbers; pairs, too.
 
     python recipes/evaluate.py --run-dir runs/finetune_text --source demo:bbc --part test --out-dir runs/evaluate
 
@@ -6,19 +6,18 @@ Leaves OUT_DIR/report/index.html and metrics.json. --source may be other data th
 """
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any, Literal
 
 from tfpretune import config
-from tfpretune.backbones.sizes import load_tokenizer
 from tfpretune.config import RunError, UsageError
-from tfpretune.data.columns import image_array, image_batches, text_batches
+from tfpretune.data.columns import image_array
 from tfpretune.data.examples import Examples
 from tfpretune.data.sources import open_source, read_rows
+from tfpretune.evaluation.classifier_report import ClassifierReport, report_classifier
+from tfpretune.evaluation.labelled_report import LabelledReport, report_numbers, report_sets
 from tfpretune.evaluation.predict import predict_outputs
-from tfpretune.evaluation.report import write_report
-from tfpretune.training.presets import load_task
+from tfpretune.stages.members import Member, load_member
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,41 +40,40 @@ class Config:
 
 def main(run: Config) -> Path:
     """Model, data, report."""
-    model, task = load_task(Path(run.run_dir) / "preset")
-    source = run.source or task["source"]
-    examples = open_labelled(source, task, run.run_dir).without_duplicates()
+    member = load_member(run.run_dir, kinds=("class", "set", "number"))
+    source = run.source or member.task["source"]
+    examples = open_labelled(source, member).without_duplicates()
     examples = examples if run.part == "all" else examples.split(run.part)
     examples = examples.sample(64) if run.fast else examples
-    if task["kind"] == "text":
-        tokenizer = load_tokenizer(f"{run.run_dir}/preset")
-        batches = text_batches(examples, run.batch_size, tokenizer=tokenizer, sequence_length=task["sequence_length"])
-        inputs = examples.inputs
+    batches = member.batches(examples, run.batch_size).in_order()
+    title = f"{run.run_dir} on {source} ({run.part})"
+    page: dict[str, Any] = {"out_dir": run.out_dir, "title": title, "settings": dataclasses.asdict(run)}
+    report: ClassifierReport | LabelledReport
+    if member.label_kind == "class":
+        report = report_classifier(member.model, examples, batches=batches, inputs=shown(examples, member), **page)
+    elif member.label_kind == "set":
+        threshold = member.task.get("threshold", 0.5)
+        report = report_sets(examples, predict_outputs(member.model, batches), threshold=threshold, **page)
     else:
-        batches = image_batches(examples, run.batch_size, image_shape=tuple(task["image_shape"]))
-        inputs = image_array(examples, tuple(task["image_shape"]))
-    report = write_report(
-        run.out_dir,
-        title=f"{run.run_dir} on {source} ({run.part})",
-        kind=task["kind"],
-        labels=examples.labels,
-        probabilities=predict_outputs(model, batches.in_order()),
-        class_names=task["class_names"],
-        inputs=inputs,
-        where=examples.where,
-        settings=dataclasses.asdict(run) | {"licence": examples.licence},
-    )
-    metrics = json.loads(report.with_name("metrics.json").read_text("utf-8"))
-    print(
-        f"accuracy {metrics['accuracy']:.3f}, macro F1 {metrics['f1_macro']:.3f} on {len(examples)} examples\nreport: {report}"
-    )
-    return report
+        report = report_numbers(examples, predict_outputs(member.model, batches)[:, 0], **page)
+    print(f"{report.summary}\nreport: {report.page}")
+    return report.page
 
 
-def open_labelled(source: str, task: dict[str, Any], run_dir: str) -> Examples:
+def shown(examples: Examples, member: Member) -> Any:
+    """Returns what the page shows of the examples: images as the model sees them, pairs as two paragraphs."""
+    if examples.kind == "image":
+        return image_array(examples, tuple(member.task["image_shape"]))
+    if examples.seconds is None:
+        return examples.inputs
+    return [f"{first}\n{second}" for first, second in zip(examples.inputs, examples.seconds, strict=True)]
+
+
+def open_labelled(source: str, member: Member) -> Examples:
     """Opens labelled examples of the run's kind and classes; a source of the other kind is refused by its kind."""
-    fault = None
+    task, run_dir, fault = member.task, member.run_dir, None
     try:
-        examples = open_source(source, class_names=tuple(task["class_names"]))
+        examples = open_source(source, class_names=tuple(task["class_names"]), **member.form)
         kind = examples.kind
     except RunError as error:  # most likely its labels; of no interest where the kind is wrong
         fault, kind = error, read_rows(source).kind

@@ -15,9 +15,9 @@ from tfpretune import config
 from tfpretune.backbones.inputs import read_pixels
 from tfpretune.backbones.sizes import load_backbone, load_tokenizer
 from tfpretune.data.columns import image_batches, text_batches
-from tfpretune.data.parts import labelled_parts
-from tfpretune.finetune import balanced_class_weights, classifier, start_head_from_probe
+from tfpretune.finetune import pooled_head, start_head_from_probe
 from tfpretune.finetune_config import FinetuneConfig
+from tfpretune.stages.labelled import make_target, open_parts
 from tfpretune.stages.methods import apply_methods
 from tfpretune.training import make_strategy, resolve_precision
 from tfpretune.training.dry_run import describe
@@ -53,23 +53,19 @@ def main(run: Config) -> RateCurve | None:
     strategy = make_strategy(run.devices.replicas)
     if run.deterministic:
         tf.config.experimental.enable_op_determinism()
-    parts = labelled_parts(run.source, labels_per_class=run.labels_per_class, most=64 if run.fast else 0, seed=run.seed)
-    num_classes, text = len(parts.class_names), parts.train.kind == "text"
+    parts = open_parts(run)
+    target, text = make_target(parts.train, run), parts.train.kind == "text"
     keras.utils.set_random_seed(run.seed)
 
-    dtype, weights = resolve_precision(run.precision), None
-    if run.balance_classes:
-        weights = balanced_class_weights(parts.train.known_labels, num_classes)
+    dtype = resolve_precision(run.precision)
     with strategy.scope():
-        model = classifier(
+        model = pooled_head(
             load_backbone(run.preset, dtype=dtype, random_weights=run.from_scratch, dropout=run.backbone_dropout),
-            num_classes,
+            target,
             window_length=run.window_length if text else 0,
             image_size=run.image_size if all(run.image_size) else None,
             pixels=None if text else read_pixels(run.preset),
             dropout=run.dropout,
-            label_smoothing=run.label_smoothing,
-            class_weights=weights,
         )
     if text:
         length, tokenizer = run.sequence_length, load_tokenizer(run.preset)

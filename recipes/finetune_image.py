@@ -1,9 +1,10 @@
-"""Fine-tunes a pre-trained image backbone into a classifier, with few labels or many.
+"""Fine-tunes a pre-trained image backbone into a classifier, with few labels or many; also on sets of labels and on numbers.
 
     python recipes/finetune_image.py --preset runs/pretrain_image/preset --source demo:mnist5k --labels-per-class 10
 
 Leaves OUT_DIR/preset (the classifier and its backbone), report/index.html (test set), logs (TensorBoard), checkpoints. About
 20 seconds on 2 cores; expect an accuracy of 0.95 on the test set with this command.
+--label-kind number learns the numbers that the class folders are named after (regression).
 Then: python recipes/export.py --run-dir runs/finetune_image
 """
 
@@ -17,11 +18,10 @@ from tfpretune.backbones.inputs import read_pixels
 from tfpretune.backbones.sizes import load_backbone
 from tfpretune.config import OptimizerConfig
 from tfpretune.data.columns import image_array, image_batches
-from tfpretune.data.parts import labelled_parts
 from tfpretune.data.transforms import jitter
-from tfpretune.finetune import balanced_class_weights, classifier, start_head_from_probe
+from tfpretune.finetune import pooled_head, start_head_from_probe
 from tfpretune.finetune_config import FinetuneConfig
-from tfpretune.stages.finetuning import fit_classifier, report_on_test
+from tfpretune.stages.labelled import HEADS, fit_labelled, label_settings, make_target, open_parts, report_labelled
 from tfpretune.stages.methods import apply_methods
 from tfpretune.training import FitResult, make_strategy, resolve_precision
 from tfpretune.training.dry_run import describe
@@ -60,8 +60,8 @@ class Config(FinetuneConfig):
 def main(run: Config) -> FitResult | None:
     """Data, model, fit, report, save."""
     strategy = make_strategy(run.devices.replicas)
-    parts = labelled_parts(run.source, labels_per_class=run.labels_per_class, most=64 if run.fast else 0, seed=run.seed)
-    num_classes, labels = len(parts.class_names), parts.train.known_labels
+    parts = open_parts(run)
+    target = make_target(parts.train, run)
     keras.utils.set_random_seed(run.seed)
 
     with strategy.scope():
@@ -71,15 +71,14 @@ def main(run: Config) -> FitResult | None:
             random_weights=run.from_scratch,
             dropout=run.backbone_dropout,
         )
-        model = classifier(
+        model = pooled_head(
             backbone,
-            num_classes,
+            target,
             image_size=run.image_size if all(run.image_size) else None,
             pixels=read_pixels(run.preset),
             dropout=run.dropout,
-            label_smoothing=run.label_smoothing,
             r_drop=run.r_drop,
-            class_weights=balanced_class_weights(labels, num_classes) if run.balance_classes else None,
+            name=HEADS[parts.train.label_kind],
         )
     table = apply_methods(model, run)
     shape = tuple(model.input["images"].shape[1:])
@@ -94,9 +93,11 @@ def main(run: Config) -> FitResult | None:
         start_head_from_probe(model, plain(parts.train, 256).in_order())
 
     validation, test = (plain(part, 256).in_order() for part in (parts.validation, parts.test))
-    result = fit_classifier(model, batches, run, validation=validation, examples=parts.validation)
-    report = report_on_test(model, run, result, parts=parts, batches=test, inputs=image_array(parts.test, shape))
-    save_preset(f"{run.out_dir}/preset", model, task=report.task | {"image_shape": shape})
+    result = fit_labelled(model, batches, run, validation=validation, examples=parts.validation)
+    shown = image_array(parts.test, shape)
+    report = report_labelled(model, run, result, parts=parts, validation=validation, batches=test, inputs=shown)
+    task = report.task | {"image_shape": shape} | label_settings(run, parts.train)
+    save_preset(f"{run.out_dir}/preset", model, task=task)
     print(f"test {report.summary}\nreport: {report.page}")
     return result
 

@@ -1,8 +1,9 @@
-"""Fine-tunes a pre-trained text backbone into a classifier of pairs of texts: paraphrase, entailment, same subject.
+"""Fine-tunes a pre-trained text backbone into a classifier of pairs of texts: paraphrase, entailment, same subject, likeness.
 
     python recipes/finetune_pairs.py --preset runs/pretrain_text/preset --source demo:bbc-pairs
 
 Leaves OUT_DIR/preset (classifier, backbone, tokenizer), report/index.html (test set), logs (TensorBoard), checkpoints.
+--label-kind number learns a number for each pair, such as how alike the texts are; --label-kind set several labels or none.
 Then: python recipes/export.py --run-dir runs/finetune_pairs
 """
 
@@ -14,10 +15,9 @@ from tfpretune import config
 from tfpretune.backbones.sizes import load_backbone, load_tokenizer
 from tfpretune.config import OptimizerConfig
 from tfpretune.data.pairs import pair_batches
-from tfpretune.data.parts import labelled_parts
-from tfpretune.finetune import balanced_class_weights, pair_classifier, start_head_from_probe
+from tfpretune.finetune import pair_head, start_head_from_probe
 from tfpretune.finetune_config import FinetuneConfig
-from tfpretune.stages.finetuning import fit_classifier, report_on_test
+from tfpretune.stages.labelled import HEADS, fit_labelled, label_settings, make_target, open_parts, report_labelled
 from tfpretune.stages.methods import apply_methods
 from tfpretune.training import FitResult, make_strategy, resolve_precision
 from tfpretune.training.dry_run import describe
@@ -45,11 +45,8 @@ class Config(FinetuneConfig):
 def main(run: Config) -> FitResult | None:
     """Data, model, fit, report, save."""
     strategy = make_strategy(run.devices.replicas)
-    most, column = (64 if run.fast else 0), run.pair_column
-    parts = labelled_parts(
-        run.source, labels_per_class=run.labels_per_class, most=most, seed=run.seed, pair_column=column
-    )
-    num_classes, labels = len(parts.class_names), parts.train.known_labels
+    parts = open_parts(run, pair_column=run.pair_column)
+    target = make_target(parts.train, run)
     tokenizer = load_tokenizer(run.preset)
     settings = {"tokenizer": tokenizer, "sequence_length": run.sequence_length, "seed": run.seed}
     batches = pair_batches(parts.train, run.batch_size, **settings)
@@ -60,14 +57,8 @@ def main(run: Config) -> FitResult | None:
     with strategy.scope():
         dtype, dropout = resolve_precision(run.precision), run.backbone_dropout
         backbone = load_backbone(run.preset, dtype=dtype, random_weights=run.from_scratch, dropout=dropout)
-        model = pair_classifier(
-            backbone,
-            num_classes,
-            dropout=run.dropout,
-            label_smoothing=run.label_smoothing,
-            class_weights=balanced_class_weights(labels, num_classes) if run.balance_classes else None,
-            r_drop=run.r_drop,
-        )
+        name = f"pair_{HEADS[parts.train.label_kind]}"
+        model = pair_head(backbone, target, dropout=run.dropout, r_drop=run.r_drop, name=name)
     table = apply_methods(model, run)
     if run.dry_run:
         describe(model, batches, run)
@@ -76,10 +67,11 @@ def main(run: Config) -> FitResult | None:
     if run.probe_head and not run.from_scratch:
         start_head_from_probe(model, batches.in_order())
 
-    result = fit_classifier(model, batches, run, validation=validation, examples=parts.validation, tokenizer=tokenizer)
+    result = fit_labelled(model, batches, run, validation=validation, examples=parts.validation, tokenizer=tokenizer)
     both = [f"{first}\n{second}" for first, second in zip(parts.test.inputs, parts.test.seconds or [], strict=True)]
-    report = report_on_test(model, run, result, parts=parts, batches=test, inputs=both)
+    report = report_labelled(model, run, result, parts=parts, validation=validation, batches=test, inputs=both)
     task = report.task | {"sequence_length": run.sequence_length, "pair_column": run.pair_column}
+    task |= label_settings(run, parts.train)
     save_preset(f"{run.out_dir}/preset", model, tokenizer=tokenizer, task=task)
     print(f"test {report.summary}\nreport: {report.page}")
     return result

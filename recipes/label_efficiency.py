@@ -86,7 +86,7 @@ def main(run: Config) -> Table:
     """Trials, curves, table."""
     out_dir = Path(run.out_dir)
     with alone_in(out_dir):
-        train = labelled_parts(run.source, most=256 if run.fast else 0).train
+        train = labelled_parts(run.source, most=256 if run.fast else 0, label_kind="class").train
         fewest = min(int((train.known_labels == label).sum()) for label in range(len(train.class_names)))
         counts = [labels for labels in run.labels if labels <= fewest]
         if len(counts) < len(run.labels):

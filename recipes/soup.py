@@ -3,21 +3,26 @@
     python recipes/soup.py --run-dirs runs/a runs/b runs/c --method greedy --out-dir runs/soup
 
 The runs are fine-tunings of one preset with other seeds or settings. The validation set chooses the members of a greedy soup
-and fits a stack. Leaves OUT_DIR/preset (the model of --method), report/index.html (test set), soup.md (the table).
+and fits a stack. Of sets of labels and of numbers there are soups and no ensembles. Leaves OUT_DIR/preset (the model of
+--method), report/index.html (test set), soup.md (the table).
 Then: python recipes/export.py --run-dir runs/soup
 """
 
 import dataclasses
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from tfpretune import config
 from tfpretune.config import UsageError
 from tfpretune.data.parts import labelled_parts
-from tfpretune.evaluation.classifier_report import report_classifier
+from tfpretune.evaluation.classifier_report import ClassifierReport, report_classifier
+from tfpretune.evaluation.labelled_report import LabelledReport, report_numbers, report_sets
+from tfpretune.evaluation.multi_label import best_threshold
+from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.evaluation.tables import Table
 from tfpretune.files import write_atomic
 from tfpretune.lock import alone_in
+from tfpretune.objectives import Supervised
 from tfpretune.stages.members import ENSEMBLES, SOUPS, Joined, load_member, require_classes, starts_of
 from tfpretune.training.presets import save_preset
 
@@ -47,9 +52,14 @@ class Config:
 
 def main(run: Config) -> Table:
     """Members, soups, ensembles, report, save."""
-    members = [load_member(run_dir) for run_dir in run.run_dirs]
+    members = [load_member(run_dir, kinds=("class", "set", "number")) for run_dir in run.run_dirs]
+    kind = members[0].label_kind
+    if kind != "class" and run.method not in SOUPS:
+        raise UsageError(
+            f"--method {run.method} joins classifiers: of labels that are {kind}s there are uniform and greedy soups"
+        )
     source = run.source or members[0].task["source"]
-    parts = labelled_parts(source, most=64 if run.fast else 0)
+    parts = labelled_parts(source, most=64 if run.fast else 0, **members[0].form)
     require_classes(members[0], parts.class_names, source)
     joined = Joined(members, parts, run.batch_size)
     models, kept = {member.run_dir: member.model for member in members}, ""
@@ -63,26 +73,38 @@ def main(run: Config) -> Table:
         print(f"no soup: {error}")
     if kept and len(starts_of(run.run_dirs)) > 1:
         print("warning: the runs began from different weights, and only one start makes a good soup")
-    models |= {method: joined.ensemble(method) for method in ENSEMBLES}
+    models |= {method: joined.ensemble(method) for method in ENSEMBLES if kind == "class"}
     table = joined.table(models, note=f"Greedy soup of {kept}." if kept else "")
     print(table.markdown())
 
     chosen = models[run.method]
     with alone_in(Path(run.out_dir)):
-        report = report_classifier(
-            chosen,
-            parts.test,
-            batches=joined.in_order(parts.test),
-            out_dir=run.out_dir,
-            title=f"{run.method} of {len(members)} runs: {source}",
-            tables=[table],
-            settings=dataclasses.asdict(run),
-        )
+        report = write_report(run, chosen, joined, table)
         write_atomic(Path(run.out_dir, "soup.md"), table.markdown())
         task = members[0].task | report.task
         save_preset(f"{run.out_dir}/preset", chosen, tokenizer=members[0].tokenizer, task=task)
     print(f"{run.method}: test {report.summary}\nreport: {report.page}")
     return table
+
+
+def write_report(run: Config, model: Supervised, joined: Joined, table: Table) -> ClassifierReport | LabelledReport:
+    """Reports on the test set; of sets the threshold is chosen on the validation set."""
+    test, batches = joined.parts.test, joined.in_order(joined.parts.test)
+    title = f"{run.method} of {len(joined.members)} runs: {test.name}"
+    page: dict[str, Any] = {
+        "out_dir": run.out_dir,
+        "title": title,
+        "tables": [table],
+        "settings": dataclasses.asdict(run),
+    }
+    if joined.label_kind == "class":
+        return report_classifier(model, test, batches=batches, **page)
+    found = predict_outputs(model, batches)
+    if joined.label_kind == "number":
+        return report_numbers(test, found[:, 0], **page)
+    validation = joined.parts.validation
+    threshold = best_threshold(validation.known_labels, predict_outputs(model, joined.in_order(validation)))
+    return report_sets(test, found, threshold=threshold, **page)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,12 @@ from tfpretune import commands
 from tfpretune.config import RunError, UsageError
 from tfpretune.recipe_files import nearest
 
+SOURCES = (
+    "demo:NAME, tfds:NAME, csv:FILES, jsonl:FILES, text:FILES (a line an example), text:FOLDER (a subfolder a class), "
+    "images:FOLDER (a subfolder a class, or its folders images and masks), conll:FILES (words with tags), squad:FILES "
+    "(questions with contexts)"
+)
+
 
 class _Parser(argparse.ArgumentParser):
     """Raises instead of printing the usage, so that a mistake costs one line."""
@@ -107,10 +113,18 @@ def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
     replicas.add_argument("recipe", metavar="RECIPE", help="a name from `tfpretune ls`, or the path of a .py file")
     replicas.add_argument("options", metavar="…", nargs="*", help="the recipe's own options")
     check = add("check", commands.check, "Go over all of a data source and name every bad file, line and label.")
-    check.add_argument("source", metavar="SOURCE", help="demo:NAME, tfds:NAME, csv:, jsonl:, text:FILES, images:FOLDER")
+    check.add_argument("source", metavar="SOURCE", help=SOURCES)
     check.add_argument("--against", metavar="SOURCE2", default="", help="a test set that must share no example with it")
     check.add_argument("--text-column", default="text", help="column with the texts (default: text)")
     check.add_argument("--label-column", default="label", help="column with the labels (default: label)")
+    check.add_argument(
+        "--label-kind",
+        choices=("class", "set", "number"),
+        default="",
+        help="what a label is: one class, a set of classes, a number (default: what the source says, of files a class)",
+    )
+    check.add_argument("--label-separator", default=";", help="between the classes of a set in csv files (default: ;)")
+    check.add_argument("--pair-column", default="", help="column with the second texts, where examples are pairs")
     predict = add("predict", commands.predict, "Ask an exported model.")
     predict.add_argument(
         "dir", metavar="DIR", help="saved_models/NAME, a version of it, or http://HOST:8501/v1/models/NAME"

@@ -70,8 +70,15 @@ def check(settings: argparse.Namespace) -> int:
     """Prints what is in a data source; returns 1 if anything is wrong."""
     from tfpretune.data import checks
 
-    columns = {"text_column": settings.text_column, "label_column": settings.label_column}
-    result = checks.check(settings.source, against=settings.against, **columns)
+    result = checks.check(
+        settings.source,
+        against=settings.against,
+        text_column=settings.text_column,
+        label_column=settings.label_column,
+        pair_column=settings.pair_column,
+        label_kind=settings.label_kind,
+        label_separator=settings.label_separator,
+    )
     print(checks.format_result(result))
     return 0 if result.ok else 1
 

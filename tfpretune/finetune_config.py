@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterator
+from typing import Literal
 
 from tfpretune.config import RunConfig, UsageError, require_shares
 
@@ -105,16 +106,22 @@ class TaskConfig(RunConfig):
 
 @dataclasses.dataclass(frozen=True)
 class FinetuneConfig(TaskConfig):
-    """A run on examples of classes."""
+    """A run on labelled examples: each has a class, a set of classes, or a number."""
 
+    label_kind: Literal["", "class", "set", "number"] = ""
+    """What a label is: one class; a set of classes, several or none; a number. Empty: as the source says, of files a class."""
+    label_separator: str = ";"
+    """Between the classes of a set in a csv file: "sport;politics"."""
     labels_per_class: int = 0
-    """Use only so many labelled examples of each class; 0 uses all."""
+    """Use only so many labelled examples of each class; 0 uses all. Not for sets and numbers."""
     probe_head: bool = True
-    """Start the head from a logistic regression on the frozen features (LP-FT); matters most with few labels."""
+    """Start the head from a linear model on the frozen features (LP-FT): a logistic regression, of sets one for each class, of
+    numbers a ridge regression. Matters most with few labels."""
     label_smoothing: float = 0.0
-    """Share of each target that is spread over all classes."""
+    """Share of each target that is spread over all classes. Not for sets and numbers."""
     balance_classes: bool = False
-    """Weigh examples so that all classes count the same."""
+    """Weigh examples so that all classes count the same; of sets, that the examples with a class count as much as those
+    without. Not for numbers."""
 
     def __post_init__(self) -> None:
         """Refuses values that cannot work."""
@@ -122,3 +129,20 @@ class FinetuneConfig(TaskConfig):
         require_shares(self, "label_smoothing")
         if self.labels_per_class < 0:
             raise UsageError(f"--labels-per-class must not be negative, received {self.labels_per_class}")
+        self.require_fits(self.label_kind)
+
+    def require_fits(self, label_kind: str) -> None:
+        """Refuses settings that do not go with a kind of labels: that of the option, or later what the source has.
+
+        Raises:
+            UsageError: says which setting, and why.
+        """
+        if label_kind not in ("set", "number"):
+            return
+        what = {"set": "sets of classes", "number": "numbers"}[label_kind]
+        if self.labels_per_class:
+            raise UsageError(f"--labels-per-class and labels that are {what}: so many of each class cannot be drawn")
+        if self.label_smoothing:
+            raise UsageError(f"--label-smoothing and labels that are {what}: it spreads one class over all")
+        if self.balance_classes and label_kind == "number":
+            raise UsageError("--balance-classes and labels that are numbers: there are no classes to balance")

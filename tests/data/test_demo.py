@@ -1,4 +1,5 @@
 import importlib.util
+import itertools
 import subprocess
 import sys
 
@@ -8,7 +9,7 @@ import pytest
 from tfpretune.config import UsageError
 from tfpretune.data.archives import cache_folder
 from tfpretune.data.demo import DEMOS, read_demo
-from tfpretune.data.examples import text_key
+from tfpretune.data.examples import PARTS, text_key
 from tfpretune.data.sources import open_source
 
 
@@ -118,3 +119,20 @@ def test_demos_and_tables_import_neither_tensorflow_nor_the_packages():
         "assert not found, found"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+def test_people_daily_sentences_have_sets_of_kinds():
+    """In order and by paragraphs: no paragraph stands in two parts, and the days of the test part come last."""
+    source = open_source("demo:people-daily-kinds")
+    assert (len(source), source.label_kind, source.class_names) == (44533, "set", ("PER", "LOC", "ORG"))
+    assert source.labels.sum(axis=0).tolist() == [11381, 15009, 2662]
+    row = source.inputs.index("（新华社记者兰红光摄）")
+    assert (source.labels[row].tolist(), source.where[row]) == ([1, 0, 1], "demo:people-daily-kinds:4:46")
+    parts = [source.split(part) for part in PARTS]
+    assert sum(map(len, parts)) == len(source)
+    groups = [[int(group) for group in part.groups] for part in parts]
+    for before, after in itertools.pairwise(groups):
+        assert max(before) < min(after)
+    with pytest.raises(UsageError, match="are sets of classes: ask for kind 'set', not 'class'"):
+        open_source("demo:people-daily-kinds", label_kind="class")
+    assert open_source("demo:people-daily-kinds", label_separator=",").class_names == source.class_names

@@ -1,3 +1,4 @@
+import dataclasses
 import hashlib
 
 import numpy as np
@@ -125,3 +126,13 @@ def test_columns_must_fit():
         texts(["a"], [2])
     with pytest.raises(ValueError, match='kind must be "text" or "image"'):
         Examples("audio", [], None, (), [], "x")
+
+
+def test_parts_in_the_order_of_the_source():
+    """Ten rows: 8, 1 and 1; five groups of two: 4 groups, and the last for the test. Groups are not torn apart."""
+    rows = dataclasses.replace(texts("abcdefghij"), in_order=True)
+    assert ["".join(rows.split(part).inputs) for part in PARTS] == ["abcdefgh", "i", "j"]
+    grouped = dataclasses.replace(rows, groups=np.repeat(np.arange(5), 2))
+    fractions = (0.6, 0.2, 0.2)
+    assert ["".join(grouped.split(part, fractions).inputs) for part in PARTS] == ["abcdef", "gh", "ij"]
+    assert "".join(grouped.take(np.array([0, 3, 4, 8])).split("train", (0.5, 0.25, 0.25)).inputs) == "ad"

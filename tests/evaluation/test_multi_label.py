@@ -3,7 +3,7 @@ import pytest
 import sklearn.metrics
 
 from tfpretune.config import RunError
-from tfpretune.evaluation.multi_label import multi_label_metrics
+from tfpretune.evaluation.multi_label import best_threshold, multi_label_metrics
 
 NAMES = ("a", "b", "c")
 
@@ -11,7 +11,7 @@ NAMES = ("a", "b", "c")
 def test_by_hand():
     """Of a: 1 right of 2 given, 1 there. Of b: 1 right, 2 there. Of c: none there, the last one unknown."""
     truth = [[1, 1, 0], [0, 1, 0], [0, 0, -1]]
-    probabilities = [[0.9, 0.4, 0.1], [0.8, 0.7, 0.2], [0.5, 0.3, 0.9]]
+    probabilities = [[0.9, 0.4, 0.1], [0.8, 0.7, 0.2], [0.4, 0.3, 0.9]]
     figures = multi_label_metrics(truth, probabilities, NAMES)
     expected = {"examples": 3, "f1/a": 2 / 3, "f1/b": 2 / 3, "f1/c": 0, "f1_macro": 4 / 9}
     expected |= {"precision_micro": 2 / 3, "recall_micro": 2 / 3, "f1_micro": 2 / 3}
@@ -45,3 +45,29 @@ def test_what_does_not_fit_is_refused():
         multi_label_metrics([[1, 0, 0]], [[0.5, 1.5, 0.5]], NAMES)
     with pytest.raises(RunError, match="received nan or inf"):
         multi_label_metrics([[1, 0, 0]], [[0.5, np.nan, 0.5]], NAMES)
+
+
+def test_the_threshold_with_the_best_f1():
+    """Worked by hand: from 0.3 on four of the five labels that fit are found, and one that does not."""
+    truth = [[1, 0], [1, 1], [0, 1], [0, 1]]
+    probabilities = [[0.9, 0.2], [0.8, 0.4], [0.6, 0.3], [0.1, 0.05]]
+    assert best_threshold(truth, probabilities) == pytest.approx(0.25)
+    given = multi_label_metrics(truth, probabilities, NAMES[:2], threshold=0.25)
+    assert given["f1_micro"] == pytest.approx(2 * 4 / (5 + 5))
+    tried = [
+        multi_label_metrics(truth, probabilities, NAMES[:2], threshold=t)["f1_micro"] for t in np.arange(0.01, 1, 0.01)
+    ]
+    assert max(tried) == pytest.approx(given["f1_micro"])
+
+
+def test_thresholds_where_little_is_known():
+    """What is not known does not count; without a label that fits it is 0.5; it always lies in (0, 1)."""
+    assert best_threshold([[1], [0]], [[0.99], [0.01]]) == pytest.approx(0.5)
+    assert best_threshold([[1], [-1], [0]], [[0.8], [0.9], [0.4]]) == pytest.approx(0.6)
+    assert best_threshold([[0], [0]], [[0.8], [0.9]]) == 0.5
+    assert 0 < best_threshold([[1], [1]], [[0.0], [0.0]]) < 1
+
+
+def test_a_label_is_given_from_the_threshold_on():
+    """As the served model gives it."""
+    assert multi_label_metrics([[1, 0, 1]], [[0.5, 0.4, 0.6]], NAMES, threshold=0.5)["f1_micro"] == 1

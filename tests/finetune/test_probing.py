@@ -4,12 +4,12 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
 
 from tfpretune.backbones import SmallCNN, TextEncoder
 from tfpretune.config import UsageError
 from tfpretune.evaluation.predict import predict_outputs
-from tfpretune.finetune import classifier
+from tfpretune.finetune import classifier, multi_label, regressor
 from tfpretune.finetune.probing import features_of, start_head_from_probe
 
 RNG = np.random.default_rng(0)
@@ -93,3 +93,36 @@ def test_text_with_windows():
     rows = {"token_ids": ids, "padding_mask": np.ones_like(ids), "labels": np.array([0, 1] * 3, "int32")}
     start_head_from_probe(model, tf.data.Dataset.from_tensor_slices(rows).batch(4))
     assert predict_outputs(model, tf.data.Dataset.from_tensor_slices(rows).batch(4)).shape == (6, 2)
+
+
+def standardised(found):
+    return (found - found.mean(0)) / ((found.std(0) + 0.01 * found.std(0).max() + 1e-6) * np.sqrt(found.shape[1]) / 4)
+
+
+def test_sets_start_from_a_regression_for_each_label():
+    """One of the labels fits no example: its probability is half an example of them; -1 is not looked at."""
+    keras.utils.set_random_seed(1)
+    model = multi_label(SmallCNN((8, 8, 1), (8,)), 3, dropout=0.5)
+    labels = np.stack([LABELS == 0, LABELS > 0, LABELS < 0], axis=1).astype("int32")
+    labels[5, 0] = -1
+    start_head_from_probe(model, batches(labels), strength=0.5)
+    rows, known = standardised(features_of(model, batches())), labels[:, 0] >= 0
+    answers = predict_outputs(model, batches())
+    second = LogisticRegression(C=0.5, max_iter=2000).fit(rows, labels[:, 1])
+    np.testing.assert_allclose(answers[:, 1], second.predict_proba(rows)[:, 1], atol=1e-4)
+    first = standardised(features_of(model, batches())[known])
+    expected = LogisticRegression(C=0.5, max_iter=2000).fit(first, labels[known, 0]).predict_proba(first)[:, 1]
+    np.testing.assert_allclose(answers[known, 0], expected, atol=1e-4)
+    np.testing.assert_allclose(answers[:, 2], 0.5 / 25, atol=1e-6)
+
+
+def test_numbers_start_from_a_ridge_regression():
+    """In the data's units, whatever the head's offset and scale."""
+    keras.utils.set_random_seed(1)
+    numbers = (100.0 + 10.0 * LABELS).astype("float32")
+    model = regressor(SmallCNN((8, 8, 1), (8,)), offset=110.0, scale=8.0)
+    start_head_from_probe(model, batches(numbers), strength=0.5)
+    rows = standardised(features_of(model, batches()))
+    expected = Ridge(alpha=1.0).fit(rows, numbers).predict(rows)
+    np.testing.assert_allclose(predict_outputs(model, batches())[:, 0], expected, atol=1e-2)
+    assert np.abs(expected - numbers).mean() < 5  # always the mean: 6.7

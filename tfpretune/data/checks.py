@@ -16,6 +16,8 @@ from tfpretune.data.rows import Problem, Rows
 from tfpretune.data.sources import make_examples, read_rows
 from tfpretune.data.tables import DEFAULT_LABEL, DEFAULT_TEXT
 
+NUMBERS = "labels are"
+
 
 @dataclasses.dataclass(frozen=True)
 class CheckResult:
@@ -120,7 +122,7 @@ def check_examples(examples: Examples) -> CheckResult:
     histogram = {}
     if examples.label_kind == "number" and len(examples):
         values = examples.known_labels
-        notes.append(f"labels are {values.min():g} to {values.max():g}, {values.mean():g} in the mean")
+        notes.append(f"{NUMBERS} {values.min():g} to {values.max():g}, {values.mean():g} in the mean")
         if values.min() == values.max():
             problems.append(Problem(examples.name, f"all labels are {values.min():g}", "add examples of other labels"))
     elif examples.labels is not None:
@@ -160,7 +162,7 @@ def format_result(result: CheckResult) -> str:
     for name, count in result.histogram.items():
         bar = "#" * round(30 * count / top) if top else ""
         lines.append(f"  {name:<{width}}  {count:>8,}  {100 * count / max(total, 1):5.1f} %  {bar}".rstrip())
-    if not result.histogram:
+    if not result.histogram and not any(note.startswith(NUMBERS) for note in result.notes):
         lines.append("  no labels")
     lines += [f"note: {note}" for note in result.notes]
     lines += [f"problem: {problem}" for problem in result.problems]

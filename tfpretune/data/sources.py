@@ -44,7 +44,7 @@ def open_source(
         class_names: the classes that are allowed, in the order of their indices. Labels may then be names, or
             numbers from 0. Without it: the sorted labels (as numbers if all are whole), or the order that tfds gives.
         pair_column: name of the column or key with the second text of each pair, such as "text_pair"; "" for single texts
-            (csv, jsonl).
+            (csv, jsonl). A demo of pairs has its own.
         label_kind: "class"; "number", a float each; "set", several classes or none: "a;b" in csv and jsonl, or a
             list in jsonl. "" takes what the source says, which is "class" for files.
         label_separator: between the classes of a set.
@@ -106,10 +106,13 @@ def read_rows(
         )
     if not rest:
         raise UsageError(f"source {spec!r} names nothing after the colon: see tfpretune.data.open_source for the forms")
-    if pair_column and scheme not in ("csv", "jsonl"):
-        raise UsageError(f"source {spec!r} has no second text {pair_column!r}: pairs are read from csv: and jsonl:")
+    no_pairs = f"source {spec!r} has no second text {pair_column!r}: pairs are read from csv: and jsonl:"
+    if pair_column and scheme not in ("csv", "jsonl", "demo"):
+        raise UsageError(no_pairs)
     if scheme == "demo":
         found: Rows = read_demo(rest)
+        if pair_column and not found.seconds:
+            raise UsageError(no_pairs)
         return found
     if scheme == "tfds":
         from tfpretune.data.tfds_source import read_tfds  # imports TensorFlow, which takes seconds

@@ -31,7 +31,7 @@ def tfidf_baseline(
         ValueError: labels that do not fit, or fewer than two classes among them.
     """
     labels = _check_labels(train_labels, len(train_texts), num_classes)
-    vectorizer = _vectorizer(characters)
+    vectorizer = make_vectorizer(characters)
     features = vectorizer.fit_transform(train_texts)
     model = LogisticRegression(C=10.0, max_iter=5000).fit(features, labels)
     return _all_classes(model, vectorizer.transform(test_texts), num_classes)
@@ -61,7 +61,7 @@ def pair_baseline(
         ValueError: labels that do not fit, or fewer than two classes among them.
     """
     labels = _check_labels(train_labels, len(train_pairs[0]), num_classes)
-    vectorizer = _vectorizer(characters).fit([*train_pairs[0], *train_pairs[1]])
+    vectorizer = make_vectorizer(characters).fit([*train_pairs[0], *train_pairs[1]])
 
     def cosines(pairs: tuple[Sequence[str], Sequence[str]]) -> np.ndarray:
         first, second = (vectorizer.transform(texts) for texts in pairs)  # rows have length 1
@@ -92,17 +92,18 @@ def pixel_baseline(
     if train_images.shape[1:] != test_images.shape[1:]:
         expected = ("m", *train_images.shape[1:])
         raise ValueError(f"test_images: expected shape ({', '.join(map(str, expected))}), received {test_images.shape}")
-    model = LogisticRegression(C=1.0, max_iter=5000).fit(_pixels(train_images), labels)
-    return _all_classes(model, _pixels(test_images), num_classes)
+    model = LogisticRegression(C=1.0, max_iter=5000).fit(pixel_rows(train_images), labels)
+    return _all_classes(model, pixel_rows(test_images), num_classes)
 
 
-def _vectorizer(characters: bool) -> TfidfVectorizer:
+def make_vectorizer(characters: bool) -> TfidfVectorizer:
+    """Returns TF-IDF of runs of 1 to 3 characters, or of runs of 1 to 2 words; logarithmic counts."""
     analyzer, longest = ("char", 3) if characters else ("word", 2)
     # log(1 + count): with few labels of long texts plain counts are clearly worse.
     return TfidfVectorizer(analyzer=analyzer, ngram_range=(1, longest), sublinear_tf=True)
 
 
-def _pixels(images: np.ndarray) -> np.ndarray:
+def pixel_rows(images: np.ndarray) -> np.ndarray:
     """Rows of numbers in [0, 1], `(n, height * width * channels)`."""
     scale = 255.0 if images.dtype == np.uint8 else 1.0
     return images.reshape(len(images), -1).astype(np.float64) / scale

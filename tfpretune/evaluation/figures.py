@@ -132,6 +132,26 @@ def heat_map(shares: np.ndarray, *, name: str, alt: str) -> str:
         return _svg(figure, name, alt)
 
 
+def scatter_chart(truth: np.ndarray, predicted: np.ndarray, *, name: str, alt: str, most: int = 1500) -> str:
+    """Draws predicted over true numbers with the line on which they are equal; of many points `most` that are drawn at random.
+
+    Args:
+        truth: `(n,)`, along the horizontal axis.
+        predicted: `(n,)`.
+        name: distinct among the figures of a page.
+        alt: what the chart shows, in words; not escaped yet.
+        most: points.
+    """
+    shown = np.random.default_rng(0).permutation(len(truth))[:most]
+    ends = [float(min(truth.min(), predicted.min())), float(max(truth.max(), predicted.max()))]
+    with _figure(height=4.4) as figure:
+        axes = figure.subplots()
+        _dress(axes, Axis("true"), Axis("predicted"))
+        axes.plot(truth[shown], predicted[shown], color="#0000a0", linestyle="", marker="o", markersize=2.5, alpha=0.5)
+        axes.plot(ends, ends, color=_MUTED, linewidth=1, linestyle=(0, (3, 3)))
+        return _svg(figure, name, alt)
+
+
 @contextlib.contextmanager
 def _figure(height: float = 3.1) -> Iterator["Figure"]:
     """A figure under matplotlib's own default settings, whatever the user's matplotlibrc says."""

@@ -18,7 +18,7 @@ def multi_label_metrics(
         truth: 0 or 1 `(n, labels)`; -1 where it is not known whether the label fits: such places do not count.
         probabilities: floats in [0, 1] `(n, labels)`.
         class_names: the labels.
-        threshold: a label is given where its probability is above this.
+        threshold: a label is given from this probability on, as it is served.
 
     Returns:
         `examples`; `f1_micro`, `precision_micro`, `recall_micro` over all places, `f1_macro` as the mean over the labels; 0/0
@@ -42,7 +42,7 @@ def multi_label_metrics(
         raise RunError("probabilities: received nan or inf: train again, with a lower learning rate")
     if probabilities.min() < 0 or probabilities.max() > 1:
         raise ValueError(f"probabilities: expected 0 to 1, received {probabilities.min():g} to {probabilities.max():g}")
-    known, given, fits = truth >= 0, probabilities > threshold, truth == 1
+    known, given, fits = truth >= 0, probabilities >= threshold, truth == 1
     right, found, there = ((cells & known).sum(axis=0) for cells in (given & fits, given, fits))
     wrong = (given != fits) & known
     f1 = 2 * right / np.maximum(found + there, 1)
@@ -58,6 +58,30 @@ def multi_label_metrics(
     figures |= {f"f1/{name}": float(value) for name, value in zip(class_names, f1, strict=True)}
     figures |= {f"support/{name}": float(value) for name, value in zip(class_names, there, strict=True)}
     return figures | _areas(fits, probabilities, known, class_names)
+
+
+def best_threshold(truth: Any, probabilities: Any) -> float:
+    """Returns the one threshold for all labels with the highest micro F1, in (0, 1). Not for the test set: it chooses.
+
+    One for all, as it is served: with one for each label rare labels would be cut by a handful of examples. Of thresholds with
+    the same F1 it is the one nearest to 0.5; it lies midway between two probabilities.
+
+    Args:
+        truth: as `multi_label_metrics` takes it.
+        probabilities: as `multi_label_metrics` takes them.
+    """
+    truth, probabilities = np.asarray(truth), np.asarray(probabilities, np.float64)
+    values, place = np.unique(probabilities[truth >= 0], return_inverse=True)
+    there = int((truth == 1).sum())
+    if not there:
+        return 0.5
+    all_given = np.bincount(place, minlength=len(values))[::-1].cumsum()[::-1]  # from each value on
+    right = np.bincount(place, truth[truth >= 0] == 1, len(values))[::-1].cumsum()[::-1]
+    f1 = 2 * right / (all_given + there)
+    low = np.concatenate([[0.0], values[:-1]])
+    middles = np.clip((low + values) / 2, 1e-6, 1 - 1e-6)
+    best = np.flatnonzero(f1 >= f1.max() - 1e-12)
+    return float(middles[best[np.abs(middles[best] - 0.5).argmin()]])
 
 
 def _areas(fits: np.ndarray, probabilities: np.ndarray, known: np.ndarray, names: Sequence[str]) -> dict[str, float]:

@@ -4,10 +4,12 @@ from tfpretune.finetune.cached import cache_in_order, with_cached_features
 from tfpretune.finetune.freezing import format_table, freeze, frozen_table
 from tfpretune.finetune.heads import (
     balanced_class_weights,
+    balanced_positive_weights,
     classifier,
     embedder,
     multi_label,
     pair_classifier,
+    pair_head,
     pooled_head,
     regressor,
 )
@@ -24,6 +26,7 @@ __all__ = [
     "GradualUnfreezing",
     "add_l1",
     "balanced_class_weights",
+    "balanced_positive_weights",
     "cache_in_order",
     "classifier",
     "embedder",
@@ -39,6 +42,7 @@ __all__ = [
     "multi_head",
     "multi_label",
     "pair_classifier",
+    "pair_head",
     "pooled_head",
     "regressor",
     "remove_lora",

@@ -1,5 +1,6 @@
 """Heads on pooled features: a pre-trained backbone that says one thing of each example, as one functional model."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -7,6 +8,7 @@ import numpy as np
 
 from tfpretune.backbones.blocks import MeanPool
 from tfpretune.backbones.inputs import Pixels, feed
+from tfpretune.config import UsageError
 from tfpretune.finetune.reading import read
 from tfpretune.objectives.similar import Similar
 from tfpretune.objectives.supervised import Supervised
@@ -166,23 +168,29 @@ def pair_classifier(
     r_drop: float = 0.0,
     name: str = "pair_classifier",
 ) -> Supervised:
-    """One class for each pair of texts, which the backbone reads in one row, so that each sees the other.
+    """One class for each pair of texts: `pair_head` towards `Classes`; batches have int32 `labels` `(batch,)`."""
+    target = Classes(num_classes, label_smoothing=label_smoothing, class_weights=class_weights)
+    return pair_head(backbone, target, dropout=dropout, r_drop=r_drop, name=name)
+
+
+def pair_head(
+    backbone: keras.Model, target: Target, *, dropout: float = 0.1, r_drop: float = 0.0, name: str = "pair_head"
+) -> Supervised:
+    """Says one thing of each pair of texts, which the backbone reads in one row, so that each sees the other.
 
     Both texts are averaged, each over its own tokens, to u and v; the head sees u, v, |u - v| and u * v (Conneau et al. 2017,
     arXiv:1705.02364, section 3.1). So a small backbone need not learn first to compare.
 
     Args:
         backbone: from `token_ids` and `padding_mask` (and `segment_ids`, where it has them) to features.
-        num_classes: at least 2.
+        target: what the outputs are to say: `Classes`, `MultiLabel`, `Numbers`.
         dropout: rate on the head's input, in [0, 1).
-        label_smoothing: see `Classes`.
-        class_weights: see `Classes`.
         r_drop: see `Supervised`.
         name: the model's name.
 
     Returns:
         A model from `token_ids`, `padding_mask` and `segment_ids` (0 first text, 1 second), all int32 `(batch, length)`, to
-        logits `(batch, num_classes)`.
+        float32 `(batch, target.num_outputs)`.
     """
     inputs, rows = feed(backbone, segments=True)
     features = read(backbone, rows)
@@ -192,7 +200,6 @@ def pair_classifier(
     v = MeanPool(dtype="float32", name="second_features")(features, second)
     joined = [u, v, keras.ops.abs(u - v), u * v]
     pooled = keras.layers.Concatenate(dtype="float32", name="features")(joined)
-    target = Classes(num_classes, label_smoothing=label_smoothing, class_weights=class_weights)
     return Supervised(inputs, _dense(pooled, target, dropout), name, target=target, r_drop=r_drop)
 
 
@@ -207,3 +214,24 @@ def balanced_class_weights(labels: np.ndarray, num_classes: int) -> tuple[float,
     if not counts.all():
         raise ValueError(f"class {int(counts.argmin())} has no example: its weight would be infinite")
     return tuple(float(len(labels) / (num_classes * count)) for count in counts)
+
+
+def balanced_positive_weights(labels: np.ndarray, class_names: Sequence[str]) -> tuple[float, ...]:
+    """Returns one factor a label for `MultiLabel`: the examples that it does not fit for each one that it fits.
+
+    So those with a label weigh as much as those without, as if half of all examples had it (King and Zeng 2001, Logistic
+    Regression in Rare Events Data, section 4.2, where the share in the population is a half).
+
+    Args:
+        labels: 0 or 1, -1 where not known, `(n, labels)`.
+        class_names: the labels.
+
+    Raises:
+        UsageError: a label fits all examples or none.
+    """
+    fits, fits_not = (labels == 1).sum(axis=0), (labels == 0).sum(axis=0)
+    for name, yes, no in zip(class_names, fits, fits_not, strict=True):
+        if not yes or not no:
+            which = "every" if yes else "no"
+            raise UsageError(f"--balance-classes: {name!r} fits {which} training example: there is nothing to balance")
+    return tuple(float(no / yes) for yes, no in zip(fits, fits_not, strict=True))

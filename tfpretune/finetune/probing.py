@@ -5,11 +5,11 @@ from collections.abc import Iterable
 import keras
 import numpy as np
 import tensorflow as tf
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
 
 from tfpretune.config import UsageError
 from tfpretune.data.batches import Batch
-from tfpretune.objectives import Supervised
+from tfpretune.objectives import MultiLabel, Numbers, Supervised
 
 
 def features_of(model: Supervised, batches: Iterable[Batch], *, layer: str = "features") -> np.ndarray:
@@ -23,21 +23,29 @@ def features_of(model: Supervised, batches: Iterable[Batch], *, layer: str = "fe
 
 
 def start_head_from_probe(model: Supervised, batches: tf.data.Dataset, *, strength: float = 0.1) -> None:
-    """Sets the last layer to a logistic regression on the features of the frozen backbone.
+    """Sets the last layer to a linear model on the features of the frozen backbone.
+
+    That is a logistic regression to classes, one for each label to sets of them, and a ridge regression to numbers.
 
     Fine-tuning from a random head first bends good features to a bad head; from a fitted one it does not (LP-FT, Kumar et
     al. 2022, arXiv:2202.10054, section 3.4). Matters most with few labels. Each feature is standardised for the fit and the
     scaling folded into the weights.
 
     Args:
-        model: a classifier with the layers "features" and "logits".
+        model: a classifier, multi-label classifier or regressor with the layers "features" and "logits".
         batches: the training examples with `labels`, each once, without augmentation.
         strength: inverse of the regularisation (scikit-learn's C), for features of unit variance divided by sqrt(dim) / 4.
     """
     rows = list(batches)
     labels = np.concatenate([batch["labels"].numpy() for batch in rows])
-    layer = model.get_layer("logits")
-    layer.set_weights(fit_logistic(features_of(model, rows), labels, layer.units, strength=strength))
+    layer, found = model.get_layer("logits"), features_of(model, rows)
+    if isinstance(model.target, MultiLabel):
+        layer.set_weights(fit_one_against_rest(found, labels, strength=strength))
+    elif isinstance(model.target, Numbers):
+        numbers = (labels.reshape(len(labels), -1) - model.target.offset) / model.target.scale
+        layer.set_weights(fit_ridge(found, numbers, strength=strength))
+    else:
+        layer.set_weights(fit_logistic(found, labels, layer.units, strength=strength))
 
 
 def fit_logistic(found: np.ndarray, labels: np.ndarray, num_classes: int, *, strength: float) -> list[np.ndarray]:
@@ -57,10 +65,7 @@ def fit_logistic(found: np.ndarray, labels: np.ndarray, num_classes: int, *, str
     """
     if len(np.unique(labels)) < 2:
         raise UsageError("the training examples are all of one class: a probe needs two")
-    mean, deviation = found.mean(0), found.std(0)
-    scale = (
-        (deviation + 0.01 * deviation.max() + 1e-6) * np.sqrt(found.shape[1]) / 4.0
-    )  # near-constant features stay quiet
+    mean, scale = _standard(found)
     probe = LogisticRegression(C=strength, max_iter=2000).fit((found - mean) / scale, labels)
     kernel, bias = np.zeros((found.shape[1], num_classes), "float32"), np.full(num_classes, -10.0, "float32")
     binary = len(probe.classes_) == 2
@@ -69,3 +74,47 @@ def fit_logistic(found: np.ndarray, labels: np.ndarray, num_classes: int, *, str
     kernel[:, probe.classes_] = coefficients.T / scale[:, np.newaxis]
     bias[probe.classes_] = intercepts - (coefficients / scale) @ mean
     return [kernel, bias]
+
+
+def fit_one_against_rest(found: np.ndarray, labels: np.ndarray, *, strength: float) -> list[np.ndarray]:
+    """Fits a logistic regression for each label, and returns them as the weights of a dense layer to logits.
+
+    Args:
+        found: the features, `(rows, dim)`.
+        labels: 0 or 1, -1 where not known, `(rows, labels)`. A label that fits all rows or none gets the logit of its share,
+            with half a row added to either side.
+        strength: see `start_head_from_probe`.
+    """
+    kernel, bias = np.zeros((found.shape[1], labels.shape[1]), "float32"), np.zeros(labels.shape[1], "float32")
+    for number, column in enumerate(labels.T):
+        known = column >= 0
+        fits = int((column == 1).sum())
+        if 0 < fits < known.sum():
+            weights, biases = fit_logistic(found[known], column[known], 2, strength=strength)
+            kernel[:, number], bias[number] = weights[:, 1] - weights[:, 0], biases[1] - biases[0]
+        else:
+            bias[number] = np.log((fits + 0.5) / (known.sum() - fits + 0.5))
+    return [kernel, bias]
+
+
+def fit_ridge(found: np.ndarray, numbers: np.ndarray, *, strength: float) -> list[np.ndarray]:
+    """Fits a ridge regression and returns it as the weights of a dense layer.
+
+    Args:
+        found: the features, `(rows, dim)`.
+        numbers: floats `(rows, size)`, of a spread near 1.
+        strength: see `start_head_from_probe`; the penalty stands to the squared errors as there to the cross-entropy.
+    """
+    mean, scale = _standard(found)
+    probe = Ridge(alpha=0.5 / strength).fit((found - mean) / scale, numbers)
+    kernel = probe.coef_.reshape(numbers.shape[1], -1).T / scale[:, np.newaxis]
+    return [kernel.astype("float32"), (probe.intercept_ - mean @ kernel).astype("float32")]
+
+
+def _standard(found: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns what features are shifted and divided by."""
+    deviation = found.std(0)
+    scale = (
+        (deviation + 0.01 * deviation.max() + 1e-6) * np.sqrt(found.shape[1]) / 4.0
+    )  # near-constant features stay quiet
+    return found.mean(0), scale

@@ -12,6 +12,7 @@ from tfpretune.data.question_sources import open_questions
 from tfpretune.data.sources import open_source
 from tfpretune.data.tagged_sources import open_tagged
 from tfpretune.objectives import Classes, Spans
+from tfpretune.stages.labelled import label_kind_of
 from tfpretune.training.presets import load_task
 
 
@@ -27,7 +28,7 @@ def export_run(
 
     What the model is asked and answers follows from itself. `task.json` has what it cannot know: `class_names` (by task where
     there are several), `sequence_length` of a text model, and, where they are not the defaults of `serving.export`,
-    `threshold`, `longest_answer` and `stride`; of pairs from a file `pair_column`.
+    `threshold`, `longest_answer` and `stride`; of pairs from a file `pair_column`, of sets `label_separator`.
 
     Args:
         run_dir: folder of the run, with `preset` in it.
@@ -55,14 +56,21 @@ def export_run(
         longest_answer=task.get("longest_answer", 30),
         stride=task.get("stride", 0),
         metadata=task,
-        examples=examples_of(model, task.get("source", ""), pair_column=task.get("pair_column", ""))
+        examples=examples_of(
+            model,
+            task.get("source", ""),
+            pair_column=task.get("pair_column", ""),
+            label_separator=task.get("label_separator", ";"),
+        )
         if with_examples
         else None,
         version=version,
     )
 
 
-def examples_of(model: Any, source: str, count: int = 3, *, pair_column: str = "") -> Sequence[Any]:
+def examples_of(
+    model: Any, source: str, count: int = 3, *, pair_column: str = "", label_separator: str = ";"
+) -> Sequence[Any]:
     """Returns a few raw inputs for a model from the test part of a source; none, and a line that says why, if it cannot.
 
     Args:
@@ -70,6 +78,7 @@ def examples_of(model: Any, source: str, count: int = 3, *, pair_column: str = "
         source: what `open_source`, `open_tagged`, `open_questions` or `open_masks` takes, whichever fits the model.
         count: how many at most.
         pair_column: of pairs: column of the second text.
+        label_separator: between the classes of a set.
     """
     target = getattr(model, "target", None)
     rank = len(model.output.shape) if target is not None else 0
@@ -81,7 +90,8 @@ def examples_of(model: Any, source: str, count: int = 3, *, pair_column: str = "
             return open_tagged(source).split("test").sample(count).texts()
         if isinstance(target, Classes) and rank == 4:
             return list(open_masks(source).split("test").sample(count).images.inputs)
-        examples = open_source(source, pair_column=pair_column).split("test").sample(count)
+        form = {"pair_column": pair_column, "label_separator": label_separator}
+        examples = open_source(source, label_kind=label_kind_of(target) or "", **form).split("test").sample(count)
     except (UsageError, RunError) as error:
         print(f"no examples of the data are stored: {error}")
         return []

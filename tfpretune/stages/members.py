@@ -13,24 +13,30 @@ from tfpretune.config import UsageError
 from tfpretune.data.batches import StepIndexed
 from tfpretune.data.columns import image_batches, text_batches
 from tfpretune.data.examples import Examples
+from tfpretune.data.labels import LabelKind
+from tfpretune.data.pairs import pair_batches
 from tfpretune.data.parts import LabelledParts
+from tfpretune.evaluation.multi_label import multi_label_metrics
 from tfpretune.evaluation.predict import predict_outputs
+from tfpretune.evaluation.regression import regression_metrics
 from tfpretune.evaluation.tables import Cell, Table
 from tfpretune.finetune.averaging import Method, Soup, ensemble, facts_of, greedy_soup, require_same, uniform_soup
 from tfpretune.finetune.normalization import refresh_normalization
-from tfpretune.objectives import Classes, Supervised
+from tfpretune.objectives import Supervised
 from tfpretune.stages.comparison import accuracy
+from tfpretune.stages.labelled import label_kind_of
 from tfpretune.training.averages import MOST_BATCHES
 from tfpretune.training.presets import load_task
 
 SOUPS = ("uniform", "greedy")
 ENSEMBLES: tuple[Method, ...] = ("mean", "vote", "stacked")
-COLUMNS = ("", "validation accuracy", "test accuracy", "parameters")
+FIGURES = {"class": "accuracy", "set": "mean average precision", "number": "mean absolute error"}
+WHAT = {"class": "classifier", "set": "multi-label classifier", "number": "regressor"}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Member:
-    """A fine-tuned classifier.
+    """A fine-tuned model of whole examples.
 
     Attributes:
         run_dir: the folder of its run.
@@ -44,16 +50,40 @@ class Member:
     task: dict[str, Any]
     tokenizer: Any
 
+    @property
+    def label_kind(self) -> LabelKind:
+        """What each label is."""
+        return label_kind_of(self.model.target) or "class"
+
+    @property
+    def form(self) -> dict[str, Any]:
+        """How a source of labelled examples for this model is opened: arguments of `open_source` and `labelled_parts`."""
+        return {
+            "label_kind": self.label_kind,
+            "label_separator": self.task.get("label_separator", ";"),
+            "pair_column": self.task.get("pair_column", "text_pair") if self.reads_pairs else "",
+        }
+
+    @property
+    def reads_pairs(self) -> bool:
+        """Whether each example is two texts."""
+        return "segment_ids" in self.model.input
+
     def batches(self, examples: Examples, batch_size: int) -> StepIndexed:
         """Serves examples as this model reads them."""
         if self.task["kind"] == "text":
             length = self.task["sequence_length"]
-            return text_batches(examples, batch_size, tokenizer=self.tokenizer, sequence_length=length)
+            serve = pair_batches if self.reads_pairs else text_batches
+            return serve(examples, batch_size, tokenizer=self.tokenizer, sequence_length=length)
         return image_batches(examples, batch_size, image_shape=tuple(self.task["image_shape"]))
 
 
-def load_member(run_dir: str) -> Member:
-    """Loads the classifier that a fine-tuning run left.
+def load_member(run_dir: str, *, kinds: Sequence[LabelKind] = ("class",)) -> Member:
+    """Loads the model of whole texts, pairs of texts or images that a fine-tuning run left.
+
+    Args:
+        run_dir: the folder of the run.
+        kinds: kinds of labels that are meant.
 
     Raises:
         UsageError: the folder holds none, or a model of another task.
@@ -61,8 +91,10 @@ def load_member(run_dir: str) -> Member:
     """
     preset = Path(run_dir) / "preset"
     model, task = load_task(preset)
-    if not isinstance(getattr(model, "target", None), Classes) or len(model.output.shape) != 2:
-        raise UsageError(f"{run_dir} holds no classifier of whole texts or images: nothing can be made of it here")
+    target = getattr(model, "target", None)
+    if label_kind_of(target) not in kinds or len(model.output.shape) != 2:
+        what = " or ".join(WHAT[kind] for kind in kinds)
+        raise UsageError(f"{run_dir} holds no {what} of whole texts or images: nothing can be made of it here")
     return Member(run_dir, model, task, load_tokenizer(str(preset)) if task["kind"] == "text" else None)
 
 
@@ -91,8 +123,7 @@ class Joined:
 
     def __post_init__(self) -> None:
         """Refuses inputs and classes that differ."""
-        found = {member.run_dir: facts_of(member.task, member.tokenizer) for member in self.members}
-        require_same(found, may_differ=("window_length",))
+        require_same(self._facts(), may_differ=("window_length",))
 
     def soups(self) -> tuple[Supervised, Soup]:
         """Returns the uniform and the greedy soup.
@@ -100,8 +131,7 @@ class Joined:
         Raises:
             UsageError: the members are not of one architecture; says what differs.
         """
-        members = {member.run_dir: facts_of(member.task, member.tokenizer, member.model) for member in self.members}
-        require_same(members)
+        require_same(self._facts(architecture=True))
         models = [member.model for member in self.members]
         batches = self.members[0].batches(self.parts.train, self.batch_size)
         seen = batches.from_step(0, min(batches.steps_per_epoch, MOST_BATCHES))
@@ -109,8 +139,11 @@ class Joined:
         def refresh(model: Supervised) -> int:
             return refresh_normalization(model, seen)
 
+        sign = -1.0 if self.label_kind == "number" else 1.0
         uniform = uniform_soup(models, refresh=refresh)
-        return uniform, greedy_soup(models, lambda model: self.score(model, self.parts.validation), refresh=refresh)
+        return uniform, greedy_soup(
+            models, lambda model: sign * self.score(model, self.parts.validation), refresh=refresh
+        )
 
     def ensemble(self, method: Method) -> Supervised:
         """Returns the members side by side in one model; the validation part fits a stack."""
@@ -122,8 +155,13 @@ class Joined:
         return self.members[0].batches(examples, self.batch_size).in_order()
 
     def score(self, model: Supervised, examples: Examples) -> float:
-        """Returns the accuracy of a model on one part."""
-        return accuracy(predict_outputs(model, self.in_order(examples)), examples)
+        """Returns a figure of a model on one part: accuracy; of sets mean average precision, of numbers the absolute error."""
+        found, labels = predict_outputs(model, self.in_order(examples)), examples.labels
+        if self.label_kind == "number":
+            return regression_metrics(labels, found[:, 0])["mean_absolute_error"]
+        if self.label_kind == "set":
+            return multi_label_metrics(labels, found, examples.class_names).get("average_precision_macro", 0.0)
+        return accuracy(found, examples)
 
     def table(self, models: dict[str, Supervised], *, note: str) -> Table:
         """Returns one row for each model by name."""
@@ -136,7 +174,24 @@ class Joined:
             ]
             for name, model in models.items()
         ]
-        return Table("Members, soups and ensembles", COLUMNS, rows, note=note)
+        figure = FIGURES[self.label_kind]
+        columns = ("", f"validation {figure}", f"test {figure}", "parameters")
+        return Table("Members, soups and ensembles", columns, rows, note=note)
+
+    @property
+    def label_kind(self) -> LabelKind:
+        """What each label is."""
+        return self.members[0].label_kind
+
+    def _facts(self, *, architecture: bool = False) -> dict[str, dict[str, Any]]:
+        """Returns what must be the same, by run. The threshold of sets may differ; what numbers are counted in may not."""
+        found = {}
+        for member in self.members:
+            task = {name: value for name, value in member.task.items() if name != "threshold"}
+            facts = facts_of(task, member.tokenizer, member.model if architecture else None)
+            numbers = member.model.target.get_config() if member.label_kind == "number" else {}
+            found[member.run_dir] = facts | {"labels": member.label_kind} | numbers
+        return found
 
 
 def starts_of(run_dirs: Sequence[str]) -> set[str]:

@@ -1,0 +1,144 @@
+"""Sets of classes and numbers: what is learnt, what is refused, and that the report says what the figures' functions say."""
+
+import json
+import types
+
+import numpy as np
+import pytest
+
+from tests.evaluation.pages import Page
+from tfpretune.backbones import SmallCNN
+from tfpretune.config import UsageError
+from tfpretune.data.examples import Examples
+from tfpretune.data.parts import LabelledParts
+from tfpretune.evaluation.label_baselines import fit_baseline
+from tfpretune.evaluation.multi_label import best_threshold, multi_label_metrics
+from tfpretune.evaluation.regression import regression_metrics
+from tfpretune.finetune import pooled_head
+from tfpretune.finetune_config import FinetuneConfig
+from tfpretune.objectives import Classes, MultiLabel, Numbers
+from tfpretune.stages import labelled
+from tfpretune.stages.labelled import label_kind_of, label_texts, make_target, open_parts, report_labelled
+
+RESULT = types.SimpleNamespace(curves={"loss": [(1, 2.0)], "val_loss": [(1, 1.0)]}, steps=1)
+
+
+def settings(**own):
+    return FinetuneConfig(**{"source": "demo:digits", "out_dir": "x", "preset": "p", "steps": 1} | own)
+
+
+def texts(labels, names=(), words="good bad"):
+    """Texts whose first word goes with the first label, or with the sign of the number."""
+    good, bad = words.split()
+    inputs = [f"{good if np.ravel(label)[0] > 0 else bad} word{row}" for row, label in enumerate(labels)]
+    return Examples("text", inputs, np.asarray(labels), names, [f"a:{row}" for row in range(len(inputs))], "csv:a.csv")
+
+
+def test_the_target_follows_from_the_training_labels():
+    sets = texts(np.array([[1, 0], [1, 1], [0, 0], [1, 1]], np.int32), ("a", "b"))
+    assert make_target(sets, settings()) == MultiLabel(2)
+    balanced = make_target(sets, settings(balance_classes=True))
+    assert balanced.positive_weights == pytest.approx((1 / 3, 1.0))  # one without a, three with it; two and two
+    assert make_target(texts(np.array([1.0, 5.0], np.float32)), settings()) == Numbers(1, 3.0, 2.0)
+    classes = texts(np.array([0, 1, 1, 1], np.int32), ("a", "b"))
+    given = {"balance_classes": True, "label_smoothing": 0.1}
+    assert make_target(classes, settings(**given)) == Classes(2, 0.1, (2.0, 4 / 6))
+    assert [label_kind_of(target) for target in (Classes(2), MultiLabel(1), Numbers(), None)] == [
+        "class", "set", "number", None
+    ]  # fmt: skip
+
+
+def test_labels_that_teach_nothing_are_refused():
+    with pytest.raises(UsageError, match="csv:a.csv: all training labels are 2: there is nothing to learn"):
+        make_target(texts(np.full(3, 2.0, np.float32)), settings())
+    for column, which in (([0, 0, 0], "no"), ([1, 1, 1], "every")):
+        labels = np.stack([[1, 0, 1], column], axis=1).astype(np.int32)
+        with pytest.raises(UsageError, match=f"--balance-classes: 'b' fits {which} training example"):
+            make_target(texts(labels, ("a", "b")), settings(balance_classes=True))
+
+
+@pytest.mark.parametrize(
+    ("own", "message"),
+    [
+        ({"label_kind": "set", "labels_per_class": 5}, "--labels-per-class and labels that are sets of classes: "),
+        ({"label_kind": "number", "labels_per_class": 5}, "--labels-per-class and labels that are numbers: "),
+        ({"label_kind": "set", "label_smoothing": 0.1}, "--label-smoothing and labels that are sets of classes: "),
+        ({"label_kind": "number", "label_smoothing": 0.1}, "--label-smoothing and labels that are numbers: "),
+        ({"label_kind": "number", "balance_classes": True}, "--balance-classes and labels that are numbers: "),
+    ],
+)
+def test_settings_that_do_not_go_with_a_kind(own, message, monkeypatch):
+    """As options, and where the source says of itself what its labels are."""
+    with pytest.raises(UsageError, match=message):
+        settings(**own)
+    kind = {"set": np.eye(2, dtype=np.int32), "number": np.array([1.0, 2.0], np.float32)}[own.pop("label_kind")]
+    part = texts(kind, ("a", "b") if kind.ndim == 2 else ())
+    monkeypatch.setattr(labelled, "labelled_parts", lambda *_, **__: LabelledParts(part, part, part))
+    with pytest.raises(UsageError, match=message):
+        open_parts(settings(**own))
+    assert open_parts(settings()).train is part
+
+
+def sets_of(rows, seed):
+    random = np.random.default_rng(seed)
+    labels = random.integers(0, 2, (rows, 2)).astype(np.int32)
+    return texts(labels, ("a", "b")), labels
+
+
+def test_the_threshold_of_sets_comes_from_the_validation_set(monkeypatch, tmp_path):
+    """On the validation set labels fit from 0.3 on, on the test set from 0.8 on: what is written is the first."""
+    (train, _), (validation, seen), (test, truth) = (sets_of(40, seed) for seed in range(3))
+    on_validation, on_test = np.where(seen == 1, 0.4, 0.2), np.where(truth == 1, 0.9, 0.7)
+    assert best_threshold(truth, on_test) == pytest.approx(0.8)
+    monkeypatch.setattr(labelled, "predict_outputs", lambda model, batches: batches)
+    parts, run = LabelledParts(train, validation, test), settings(out_dir=str(tmp_path))
+    model = types.SimpleNamespace(target=MultiLabel(2))
+    report = report_labelled(model, run, RESULT, parts=parts, validation=on_validation, batches=on_test)
+    assert report.threshold == pytest.approx(0.3)
+    assert report.task["threshold"] == report.threshold
+    expected = multi_label_metrics(truth, on_test, ("a", "b"), threshold=0.3) | {"threshold": report.threshold}
+    assert json.loads(report.page.with_name("metrics.json").read_text("utf-8")) == pytest.approx(expected)
+    page = Page(report.page.read_text("utf-8")).text
+    name, predict = fit_baseline(train)
+    simple = multi_label_metrics(truth, predict(test), ("a", "b"), threshold=best_threshold(seen, predict(validation)))
+    assert f"{name} {simple['f1_micro']:.3f} {simple['f1_macro']:.3f}" in page
+    assert f"this model {expected['f1_micro']:.3f} {expected['f1_macro']:.3f}" in page
+    assert f"a {expected['support/a']:.0f} {expected['f1/a']:.3f}" in page
+    assert report.summary == f"micro F1 {expected['f1_micro']:.3f}, macro F1 {expected['f1_macro']:.3f} on 40 texts"
+
+
+def test_numbers_stand_beside_the_mean_and_a_ridge_regression(monkeypatch, tmp_path):
+    random = np.random.default_rng(0)
+    parts = LabelledParts(*(texts(random.normal(1.0, 1.0, 30).astype(np.float32)) for _ in range(3)))
+    found = parts.test.known_labels[:, np.newaxis] + 0.5
+    monkeypatch.setattr(labelled, "predict_outputs", lambda model, batches: batches)
+    model, run = types.SimpleNamespace(target=Numbers()), settings(out_dir=str(tmp_path))
+    report = report_labelled(model, run, RESULT, parts=parts, validation=None, batches=found)
+    expected = regression_metrics(parts.test.labels, found[:, 0])
+    assert expected["mean_absolute_error"] == pytest.approx(0.5)
+    assert json.loads(report.page.with_name("metrics.json").read_text("utf-8")) == pytest.approx(expected)
+    page = Page(report.page.read_text("utf-8"))
+    mean = regression_metrics(parts.test.labels, np.full(30, parts.train.known_labels.mean(dtype=np.float64)))
+    simple = regression_metrics(parts.test.labels, fit_baseline(parts.train)[1](parts.test))
+    assert f"always the mean {mean['root_mean_squared_error']:.3f} {mean['mean_absolute_error']:.3f}" in page.text
+    assert f"TF-IDF + ridge regression {simple['root_mean_squared_error']:.3f}" in page.text
+    assert [svg["aria-label"][:9] for svg in page.all("svg") if svg.get("role") == "img"] == ["loss: tra", "Predicted"]
+    assert "threshold" not in report.task
+    assert report.task["class_names"] == []
+
+
+def test_what_decides_and_what_must_be_the_same(monkeypatch, tmp_path):
+    """Sets by their cross-entropy, numbers by the absolute error; the mean of the labels belongs to a run of numbers."""
+    asked = {}
+    monkeypatch.setattr(labelled, "fit_head", lambda *given, **named: asked.update(named))
+    monkeypatch.setattr(labelled, "identity_of", lambda *given, **named: {})
+    cases = (
+        (MultiLabel(2), texts(np.array([[1, 1], [0, 0]], np.int32), ("a", "b")), {}, ["a;b", ""]),
+        (Numbers(1, 3.0, 2.0), texts(np.array([1.5, 4.0], np.float32)), (3.0, 2.0), ["1.5", "4"]),
+    )
+    for target, examples, same, shown in cases:
+        model = pooled_head(SmallCNN((8, 8, 1), (4,), groups=2), target)
+        labelled.fit_labelled(model, None, settings(out_dir=str(tmp_path)), validation=None, examples=examples)
+        assert (tuple(asked["identity"].values()) or {}) == same
+        assert label_texts(examples) == shown
+    assert (MultiLabel.monitor, Numbers.monitor) == (("binary_cross_entropy", "min"), ("mean_absolute_error", "min"))

@@ -1,0 +1,210 @@
+"""Reports on models that give each example a set of labels, or a number."""
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tfpretune.data.examples import Examples
+from tfpretune.evaluation.figures import scatter_chart
+from tfpretune.evaluation.multi_label import multi_label_metrics
+from tfpretune.evaluation.page import escape
+from tfpretune.evaluation.regression import regression_metrics
+from tfpretune.evaluation.report import Curves, write_pretraining_report
+from tfpretune.evaluation.tables import Cell, Table
+
+SET_FIGURES = ("f1_micro", "f1_macro", "average_precision_macro", "roc_auc_macro", "subset_accuracy", "hamming_loss")
+NUMBER_FIGURES = ("root_mean_squared_error", "mean_absolute_error", "r2", "pearson", "spearman")
+NAMES = {
+    "f1_micro": "micro F1",
+    "f1_macro": "macro F1",
+    "average_precision_macro": "mean average precision",
+    "roc_auc_macro": "ROC AUC, macro mean",
+    "subset_accuracy": "all labels right",
+    "hamming_loss": "wrong labels",
+    "root_mean_squared_error": "RMSE",
+    "mean_absolute_error": "MAE",
+    "r2": "R2",
+    "pearson": "Pearson",
+    "spearman": "Spearman",
+}
+MOST_MISTAKES = 12
+LONGEST_TEXT = 300
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class LabelledReport:
+    """A written report on labels that are sets or numbers.
+
+    Attributes:
+        page: the path of the page; `metrics.json` lies beside it.
+        metrics: what stands there, name -> number.
+        examples: what the model was tried on.
+        summary: the main figures, in words.
+        threshold: from this probability on a label was given; None for numbers.
+    """
+
+    page: Path
+    metrics: dict[str, float]
+    examples: Examples
+    summary: str
+    threshold: float | None = None
+
+    @property
+    def task(self) -> dict[str, Any]:
+        """What a preset's `task.json` and the model card say; the kind of input adds shapes."""
+        task = {
+            "kind": self.examples.kind,
+            "class_names": list(self.examples.class_names),
+            "source": self.examples.name,
+            "licence": self.examples.licence,
+            "metrics": self.metrics,
+        }
+        return task if self.threshold is None else task | {"threshold": self.threshold}
+
+
+def report_sets(
+    examples: Examples,
+    probabilities: np.ndarray,
+    *,
+    threshold: float,
+    out_dir: str | Path,
+    title: str,
+    baselines: Mapping[str, Mapping[str, float]] | None = None,
+    curves: Curves | None = None,
+    settings: Mapping[str, Any] | None = None,
+    tables: Sequence[Table] = (),
+) -> LabelledReport:
+    """Writes `out_dir/report` on labels that are sets of classes.
+
+    Args:
+        examples: n, with their labels.
+        probabilities: what the model says, `(n, labels)`.
+        threshold: a label is given from this probability on; chosen on other examples than these.
+        out_dir: folder of the run.
+        title: heading of the page.
+        baselines: name -> what `multi_label_metrics` says of a simple model on the same examples.
+        curves: see `write_pretraining_report`, as the next two.
+        settings: what was run; the licence of the data is added.
+        tables: shown first.
+    """
+    names = examples.class_names
+    metrics = multi_label_metrics(examples.known_labels, probabilities, names, threshold=threshold)
+    metrics["threshold"] = threshold
+    per_label = ("f1", "roc_auc", "average_precision")
+    rows: list[list[Cell]] = [
+        [name, int(metrics[f"support/{name}"]), *(metrics.get(f"{figure}/{name}") for figure in per_label)]
+        for name in names
+    ]
+    rows.append(["macro mean", None, *(metrics.get(f"{figure}_macro") for figure in per_label)])
+    columns = ("label", "examples with it", "F1", "ROC AUC", "average precision")
+    note = f"A label is given from the probability {threshold:.4g} on: the best micro F1 on the validation set."
+    page = write_pretraining_report(
+        out_dir,
+        title=title,
+        metrics=metrics,
+        headline=[name for name in SET_FIGURES if name in metrics],
+        curves=curves,
+        tables=[
+            *tables,
+            _beside(SET_FIGURES, metrics, baselines or {}),
+            Table("Labels", columns, rows, note=note),
+            _wrong_sets(examples, probabilities, threshold),
+        ],
+        settings={**(settings or {}), "licence": examples.licence},
+    )
+    found = f"micro F1 {metrics['f1_micro']:.3f}, macro F1 {metrics['f1_macro']:.3f}"
+    return LabelledReport(page, _read(page), examples, f"{found} on {len(examples)} {examples.kind}s", threshold)
+
+
+def report_numbers(
+    examples: Examples,
+    numbers: np.ndarray,
+    *,
+    out_dir: str | Path,
+    title: str,
+    baselines: Mapping[str, Mapping[str, float]] | None = None,
+    curves: Curves | None = None,
+    settings: Mapping[str, Any] | None = None,
+    tables: Sequence[Table] = (),
+) -> LabelledReport:
+    """Writes `out_dir/report` on labels that are numbers; arguments as `report_sets` takes them.
+
+    Args:
+        examples: n, with their labels.
+        numbers: what the model says, `(n,)`.
+        out_dir: folder of the run.
+        title: heading of the page.
+        baselines: name -> what `regression_metrics` says of a simple model on the same examples.
+        curves: see `write_pretraining_report`, as the next two.
+        settings: what was run; the licence of the data is added.
+        tables: shown first.
+    """
+    truth = examples.known_labels
+    metrics = regression_metrics(truth, numbers)
+    alt = f"Predicted over true numbers of {len(truth)} examples; on the dashed line they are equal"
+    chart = scatter_chart(truth, numbers, name="numbers", alt=alt)
+    figures = (
+        f'<div class="charts"><figure><h3>Predicted over true</h3>{chart}'
+        f"<figcaption>{escape(alt)}.</figcaption></figure></div>"
+    )
+    page = write_pretraining_report(
+        out_dir,
+        title=title,
+        metrics=metrics,
+        headline=[name for name in NUMBER_FIGURES if name in metrics],
+        curves=curves,
+        tables=[*tables, _beside(NUMBER_FIGURES, metrics, baselines or {}), _far_numbers(examples, numbers)],
+        settings={**(settings or {}), "licence": examples.licence},
+        figures=figures,
+    )
+    found = f"MAE {metrics['mean_absolute_error']:.3f}"
+    found += f", R2 {metrics['r2']:.3f}" if "r2" in metrics else ""
+    return LabelledReport(page, _read(page), examples, f"{found} on {len(examples)} {examples.kind}s")
+
+
+def _beside(
+    figures: Sequence[str], metrics: Mapping[str, float], baselines: Mapping[str, Mapping[str, float]]
+) -> Table:
+    """A row for each simple model, and the model's own."""
+    found = {**baselines, "this model": metrics}
+    rows: list[list[Cell]] = [[name, *(own.get(figure) for figure in figures)] for name, own in found.items()]
+    return Table("Beside simple models" if baselines else "", ("", *(NAMES[name] for name in figures)), rows)
+
+
+def _wrong_sets(examples: Examples, probabilities: np.ndarray, threshold: float) -> Table:
+    labels, names = examples.known_labels, examples.class_names
+    wrong = (labels >= 0) & ((probabilities >= threshold) != (labels == 1))
+    apart = np.where(wrong, np.abs(probabilities - labels), 0.0)
+    rows: list[list[Cell]] = []
+    for row in np.argsort(-apart.max(axis=1), kind="stable")[:MOST_MISTAKES]:
+        if wrong[row].any():
+            found = np.flatnonzero(probabilities[row] >= threshold)
+            given = ", ".join(f"{names[label]} {probabilities[row, label]:.3f}" for label in found)
+            fits = ", ".join(names[label] for label in np.flatnonzero(labels[row] == 1))
+            rows.append([examples.where[row], fits or "none", given or "none", _shown(examples, row)])
+    return Table("Worst mistakes", ("where", "labels", "given, with probability", examples.kind), rows)
+
+
+def _far_numbers(examples: Examples, numbers: np.ndarray) -> Table:
+    truth = examples.known_labels
+    order = np.argsort(-np.abs(numbers - truth), kind="stable")[:MOST_MISTAKES]
+    rows: list[list[Cell]] = [
+        [examples.where[row], float(truth[row]), float(numbers[row]), _shown(examples, row)] for row in order
+    ]
+    return Table("Worst mistakes", ("where", "true", "predicted", examples.kind), rows)
+
+
+def _shown(examples: Examples, row: int) -> str:
+    if examples.kind != "text":
+        return "" if isinstance(examples.inputs, np.ndarray) else str(examples.inputs[row])
+    parts = [examples.inputs[row]] if examples.seconds is None else [examples.inputs[row], examples.seconds[row]]
+    return " | ".join(text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT].rstrip() + " …" for text in parts)
+
+
+def _read(page: Path) -> dict[str, float]:
+    found: dict[str, float] = json.loads(page.with_name("metrics.json").read_text("utf-8"))
+    return found

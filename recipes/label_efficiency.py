@@ -103,7 +103,7 @@ def main(run: Config) -> Table:
             for name in methods
         ]
         title = f"{run.source}: accuracy on the test set, {run.seeds} seeds"
-        table = label_table(title, curves, scratch="from scratch", baselines=("baseline",))
+        table = label_table(title, curves, scratch="from scratch", plain="full", baselines=("baseline",))
         write_atomic(out_dir / "results.md", table.markdown())
         page = write_pretraining_report(
             out_dir,

@@ -38,6 +38,16 @@ def test_table_by_hand():
     assert "baseline is ahead of every fine-tuning at 100, 1000 labels a class." in table.note
 
 
+def test_methods_beside_the_plain_one():
+    """l2-sp at 10 labels: .72 - .70 and .70 - .72, so 0 with sd sqrt(.0008); lora .01 and .03 below: sd sqrt(.0002)."""
+    l2_sp = LabelCurve("l2-sp", {10: (0.72, 0.70), 100: (0.1, 0.1), 1000: (0.1, 0.1)})
+    lora = LabelCurve("lora", {10: (0.69, 0.69), 100: (0.9, 0.9), 1000: (0.9, 0.9)})
+    table = label_table("t", [SCRATCH, FULL, l2_sp, lora], scratch="from scratch", plain="full")
+    words = "At 10 labels a class, beside full on the same draws: l2-sp +0.000 (sd 0.028), lora -0.020 (sd 0.014)."
+    assert words in table.note
+    assert "beside full" not in label_table("t", [SCRATCH, FULL, l2_sp], scratch="from scratch").note
+
+
 def test_words_for_always_and_never():
     better = LabelCurve("a", {n: [x + 0.05 for x in s] for n, s in SCRATCH.scores.items()})
     worse = LabelCurve("b", {n: [x - 0.05 for x in s] for n, s in SCRATCH.scores.items()})

@@ -61,13 +61,16 @@ class LabelCurve:
         return float(np.exp(labels[last - 1] + share * (labels[last] - labels[last - 1])))
 
 
-def label_table(title: str, curves: Sequence[LabelCurve], *, scratch: str, baselines: Sequence[str] = ()) -> Table:
+def label_table(
+    title: str, curves: Sequence[LabelCurve], *, scratch: str, plain: str = "", baselines: Sequence[str] = ()
+) -> Table:
     """Every method at every number of labels, compared with training from scratch on the same draws.
 
     Args:
         title: of the table.
         curves: of methods and baselines.
         scratch: name of the curve to compare with.
+        plain: name of the plain fine-tuning, which the other methods are compared with in words at the fewest labels; "": none.
         baselines: names of curves that are no networks: they get a row, and no verdict.
 
     Returns:
@@ -86,6 +89,7 @@ def label_table(title: str, curves: Sequence[LabelCurve], *, scratch: str, basel
             rows.append([*row, f"{gain.difference:+.3f}", f"{gain.p_value:.2g}", _saved(reference, labels, mean)])
     methods = [curve for curve in curves if curve.name != scratch and curve.name not in baselines]
     notes = [_verdict(curve, reference) for curve in methods]
+    notes += [_beside_plain(curve, methods) for curve in methods if curve.name == plain and len(methods) > 1]
     notes += [_beside(curve, methods) for curve in curves if curve.name in baselines]
     return Table(title, COLUMNS, rows, note="\n".join(notes))
 
@@ -121,6 +125,16 @@ def _verdict(curve: LabelCurve, scratch: LabelCurve) -> str:
         return f"{curve.name}: pre-training paid at every number of labels."
     where = f"at {', '.join(paid)} labels a class; pre-training did not pay at {', '.join(lost)}"
     return f"{curve.name}: pre-training paid {where}."
+
+
+def _beside_plain(plain: LabelCurve, methods: Sequence[LabelCurve]) -> str:
+    fewest = plain.labels[0]
+    found = []
+    for curve in methods:
+        if curve is not plain:
+            gaps = np.subtract(curve.scores[fewest], plain.scores[fewest])
+            found.append(f"{curve.name} {gaps.mean():+.3f} (sd {gaps.std(ddof=1):.3f})")
+    return f"At {fewest:.0f} labels a class, beside {plain.name} on the same draws: {', '.join(found)}."
 
 
 def _beside(baseline: LabelCurve, methods: Sequence[LabelCurve]) -> str:

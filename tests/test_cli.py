@@ -209,6 +209,25 @@ def test_recipes_lie_beside_the_package_or_in_share(tmp_path, monkeypatch):
     assert recipe_files.recipes_folder() == installed
 
 
+def test_check_of_sets_numbers_and_pairs(tmp_path, capsys):
+    (tmp_path / "a.csv").write_text("text,other,label\nred,blue,a|b\nbig,small,b\nold,new,\n", "utf-8")
+    pairs = ("--pair-column", "other", "--label-kind", "set", "--label-separator", "|")
+    assert call("check", f"csv:{tmp_path}/a.csv", *pairs) == 0
+    found = capsys.readouterr().out.splitlines()
+    assert [line.split()[:2] for line in found[1:3]] == [["a", "1"], ["b", "2"]]
+    (tmp_path / "n.csv").write_text("text,label\nred,1.5\nblue,-2\nold,many\n", "utf-8")
+    assert call("check", f"csv:{tmp_path}/n.csv", "--label-kind", "number") == 1
+    found = capsys.readouterr().out
+    assert "labels are -2 to 1.5, -0.25 in the mean" in found
+    assert "no labels" not in found
+    assert "n.csv:4: the label 'many' is not a finite number" in found
+    assert call("check", f"csv:{tmp_path}/n.csv", "--label-kind", "numbers") == 2
+    assert call("check", "--help") == 0
+    text = capsys.readouterr().out
+    for form in ("demo:", "tfds:", "csv:", "jsonl:", "text:", "images:", "conll:", "squad:", "masks"):
+        assert form in text
+
+
 def test_check_prints_the_result_and_exits_1_on_problems(tmp_path, capsys):
     good, bad = tmp_path / "good.csv", tmp_path / "bad.csv"
     rows = "".join(f"text number {n},{'ab'[n % 2]}\n" for n in range(6))

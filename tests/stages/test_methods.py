@@ -10,8 +10,10 @@ import tensorflow as tf
 
 from tfpretune.backbones import SmallCNN, TextEncoder
 from tfpretune.config import OptimizerConfig, UsageError
-from tfpretune.finetune import classifier
+from tfpretune.data.batches import StepIndexed
+from tfpretune.finetune import classifier, pooled_head, with_cached_features
 from tfpretune.finetune_config import FinetuneConfig
+from tfpretune.objectives import MultiLabel
 from tfpretune.stages.methods import apply_methods
 from tfpretune.training.optimizers import make_optimizer
 
@@ -58,6 +60,7 @@ TEXT = {
     "padding_mask": np.ones((4, 6), "int32"),
     "labels": np.array([0, 1, 1, 0], "int32"),
 }
+SETS = TEXT | {"labels": random.integers(0, 2, (4, 3)).astype("int32")}
 IMAGES = {"images": random.random((4, 8, 8, 1)).astype("float32"), "labels": TEXT["labels"]}
 
 
@@ -127,6 +130,39 @@ def test_two_together(pair):
 def test_each_on_images(name):
     run = FinetuneConfig(source="demo:digits", out_dir="x", preset="p", steps=4, **settings(name))
     assert learn(run, classifier(SmallCNN((8, 8, 1), (8, 8)), 2, dropout=0.3, r_drop=run.r_drop), IMAGES) > 0
+
+
+WITH_A_SET = ["frozen all", "frozen last:1", "unfreeze", "layer decay", "lora", "l2_sp", "l1", "r_drop", "ema"]
+
+
+@pytest.mark.parametrize("name", WITH_A_SET)
+def test_each_with_sets_of_labels(name):
+    """The methods know the backbone and the layer "logits", not what the head says."""
+    run = FinetuneConfig(source="demo:digits", out_dir="x", preset="p", steps=4, label_kind="set", **settings(name))
+    keras.utils.set_random_seed(0)
+    encoder = TextEncoder(11, 2, num_heads=2, hidden_dim=4, intermediate_dim=8)
+    model = pooled_head(encoder, MultiLabel(3, (1.0, 2.0, 0.5)), dropout=0.3, r_drop=run.r_drop)
+    assert learn(run, model, SETS) > 0
+
+
+def test_cached_features_with_sets_of_labels():
+    """A step on the features leaves the weights that a step on the whole model leaves."""
+    run = FinetuneConfig(
+        source="demo:digits", out_dir="x", preset="p", steps=4, label_kind="set", **settings("frozen all")
+    )
+    found = []
+    for cached in (False, True):
+        keras.utils.set_random_seed(0)
+        encoder = TextEncoder(11, 2, num_heads=2, hidden_dim=4, intermediate_dim=8)
+        model = pooled_head(encoder, MultiLabel(3), dropout=0.0)
+        apply_methods(model, run)
+        batches = StepIndexed(SETS, 4)
+        trained, batches = with_cached_features(model, batches) if cached else (model, batches)
+        trained.compile(make_optimizer(run.optimizer, 4), run_eagerly=True)
+        trained.fit(batches.from_step(0, 2), verbose=0, shuffle=False)
+        found.append(model.get_layer("logits").get_weights())
+    for on_model, on_features in zip(*found, strict=True):
+        np.testing.assert_allclose(on_features, on_model, atol=1e-6)
 
 
 def test_the_tables_say_what_learns_when_and_how_fast():

@@ -3,7 +3,7 @@ import pytest
 import sklearn.metrics
 
 from tfpretune.evaluation import retrieval
-from tfpretune.evaluation.retrieval import retrieval_metrics
+from tfpretune.evaluation.retrieval import nearest, retrieval_metrics, tfidf_vectors
 
 
 def at(*degrees):
@@ -58,3 +58,20 @@ def test_what_does_not_fit_is_refused():
         retrieval_metrics(np.full((2, 2), np.nan), np.zeros(2, int))
     with pytest.raises(ValueError, match="gallery and gallery_labels go together"):
         retrieval_metrics(at(0, 10), np.zeros(2, int), gallery=at(0))
+
+
+def test_counted_words_give_what_the_same_numbers_in_full_give():
+    """Sparse vectors, one of them of zeros, searched in themselves and in others."""
+    train, test = tfidf_vectors(["a b", "b c c", "d"], ["b", "x", "c d"], characters=True)
+    labels = np.array([0, 1, 1])
+    for queries, settings in (
+        (train, {}),
+        (test, {"gallery": train, "gallery_labels": labels}),
+    ):
+        full = {name: value.toarray() if name == "gallery" else value for name, value in settings.items()}
+        expected = retrieval_metrics(queries.toarray(), labels, **full)
+        assert retrieval_metrics(queries, labels, **settings) == pytest.approx(expected)
+    order, cosines = nearest(test, train, most=2)
+    expected_order, expected_cosines = nearest(test.toarray(), train.toarray(), most=2)
+    np.testing.assert_array_equal(order, expected_order)
+    np.testing.assert_allclose(cosines, expected_cosines)

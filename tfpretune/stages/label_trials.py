@@ -6,7 +6,7 @@ import functools
 import json
 import multiprocessing
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,8 @@ import tensorflow as tf
 from tfpretune.backbones.inputs import image_shape
 from tfpretune.backbones.sizes import load_backbone, load_tokenizer
 from tfpretune.config import RunError
-from tfpretune.data.batches import StepIndexed, Transform
-from tfpretune.data.columns import image_array, image_batches, text_batches
+from tfpretune.data.batches import Transform
+from tfpretune.data.columns import image_array
 from tfpretune.data.examples import Examples
 from tfpretune.data.parts import LabelledParts, labelled_parts
 from tfpretune.data.transforms import jitter
@@ -27,6 +27,7 @@ from tfpretune.finetune import classifier
 from tfpretune.finetune_config import FinetuneConfig
 from tfpretune.objectives import Supervised
 from tfpretune.stages.comparison import Side, Trials, accuracy
+from tfpretune.stages.either_kind import batch_maker
 from tfpretune.stages.methods import apply_methods
 
 
@@ -177,12 +178,12 @@ class _Laboratory:
 
     def _trials(self, run: FinetuneConfig) -> Trials:
         work, text = self.work, self.parts.train.kind == "text"
-        make_batches: Callable[..., StepIndexed]
-        if text:
-            length, tokenizer = work.sequence_length, load_tokenizer(run.preset)
-            make_batches = functools.partial(text_batches, tokenizer=tokenizer, sequence_length=length)
-        else:
-            make_batches = functools.partial(image_batches, image_shape=image_shape(load_backbone(run.preset)))
+        make_batches = batch_maker(
+            self.parts.train.kind,
+            tokenizer=load_tokenizer(run.preset) if text else None,
+            sequence_length=work.sequence_length,
+            image_shape=None if text else image_shape(load_backbone(run.preset)),
+        )
         return Trials(
             run.preset,
             self.parts.train,

@@ -29,6 +29,7 @@ class EmbeddingsPage(keras.callbacks.Callback):
         metadata: column name -> one value for each row, in the same order: `{"label": […], "text": […]}`.
         log_dir: the run's `logs` folder; the files go to `log_dir/validation`.
         max_rows: only the first rows are shown.
+        outputs: show what the model says, such as an embedding, and not the features below its head.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class EmbeddingsPage(keras.callbacks.Callback):
         *,
         log_dir: Path | str,
         max_rows: int = 2000,
+        outputs: bool = False,
     ):
         super().__init__()
         if not metadata:
@@ -46,6 +48,7 @@ class EmbeddingsPage(keras.callbacks.Callback):
         self.metadata = {name: list(column[:max_rows]) for name, column in metadata.items()}
         self.folder = Path(log_dir) / "validation"
         self.max_rows = max_rows
+        self.outputs = outputs
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Counts the rows, so that a mistake shows before the training and not after it."""
@@ -60,24 +63,27 @@ class EmbeddingsPage(keras.callbacks.Callback):
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Writes `features.tsv`, `features_metadata.tsv` and, last, `projector_config.pbtxt`."""
-        rows = features(self.model, self.batches, max_rows=self.max_rows)
+        rows = features(self.model, self.batches, max_rows=self.max_rows, outputs=self.outputs)
         write_atomic(self.folder / "features.tsv", "".join("\t".join(f"{v:.6g}" for v in row) + "\n" for row in rows))
         write_atomic(self.folder / "features_metadata.tsv", _metadata_tsv(self.metadata))
         write_atomic(self.folder / "projector_config.pbtxt", PROJECTOR_CONFIG)
 
 
-def features(model: keras.Model, batches: tf.data.Dataset, *, max_rows: int | None = None) -> np.ndarray:
+def features(
+    model: keras.Model, batches: tf.data.Dataset, *, max_rows: int | None = None, outputs: bool = False
+) -> np.ndarray:
     """Computes one vector for each example: the layer "features", else the backbone's mean-pooled output.
 
     Args:
         model: a `Supervised` model, or an objective with a `backbone`.
         batches: dicts with at least the inputs of that part.
         max_rows: stop after so many.
+        outputs: the model's own outputs instead.
 
     Returns:
         float32 `(rows, dim)`.
     """
-    extractor = _feature_model(model)
+    extractor = model if outputs else _feature_model(model)
     names = list(extractor.input)
     call = tf.function(lambda inputs: extractor(inputs, training=False), reduce_retracing=True)
     parts: list[np.ndarray] = []

@@ -56,7 +56,7 @@ def run_folder(out_dir: str, folder: str, seed: int) -> str:
 
 def pretrain_reviews(out_dir: str, *, fast: bool) -> str:
     """Pre-trains on the Chinese reviews, read by characters, and returns the preset's folder."""
-    settings = {"source": "demo:reviews-zh", "sequence_length": 64, "batch_size": 64, "steps": 3000}
+    settings = {"source": "demo:reviews-zh", "sequence_length": 64, "batch_size": 64, "steps": 6000}
     optimizer = OptimizerConfig(learning_rate=2e-3, multipliers=(("token_embedding", 3.0),))
     return pretrained("pretrain_text", out_dir=f"{out_dir}/reviews", optimizer=optimizer, fast=fast, **settings)
 

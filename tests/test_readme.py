@@ -10,6 +10,7 @@ from tfpretune import cli
 
 ROOT = Path(__file__).parents[1]
 READMES = ("README.md", "README.zh.md")
+TICKETS = (("price",), ("delivery",), ("price", "delivery"), ())
 
 
 def blocks(name: str, language: str = "") -> list[str]:
@@ -40,6 +41,9 @@ def test_commands_run_in_order(tmp_path, monkeypatch, capsys):
     good = [f"I liked item {i}: it works well and looks good,yes" for i in range(60)]
     bad = [f"Item {i} broke at once and the price is too high,no" for i in range(60)]
     Path("reviews.csv").write_text("text,label\n" + "\n".join(good + bad) + "\n", "utf-8")
+    tickets = [f"item {i} {' and '.join(words)},{';'.join(words)}" for i in range(40) for words in TICKETS]
+    Path("tickets.csv").write_text("text,label\n" + "\n".join(tickets) + "\n", "utf-8")
+    Path("ratings.csv").write_text("text,label\n" + "\n".join(f"item {i},{i / 10}" for i in range(90)) + "\n", "utf-8")
     ran = []
     for command in commands("README.md"):
         if command[0] != "tfpretune" or command[1] == "board":  # board starts a server: tests/test_cli.py has it
@@ -47,7 +51,7 @@ def test_commands_run_in_order(tmp_path, monkeypatch, capsys):
         arguments = command[1:] + (["--fast"] if command[1] == "run" else [])
         assert cli.main(arguments) == 0, (command, capsys.readouterr())
         ran.append(command[1])
-    assert ran == ["check", "run", "run", "export", "verify", "predict"]
+    assert ran == ["check", "run", "run", "export", "check", "run", "run", "verify", "predict"]
 
 
 def test_python_example_runs():

@@ -11,6 +11,7 @@ from tfpretune.data.archives import cache_folder
 from tfpretune.data.demo import DEMOS, read_demo
 from tfpretune.data.examples import PARTS, text_key
 from tfpretune.data.sources import open_source
+from tfpretune.data.tagged_sources import open_tagged
 
 
 def test_digits_are_those_of_scikit_learn():
@@ -136,3 +137,17 @@ def test_people_daily_sentences_have_sets_of_kinds():
     with pytest.raises(UsageError, match="are sets of classes: ask for kind 'set', not 'class'"):
         open_source("demo:people-daily-kinds", label_kind="class")
     assert open_source("demo:people-daily-kinds", label_separator=",").class_names == source.class_names
+
+
+def test_no_tagged_test_text_is_pretrained_on():
+    """Of the tagged test texts the unlabelled training part has bylines only, which the tagged one prints, too."""
+    tagged = open_tagged("demo:people-daily-ner")
+    unlabelled, trained, tested = (
+        set(texts)
+        for texts in (
+            open_source("demo:people-daily").without_duplicates().split("train").inputs,
+            tagged.split("train").texts(),
+            tagged.split("test").texts(),
+        )
+    )
+    assert tested & unlabelled <= trained

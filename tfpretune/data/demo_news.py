@@ -41,8 +41,8 @@ def bbc_articles(folder: Path) -> Iterator[tuple[str, str, str]]:
 
 
 def read_people_daily(folder: Path) -> Rows:
-    """Reads the paragraphs as running text, unlabelled."""
-    rows = Rows("text")
+    """Reads the paragraphs as running text, unlabelled; in order, so that none is in another part as a tagged one."""
+    rows = Rows("text", in_order=True)
     for number, words in _paragraphs(folder, "people-daily"):
         rows.add_text("".join(word for word, _ in words), None, f"demo:people-daily:{number}")
     return rows

@@ -4,7 +4,8 @@
 
 Leaves OUT_DIR/preset (the classifier and its backbone), report/index.html (test set), logs (TensorBoard), checkpoints. About
 20 seconds on 2 cores; expect an accuracy of 0.95 on the test set with this command.
---label-kind number learns the numbers that the class folders are named after (regression).
+--label-kind number learns the numbers that the folders are named after (regression); --label-kind set learns several labels of
+an image or none: the folder "cat;dog" holds images with both.
 Then: python recipes/export.py --run-dir runs/finetune_image
 """
 

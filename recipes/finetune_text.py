@@ -4,7 +4,8 @@
 
 Leaves OUT_DIR/preset (classifier, backbone, tokenizer), report/index.html (test set), logs (TensorBoard), checkpoints. About
 40 seconds on 2 cores; expect an accuracy of 0.92 on the test set with this command.
---label-kind set learns several labels a text or none ("sport;politics"), --label-kind number a number (regression).
+--label-kind set learns several labels a text or none ("sport;politics"), --label-kind number a number (regression); to try:
+--source demo:people-daily-kinds (sets), demo:vader-movie (numbers).
 Then: python recipes/export.py --run-dir runs/finetune_text
 """
 

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 from tests.faults.tiny import WORDS, make_encoder, make_tokenizer
 from tests.recipes.test_recipes import load, run_recipe
@@ -163,6 +164,42 @@ def test_numbers_of_pairs(folder, tmp_path):
     np.testing.assert_allclose(answer["values"], model.target.activate(model(row)), atol=1e-4)
     run_recipe("evaluate", run_dir=str(out), out_dir=str(tmp_path / "again"))
     assert figures(tmp_path / "again") == pytest.approx(figures(out), abs=1e-5)
+
+
+@pytest.mark.slow
+def test_sets_of_pairs(folder, tmp_path):
+    write(
+        tmp_path / "a.csv",
+        ("text", "other", "label"),
+        [(f"w{n % 60}", f"w{n % 7}", "a|b" if n % 2 else "b") for n in range(120)],
+    )
+    out, own = tmp_path / "run", {"pair_column": "other", "label_kind": "set", "label_separator": "|", "fast": True}
+    run_recipe(
+        "finetune_pairs", **TEXT, **own, source=f"csv:{tmp_path}/a.csv", preset=str(folder / "text"), out_dir=str(out)
+    )
+    model, task = load_task(out / "preset")
+    assert (model.name, task["class_names"], task["label_separator"]) == ("pair_multi_label", ["a", "b"], "|")
+    asked = {"texts": tf.constant(["w1 w2"]), "text_pairs": tf.constant(["w2 w3"])}
+    assert exported(out, tmp_path).signatures["serving_default"](**asked)["fits"].shape == (1, 2)
+    run_recipe("evaluate", run_dir=str(out), out_dir=str(tmp_path / "again"), fast=True)
+    assert figures(tmp_path / "again")["examples"] > 0
+
+
+@pytest.mark.slow
+def test_sets_of_images(folder, tmp_path):
+    """Folders named after one label or two; the files are read again for the linear model."""
+    random = np.random.default_rng(0)
+    for name, level in (("bright", 200), ("dark", 50), ("bright;dark", 120)):
+        (tmp_path / "images" / name).mkdir(parents=True)
+        for number in range(40):
+            pixels = random.integers(level - 40, level + 40, (8, 8), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "images" / name / f"{number}.png")
+    own = {"source": f"images:{tmp_path}/images", "label_kind": "set", "preset": str(folder / "images")}
+    run_recipe("finetune_image", **TINY, **own, out_dir=str(tmp_path / "run"))
+    assert load_task(tmp_path / "run" / "preset")[1]["class_names"] == ["bright", "dark"]
+    assert figures(tmp_path / "run")["average_precision_macro"] > 0.5
+    run_recipe("evaluate", run_dir=str(tmp_path / "run"), out_dir=str(tmp_path / "again"))
+    assert figures(tmp_path / "again") == pytest.approx(figures(tmp_path / "run"), abs=1e-5)
 
 
 @pytest.mark.parametrize("name", ["finetune_text", "finetune_image", "finetune_pairs", "find_rate"])

@@ -9,11 +9,12 @@ import pytest
 from tests.faults.tiny import make_encoder, make_tokenizer, write_texts
 from tests.recipes.test_recipes import load, run_recipe
 from tfpretune.backbones import SmallCNN
-from tfpretune.backbones.sizes import TEXT_SIZES
+from tfpretune.backbones.sizes import CNN_SIZES, TEXT_SIZES
 from tfpretune.config import DevicesConfig, OptimizerConfig, UsageError
-from tfpretune.data.columns import text_batches
+from tfpretune.data.columns import image_batches, text_batches
 from tfpretune.data.examples import Examples
-from tfpretune.finetune import classifier, start_head_from_probe
+from tfpretune.data.parts import labelled_parts
+from tfpretune.finetune import classifier, pair_classifier, start_head_from_probe
 from tfpretune.objectives import Classes
 from tfpretune.stages.distilling import milliseconds, taught_batches, unlabelled_examples
 from tfpretune.stages.members import load_member
@@ -125,6 +126,56 @@ def test_a_preset_as_student_with_another_vocabulary_and_two_replicas(folder, tm
     assert model.backbone.vocabulary_size == 35
 
 
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
+    """A teacher that knows scikit-learn's digits by a head on random features of many channels."""
+    folder = tmp_path_factory.mktemp("digits")
+    keras.utils.set_random_seed(0)
+    model = classifier(SmallCNN((8, 8, 1), (32, 64)), 10)
+    parts = labelled_parts("demo:digits")
+    start_head_from_probe(model, image_batches(parts.train, 64, image_shape=(8, 8, 1)).in_order(), strength=10.0)
+    names = list(parts.class_names)
+    task = {"kind": "image", "class_names": names, "source": "demo:digits", "licence": "", "image_shape": [8, 8, 1]}
+    save_preset(folder / "preset", model, task=task)
+    return folder
+
+
+def image_settings(digits, out, **more):
+    sizes = {"batch_size": 32, "steps": 60, "save_every_steps": 60, "jit": "off", "precision": "float32"}
+    moves = {"shift": 1, "rotate_degrees": 0.0, "scale": 0.0}
+    own = {"teacher_dir": str(digits), "source": "demo:digits", "out_dir": str(out), "labels_per_class": 1}
+    return sizes | moves | own | {"optimizer": OptimizerConfig(learning_rate=0.01, warmup=0.1)} | more
+
+
+def test_a_new_student_of_images(digits, tmp_path, monkeypatch):
+    """One label a class and the other digits without: more from the teacher than from the labels, and it is served."""
+    monkeypatch.setitem(CNN_SIZES, "cnn-small", (16, 16))
+    out = tmp_path / "out"
+    run = image_settings(digits, out, backbone="cnn-small", unlabelled_source="demo:digits")
+    table = run_recipe("distil", **run)
+    assert table.columns[-1] == "ms an image"
+    accuracies, sizes, _ = zip(*(row[1:] for row in table.rows), strict=True)
+    assert sizes[0] > sizes[1] == sizes[2]
+    assert accuracies[2] > accuracies[1] + 0.05
+    model, task = load_task(out / "preset")
+    assert (task["kind"], task["image_shape"], model.target) == ("image", [8, 8, 1], Classes(10))
+    assert "ms an image" in (out / "report" / "index.html").read_text("utf-8")
+    exported = run_recipe("export", run_dir=str(out), name="toy", saved_models=str(tmp_path / "served"), fast=True)
+    assert exported.is_dir()
+
+
+def test_images_from_a_preset_and_what_is_refused(digits, tmp_path, capsys):
+    """The teacher's own folder is a preset, too; a ViT of patches that do not fit, a dropout that a new one has not."""
+    out = tmp_path / "out"
+    assert run_recipe("distil", **image_settings(digits, out, preset=f"{digits}/preset", dry_run=True)) is None
+    assert "images: float32 (32, 8, 8, 1)" in capsys.readouterr().out
+    with pytest.raises(UsageError, match="--patch-size 3 does not divide the images' 8 x 8 pixels"):
+        run_recipe("distil", **image_settings(digits, out, backbone="vit-mini", patch_size=3))
+    with pytest.raises(UsageError, match="--backbone-dropout 0.1: a new --backbone cnn-small has no dropout"):
+        run_recipe("distil", **image_settings(digits, out, backbone="cnn-small", backbone_dropout=0.1))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_dry_run_leaves_nothing(folder, tmp_path, capsys):
     run = settings(folder, out_dir=str(tmp_path / "out"), dry_run=True)
     assert run_recipe("distil", **run) is None
@@ -136,9 +187,13 @@ def test_mistakes_are_usage_errors(folder, tmp_path):
     image = classifier(SmallCNN((8, 8, 1), (8,)), 2)
     task = {"kind": "image", "class_names": ["a", "b"], "image_shape": [8, 8, 1], "source": "demo:digits"}
     save_preset(tmp_path / "image" / "preset", image, task=task)
+    pairs = pair_classifier(make_encoder(), 2)
+    save_preset(tmp_path / "pairs" / "preset", pairs, tokenizer=make_tokenizer(), task=task | {"kind": "text"})
     out = str(tmp_path / "out")
-    with pytest.raises(UsageError, match="--teacher-dir .*image reads images: this recipe is for texts"):
+    with pytest.raises(UsageError, match="--source .*texts.csv holds text examples, expected image"):
         run_recipe("distil", **settings(folder, teacher_dir=f"{tmp_path}/image", out_dir=out))
+    with pytest.raises(UsageError, match="pairs reads pairs of texts: this recipe is for texts and images"):
+        run_recipe("distil", **settings(folder, teacher_dir=f"{tmp_path}/pairs", out_dir=out))
     with pytest.raises(UsageError, match="--source demo:bbc has the classes .* was trained on a, b"):
         run_recipe("distil", **settings(folder, source="demo:bbc", out_dir=out))
     with pytest.raises(UsageError, match="--unlabelled-source demo:digits holds image examples, expected text"):

@@ -1,5 +1,7 @@
 """What a distillation needs beside a fine-tuning: batches with a teacher's answers, and how fast both models are."""
 
+import dataclasses
+import functools
 import hashlib
 import time
 from collections.abc import Callable, Mapping
@@ -10,7 +12,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfpretune.backbones.sizes import load_backbone, make_text_backbone
+from tfpretune.backbones.inputs import image_shape, read_pixels
+from tfpretune.backbones.sizes import load_backbone, load_tokenizer, make_image_backbone, make_text_backbone
 from tfpretune.config import UsageError
 from tfpretune.data.batches import StepIndexed
 from tfpretune.data.examples import Examples
@@ -24,15 +27,13 @@ from tfpretune.finetune.distillation import teacher_answers, with_teacher
 from tfpretune.finetune_config import FinetuneConfig
 from tfpretune.objectives import Supervised, Target
 from tfpretune.stages.comparison import accuracy
+from tfpretune.stages.either_kind import MakeBatches, batch_maker
 from tfpretune.stages.members import Member
 from tfpretune.stages.methods import apply_methods
 from tfpretune.training import resolve_precision
 from tfpretune.training.presets import in_float32
 
 ANSWER_BATCH_SIZE = 128
-
-MakeBatches = Callable[..., StepIndexed]
-"""`(examples, batch_size, *, seed) -> StepIndexed`, as one model reads them."""
 
 
 def unlabelled_examples(source: str, *, most: int = 0) -> Examples:
@@ -61,7 +62,7 @@ def taught_batches(
 
     Args:
         teacher: with the labelled examples' classes.
-        make_batches: for the student.
+        make_batches: for the student; with augmentation the answers are those for the examples as they are.
         labelled: with labels.
         unlabelled: half of every batch is from here, with the label -1; None: there are none.
         batch_size: rows of a batch, at least 2 with unlabelled ones.
@@ -84,45 +85,104 @@ def taught_batches(
     return taught[0] if unlabelled is None else Mixed(taught, fill={"labels": -1}, seed=seed)
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class StudentForm:
+    """What a student is made of and how it reads examples.
+
+    Attributes:
+        make_batches: serves it examples.
+        reads: of `pooled_head`: `window_length` of texts, `image_size` and `pixels` of images.
+        task: the same for `task.json`.
+        tokenizer: of texts, else None.
+        new_backbone: `(*, dtype) -> keras.Model`; None: the backbone of the run's preset.
+    """
+
+    make_batches: MakeBatches
+    reads: dict[str, Any]
+    task: dict[str, Any]
+    tokenizer: Any = None
+    new_backbone: Callable[..., keras.Model] | None = None
+
+
+def text_student(
+    teacher: Member, run: FinetuneConfig, *, backbone: str, sequence_length: int, window_length: int
+) -> StudentForm:
+    """Returns the form of a student of texts.
+
+    Args:
+        teacher: of texts; a new student takes its vocabulary.
+        run: the settings.
+        backbone: size of a new student, such as "mini"; empty: the preset's.
+        sequence_length: tokens of a text.
+        window_length: see `pooled_head`.
+    """
+    tokenizer = teacher.tokenizer if backbone else load_tokenizer(run.preset)
+    fresh = functools.partial(
+        make_text_backbone,
+        backbone,
+        vocabulary_size=tokenizer.vocabulary_size(),
+        sequence_length=window_length or sequence_length,
+        dropout=run.backbone_dropout or 0.0,
+    )
+    return StudentForm(
+        batch_maker("text", tokenizer=tokenizer, sequence_length=sequence_length),
+        {"window_length": window_length},
+        {"sequence_length": sequence_length, "window_length": window_length},
+        tokenizer,
+        fresh if backbone else None,
+    )
+
+
+def image_student(
+    teacher: Member, run: FinetuneConfig, *, backbone: str, patch_size: int, image_size: tuple[int, int] | None
+) -> StudentForm:
+    """Returns the form of a student of images.
+
+    Args:
+        teacher: of images; a new student sees images of the same size.
+        run: the settings.
+        backbone: size of a new student, such as "cnn-small"; empty: the preset's.
+        patch_size: of a new "vit-…", pixels.
+        image_size: (height, width) for a preset that takes images of any size.
+    """
+    if backbone:
+        if run.backbone_dropout:
+            raise UsageError(f"--backbone-dropout {run.backbone_dropout}: a new --backbone {backbone} has no dropout")
+        shape: tuple[int, int, int] = tuple(teacher.task["image_shape"])
+        fresh = functools.partial(make_image_backbone, backbone, image_shape=shape, patch_size=patch_size)
+        return StudentForm(batch_maker("image", image_shape=shape), {}, {"image_shape": shape}, None, fresh)
+    pixels = read_pixels(run.preset)
+    shape = image_shape(load_backbone(run.preset, random_weights=True), image_size or pixels.size)
+    reads = {"image_size": image_size, "pixels": pixels}
+    return StudentForm(batch_maker("image", image_shape=shape), reads, {"image_shape": shape})
+
+
 def make_student(
-    run: FinetuneConfig,
-    target: Target,
-    *,
-    batches: StepIndexed,
-    new_backbone: str,
-    vocabulary_size: int,
-    window_length: int,
-    strategy: tf.distribute.Strategy,
+    run: FinetuneConfig, target: Target, *, form: StudentForm, labelled: StepIndexed, strategy: tf.distribute.Strategy
 ) -> Supervised:
-    """Makes a text classifier from the preset, or one with a new backbone, with the methods that `run` names.
+    """Makes a classifier from the preset, or one with a new backbone, with the methods that `run` names.
 
     Args:
         run: the settings; the same ones give the same start.
         target: what it is to learn.
-        batches: labelled ones, for the probe that a pre-trained student's head starts from.
-        new_backbone: size of a new backbone, such as "mini"; empty: the preset's.
-        vocabulary_size: of a new backbone.
-        window_length: see `pooled_head`.
+        form: what it is made of.
+        labelled: examples without augmentation, for the probe that a pre-trained student's head starts from.
         strategy: the run's.
     """
     keras.utils.set_random_seed(run.seed)
     dtype, dropout = resolve_precision(run.precision), run.backbone_dropout
     with strategy.scope():
-        if new_backbone:
-            sizes = {
-                "vocabulary_size": vocabulary_size,
-                "sequence_length": window_length or batches.columns["token_ids"].shape[1],
-            }
-            backbone = make_text_backbone(new_backbone, dropout=dropout or 0.0, dtype=dtype, **sizes)
+        if form.new_backbone is not None:
+            backbone = form.new_backbone(dtype=dtype)
         else:
             backbone = load_backbone(run.preset, dtype=dtype, random_weights=run.from_scratch, dropout=dropout)
-        settings: dict[str, Any] = {"window_length": window_length, "dropout": run.dropout, "r_drop": run.r_drop}
+        settings: dict[str, Any] = {"dropout": run.dropout, "r_drop": run.r_drop, **form.reads}
         model = pooled_head(backbone, target, name="classifier", **settings)
     table = apply_methods(model, run)
     if not run.dry_run:
         print(table)
-        if run.probe_head and not new_backbone and not run.from_scratch:
-            start_head_from_probe(model, batches.in_order())
+        if run.probe_head and form.new_backbone is None and not run.from_scratch:
+            start_head_from_probe(model, labelled.in_order())
     return model
 
 
@@ -141,7 +201,7 @@ def comparison(models: Mapping[str, tuple[Supervised, MakeBatches]], test: Examp
         rows.append([name, accuracy(found, test), model.count_params(), seconds])
     return Table(
         "Teacher and student",
-        ("", "test accuracy", "parameters", f"ms a {test.kind}"),
+        ("", "test accuracy", "parameters", "ms an image" if test.kind == "image" else "ms a text"),
         rows,
         note=f"{len(test)} test {test.kind}s; the time is the median for one at a time, float32, on this machine's CPU.",
     )

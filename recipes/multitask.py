@@ -54,15 +54,15 @@ class Config(TaskConfig):
     """A factor for each task, in their order; empty: 1 each."""
     layered: bool = False
     """After the steps learn as many again with the backbone frozen: shared layers first, then the heads."""
-    steps: int = 600
+    steps: int = 900
     batch_size: int = 32
-    save_every_steps: int = 100
+    save_every_steps: int = 150
     sequence_length: int = 128
     """Tokens of a text that are read."""
     window_length: int = 64
     """Read them in windows of this length and average; 0 reads them at once."""
     optimizer: OptimizerConfig = OptimizerConfig(
-        learning_rate=3e-4, warmup=0.1, multipliers=(("logits", 3.0), ("log_variance", 100.0))
+        learning_rate=1e-3, warmup=0.1, multipliers=(("logits", 3.0), ("log_variance", 30.0))
     )
 
     def __post_init__(self) -> None:

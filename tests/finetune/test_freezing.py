@@ -7,9 +7,10 @@ import pytest
 import tensorflow as tf
 
 from tfpretune.backbones import SmallCNN, TextEncoder, VisionTransformer
+from tfpretune.backbones.sizes import make_image_backbone
 from tfpretune.config import UsageError
-from tfpretune.finetune import classifier, format_table, freeze, frozen_table
-from tfpretune.finetune.freezing import FrozenRow
+from tfpretune.finetune import GradualUnfreezing, classifier, format_table, freeze, frozen_table, layerwise_rates
+from tfpretune.finetune.freezing import FrozenRow, blocks
 from tfpretune.objectives import MaskedAutoencoder, MaskedLM
 
 IMAGES = np.random.default_rng(0).random((4, 8, 8, 1)).astype("float32")
@@ -206,3 +207,26 @@ def test_a_loaded_model_forgets_which_variables_were_frozen(tmp_path):
 def test_what_cannot_be_frozen_is_refused(frozen, message):
     with pytest.raises(UsageError, match=message):
         freeze(make_model(), frozen)
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "top"),
+    [
+        ("cnn-small", 3, {"stage_2_conv_0", "stage_2_norm_0", "stage_2_conv_1", "stage_2_norm_1"}),
+        ("cnn-medium", 4, {"stage_3_conv_0", "stage_3_norm_0", "stage_3_conv_1", "stage_3_norm_1"}),
+        ("vit-mini", 5, {"block_3", "final_norm"}),
+    ],
+)
+def test_a_stage_and_a_block_of_the_named_sizes_are_one_block(name, number, top):
+    """Of a CNN two convolutions with their normalisation, of a ViT one block; the embedding is one, too. All ways agree."""
+    backbone = make_image_backbone(name, image_shape=(16, 16, 1))
+    model = classifier(backbone, 2)
+    freeze(model, "last:1")
+    learns = [layer.name for layer in backbone.layers if any(v.trainable for v in layer.weights)]
+    assert set(learns) == top
+    freeze(model, "none")
+    rows = layerwise_rates(model, 0.5)
+    assert [row.factor for row in rows] == [0.5**depth for depth in range(number, -1, -1)]
+    stages = GradualUnfreezing(model, every_steps=10).stages
+    assert [stage.step for stage in stages] == [10 * place for place in range(number + 1)]
+    assert len(blocks(backbone)) == number

@@ -47,6 +47,22 @@ def test_weights_by_hand():
     assert float(terms["digit_cross_entropy"].count) == 4
 
 
+@pytest.mark.parametrize("weighting", ["uncertainty", "gradnorm"])
+def test_weights_that_are_learnt_do_not_count_in_evaluation(weighting):
+    """Else the best step by `val_loss` would be the first: a falling loss has a growing weight."""
+    model = make(weighting)
+    model.compile(keras.optimizers.SGD(0.0))
+    before = model.evaluate(tf.data.Dataset.from_tensors(BATCH), verbose=0, return_dict=True)["loss"]
+    for name in ("log_variances", "balanced"):
+        learnt = getattr(model, name, None)
+        for weight in learnt.values() if isinstance(learnt, dict) else [learnt] * (learnt is not None):
+            weight.assign(weight + 0.7)
+    after = model.evaluate(tf.data.Dataset.from_tensors(BATCH), verbose=0, return_dict=True)["loss"]
+    terms = model.terms(BATCH, training=False).values()
+    fixed = sum(float(term.total) / float(term.count) for term in terms if term.weight)
+    np.testing.assert_allclose([before, after], fixed, rtol=1e-6)
+
+
 def fit_one_step(model, rate, batch=BATCH, **settings):
     model.compile(keras.optimizers.SGD(rate), **settings)
     return model.fit(tf.data.Dataset.from_tensor_slices(batch).batch(5), verbose=0, shuffle=False).history

@@ -69,13 +69,21 @@ class MultiTask(Objective):
         return next(layer for layer in self.layers if isinstance(layer, keras_hub.models.Backbone))
 
     def terms(self, batch: Batch, training: bool) -> dict[str, Term]:
-        """The terms of every task, `TASK_TERM`."""
+        """The terms of every task, `TASK_TERM`.
+
+        In evaluation the weights are those by hand, 1 where there are none: a loss under weights that are learnt says
+        nothing of which step was better.
+        """
         outputs = self(self.pick_inputs(batch), training=training)
         terms = {}
         for task, target in self.targets.items():
             found = target.terms(tf.cast(outputs[task], tf.float32), batch, training)
             for name, term in found.items():
-                weight = self.task_weight(task) if term.weight else 0.0
+                weight = (
+                    (self.task_weight(task) if training else self.weights_by_hand.get(task, 1.0))
+                    if term.weight
+                    else 0.0
+                )
                 terms[f"{task}_{name}"] = term._replace(weight=weight)
         return terms
 

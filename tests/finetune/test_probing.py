@@ -10,7 +10,7 @@ from tfpretune.backbones import SmallCNN, TextEncoder
 from tfpretune.config import UsageError
 from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.finetune import classifier, multi_label, regressor
-from tfpretune.finetune.probing import features_of, start_head_from_probe
+from tfpretune.finetune.probing import features_of, fit_one_against_rest, fit_ridge, start_head_from_probe
 
 RNG = np.random.default_rng(0)
 LABELS = np.repeat(np.arange(3), 8).astype("int32")
@@ -102,7 +102,7 @@ def standardised(found):
 def test_sets_start_from_a_regression_for_each_label():
     """One of the labels fits no example: its probability is half an example of them; -1 is not looked at."""
     keras.utils.set_random_seed(1)
-    model = multi_label(SmallCNN((8, 8, 1), (8,)), 3, dropout=0.5)
+    model = multi_label(SmallCNN((8, 8, 1), (8,)), 3, dropout=0.0)
     labels = np.stack([LABELS == 0, LABELS > 0, LABELS < 0], axis=1).astype("int32")
     labels[5, 0] = -1
     start_head_from_probe(model, batches(labels), strength=0.5)
@@ -120,9 +120,31 @@ def test_numbers_start_from_a_ridge_regression():
     """In the data's units, whatever the head's offset and scale."""
     keras.utils.set_random_seed(1)
     numbers = (100.0 + 10.0 * LABELS).astype("float32")
-    model = regressor(SmallCNN((8, 8, 1), (8,)), offset=110.0, scale=8.0)
+    model = regressor(SmallCNN((8, 8, 1), (8,)), offset=110.0, scale=8.0, dropout=0.0)
     start_head_from_probe(model, batches(numbers), strength=0.5)
     rows = standardised(features_of(model, batches()))
     expected = Ridge(alpha=1.0).fit(rows, numbers).predict(rows)
     np.testing.assert_allclose(predict_outputs(model, batches())[:, 0], expected, atol=1e-2)
     assert np.abs(expected - numbers).mean() < 5  # always the mean: 6.7
+
+
+def test_a_regression_knows_of_dropout():
+    """Least squares of errors, penalty and what dropout adds in the mean: rate / (1 - rate) sum (x w)^2."""
+    found, numbers = RNG.normal(2.0, 1.0, (40, 3)), RNG.normal(size=(40, 1))
+    kernel, bias = fit_ridge(found, numbers, strength=0.5, dropout=0.2)
+    scale = (found.std(0) + 0.01 * found.std(0).max() + 1e-6) * np.sqrt(3) / 4
+    penalties = np.sqrt(1.0 * scale**2 + 0.25 * (found**2).sum(0))
+    rows = np.block([[found, np.ones((40, 1))], [np.diag(penalties), np.zeros((3, 1))]])
+    expected = np.linalg.lstsq(rows, np.concatenate([numbers[:, 0], np.zeros(3)]))[0]
+    np.testing.assert_allclose([*kernel[:, 0], *bias], expected, atol=1e-5)
+    plain = fit_ridge(found, numbers, strength=0.5)[0]
+    assert np.abs(kernel).sum() < np.abs(plain).sum()
+
+
+def test_sets_know_of_dropout():
+    """Half of the features are dropped: the weights of a label are smaller, and the label is still found."""
+    labels = np.stack([LABELS == 0, LABELS > 0], axis=1).astype("int32")
+    found = IMAGES.reshape(24, 64)
+    plain, noisy = (fit_one_against_rest(found, labels, strength=1.0, dropout=rate) for rate in (0.0, 0.5))
+    assert np.abs(noisy[0]).sum() < 0.8 * np.abs(plain[0]).sum()
+    np.testing.assert_array_equal(found @ noisy[0] + noisy[1] > 0, labels == 1)

@@ -50,9 +50,9 @@ class Config(TaskConfig):
     none), demo:mnist5k-masks."""
     out_dir: str = "runs/finetune_segmenter"
     preset: str = "runs/pretrain_image/preset"
-    steps: int = 300
+    steps: int = 600
     batch_size: int = 32
-    save_every_steps: int = 50
+    save_every_steps: int = 100
     train_images: int = 0
     """Use only so many labelled images; 0 uses all of the training part."""
     image_size: tuple[int, int] = (0, 0)

@@ -125,7 +125,7 @@ def test_devices_are_made_before_tensorflow_starts(name, monkeypatch):
         raise UsageError(f"{replicas} replicas")
 
     monkeypatch.setattr(module, "make_strategy", stop)
-    monkeypatch.setattr(module, "labelled_parts" if name.startswith("finetune") else "open_source", None)
+    monkeypatch.setattr(module, "open_parts" if name.startswith("finetune") else "open_source", None)
     monkeypatch.setattr(module.keras.utils, "set_random_seed", None)
     with pytest.raises(UsageError, match="2 replicas"):
         module.main(module.Config(devices=config.DevicesConfig(replicas=2)))

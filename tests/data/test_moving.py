@@ -100,3 +100,13 @@ def test_images_are_the_same_with_and_without_masks_and_depend_on_the_seed_alone
     still, same = augment_with_masks(images, batch["labels"], tf.constant([1, 0]))
     assert still is images
     assert same is batch["labels"]
+
+
+def test_the_size_is_known_where_the_batch_size_is_not():
+    """As with images that are read from files: a Vision Transformer needs to know height and width."""
+    rows = tf.TensorSpec((None, 8, 6, 1)), tf.TensorSpec((None, 8, 6), tf.int32)
+    traced = tf.function(
+        lambda images, masks: augment_with_masks(images, masks, tf.constant([1, 2]), shift=1), input_signature=rows
+    )
+    images, masks = traced.get_concrete_function().output_shapes
+    assert (images.as_list(), masks.as_list()) == ([None, 8, 6, 1], [None, 8, 6])

@@ -104,7 +104,7 @@ def _draw(
 def _moved(
     pixels: tf.Tensor, moves: _Moves, *, smooth: bool, fill: float = 0.0, fill_mode: str = "constant"
 ) -> tf.Tensor:
-    return tf.raw_ops.ImageProjectiveTransformV3(
+    moved = tf.raw_ops.ImageProjectiveTransformV3(
         images=pixels,
         transforms=moves.transforms,
         output_shape=tf.shape(pixels)[1:3],
@@ -112,6 +112,7 @@ def _moved(
         interpolation="BILINEAR" if smooth else "NEAREST",
         fill_mode=fill_mode.upper(),
     )
+    return tf.ensure_shape(moved, pixels.shape)  # with an unknown batch size TensorFlow forgets the others, too
 
 
 def _transforms(

@@ -11,11 +11,8 @@ from tests.faults.tiny import make_tokenizer, write_presets
 from tests.recipes.test_recipes import load, run_recipe
 from tfpretune.backbones import SmallCNN
 from tfpretune.config import DevicesConfig, OptimizerConfig, UsageError
-from tfpretune.data.examples import Examples
-from tfpretune.data.parts import LabelledParts
 from tfpretune.data.tokens import encode_all
 from tfpretune.objectives import DenoisingAutoencoder
-from tfpretune.stages.embedding import Space, search_metrics, show_nearest, simple_space
 from tfpretune.training.presets import load_task, save_preset
 
 TINY = {"batch_size": 16, "jit": "off", "precision": "float32", "size": 4}
@@ -113,29 +110,3 @@ def test_cached_features(folder, tmp_path):
     own = {"frozen": "all", "cache_features": True, "per_class": 0, "backbone_dropout": 0.0, "fast": True}
     result = run_recipe("finetune_embedder", **texts(folder, tmp_path / "run", **own))
     assert result.steps == 3
-
-
-def test_searching_by_hand():
-    """Cosines: the query along x finds the a at 0 degrees, then the b at 45; the other is of class b and finds the b."""
-    train = Examples("text", ["on x", "between"], np.array([0, 1], np.int32), ("a", "b"), ["1", "2"], "toy")
-    test = Examples("text", ["query", "other"], np.array([1, 1], np.int32), ("a", "b"), ["3", "4"], "toy")
-    parts = LabelledParts(train, test, test)
-    space = Space(np.array([[2.0, 0.0], [1.0, 1.0]]), np.array([[3.0, 0.0], [0.0, 1.0]]))
-    found = search_metrics(space, parts)
-    assert found["recall@1"] == 0.5
-    assert found["mrr"] == found["map"] == 0.75
-    assert found["leave_one_out/recall@1"] == 1.0
-    table, pictures = show_nearest(space, parts, queries=2, most=1)
-    assert pictures == []
-    assert [row[:2] for row in table.rows] == [["[b] query", "[a] on x"], ["[b] other", "[b] between"]]
-    assert [row[2] for row in table.rows] == pytest.approx([1.0, 0.5**0.5])
-
-
-def test_words_and_pixels_need_no_training():
-    train = Examples("text", ["one two", "three"], np.array([0, 1], np.int32), ("a", "b"), ["1", "2"], "toy")
-    parts = LabelledParts(train, train, train.take([0, 0, 1, 1]))
-    name, space = simple_space(parts, shape=None)
-    assert (name, search_metrics(space, parts)["map"]) == ("TF-IDF", 1.0)
-    pixels = Examples("image", np.full((2, 64, 40, 1), 51, np.uint8), train.labels, ("a", "b"), ["1", "2"], "toy")
-    name, space = simple_space(LabelledParts(pixels, pixels, pixels), shape=(64, 40, 1))
-    assert (name, space.train.shape, float(space.train.max())) == ("pixels", (2, 32 * 32), 0.2)

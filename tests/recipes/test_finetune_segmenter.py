@@ -14,7 +14,7 @@ from tfpretune.backbones import SmallCNN
 from tfpretune.config import OptimizerConfig, UsageError
 from tfpretune.data.masks import open_masks
 from tfpretune.objectives import DenoisingAutoencoder, MaskedLM
-from tfpretune.stages.segmenting import count_pixels, pixel_predictor
+from tfpretune.stages.segmenting import pixel_predictor
 from tfpretune.training.presets import load_task, save_preset
 
 TINY = {"batch_size": 8, "jit": "off", "precision": "float32", "hidden_dim": 8}
@@ -97,11 +97,3 @@ def test_mistakes_are_usage_errors(folder, tmp_path):
     with pytest.raises(UsageError, match="--train-images must not be negative"):
         load("finetune_segmenter").Config(train_images=-1)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_counted_pixels_are_summed_over_batches():
-    """Class 1 of 2 for pixels above one half; of four known pixels three are so."""
-    images = np.array([[0.2, 0.9], [0.8, 0.6], [0.7, 0.1]], np.float32).reshape(3, 1, 2, 1)
-    labels = np.array([[0, 1], [1, -1], [0, -1]]).reshape(3, 1, 2)
-    batches = tf.data.Dataset.from_tensor_slices({"images": images, "labels": labels}).batch(2)
-    assert count_pixels(lambda x: (x[..., 0] > 0.5).astype(int), batches, 2).tolist() == [[1, 1], [0, 2]]

@@ -38,7 +38,9 @@ def split_in_order(size: int, part: Part, fractions: tuple[float, float, float],
     return chosen
 
 
-def split_groups_in_order(groups: np.ndarray, part: Part, fractions: tuple[float, float, float], name: str) -> np.ndarray:
+def split_groups_in_order(
+    groups: np.ndarray, part: Part, fractions: tuple[float, float, float], name: str
+) -> np.ndarray:
     """As `split_in_order`, but rows that follow each other and have the same group stay together; shares are of groups."""
     number = np.cumsum(np.concatenate([[False], groups[1:] != groups[:-1]]))
     chosen = split_in_order(int(number[-1]) + 1 if len(number) else 0, part, fractions, name)

@@ -94,14 +94,6 @@ def report_sets(
     names = examples.class_names
     metrics = multi_label_metrics(examples.known_labels, probabilities, names, threshold=threshold)
     metrics["threshold"] = threshold
-    per_label = ("f1", "roc_auc", "average_precision")
-    rows: list[list[Cell]] = [
-        [name, int(metrics[f"support/{name}"]), *(metrics.get(f"{figure}/{name}") for figure in per_label)]
-        for name in names
-    ]
-    rows.append(["macro mean", None, *(metrics.get(f"{figure}_macro") for figure in per_label)])
-    columns = ("label", "examples with it", "F1", "ROC AUC", "average precision")
-    note = f"A label is given from the probability {threshold:.4g} on: the best micro F1 on the validation set."
     page = write_pretraining_report(
         out_dir,
         title=title,
@@ -111,7 +103,7 @@ def report_sets(
         tables=[
             *tables,
             _beside(SET_FIGURES, metrics, baselines or {}),
-            Table("Labels", columns, rows, note=note),
+            _per_label(metrics, names),
             _wrong_sets(examples, probabilities, threshold),
         ],
         settings={**(settings or {}), "licence": examples.licence},
@@ -173,6 +165,21 @@ def _beside(
     found = {**baselines, "this model": metrics}
     rows: list[list[Cell]] = [[name, *(own.get(figure) for figure in figures)] for name, own in found.items()]
     return Table("Beside simple models" if baselines else "", ("", *(NAMES[name] for name in figures)), rows)
+
+
+def _per_label(metrics: Mapping[str, float], names: Sequence[str]) -> Table:
+    """A row for each label, and their mean."""
+    per_label = ("f1", "roc_auc", "average_precision")
+    rows: list[list[Cell]] = [
+        [name, int(metrics[f"support/{name}"]), *(metrics.get(f"{figure}/{name}") for figure in per_label)]
+        for name in names
+    ]
+    rows.append(["macro mean", None, *(metrics.get(f"{figure}_macro") for figure in per_label)])
+    columns = ("label", "examples with it", "F1", "ROC AUC", "average precision")
+    note = (
+        f"A label is given from the probability {metrics['threshold']:.4g} on: the best micro F1 on the validation set."
+    )
+    return Table("Labels", columns, rows, note=note)
 
 
 def _wrong_sets(examples: Examples, probabilities: np.ndarray, threshold: float) -> Table:

@@ -16,16 +16,22 @@ import numpy as np
 from quality_rows import Figures, pretrain_reviews, pretrained, seeds
 
 from tfpretune import config
-from tfpretune.config import UsageError
+from tfpretune.config import OptimizerConfig, UsageError
+from tfpretune.data.mask_batches import mask_batches
+from tfpretune.data.masks import open_masks
 from tfpretune.data.parts import labelled_parts
 from tfpretune.data.tagged_sources import open_tagged
 from tfpretune.evaluation.baselines import pair_baseline
 from tfpretune.evaluation.entities import dictionary_tags, entity_metrics
 from tfpretune.evaluation.gain import gain_over_scratch
 from tfpretune.evaluation.metrics import classification_metrics
+from tfpretune.evaluation.segmentation import segmentation_metrics
 from tfpretune.evaluation.tables import Cell, Table
+from tfpretune.stages.embedding import search_metrics, simple_space
+from tfpretune.stages.labelled import set_baselines
+from tfpretune.stages.segmenting import count_pixels, simple_predictors
 
-TableName = Literal["multitask", "tagger", "questions", "pairs"]
+TableName = Literal["multitask", "tagger", "questions", "pairs", "sets", "embeddings", "segments"]
 WEIGHTINGS = ("fixed", "uncertainty", "gradnorm", "pcgrad")
 
 
@@ -38,7 +44,7 @@ class Config:
     seeds: int = 3
     """Seeds of each row, at least 2."""
     tables: tuple[TableName, ...] = typing.get_args(TableName)
-    """Only these: two tasks at once, names in texts, questions, pairs of texts."""
+    """Only these: two tasks at once, names in texts, questions, pairs of texts, sets of labels, embeddings, masks."""
     fast: bool = False
     """Rehearse on a few batches: the figures mean nothing."""
 
@@ -55,6 +61,9 @@ def main(run: Config) -> list[Table]:
         "tagger": tagger,
         "questions": questions,
         "pairs": pairs,
+        "sets": sets,
+        "embeddings": embeddings,
+        "segments": segments,
     }
     tables = [made[name](run) for name in run.tables]
     text = "\n".join(table.markdown() for table in tables)
@@ -118,8 +127,51 @@ def pairs(run: Config) -> Table:
     return beside_scratch(run, "finetune_pairs", source, preset, figures, {"cosine of TF-IDF": known})
 
 
+def sets(run: Config) -> Table:
+    """Which kinds of names a sentence holds."""
+    source = "demo:people-daily-kinds"
+    known = {name: [figures] for name, figures in set_baselines(labelled_parts(source)).items()}
+    own: dict[str, Any] = {"sequence_length": 128, "window_length": 0, "batch_size": 32}
+    own |= {"steps": 600, "save_every_steps": 100, "optimizer": OptimizerConfig(learning_rate=1e-3, warmup=0.1)}
+    figures = ("f1_micro", "f1_macro", "average_precision_macro")
+    return beside_scratch(run, "finetune_text", source, pretrain_people(run), figures, known, own)
+
+
+def embeddings(run: Config) -> Table:
+    """Whether the nearest of 10 known texts a topic is of the same one."""
+    source, own = "demo:bbc", {"labels_per_class": 10}
+    known: dict[str, Figures] = {}
+    for seed in range(run.seeds):
+        parts = labelled_parts(source, **own, seed=seed)
+        name, space = simple_space(parts, shape=None)
+        known.setdefault(name, []).append(search_metrics(space, parts))
+    preset = pretrained("pretrain_text", source=source, out_dir=f"{run.out_dir}/topics", fast=run.fast)
+    return beside_scratch(run, "finetune_embedder", source, preset, ("recall@1", "recall@10", "map"), known, own)
+
+
+def segments(run: Config) -> Table:
+    """The digit that each pixel belongs to."""
+    source = "demo:mnist5k-masks"
+    preset = pretrained("pretrain_image", out_dir=f"{run.out_dir}/images", fast=run.fast)
+    examples = open_masks(source)
+    train, test, names = examples.split("train"), examples.split("test"), examples.class_names
+    rows, tested = (mask_batches(part, 64, image_shape=(28, 28, 1)).in_order() for part in (train, test))
+    known = {
+        name: [segmentation_metrics(count_pixels(predict, tested, len(names)), names)]
+        for name, predict in simple_predictors(rows, train.pixels()).items()
+    }
+    figures = ("mean_iou", "mean_dice", "pixel_accuracy")
+    return beside_scratch(run, "finetune_segmenter", source, preset, figures, known, {"train_images": 200})
+
+
 def beside_scratch(
-    run: Config, name: str, source: str, preset: str, figures: tuple[str, ...], known: dict[str, Figures]
+    run: Config,
+    name: str,
+    source: str,
+    preset: str,
+    figures: tuple[str, ...],
+    known: dict[str, Figures],
+    own: dict[str, Any] | None = None,
 ) -> Table:
     """A recipe from a preset and from random weights, same steps and rate, beside what needs no training.
 
@@ -130,10 +182,11 @@ def beside_scratch(
         preset: the pre-trained backbone.
         figures: of its metrics.json; the first decides whether pre-training paid.
         known: name -> metrics of a baseline.
+        own: further settings of the recipe.
     """
     found = dict(known)
     for side, from_scratch in (("from scratch", True), ("pre-trained", False)):
-        settings = {"source": source, "preset": preset, "from_scratch": from_scratch} | fast(run)
+        settings = {"source": source, "preset": preset, "from_scratch": from_scratch} | fast(run) | (own or {})
         found[side] = seeds(run.out_dir, run.seeds, name, f"{name}-{side}", settings)
     rows: list[list[Cell]] = [
         [

@@ -139,14 +139,16 @@ def sets(run: Config) -> Table:
 
 def embeddings(run: Config) -> Table:
     """Whether the nearest of 10 known texts a topic is of the same one."""
-    source, own = "demo:bbc", {"labels_per_class": 10}
+    source, few = "demo:bbc", 10
     known: dict[str, Figures] = {}
     for seed in range(run.seeds):
-        parts = labelled_parts(source, **own, seed=seed)
+        parts = labelled_parts(source, labels_per_class=few, seed=seed)
         name, space = simple_space(parts, shape=None)
         known.setdefault(name, []).append(search_metrics(space, parts))
     preset = pretrained("pretrain_text", source=source, out_dir=f"{run.out_dir}/topics", fast=run.fast)
-    return beside_scratch(run, "finetune_embedder", source, preset, ("recall@1", "recall@10", "map"), known, own)
+    return beside_scratch(
+        run, "finetune_embedder", source, preset, ("recall@1", "recall@10", "map"), known, {"labels_per_class": few}
+    )
 
 
 def segments(run: Config) -> Table:

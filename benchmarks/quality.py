@@ -19,8 +19,10 @@ from quality_rows import (
     COLUMNS,
     SENTIMENT_QUOTE,
     Figures,
+    metrics_of,
     pretrain_reviews,
     pretrained,
+    recipe,
     row,
     run_folder,
     scores,
@@ -124,6 +126,8 @@ def reviews(run: Config) -> Table:
         rows.append(row("TF-IDF + logistic regression", labels or "all", figures, SENTIMENT_QUOTE))
         both = {name: reviews_runs(run, name, labels) for name in ("from scratch", "pre-trained")}
         rows += [row(name, labels or "all", figures, SENTIMENT_QUOTE) for name, figures in both.items()]
+        if not labels:
+            rows.append(row("pre-trained, all seeds answering together", "all", [together(run)], SENTIMENT_QUOTE))
         sentence = gain_over_scratch(scores(both["pre-trained"]), scores(both["from scratch"])).sentence
         notes.append(f"{labels or 'all'} labels a class: {sentence}")
     return Table(f"{REVIEWS}: sentiment, {len(test)} test reviews", COLUMNS, rows, note="\n".join(notes))
@@ -145,6 +149,15 @@ def reviews_runs(run: Config, name: str, labels: int) -> Figures:
         "fast": run.fast,
     }
     return seeds(run.out_dir, run.seeds, "finetune_text", f"reviews-{labels}-{name}", settings)
+
+
+def together(run: Config) -> dict[str, float]:
+    """The metrics of the ensemble of the runs on all labels: the mean of their probabilities."""
+    members = tuple(run_folder(run.out_dir, "reviews-0-pre-trained", seed) for seed in range(run.seeds))
+    out_dir = f"{run.out_dir}/reviews-0-together"
+    if not Path(out_dir, "preset").is_dir():
+        recipe("soup", run_dirs=members, method="mean", out_dir=out_dir, fast=run.fast)
+    return metrics_of(out_dir)
 
 
 def beside_lstm(run: Config) -> Table:

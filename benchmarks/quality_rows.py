@@ -45,8 +45,14 @@ def seeds(out_dir: str, count: int, name: str, folder: str, settings: dict[str, 
         run_dir = run_folder(out_dir, folder, seed)
         if not Path(run_dir, "preset").is_dir():
             recipe(name, out_dir=run_dir, seed=seed, **settings)
-        found.append(json.loads(Path(run_dir, "report", "metrics.json").read_text("utf-8")))
+        found.append(metrics_of(run_dir))
     return found
+
+
+def metrics_of(run_dir: str) -> dict[str, float]:
+    """Returns what the report of a finished run has."""
+    figures: dict[str, float] = json.loads(Path(run_dir, "report", "metrics.json").read_text("utf-8"))
+    return figures
 
 
 def run_folder(out_dir: str, folder: str, seed: int) -> str:

@@ -133,7 +133,8 @@ def _beside_plain(plain: LabelCurve, methods: Sequence[LabelCurve]) -> str:
     for curve in methods:
         if curve is not plain:
             gaps = np.subtract(curve.scores[fewest], plain.scores[fewest])
-            found.append(f"{curve.name} {gaps.mean():+.3f} (sd {gaps.std(ddof=1):.3f})")
+            mean = round(float(gaps.mean()), 3) + 0.0  # no "-0.000"
+            found.append(f"{curve.name} {mean:+.3f} (sd {gaps.std(ddof=1):.3f})")
     return f"At {fewest:.0f} labels a class, beside {plain.name} on the same draws: {', '.join(found)}."
 
 

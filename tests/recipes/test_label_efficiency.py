@@ -11,7 +11,7 @@ from tfpretune.objectives import Autoencoder
 from tfpretune.training.presets import save_preset
 
 RECIPE = load("label_efficiency")
-METHODS = ("from scratch", "head only", "gradual", "baseline")
+METHODS = ("from scratch", "head only", "gradual", "lora", "baseline")
 
 
 @pytest.fixture(scope="module")
@@ -25,10 +25,11 @@ def settings(preset, tmp_path, **own):
 
 
 def test_every_trial_once(preset, tmp_path, capsys):
-    """4 methods, 2 numbers of labels, 2 seeds; a second run makes none of them again and finds the same."""
+    """4 methods that go with convolutions, 2 numbers of labels, 2 seeds; a second run makes none of them again."""
     table = RECIPE.main(settings(preset, tmp_path))
     printed = capsys.readouterr().out
     assert "left out: more than" in printed  # 999 labels
+    assert "left out: lora" in printed
     assert printed.count("seed ") == 16
     assert len(table.rows) == 8
     assert len([*(tmp_path / "out" / "trials").iterdir()]) == 16
@@ -47,6 +48,11 @@ def test_two_processes_find_what_one_finds(preset, tmp_path):
     one = RECIPE.main(settings(preset, tmp_path / "one", **own))
     two = RECIPE.main(settings(preset, tmp_path / "two", processes=2, **own))
     assert one.rows == two.rows
+
+
+def test_nothing_but_lora_on_convolutions(preset, tmp_path):
+    with pytest.raises(UsageError, match="--methods lora: no layer"):
+        RECIPE.main(settings(preset, tmp_path, methods=("from scratch", "lora")))
 
 
 def test_other_settings_are_not_mixed_with_these(preset, tmp_path):

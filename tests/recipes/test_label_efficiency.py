@@ -50,6 +50,13 @@ def test_two_processes_find_what_one_finds(preset, tmp_path):
     assert one.rows == two.rows
 
 
+def test_images_have_their_own_rates_and_lengths(preset, tmp_path):
+    """With the defaults of texts the side from scratch would learn far too little of images; what is asked for stays."""
+    images = RECIPE.for_images(settings(preset, tmp_path, steps=40))
+    assert (images.steps, images.batch_size, images.scratch_optimizer.learning_rate) == (40, 32, 3e-3)
+    assert RECIPE.for_images(settings(preset, tmp_path)).steps == 300
+
+
 def test_nothing_but_lora_on_convolutions(preset, tmp_path):
     with pytest.raises(UsageError, match="--methods lora: no layer"):
         RECIPE.main(settings(preset, tmp_path, methods=("from scratch", "lora")))
@@ -58,7 +65,7 @@ def test_nothing_but_lora_on_convolutions(preset, tmp_path):
 def test_other_settings_are_not_mixed_with_these(preset, tmp_path):
     own = {"labels": (2,), "methods": ("from scratch", "full", "baseline")}
     RECIPE.main(settings(preset, tmp_path, **own))
-    with pytest.raises(UsageError, match="batch_size: 16 -> 8"):
+    with pytest.raises(UsageError, match="batch_size: 32 -> 8"):
         RECIPE.main(settings(preset, tmp_path, batch_size=8, **own))
 
 

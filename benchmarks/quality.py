@@ -45,7 +45,7 @@ from tfpretune.stages.comparison import accuracy
 from tfpretune.stages.members import load_member
 
 REVIEWS = "demo:reviews-zh"
-REVIEWS_LENGTH = 192  # 95 % of them are no longer
+REVIEWS_LENGTH = 192
 FEW_LABELS = {"steps": 150, "save_every_steps": 25}
 ALL_LABELS = {"steps": 2000, "save_every_steps": 200, "dropout": 0.3, "backbone_dropout": 0.1}
 TableName = Literal["images", "reviews", "lstm", "topics", "movie", "amazon"]

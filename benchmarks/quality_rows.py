@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tfpretune.config import OptimizerConfig
+from tfpretune.evaluation.tables import Cell
 
 RECIPES = Path(__file__).parents[1] / "recipes"
 COLUMNS = ("", "labels a class", "accuracy", "sd", "recall", "F1", "quoted: accuracy / recall / F1")
@@ -74,6 +75,11 @@ def scores(figures: list[dict[str, float]]) -> list[float]:
 
 def row(name: str, labels: int | str, figures: list[dict[str, float]], quoted: str) -> list:
     """A row of the table: means, and the standard deviation of the accuracy where there are several."""
-    mean = {key: float(np.mean([each[key] for each in figures])) for key in ("accuracy", "recall_macro", "f1_macro")}
-    spread = float(np.std(scores(figures), ddof=1)) if len(figures) > 1 else None
-    return [name, labels, mean["accuracy"], spread, mean["recall_macro"], mean["f1_macro"], quoted]
+    more = [mean_and_sd(figures, key)[0] for key in ("recall_macro", "f1_macro")]
+    return [name, labels, *mean_and_sd(figures, "accuracy"), *more, quoted]
+
+
+def mean_and_sd(figures: Figures, name: str) -> list[Cell]:
+    """Mean of a figure over seeds, and its standard deviation where there are several."""
+    values = [each[name] for each in figures]
+    return [float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else None]

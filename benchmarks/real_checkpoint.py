@@ -7,7 +7,6 @@ import runpy
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 from quality_rows import COLUMNS, RECIPES, SENTIMENT_QUOTE, TOPICS_QUOTE, Figures, pretrained, row, scores
 
 from tfpretune.backbones.sizes import load_tokenizer
@@ -16,6 +15,7 @@ from tfpretune.data.columns import text_batches
 from tfpretune.data.examples import Examples
 from tfpretune.data.parts import LabelledParts, labelled_parts
 from tfpretune.evaluation.baselines import tfidf_baseline
+from tfpretune.evaluation.gain import paired_difference
 from tfpretune.evaluation.metrics import classification_metrics
 from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.evaluation.tables import Table
@@ -139,5 +139,6 @@ def tfidf_figures(few: Examples, test: Examples) -> dict[str, float]:
 
 def difference(figures: Figures, others: Figures) -> str:
     """The paired differences of two rows' accuracies."""
-    gaps = np.subtract(scores(figures), scores(others))
-    return f"{gaps.mean():+.3f} (sd {gaps.std(ddof=1):.3f}), better in {(gaps > 0).sum()} of {len(gaps)} draws"
+    ours, theirs = scores(figures), scores(others)
+    better = sum(one > other for one, other in zip(ours, theirs, strict=True))
+    return f"{paired_difference(ours, theirs)}, better in {better} of {len(ours)} draws"

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from quality_rows import Figures, pretrain_reviews, pretrained, seeds
+from quality_rows import Figures, mean_and_sd, pretrain_reviews, pretrained, seeds
 
 from tfpretune import config
 from tfpretune.config import OptimizerConfig, UsageError
@@ -23,7 +23,7 @@ from tfpretune.data.parts import labelled_parts
 from tfpretune.data.tagged_sources import open_tagged
 from tfpretune.evaluation.baselines import pair_baseline
 from tfpretune.evaluation.entities import dictionary_tags, entity_metrics
-from tfpretune.evaluation.gain import gain_over_scratch
+from tfpretune.evaluation.gain import gain_over_scratch, paired_difference
 from tfpretune.evaluation.metrics import classification_metrics
 from tfpretune.evaluation.segmentation import segmentation_metrics
 from tfpretune.evaluation.tables import Cell, Table
@@ -81,7 +81,7 @@ def multitask(run: Config) -> Table:
             run.seeds,
             "multitask",
             f"tasks-{weighting}",
-            {"preset": preset, "weighting": weighting} | fast(run),
+            {"preset": preset, "weighting": weighting, "fast": run.fast},
         )
         for weighting in WEIGHTINGS
     }
@@ -91,7 +91,7 @@ def multitask(run: Config) -> Table:
     }
     rows: list[list[Cell]] = []
     for name, figures in found.items():
-        gap = "–" if name == "fixed" else gaps(both[name], both["fixed"])
+        gap = "–" if name == "fixed" else paired_difference(both[name], both["fixed"])
         rows.append([name, *(cell for task in tasks for cell in mean_and_sd(figures, task)), gap])
     columns = ("weights", "sentiment accuracy", "sd", "topic accuracy", "sd", "mean of both beside fixed 1:1")
     note = "fixed is 1:1. The last column pairs runs of the same seed."
@@ -188,7 +188,7 @@ def beside_scratch(
     """
     found = dict(known)
     for side, from_scratch in (("from scratch", True), ("pre-trained", False)):
-        settings = {"source": source, "preset": preset, "from_scratch": from_scratch} | fast(run) | (own or {})
+        settings = {"source": source, "preset": preset, "from_scratch": from_scratch, "fast": run.fast} | (own or {})
         found[side] = seeds(run.out_dir, run.seeds, name, f"{name}-{side}", settings)
     rows: list[list[Cell]] = [
         [
@@ -206,23 +206,6 @@ def beside_scratch(
 def pretrain_people(run: Config) -> str:
     """Pre-trains on the newspaper and returns the preset's folder."""
     return pretrained("pretrain_text", source="demo:people-daily", out_dir=f"{run.out_dir}/people", fast=run.fast)
-
-
-def fast(run: Config) -> dict[str, Any]:
-    """The setting that rehearses."""
-    return {"fast": run.fast}
-
-
-def mean_and_sd(figures: Figures, name: str) -> list[Cell]:
-    """Mean of a figure over seeds, and its standard deviation where there are several."""
-    values = [each[name] for each in figures]
-    return [float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else None]
-
-
-def gaps(ours: list[float], others: list[float]) -> str:
-    """The paired differences of two rows."""
-    differences = np.subtract(ours, others)
-    return f"{differences.mean():+.3f} (sd {differences.std(ddof=1):.3f})"
 
 
 if __name__ == "__main__":

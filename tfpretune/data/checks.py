@@ -16,8 +16,6 @@ from tfpretune.data.rows import Problem, Rows
 from tfpretune.data.sources import make_examples, read_rows
 from tfpretune.data.tables import DEFAULT_LABEL, DEFAULT_TEXT
 
-NUMBERS = "labels are"
-
 
 @dataclasses.dataclass(frozen=True)
 class CheckResult:
@@ -29,6 +27,7 @@ class CheckResult:
         notes: what is good to know.
         histogram: class name -> good examples; {} when unlabelled and for numbers.
         counts: "examples" (good ones), "unique", "duplicates", "conflicts", "long_lines", "skipped_files".
+        numbers: the labels are numbers, which have no histogram.
     """
 
     name: str
@@ -36,6 +35,7 @@ class CheckResult:
     notes: tuple[str, ...]
     histogram: dict[str, int]
     counts: dict[str, int]
+    numbers: bool = False
 
     @property
     def ok(self) -> bool:
@@ -105,7 +105,9 @@ def check(
     if rows.long_lines:
         notes.append(f"{rows.long_lines:,} lines were over 4,096 bytes and were split")
     counts = {**result.counts, "long_lines": rows.long_lines, "skipped_files": len(rows.skipped)}
-    return CheckResult(spec, tuple(problems), (*notes, *result.notes), result.histogram, counts)
+    return dataclasses.replace(
+        result, name=spec, problems=tuple(problems), notes=(*notes, *result.notes), counts=counts
+    )
 
 
 def check_examples(examples: Examples) -> CheckResult:
@@ -122,7 +124,7 @@ def check_examples(examples: Examples) -> CheckResult:
     histogram = {}
     if examples.label_kind == "number" and len(examples):
         values = examples.known_labels
-        notes.append(f"{NUMBERS} {values.min():g} to {values.max():g}, {values.mean():g} in the mean")
+        notes.append(f"labels are {values.min():g} to {values.max():g}, {values.mean():g} in the mean")
         if values.min() == values.max():
             problems.append(Problem(examples.name, f"all labels are {values.min():g}", "add examples of other labels"))
     elif examples.labels is not None:
@@ -151,7 +153,8 @@ def check_examples(examples: Examples) -> CheckResult:
         lengths = [len(text) for text in examples.inputs]
         notes.append(f"texts have {int(np.median(lengths)):,} characters in the median, {max(lengths):,} at most")
     counts = {"examples": len(examples), "unique": len(groups), "duplicates": duplicates, "conflicts": conflicts}
-    return CheckResult(examples.name, tuple(problems), tuple(notes), histogram, counts)
+    numbers = examples.label_kind == "number"
+    return CheckResult(examples.name, tuple(problems), tuple(notes), histogram, counts, numbers)
 
 
 def format_result(result: CheckResult) -> str:
@@ -162,7 +165,7 @@ def format_result(result: CheckResult) -> str:
     for name, count in result.histogram.items():
         bar = "#" * round(30 * count / top) if top else ""
         lines.append(f"  {name:<{width}}  {count:>8,}  {100 * count / max(total, 1):5.1f} %  {bar}".rstrip())
-    if not result.histogram and not any(note.startswith(NUMBERS) for note in result.notes):
+    if not result.histogram and not result.numbers:
         lines.append("  no labels")
     lines += [f"note: {note}" for note in result.notes]
     lines += [f"problem: {problem}" for problem in result.problems]

@@ -1,5 +1,6 @@
 """Linear models that a pre-trained network has to beat. They are fitted on the labelled examples only."""
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -94,6 +95,13 @@ def pixel_baseline(
         raise ValueError(f"test_images: expected shape ({', '.join(map(str, expected))}), received {test_images.shape}")
     model = LogisticRegression(C=1.0, max_iter=5000).fit(pixel_rows(train_images), labels)
     return _all_classes(model, pixel_rows(test_images), num_classes)
+
+
+def reads_by_characters(texts: Sequence[str]) -> bool:
+    """Says whether TF-IDF is to read characters: most texts are Chinese, or none has a word of two letters."""
+    few = texts[:200]
+    chinese = sum(any("\u4e00" <= letter <= "\u9fff" for letter in text) for text in few)
+    return 2 * chinese > len(few) or not any(re.search(r"\w\w", text) for text in texts)
 
 
 def make_vectorizer(characters: bool) -> TfidfVectorizer:

@@ -43,6 +43,12 @@ class Gain:
         return f"Pre-training did not pay here: {sides}; the difference {change} {why}; {test}."
 
 
+def paired_difference(scores: Sequence[float], others: Sequence[float]) -> str:
+    """Returns the mean and the sample standard deviation of the differences, such as "+0.004 (sd 0.012)"."""
+    gaps = np.subtract(scores, others)
+    return f"{round(float(gaps.mean()), 3) + 0.0:+.3f} (sd {gaps.std(ddof=1):.3f})"  # never "-0.000"
+
+
 def gain_over_scratch(pretrained: Sequence[float], scratch: Sequence[float]) -> Gain:
     """Compares the scores of pre-trained and from-scratch runs that share data, budget and seeds.
 

@@ -1,7 +1,6 @@
 """Linear models of sets of classes and of numbers that a pre-trained network has to beat."""
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 
 from tfpretune.data.columns import image_array
 from tfpretune.data.examples import Examples
-from tfpretune.evaluation.baselines import make_vectorizer, pixel_rows
+from tfpretune.evaluation.baselines import make_vectorizer, pixel_rows, reads_by_characters
 
 MOST_EXAMPLES = 50_000
 LONGEST_SIDE = 32
@@ -59,7 +58,7 @@ def _one_label(seen: Any, labels: np.ndarray, *, strength: float) -> Callable[[A
 
 def _text_features(train: Examples) -> Features:
     texts = [*train.inputs, *(train.seconds or ())]
-    vectorizer = make_vectorizer(_by_characters(texts)).fit(texts)
+    vectorizer = make_vectorizer(reads_by_characters(texts)).fit(texts)
     if train.seconds is None:
         return lambda examples: vectorizer.transform(examples.inputs)
 
@@ -69,13 +68,6 @@ def _text_features(train: Examples) -> Features:
         return scipy.sparse.hstack([abs(first - second), product, product.sum(axis=1)]).tocsr()
 
     return of_pairs
-
-
-def _by_characters(texts: Sequence[str]) -> bool:
-    """Whether most texts are Chinese, or none has a word of two letters."""
-    few = texts[:200]
-    chinese = sum(any("\u4e00" <= letter <= "\u9fff" for letter in text) for text in few)
-    return 2 * chinese > len(few) or not any(re.search(r"\w\w", text) for text in texts)
 
 
 def _image_features(train: Examples) -> Features:

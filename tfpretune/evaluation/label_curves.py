@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from tfpretune.evaluation.figures import Axis, Line, line_chart
-from tfpretune.evaluation.gain import gain_over_scratch
+from tfpretune.evaluation.gain import gain_over_scratch, paired_difference
 from tfpretune.evaluation.tables import Cell, Table
 
 COLUMNS = ("", "labels a class", "accuracy", "sd", "over scratch", "p", "labels saved")
@@ -132,9 +132,7 @@ def _beside_plain(plain: LabelCurve, methods: Sequence[LabelCurve]) -> str:
     found = []
     for curve in methods:
         if curve is not plain:
-            gaps = np.subtract(curve.scores[fewest], plain.scores[fewest])
-            mean = round(float(gaps.mean()), 3) + 0.0  # no "-0.000"
-            found.append(f"{curve.name} {mean:+.3f} (sd {gaps.std(ddof=1):.3f})")
+            found.append(f"{curve.name} {paired_difference(curve.scores[fewest], plain.scores[fewest])}")
     return f"At {fewest:.0f} labels a class, beside {plain.name} on the same draws: {', '.join(found)}."
 
 

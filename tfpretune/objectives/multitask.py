@@ -79,20 +79,16 @@ class MultiTask(Objective):
         for task, target in self.targets.items():
             found = target.terms(tf.cast(outputs[task], tf.float32), batch, training)
             for name, term in found.items():
-                weight = (
-                    (self.task_weight(task) if training else self.weights_by_hand.get(task, 1.0))
-                    if term.weight
-                    else 0.0
-                )
-                terms[f"{task}_{name}"] = term._replace(weight=weight)
+                weight = self.task_weight(task, training=training)
+                terms[f"{task}_{name}"] = term._replace(weight=weight if term.weight else 0.0)
         return terms
 
-    def task_weight(self, task: str) -> Weight:
-        """Returns the factor of a task's loss, or a function that reads it where it is learnt."""
-        if self.weighting == "uncertainty":
+    def task_weight(self, task: str, *, training: bool) -> Weight:
+        """Returns the factor of a task's loss; in training, where it is learnt, a function that reads it."""
+        if training and self.weighting == "uncertainty":
             half = 0.5 if isinstance(self.targets[task], Numbers) else 1.0
             return lambda: half * tf.exp(-tf.convert_to_tensor(self.log_variances[task]))
-        if self.weighting == "gradnorm":
+        if training and self.weighting == "gradnorm":
             return lambda: tf.convert_to_tensor(self.balanced)[self.tasks.index(task)]
         return self.weights_by_hand.get(task, 1.0)
 

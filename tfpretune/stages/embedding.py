@@ -9,6 +9,7 @@ import tensorflow as tf
 from tfpretune.data.columns import image_array
 from tfpretune.data.examples import Examples
 from tfpretune.data.parts import LabelledParts
+from tfpretune.evaluation.baselines import pixel_rows, reads_by_characters
 from tfpretune.evaluation.pictures import Pictures
 from tfpretune.evaluation.retrieval import Vectors, nearest, retrieval_metrics, tfidf_vectors
 from tfpretune.evaluation.tables import Cell, Table
@@ -50,10 +51,10 @@ def simple_space(parts: LabelledParts, *, shape: tuple[int, int, int] | None) ->
     """
     if shape is None:
         texts = parts.train.inputs
-        characters = any("\u4e00" <= letter <= "\u9fff" for letter in texts[0])
+        characters = reads_by_characters(texts)
         return "TF-IDF", Space(*tfidf_vectors(texts, parts.test.inputs, characters=characters))
     small = (min(shape[0], SMALL), min(shape[1], SMALL), shape[2])
-    pixels = [image_array(part, small).reshape(len(part), -1) / 255.0 for part in (parts.train, parts.test)]
+    pixels = [pixel_rows(image_array(part, small)) for part in (parts.train, parts.test)]
     return "pixels", Space(*pixels)
 
 

@@ -21,7 +21,7 @@ from tfpretune.data.columns import image_array
 from tfpretune.data.examples import Examples
 from tfpretune.data.parts import LabelledParts, labelled_parts
 from tfpretune.data.transforms import jitter
-from tfpretune.evaluation.baselines import pixel_baseline, tfidf_baseline
+from tfpretune.evaluation.baselines import pixel_baseline, reads_by_characters, tfidf_baseline
 from tfpretune.files import write_atomic
 from tfpretune.finetune import classifier
 from tfpretune.finetune_config import FinetuneConfig
@@ -204,7 +204,7 @@ class _Laboratory:
     def _baseline(self, few: Examples, test: Examples) -> np.ndarray:
         num_classes = len(self.parts.class_names)
         if few.kind == "text":
-            characters = any("\u4e00" <= letter <= "\u9fff" for letter in few.inputs[0])
+            characters = reads_by_characters(few.inputs)
             return tfidf_baseline(
                 few.inputs, few.known_labels, test.inputs, num_classes=num_classes, characters=characters
             )

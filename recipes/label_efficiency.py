@@ -5,7 +5,7 @@
 Of images: --preset runs/pretrain_image/preset --source demo:mnist5k
 Same network, same steps, same draws of labels for all; a classical baseline beside them. Leaves OUT_DIR/report/index.html
 (curves with bands, the table), results.md, and trials/: the same command goes on where it was stopped.
-docs/quality.md says how long it takes and what comes out.
+docs/quality.md says what comes out.
 """
 
 import dataclasses

@@ -13,14 +13,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tfpretune import config
-from tfpretune.backbones.sizes import load_backbone
 from tfpretune.config import OptimizerConfig, UsageError
 from tfpretune.data.parts import labelled_parts
 from tfpretune.evaluation.label_curves import LabelCurve, label_chart, label_table
 from tfpretune.evaluation.report import write_pretraining_report
 from tfpretune.evaluation.tables import Table
 from tfpretune.files import write_atomic
-from tfpretune.finetune.lora import lora_paths
 from tfpretune.finetune_config import FinetuneConfig
 from tfpretune.lock import alone_in
 from tfpretune.stages.label_trials import Trial, Work, run_trials
@@ -106,13 +104,6 @@ def main(run: Config) -> Table:
             print(f"left out: more than the {fewest} labels that the smallest class has")
         check_same_comparison(out_dir, run, may_differ=("methods", "labels", "seeds", "processes", "out_dir"))
         methods = {str(name): settings(run, name) for name in run.methods}
-        if "lora" in methods and not lora_paths(load_backbone(run.preset)):
-            del methods["lora"]
-            if len(set(methods) - {"baseline"}) < 2:
-                raise UsageError(
-                    f"--methods lora: no layer of the backbone in {run.preset} can have LoRA; name another one"
-                )
-            print("left out: lora, since no layer of this backbone can have it")
         trials = [Trial(name, n, seed) for name in methods for n in counts for seed in range(run.seeds)]
         jitter = None if train.kind == "text" else run.jitter
         work = Work(run.source, methods, run.sequence_length, run.window_length, jitter, run.epochs, run.fast)

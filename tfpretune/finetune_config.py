@@ -29,7 +29,7 @@ class TaskConfig(RunConfig):
     lora_dropout: float = 0.0
     """Rate of dropout before LoRA's matrices."""
     lora_layers: str = ""
-    """Pattern on the paths of the layers that get LoRA; empty: attention's queries and values."""
+    """Pattern on the paths of the layers that get LoRA; empty: attention's queries and values, without attention all."""
     l2_sp: float = 0.0
     """Pull the backbone's weights towards their pre-trained values (L2-SP), such as 0.01; 0: no."""
     l2_sp_head: float = 0.0

@@ -47,8 +47,12 @@ def make_bert(dtype=None):
     return classifier(backbone, 2, dropout=0.0)
 
 
-KINDS = [(make_encoder, TEXTS), (make_vit, IMAGES), (make_bert, TEXTS)]
-NAMES = ["text_encoder", "vit", "bert"]
+def make_cnn(dtype=None):
+    return classifier(SmallCNN((8, 8, 1), (4, 6), groups=2, dtype=dtype), 2, dropout=0.0)
+
+
+KINDS = [(make_encoder, TEXTS), (make_vit, IMAGES), (make_bert, TEXTS), (make_cnn, IMAGES)]
+NAMES = ["text_encoder", "vit", "bert", "cnn"]
 
 
 def spread(model, scale=0.3):
@@ -119,10 +123,56 @@ def test_einsum_layers_answer_what_their_whole_kernel_does(equation, inputs, out
     np.testing.assert_allclose(np.sort((merged(layer) - layer.base.numpy()).ravel()), np.sort(flat.ravel()), atol=1e-6)
 
 
+def test_a_convolution_by_hand():
+    """Window 2, one channel: kernel (1, 2), A (3, 4), B 5, alpha / rank 2: the kernel of the answer is (1 + 30, 2 + 40)."""
+    layer = keras.layers.Conv1D(1, 2, activation="relu")
+    layer.build((None, 3, 1))
+    layer.set_weights([np.reshape([1.0, 2.0], (2, 1, 1)), np.array([-100.0])])
+    add_low_rank(layer, LowRank(1, 2.0))
+    assert (layer.lora_a.shape, layer.lora_b.shape) == ((2, 1, 1), (1, 1))
+    layer.lora_a.assign(np.reshape([3.0, 4.0], (2, 1, 1)))
+    layer.lora_b.assign([[5.0]])
+    np.testing.assert_allclose(merged(layer).ravel(), [31.0, 42.0])
+    np.testing.assert_allclose(
+        layer(np.reshape([1.0, 2.0, 0.0], (1, 3, 1))), [[[15.0], [0.0]]]
+    )  # 31 + 84 - 100; 62 - 100
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "shape"),
+    [
+        (keras.layers.Conv1D, {"kernel_size": 3, "padding": "causal", "dilation_rate": 2}, (2, 7, 4)),
+        (keras.layers.Conv2D, {"kernel_size": (3, 2), "strides": 2, "padding": "same"}, (2, 5, 6, 4)),
+        (keras.layers.Conv2D, {"kernel_size": 1, "use_bias": False}, (2, 3, 3, 4)),
+    ],
+)
+def test_convolutions_answer_what_the_plain_layer_does_with_their_whole_kernel(kind, settings, shape):
+    layer = kind(5, **settings)
+    x = RNG.normal(size=shape).astype("float32")
+    before = layer(x).numpy()
+    add_low_rank(layer, LowRank(2, 3.0))
+    np.testing.assert_array_equal(layer(x), before)
+    layer.lora_b.assign(RNG.normal(size=(2, 5)))
+    plain = kind(5, **settings)
+    plain.build(shape)
+    plain.set_weights([merged(layer), *([layer.bias.numpy()] if layer.use_bias else [])])
+    assert np.abs(layer(x) - before).max() > 0.1
+    np.testing.assert_allclose(layer(x), plain(x), atol=1e-5)
+    change = (merged(layer) - layer.base.numpy()).reshape(-1, 5)
+    assert np.linalg.matrix_rank(change, tol=1e-4) == 2
+    remove_low_rank(layer)
+    assert type(layer) is kind
+    np.testing.assert_array_equal(layer(x), before)
+
+
 def test_a_kernel_that_is_no_matrix_is_left_alone():
     layer = keras.layers.EinsumDense("abc,bcd->abd", (3, 5))  # a kernel for each place b
     layer.build((2, 3, 4))
     assert not takes_low_rank(layer)
+    groups, depthwise = keras.layers.Conv2D(4, 1, groups=2), keras.layers.DepthwiseConv2D(1)
+    for layer in (groups, depthwise):
+        layer.build((2, 3, 3, 4))
+        assert not takes_low_rank(layer)
     assert not takes_low_rank(make_dense(kernel_constraint="non_neg"))
     assert not takes_low_rank(keras.layers.Dense(2))
 
@@ -173,7 +223,7 @@ def test_dropout_works_in_the_training_path_of_our_blocks(layers):
 def test_gradients_equal_those_of_the_formula(make, batch):
     """dA = s dK B' and dB = s A' dK, with dK from the same model without LoRA that has the merged kernels; in training."""
     model, plain = make(), make()
-    enable_lora(model, 2, alpha=3.0, layers="query|value|output|intermediate|embedding")
+    enable_lora(model, 2, alpha=3.0, layers="query|value|output|intermediate|embedding|conv")
     spread(model)
     plain.set_weights(merged_weights(model))
 
@@ -218,7 +268,7 @@ def find(layer, path):
             [f"transformer_layer_{i}/self_attention_layer/{name}" for i in (0, 1) for name in ("query", "value")],
         ),
     ],
-    ids=NAMES,
+    ids=NAMES[:3],
 )
 def test_queries_and_values_by_default(make, expected):
     model = make()
@@ -262,6 +312,18 @@ def test_without_attention_all_dense_layers_change_and_statistics_stay():
     model.fit({"images": RNG.normal(3.0, 1.0, (8, 3))}, np.ones((8, 2)), verbose=0)
     np.testing.assert_array_equal(model.backbone.get_layer("norm").moving_mean, np.zeros(4))
     assert np.abs(model.backbone.get_layer("first").lora_b).max() > 0
+
+
+def test_all_convolutions_by_default():
+    assert [row.layer for row in enable_lora(make_cnn(), 2)] == [f"stage_{i}_conv_{j}" for i in (0, 1) for j in (0, 1)]
+
+
+def make_depthwise():
+    x = keras.Input((8, 8, 1), name="images")
+    hidden = keras.layers.GroupNormalization(1)(keras.layers.DepthwiseConv2D(3)(x))
+    model = keras.Model({"images": x}, hidden)
+    model.backbone = keras.Model({"images": x}, hidden)
+    return model
 
 
 def test_table_by_hand():
@@ -311,10 +373,10 @@ def test_frozen_layers_get_none():
         (make_encoder, "none", {"rank": 0}, "LoRA needs a rank above 0"),
         (make_encoder, "none", {"dropout": 1.0}, r"a dropout in \[0, 1\), received 2, 0.0, 1.0"),
         (
-            lambda: classifier(SmallCNN((8, 8, 1), (8,)), 2),
+            make_depthwise,
             "none",
             {},
-            "SmallCNN has none: its weights are in Conv2D, GroupNormalization",
+            "Functional has none: its weights are in DepthwiseConv2D, GroupNormalization",
         ),
     ],
 )
@@ -347,7 +409,7 @@ def test_merging_changes_no_answer_and_leaves_nothing(make, batch, layers):
     assert all(weight.trainable for weight in model.weights)
     assert lora_settings(model) is None
     kinds = {type(layer).__module__ for layer in model._flatten_layers()}
-    assert "tfpretune.backbones.low_rank" not in kinds
+    assert not [module for module in kinds if "low_rank" in module]
     dense = next(layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.Dense))
     assert "lora_rank" not in dense.get_config()
     children = [name for layer in model._flatten_layers() for name in layer._trackable_children()]
@@ -389,13 +451,18 @@ def test_keras_own_files_are_refused(make, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("make", "batch", "dtype"), [(make_encoder, TEXTS, "mixed_float16"), (make_bert, TEXTS, "mixed_bfloat16")]
+    ("make", "batch", "dtype"),
+    [
+        (make_encoder, TEXTS, "mixed_float16"),
+        (make_bert, TEXTS, "mixed_bfloat16"),
+        (make_cnn, IMAGES, "mixed_float16"),
+    ],
 )
 def test_half_precision(make, batch, dtype):
     """The matrices stay float32 and get gradients; the answers are those of float32 but for rounding."""
     model, exact = make(dtype), make("float32")
     for one in (model, exact):
-        enable_lora(one, 2, dropout=0.1, layers="query|value|output|embedding")
+        enable_lora(one, 2, dropout=0.1, layers="query|value|output|embedding|conv")
     exact.set_weights(model.get_weights())
     spread(model)
     spread(exact)

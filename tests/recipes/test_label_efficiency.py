@@ -25,20 +25,19 @@ def settings(preset, tmp_path, **own):
 
 
 def test_every_trial_once(preset, tmp_path, capsys):
-    """4 methods that go with convolutions, 2 numbers of labels, 2 seeds; a second run makes none of them again."""
+    """5 methods, 2 numbers of labels, 2 seeds; a second run makes none of them again."""
     table = RECIPE.main(settings(preset, tmp_path))
     printed = capsys.readouterr().out
     assert "left out: more than" in printed  # 999 labels
-    assert "left out: lora" in printed
-    assert printed.count("seed ") == 16
-    assert len(table.rows) == 8
-    assert len([*(tmp_path / "out" / "trials").iterdir()]) == 16
+    assert printed.count("seed ") == 20
+    assert len(table.rows) == 10
+    assert len([*(tmp_path / "out" / "trials").iterdir()]) == 20
     again = RECIPE.main(settings(preset, tmp_path))
     assert capsys.readouterr().out.count("seed ") == 0
     assert again.rows == table.rows
     page = (tmp_path / "out/report/index.html").read_text("utf-8")
     assert "labels a class" in page
-    assert len(json.loads((tmp_path / "out/report/metrics.json").read_text("utf-8"))) == 8
+    assert len(json.loads((tmp_path / "out/report/metrics.json").read_text("utf-8"))) == 10
 
 
 @pytest.mark.slow
@@ -55,11 +54,6 @@ def test_images_have_their_own_rates_and_lengths(preset, tmp_path):
     images = RECIPE.for_images(settings(preset, tmp_path, steps=40))
     assert (images.steps, images.batch_size, images.scratch_optimizer.learning_rate) == (40, 32, 3e-3)
     assert RECIPE.for_images(settings(preset, tmp_path)).steps == 300
-
-
-def test_nothing_but_lora_on_convolutions(preset, tmp_path):
-    with pytest.raises(UsageError, match="--methods lora: no layer"):
-        RECIPE.main(settings(preset, tmp_path, methods=("from scratch", "lora")))
 
 
 def test_other_settings_are_not_mixed_with_these(preset, tmp_path):

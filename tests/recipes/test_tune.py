@@ -7,13 +7,13 @@ import shlex
 import signal
 import sys
 
+import keras
 import pytest
 
 from tests.faults.tiny import make_encoder, write_presets
 from tests.recipes.test_recipes import FOLDER, load, run_recipe
 from tests.training.test_pages import events
 from tfpretune import cli, config, training
-from tfpretune.backbones import SmallCNN
 from tfpretune.config import OptimizerConfig, RunError, UsageError
 from tfpretune.finetune_config import FinetuneConfig
 from tfpretune.stages.command_line import options_of, parse_pairs
@@ -89,9 +89,10 @@ def test_all_values_come_and_all_lie_in_their_ranges():
 
 
 def test_lora_is_drawn_only_where_a_layer_is_left_for_it():
-    """No convolution takes LoRA; of an encoder the layers above what is frozen."""
-    images = space_of(SmallCNN((8, 8, 1), (4,), groups=2), ("lora_rank", "l2_sp"))
-    assert images.left_out == ["lora_rank"]
+    """No convolution of one channel by itself takes LoRA; of an encoder the layers above what is frozen."""
+    x = keras.Input((8, 8, 1))
+    depthwise = keras.layers.DepthwiseConv2D(3)(x)
+    assert space_of(keras.Model(x, depthwise), ("lora_rank", "l2_sp")).left_out == ["lora_rank"]
     encoder = make_encoder()
     space = space_of(encoder, ("frozen", "lora_rank"))
     block = [layer.name for layer in encoder.layers if layer.weights].index("block_0")

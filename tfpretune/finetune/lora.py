@@ -55,7 +55,8 @@ def enable_lora(
         alpha: the product is multiplied by alpha / rank (section 4.1 of the paper); 0: rank.
         dropout: rate on the input of A, in [0, 1). The ids of an embedding are not dropped.
         layers: a regular expression on paths such as `block_0/query_key_value/query` or `block_0/intermediate`. Empty: the
-            projections to queries and values; where there are none, all `Dense` and `EinsumDense`. Embeddings only by name.
+            projections to queries and values; where there are none, all `Dense`, `EinsumDense`, `Conv1D` and `Conv2D`.
+            Embeddings only by name.
 
     Returns:
         One row for each changed layer.
@@ -195,8 +196,8 @@ def _choose(backbone: keras.Model, pattern: str) -> dict[str, _Place]:
     if not places:
         kinds = sorted({type(layer).__name__ for _, layer in _walk(backbone) if layer.weights and not layer._layers})
         raise UsageError(
-            f"LoRA changes Dense, EinsumDense and Embedding layers, and {type(backbone).__name__} has none: its weights are in "
-            f"{', '.join(kinds)}; --frozen and --lora-rank 0 train part of it"
+            f"LoRA changes Dense, EinsumDense, Conv and Embedding layers, and {type(backbone).__name__} has none: its weights "
+            f"are in {', '.join(kinds)}; --frozen and --lora-rank 0 train part of it"
         )
     free = {path: place for path, place in places.items() if not place.frozen}
     if not free:
@@ -204,13 +205,13 @@ def _choose(backbone: keras.Model, pattern: str) -> dict[str, _Place]:
     if pattern:
         chosen = {path: place for path, place in free.items() if _fits(pattern, path)}
     else:
-        dense = {path: place for path, place in free.items() if not isinstance(place.layer, keras.layers.Embedding)}
-        chosen = {path: place for path, place in dense.items() if re.search(ATTENTION, path)} or dense
+        kernels = {path: place for path, place in free.items() if not isinstance(place.layer, keras.layers.Embedding)}
+        chosen = {path: place for path, place in kernels.items() if re.search(ATTENTION, path)} or kernels
     if not chosen:
         wanted = (
             f"--lora-layers {pattern!r} fits no layer that can take LoRA"
             if pattern
-            else "no Dense layer is left for LoRA"
+            else "no layer but embeddings is left for LoRA"
         )
         raise UsageError(f"{wanted}; there are {', '.join(list(free)[:8])}{', …' * (len(free) > 8)}")
     return chosen

@@ -3,20 +3,22 @@
     python recipes/finetune_qa.py --preset runs/people/preset --source demo:people-daily-qa
 
 The preset is what pretrain_text leaves, with --source demo:people-daily --out-dir runs/people
-Leaves OUT_DIR/preset (model, backbone, tokenizer), report/index.html (exact match and F1 on the test set), logs, checkpoints.
-Then: python recipes/export.py --run-dir runs/finetune_qa
+Judged on the validation set by the F1 of its answers. Leaves OUT_DIR/preset (model, backbone, tokenizer), report/index.html
+(exact match and F1 on the test set), logs, checkpoints. Then: python recipes/export.py --run-dir runs/finetune_qa
 """
 
 import dataclasses
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from tfpretune import config
 from tfpretune.backbones.sizes import load_backbone, load_tokenizer
 from tfpretune.config import OptimizerConfig
-from tfpretune.data.answering import answer_rows
+from tfpretune.data.answering import AnswerRows, answer_rows
 from tfpretune.data.question_sources import open_questions
+from tfpretune.data.questions import QuestionExamples
 from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.evaluation.report import write_pretraining_report
 from tfpretune.evaluation.spans import span_metrics
@@ -68,18 +70,29 @@ def main(run: Config) -> FitResult | None:
     with strategy.scope():
         dtype, dropout = resolve_precision(run.precision), run.backbone_dropout
         backbone = load_backbone(run.preset, dtype=dtype, random_weights=run.from_scratch, dropout=dropout)
-        model = span_finder(backbone, dropout=run.dropout)
+        model = span_finder(backbone, dropout=run.dropout, r_drop=run.r_drop)
     table = apply_methods(model, run)
     if run.dry_run:
         describe(model, batches, run)
         return None
     print(table)
 
-    same = identity_of(backbone, batches, tokenizer=tokenizer)
-    result = fit_head(model, batches, run, validation=rows[1].batches(run.batch_size).in_order(), identity=same)
-    scores = predict_outputs(model, rows[2].batches(run.batch_size).in_order())
-    answers = rows[2].answers_of(scores, parts[2].contexts, may_lack=run.may_lack)
-    metrics = span_metrics(parts[2].answer_texts, answers, per_character=run.per_character)
+    watched, tested = (each.batches(run.batch_size).in_order() for each in rows[1:])
+
+    def judged(part: QuestionExamples, tokens: AnswerRows, batches: tf.data.Dataset) -> dict[str, float]:
+        answers = tokens.answers_of(predict_outputs(model, batches), part.contexts, may_lack=run.may_lack)
+        return span_metrics(part.answer_texts, answers, per_character=run.per_character)
+
+    result = fit_head(
+        model,
+        batches,
+        run,
+        validation=watched,
+        identity=identity_of(backbone, batches, tokenizer=tokenizer),
+        measure=lambda: {"answer_f1": judged(parts[1], rows[1], watched)["f1"]},
+        monitor=("answer_f1", "max"),
+    )
+    metrics = judged(parts[2], rows[2], tested)
     report = write_pretraining_report(
         run.out_dir,
         title=f"{run.source}: answers of the test set",

@@ -3,20 +3,23 @@
     python recipes/finetune_tagger.py --preset runs/people/preset --source demo:people-daily-ner
 
 The preset is what pretrain_text leaves, with --source demo:people-daily --out-dir runs/people
-Leaves OUT_DIR/preset (tagger, backbone, tokenizer), report/index.html (entities of the test set, beside a dictionary of the
-training set's), logs, checkpoints. Then: python recipes/export.py --run-dir runs/finetune_tagger
+Judged on the validation set by the F1 of whole entities. Leaves OUT_DIR/preset (tagger, backbone, tokenizer),
+report/index.html (entities of the test set, beside a dictionary of the training set's), logs, checkpoints.
+Then: python recipes/export.py --run-dir runs/finetune_tagger
 """
 
 import dataclasses
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from tfpretune import config
 from tfpretune.backbones.sizes import load_backbone, load_tokenizer
 from tfpretune.config import OptimizerConfig
+from tfpretune.data.tagged import TaggedExamples
 from tfpretune.data.tagged_sources import open_tagged
-from tfpretune.data.tagging import tag_rows
+from tfpretune.data.tagging import TagRows, tag_rows
 from tfpretune.evaluation.entities import dictionary_tags, entity_metrics
 from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.evaluation.report import write_pretraining_report
@@ -76,12 +79,23 @@ def main(run: Config) -> FitResult | None:
         return None
     print(table)
 
-    same = identity_of(backbone, batches, tokenizer=tokenizer, class_names=train.tag_names)
-    result = fit_head(model, batches, run, validation=rows[1].batches(run.batch_size).in_order(), identity=same)
-    predicted = predict_outputs(model, rows[2].batches(run.batch_size).in_order()).argmax(axis=-1)
-    right = test.tag_lists()
-    metrics = entity_metrics(right, test.names_of(rows[2].words_of(predicted)))
-    simple = entity_metrics(right, dictionary_tags(train, test))
+    watched, tested = (each.batches(run.batch_size).in_order() for each in rows[1:])
+
+    def judged(part: TaggedExamples, tokens: TagRows, batches: tf.data.Dataset) -> dict[str, float]:
+        tags = tokens.words_of(predict_outputs(model, batches).argmax(axis=-1))
+        return entity_metrics(part.tag_lists(), part.names_of(tags))
+
+    result = fit_head(
+        model,
+        batches,
+        run,
+        validation=watched,
+        identity=identity_of(backbone, batches, tokenizer=tokenizer, class_names=train.tag_names),
+        measure=lambda: {"entity_f1": judged(validation, rows[1], watched)["f1"]},
+        monitor=("entity_f1", "max"),
+    )
+    metrics = judged(test, rows[2], tested)
+    simple = entity_metrics(test.tag_lists(), dictionary_tags(train, test))
     table_rows: list[list[Cell]] = [
         [name, *(found[figure] for figure in FIGURES)] for name, found in (("dictionary", simple), ("tagger", metrics))
     ]

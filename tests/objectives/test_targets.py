@@ -169,6 +169,12 @@ def test_divergences_by_hand():
     one, other = (tf.constant([[value]], tf.float32) for value in ratio)
     term = MultiLabel(1).divergence(one, other, {"labels": np.array([[1]], "int32")})
     np.testing.assert_allclose(term.total, expected, rtol=1e-5)
+    outside = -1e9  # a token of the question; starts go from p to q and ends stay, which is half of it
+    spans = [tf.constant([np.transpose([[*np.log(x), outside], [0.0, 0.0, outside]])], tf.float32) for x in (p, q)]
+    term = Spans().divergence(*spans, {"starts": np.array([1], "int32"), "ends": np.array([0], "int32")})
+    np.testing.assert_allclose([term.total, term.count], [expected / 2, 1], rtol=1e-5)
+    term = Spans().divergence(*spans, {"starts": np.array([-1], "int32"), "ends": np.array([0], "int32")})
+    np.testing.assert_allclose([term.total, term.count], [0, 0])
 
 
 def test_r_drop_is_half_of_the_papers_loss(monkeypatch):

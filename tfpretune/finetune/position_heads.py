@@ -44,12 +44,15 @@ def tagger(
     )
 
 
-def span_finder(backbone: keras.Model, *, dropout: float = 0.1, name: str = "span_finder") -> Supervised:
+def span_finder(
+    backbone: keras.Model, *, dropout: float = 0.1, r_drop: float = 0.0, name: str = "span_finder"
+) -> Supervised:
     """The first and the last token of an answer, in a row of a question and a context (Devlin et al. 2018, section 4.2).
 
     Args:
         backbone: from `token_ids` and `padding_mask` (and `segment_ids`, where it has them) to features.
         dropout: rate on the features, in [0, 1).
+        r_drop: see `Supervised`.
         name: the model's name.
 
     Returns:
@@ -62,7 +65,7 @@ def span_finder(backbone: keras.Model, *, dropout: float = 0.1, name: str = "spa
     x = keras.layers.Dropout(dropout, dtype="float32", name="head_dropout")(x)
     scores = keras.layers.Dense(2, dtype="float32", name="logits")(x)
     context = keras.ops.cast(inputs["padding_mask"] * inputs["segment_ids"], "float32")[:, :, None]
-    return Supervised(inputs, scores * context + (context - 1.0) * 1e9, name, target=Spans())
+    return Supervised(inputs, scores * context + (context - 1.0) * 1e9, name, target=Spans(), r_drop=r_drop)
 
 
 def segmenter(

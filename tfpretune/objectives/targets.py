@@ -212,7 +212,7 @@ class Spans(Target):
         """The mean of the two cross-entropies, and the share of the rows where both ends are right."""
         del training
         truth = tf.stack([batch[self.column], batch[self.end_column]], axis=-1)
-        known = tf.cast(tf.reduce_all(truth >= 0, axis=-1), tf.float32)
+        known = self._known(batch)
         truth, scores = tf.maximum(truth, 0), tf.transpose(outputs, (0, 2, 1))
         losses = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(truth, scores), axis=-1)
         hits = tf.reduce_all(tf.argmax(scores, axis=-1, output_type=tf.int32) == truth, axis=-1)
@@ -224,3 +224,14 @@ class Spans(Target):
     def activate(self, outputs: tf.Tensor) -> tf.Tensor:
         """Logarithms of the probabilities of each start and each end."""
         return tf.nn.log_softmax(outputs, axis=1)
+
+    def divergence(self, outputs: tf.Tensor, others: tf.Tensor, batch: Batch) -> Term:
+        """The mean of the two Kullback-Leibler divergences, and over starts and ends."""
+        known = self._known(batch)
+        logs, other_logs = self.activate(outputs), self.activate(others)
+        apart = 0.25 * tf.reduce_sum((tf.exp(logs) - tf.exp(other_logs)) * (logs - other_logs), axis=(1, 2))
+        return Term(tf.reduce_sum(apart * known), tf.reduce_sum(known))
+
+    def _known(self, batch: Batch) -> tf.Tensor:
+        """1.0 where a row has an answer, or is known to have none."""
+        return tf.cast((batch[self.column] >= 0) & (batch[self.end_column] >= 0), tf.float32)

@@ -2,8 +2,10 @@
 
     python recipes/find_rate.py --preset runs/pretrain_text/preset --source demo:bbc --labels-per-class 10
 
-Takes the options of finetune_text and finetune_image that say what learns, and nothing is trained for good. Prints the rate as
-the option of the run to come. Leaves OUT_DIR/rate_finder.png and rate_finder.json. About half a minute on 2 cores.
+Takes the options of finetune_text and finetune_image that say what learns, and nothing is trained for good. Its defaults are
+finetune_text's; for finetune_image give --batch-size 32 --optimizer.weight-decay 0.05 --optimizer.multipliers, too. Images are
+taken without augmentation. Prints the rate as the option of the run to come. Leaves OUT_DIR/rate_finder.png and
+rate_finder.json. About half a minute on 2 cores.
 """
 
 import dataclasses
@@ -14,6 +16,7 @@ import tensorflow as tf
 from tfpretune import config
 from tfpretune.backbones.inputs import read_pixels
 from tfpretune.backbones.sizes import load_backbone, load_tokenizer
+from tfpretune.config import OptimizerConfig, RunError
 from tfpretune.data.columns import image_batches, text_batches
 from tfpretune.finetune import pooled_head, start_head_from_probe
 from tfpretune.finetune_config import FinetuneConfig
@@ -23,6 +26,8 @@ from tfpretune.training import make_strategy, resolve_precision
 from tfpretune.training.dry_run import describe
 from tfpretune.training.rate_finder import RateCurve, find_rate, write_curve
 from tfpretune.training.starting import compile_model
+
+MANY_PASSES = 5  # over the examples: with more the loss falls because they are known
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,6 +51,7 @@ class Config(FinetuneConfig):
     """Texts: read them in windows of this length and average; 0 reads them at once."""
     image_size: tuple[int, int] = (0, 0)
     """Images: height and width for a backbone that takes images of any size; 0 0 elsewhere."""
+    optimizer: OptimizerConfig = OptimizerConfig(multipliers=(("logits", 3.0),))
 
 
 def main(run: Config) -> RateCurve | None:
@@ -66,6 +72,7 @@ def main(run: Config) -> RateCurve | None:
             image_size=run.image_size if all(run.image_size) else None,
             pixels=None if text else read_pixels(run.preset),
             dropout=run.dropout,
+            r_drop=run.r_drop,
         )
     if text:
         length, tokenizer = run.sequence_length, load_tokenizer(run.preset)
@@ -81,10 +88,21 @@ def main(run: Config) -> RateCurve | None:
         start_head_from_probe(model, batches.in_order())
 
     compile_model(model, batches, run)
-    curve = find_rate(model, batches, lowest=run.lowest, highest=run.highest, steps=10 if run.fast else run.steps)
+    try:
+        curve = find_rate(model, batches, lowest=run.lowest, highest=run.highest, steps=10 if run.fast else run.steps)
+    except RunError as error:
+        if not run.probe_head or run.from_scratch:
+            raise
+        raise RunError(f"{error}; or --no-probe-head: the head has learnt from these examples already") from None
     print(
         f"{len(curve.rates)} rates from {curve.rates[0]:.1e} to {curve.rates[-1]:.1e}: {write_curve(curve, run.out_dir)}"
     )
+    passes = len(curve.rates) * run.batch_size / len(parts.train)
+    if passes > MANY_PASSES:
+        print(
+            f"warning: the {len(parts.train)} examples were seen {passes:.0f} times: the loss also fell because they were "
+            "known by heart, and a lower rate may be better; more labels or fewer --steps tell more"
+        )
     if not curve.diverged:
         print("warning: the loss had not diverged at the highest rate: a higher --highest may show a better one")
     print(f"--optimizer.learning-rate {curve.suggested:.1e}")

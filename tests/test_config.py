@@ -77,10 +77,6 @@ def test_wrong_values_are_refused(capsys):
         ("--optimizer.learning-rate nan", "--optimizer.learning-rate must be above 0, received nan"),
         ("--optimizer.warmup 1", "--optimizer.warmup must be in [0, 1), received 1.0"),
         ("--optimizer.clip-norm -1", "--optimizer.weight-decay and --optimizer.clip-norm must not be negative"),
-        (
-            "--optimizer.name adam --optimizer.multipliers bias 2",
-            "goes with --optimizer.name adamw or sgd, received adam",
-        ),
     ],
 )
 def test_values_that_cannot_work_are_refused(capsys, args, message):

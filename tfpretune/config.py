@@ -41,7 +41,7 @@ class OptimizerConfig:
     """After this share of the steps the equal average of the weights of all steps since is evaluated and kept, such as 0.75.
     It wants a rate that does not fall to 0, such as --optimizer.schedule constant. 0: none."""
     multipliers: tuple[tuple[str, float], ...] = ()
-    """adamw and sgd: pairs of a pattern on a variable's path and a factor of its rate, such as token_embedding 3. The first
+    """Pairs of a pattern on a variable's path and a factor of its rate, such as token_embedding 3. The first
     that fits counts, and comes on top of what --layer-decay says."""
 
     def __post_init__(self) -> None:
@@ -56,8 +56,6 @@ class OptimizerConfig:
             raise UsageError(f"--optimizer.swa must be in [0, 1), received {self.swa}")
         if self.swa and self.ema:
             raise UsageError("--optimizer.swa and --optimizer.ema are two averages of the weights: give one of them")
-        if self.multipliers and self.name not in ("adamw", "sgd"):
-            raise UsageError(f"--optimizer.multipliers goes with --optimizer.name adamw or sgd, received {self.name}")
         if self.weight_decay < 0 or self.clip_norm < 0:
             raise UsageError("--optimizer.weight-decay and --optimizer.clip-norm must not be negative")
 

@@ -83,10 +83,6 @@ class TaskConfig(RunConfig):
             (self.l2_sp and self.lora_rank, "--l2-sp and --lora-rank: the weights that LoRA stands on do not move"),
             (self.l2_sp and self.from_scratch, "--l2-sp and --from-scratch: there are no pre-trained values"),
             (decayed and head_only, "--layer-decay and --frozen all: the head has one rate"),
-            (
-                decayed and self.optimizer.name not in ("adamw", "sgd"),
-                f"--layer-decay goes with --optimizer.name adamw or sgd, received {self.optimizer.name}",
-            ),
             (self.cache_features and not head_only, "--cache-features needs --frozen all: else the features change"),
             (
                 self.cache_features and self.backbone_dropout,

@@ -1,6 +1,7 @@
 """The recipe of the rate finder on a text and an image preset, with methods that change what learns."""
 
 import contextlib
+import dataclasses
 import json
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from tests.recipes.test_recipes import load
 from tfpretune.backbones import SmallCNN, TextEncoder
 from tfpretune.backbones.text_encoder import TextEncoderTokenizer
-from tfpretune.config import OptimizerConfig
+from tfpretune.config import OptimizerConfig, RunError
 from tfpretune.data.tokens import SPECIAL_TOKENS
 from tfpretune.objectives import DenoisingAutoencoder, MaskedLM
 from tfpretune.training.presets import save_preset
@@ -61,3 +62,18 @@ def test_a_rehearsal_of_the_settings_finds_nothing(tmp_path, capsys):
     assert recipe.main(run) is None
     assert "parameters" in capsys.readouterr().out
     assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize(("batch_size", "warned"), [(2, False), (16, True)])
+def test_few_examples_seen_often_are_said(tmp_path, capsys, batch_size, warned):
+    """2 labels a class are 20 digits: 30 steps of 2 are 3 passes, of 16 are 24."""
+    settings = image_preset(tmp_path / "preset") | {"labels_per_class": 2, "steps": 30, "lowest": 1e-3, "highest": 10.0}
+    recipe = load("find_rate")
+    run = recipe.Config(
+        preset=str(tmp_path / "preset"), out_dir=str(tmp_path), batch_size=batch_size, probe_head=False, **settings
+    )
+    recipe.main(run)
+    assert ("warning: the 20 examples were seen 24 times" in capsys.readouterr().out) == warned
+    if warned:  # the whole set in each step
+        with pytest.raises(RunError, match="or --no-probe-head: the head has learnt from these"):
+            recipe.main(dataclasses.replace(run, probe_head=True))

@@ -1,5 +1,8 @@
 """The fine-tuning methods that a run's settings name, put on a model between load and compile."""
 
+import keras
+
+from tfpretune.config import UsageError
 from tfpretune.finetune import (
     L2SP,
     GradualUnfreezing,
@@ -28,6 +31,7 @@ def apply_methods(model: Supervised | MultiTask, run: TaskConfig) -> str:
     """
     with model.distribute_strategy.scope():
         freeze(model, run.frozen)
+        _require_effects(model, run)
         if run.lora_rank:
             enable_lora(model, run.lora_rank, alpha=run.lora_alpha, dropout=run.lora_dropout, layers=run.lora_layers)
         tables = [format_lora(model) if run.lora_rank else format_table(frozen_table(model))]
@@ -40,3 +44,14 @@ def apply_methods(model: Supervised | MultiTask, run: TaskConfig) -> str:
         if run.unfreeze_every:
             tables.append(format_stages(GradualUnfreezing(model, every_steps=run.unfreeze_every).stages))
     return "\n\n".join(tables)
+
+
+def _require_effects(model: Supervised | MultiTask, run: TaskConfig) -> None:
+    """Refuses settings that would change nothing, where only the model shows it."""
+    if not model.backbone.trainable_variables:
+        for option, given in (("--l2-sp", run.l2_sp), ("--layer-decay", run.layer_decay < 1)):
+            if given:
+                raise UsageError(f"{option} and --frozen {run.frozen}: nothing is left in the backbone that learns")
+    dropouts = (layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.Dropout))
+    if run.r_drop and not any(layer.rate > 0 for layer in dropouts):
+        raise UsageError("--r-drop needs --dropout or --backbone-dropout above 0: without, both passes are the same")

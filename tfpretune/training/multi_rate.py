@@ -90,6 +90,34 @@ class MultiRateSGD(MultiRate, keras.optimizers.SGD):
 
 
 @keras.saving.register_keras_serializable("tfpretune")
+class MultiRateAdagrad(MultiRate, keras.optimizers.Adagrad):
+    """AdaGrad whose rate is multiplied for the variables that a pattern fits.
+
+    Args:
+        learning_rate: rate or schedule.
+        multipliers: (regular expression on the variable's path, factor) pairs.
+        rate_factors: the same, for whole layers; see `MultiRate`.
+        weight_decay: decoupled decay.
+    """
+
+    def __init__(
+        self,
+        learning_rate: Any = 1e-2,
+        *,
+        multipliers: Factors = (),
+        rate_factors: Factors = (),
+        weight_decay: float | None = None,
+        name: str = "multi_rate_adagrad",
+    ):
+        super().__init__(learning_rate, weight_decay=weight_decay, name=name)
+        self.multiply(multipliers, rate_factors)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        return self._own_config()
+
+
+@keras.saving.register_keras_serializable("tfpretune")
 class MultiRateAdamW(MultiRate, keras.optimizers.AdamW):
     """AdamW whose rate is multiplied for the variables that a pattern fits.
 

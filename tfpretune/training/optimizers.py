@@ -2,9 +2,9 @@
 
 import keras
 
-from tfpretune.config import OptimizerConfig, UsageError
+from tfpretune.config import OptimizerConfig
 from tfpretune.training.averages import average_equally, keep_weights_when_fit_ends
-from tfpretune.training.multi_rate import Factors, MultiRate, MultiRateAdamW, MultiRateSGD
+from tfpretune.training.multi_rate import Factors, MultiRateAdagrad, MultiRateAdamW, MultiRateSGD
 from tfpretune.training.schedules import WarmUp
 
 NOT_DECAYED = (
@@ -27,12 +27,7 @@ def make_optimizer(
         config: the settings.
         total_steps: steps of the whole run.
         rate_factors: from `layerwise_rates`; the settings' multipliers come on top.
-
-    Raises:
-        UsageError: the optimizer has one rate for all variables and there are factors.
     """
-    if rate_factors and config.name not in ("adamw", "sgd"):
-        raise UsageError(f"--layer-decay goes with --optimizer.name adamw or sgd, received {config.name}")
     warmup_steps = round(config.warmup * total_steps)
     rate = WarmUp(config.learning_rate, total_steps, warmup_steps=warmup_steps, schedule=config.schedule)
     decay = config.weight_decay or None
@@ -43,9 +38,8 @@ def make_optimizer(
     elif config.name == "sgd":
         optimizer = MultiRateSGD(rate, weight_decay=decay)
     else:
-        optimizer = keras.optimizers.Adagrad(rate)
-    if isinstance(optimizer, MultiRate):
-        optimizer.multiply(config.multipliers, rate_factors)
+        optimizer = MultiRateAdagrad(rate)
+    optimizer.multiply(config.multipliers, rate_factors)
     if config.ema:
         optimizer.use_ema, optimizer.ema_momentum = True, config.ema
         keep_weights_when_fit_ends(optimizer)

@@ -27,7 +27,7 @@ from tfpretune.lock import alone_in
 from tfpretune.stages.adaptation import METHODS, Domains, Strengths, adapt_preset, from_adapted
 from tfpretune.stages.adaptation_inputs import image_inputs, text_inputs
 from tfpretune.stages.adaptation_trials import compare_methods, comparison_table
-from tfpretune.stages.trial_folder import check_same_comparison
+from tfpretune.stages.trial_folder import check_same_comparison, trial_identity
 
 MethodName = Literal["source-only", "dann", "coral", "dapt", "pseudo-labels", "target-only"]
 
@@ -78,6 +78,8 @@ class Config:
             raise UsageError("--seeds must be at least 2, --steps and --batch-size at least 1")
         if "dapt" in self.methods and not self.preset:
             raise UsageError("--methods dapt goes on with the masked language model of a text preset: give --preset")
+        if "pseudo-labels" in self.methods and not self.fast:
+            self.strengths.require_steps(self.steps)
         config.require_shares(self, "scale")
 
 
@@ -88,7 +90,8 @@ def main(run: Config) -> Table:
     out_dir = Path(run.out_dir)
     with alone_in(out_dir):
         domains = open_domains(run)
-        check_same_comparison(out_dir, run, may_differ=("methods", "seeds", "out_dir"))
+        made_with = trial_identity(run.preset)
+        check_same_comparison(out_dir, run, may_differ=("methods", "seeds", "out_dir"), identity=made_with)
         methods = {str(name): METHODS.get(name) or from_adapted(adapt(run, domains)) for name in run.methods}
         found = compare_methods(domains, methods, seeds=run.seeds, out_dir=out_dir)
         size = f"{run.seeds} seeds, {len(domains.target.test)} test examples"
@@ -119,7 +122,7 @@ def open_domains(run: Config) -> Domains:
         inputs = image_inputs(
             num_classes, image_shape=run.image_shape, backbone=run.backbone, preset=run.preset, transform=moved
         )
-    steps = 3 if run.fast else run.steps
+    steps = max(3, run.strengths.rounds + 1) if run.fast else run.steps
     return Domains(tuple(sources), target, inputs, run.optimizer, steps, run.batch_size, run.strengths)
 
 

@@ -22,7 +22,7 @@ from tfpretune.files import write_atomic
 from tfpretune.finetune_config import FinetuneConfig
 from tfpretune.lock import alone_in
 from tfpretune.stages.label_trials import Trial, Work, run_trials
-from tfpretune.stages.trial_folder import check_same_comparison
+from tfpretune.stages.trial_folder import check_same_comparison, trial_identity
 
 MethodName = Literal["from scratch", "head only", "full", "l2-sp", "gradual", "lora", "baseline"]
 EVERY: tuple[MethodName, ...] = ("from scratch", "head only", "full", "l2-sp", "gradual", "lora", "baseline")
@@ -72,7 +72,7 @@ class Config:
     lora_rank: int = 8
     """Rank of lora."""
     unfreeze_share: float = 0.15
-    """Share of the steps between two unfreezings of gradual."""
+    """Share of a trial's steps, as many as it makes, between two unfreezings of gradual."""
     lora_rate: float = 5.0
     """lora learns at so many times the rate of the others."""
     optimizer: OptimizerConfig = OptimizerConfig(learning_rate=3e-4, warmup=0.1, multipliers=(("logits", 3.0),))
@@ -88,6 +88,8 @@ class Config:
             raise UsageError("--seeds must be at least 2, --processes, --steps and --batch-size at least 1")
         if "from scratch" not in self.methods or len(set(self.methods) - {"baseline"}) < 2:
             raise UsageError("--methods needs 'from scratch' and at least one way to fine-tune")
+        if not 0 < self.unfreeze_share < 1:
+            raise UsageError(f"--unfreeze-share must be above 0 and below 1, received {self.unfreeze_share}")
         if not self.labels or min(self.labels) < 0:
             raise UsageError(f"--labels must be whole numbers from 0, received {list(self.labels)}")
 
@@ -102,11 +104,21 @@ def main(run: Config) -> Table:
         counts = [labels for labels in run.labels if labels <= fewest]
         if len(counts) < len(run.labels):
             print(f"left out: more than the {fewest} labels that the smallest class has")
-        check_same_comparison(out_dir, run, may_differ=("methods", "labels", "seeds", "processes", "out_dir"))
+        may_differ = ("methods", "labels", "seeds", "processes", "out_dir")
+        check_same_comparison(out_dir, run, may_differ=may_differ, identity=trial_identity(run.preset))
         methods = {str(name): settings(run, name) for name in run.methods}
         trials = [Trial(name, n, seed) for name in methods for n in counts for seed in range(run.seeds)]
         jitter = None if train.kind == "text" else run.jitter
-        work = Work(run.source, methods, run.sequence_length, run.window_length, jitter, run.epochs, run.fast)
+        work = Work(
+            run.source,
+            methods,
+            run.sequence_length,
+            run.window_length,
+            jitter,
+            run.epochs,
+            run.fast,
+            unfreeze_shares={"gradual": run.unfreeze_share},
+        )
         scores = run_trials(work, trials, out_dir=out_dir, processes=run.processes)
         places = {labels: float(labels or len(train) / len(train.class_names)) for labels in counts}
         curves = [
@@ -151,7 +163,7 @@ def settings(run: Config, name: MethodName) -> FinetuneConfig | None:
         "head only": {"frozen": "all"},
         "full": {},
         "l2-sp": {"l2_sp": run.l2_sp, "l2_sp_head": run.l2_sp},
-        "gradual": {"unfreeze_every": max(1, round(run.unfreeze_share * run.steps))},
+        "gradual": {},
         "lora": {
             "lora_rank": run.lora_rank,
             "optimizer": dataclasses.replace(run.optimizer, learning_rate=run.lora_rate * run.optimizer.learning_rate),

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.recipes.test_recipes import load
+from tfpretune import config
 from tfpretune.backbones import TextEncoder, TextEncoderTokenizer
 from tfpretune.backbones.sizes import load_backbone, load_tokenizer
 from tfpretune.config import UsageError
@@ -63,6 +64,36 @@ def test_texts_with_a_preset_that_goes_on_learning(tmp_path):
     trial = json.loads((tmp_path / "run" / "trials" / "dapt-1.json").read_text("utf-8"))
     assert 0 <= trial["target"] <= 1
     assert load_task(tmp_path / "run" / "dapt" / "preset")[1]["sequence_length"] == 8
+    make_texts(tmp_path)  # a preset with other random weights in the old one's place
+    with pytest.raises(UsageError, match=r"other settings \(files of the preset: '\w+' -> '\w+'\)"):
+        adapt(methods=("coral", "dapt"), **settings)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--strengths.rounds", "-1"], "error: --strengths.rounds must be at least 1, received -1"),
+        (["--strengths.threshold", "1.5"], "error: --strengths.threshold must be in (0, 1], received 1.5"),
+        (["--strengths.coral-weight", "0"], "error: --strengths.coral-weight must be a number above 0, received 0.0"),
+        (
+            ["--strengths.rounds", "7", "--steps", "7"],
+            "error: --strengths.rounds 7 leaves no step for the start: give fewer than --steps 7",
+        ),
+    ],
+)
+def test_strengths_are_refused_in_one_line(options, message, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        config.parse(load("adapt_domain").Config, options)
+    assert stopped.value.code == 2
+    assert capsys.readouterr().err == f"{message}\n"
+
+
+def test_rounds_matter_where_there_are_some():
+    """One step is enough for the source alone; a rehearsal has a step for every round."""
+    module = load("adapt_domain")
+    module.Config(steps=1, methods=("source-only",))
+    run = module.Config(**FAST | {"strengths": module.Strengths(rounds=4)})
+    assert module.open_domains(run).steps == 5
 
 
 @pytest.mark.parametrize(

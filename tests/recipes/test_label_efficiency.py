@@ -1,6 +1,7 @@
 """The whole comparison on a few digits; the figures mean nothing."""
 
 import json
+import shutil
 
 import pytest
 
@@ -56,11 +57,21 @@ def test_images_have_their_own_rates_and_lengths(preset, tmp_path):
     assert RECIPE.for_images(settings(preset, tmp_path)).steps == 300
 
 
-def test_other_settings_are_not_mixed_with_these(preset, tmp_path):
+def test_other_trials_are_not_mixed_with_these(preset, tmp_path):
+    """Of other settings, of another preset in the same place, and of a folder from when gradual counted other steps."""
     own = {"labels": (2,), "methods": ("from scratch", "full", "baseline")}
-    RECIPE.main(settings(preset, tmp_path, **own))
+    place, out = shutil.copytree(preset, tmp_path / "copy"), tmp_path / "out"
+    RECIPE.main(settings(str(place), tmp_path, **own))
+    trials = {path: path.read_bytes() for path in (out / "trials").iterdir()}
     with pytest.raises(UsageError, match="batch_size: 32 -> 8"):
-        RECIPE.main(settings(preset, tmp_path, batch_size=8, **own))
+        RECIPE.main(settings(str(place), tmp_path, batch_size=8, **own))
+    save_preset(place, Autoencoder(SmallCNN((8, 8, 1), (8, 8))))
+    with pytest.raises(UsageError, match=r"other settings \(files of the preset: '\w+' -> '\w+'\): choose another"):
+        RECIPE.main(settings(str(place), tmp_path, **own))
+    (out / "identity.json").unlink()
+    with pytest.raises(UsageError, match=r"way of making trials: None -> 2\): choose another --out-dir"):
+        RECIPE.main(settings(str(place), tmp_path, **own))
+    assert {path: path.read_bytes() for path in (out / "trials").iterdir()} == trials
 
 
 @pytest.mark.parametrize(
@@ -69,6 +80,8 @@ def test_other_settings_are_not_mixed_with_these(preset, tmp_path):
         ({"seeds": 1}, "--seeds must be at least 2"),
         ({"methods": ("full", "lora")}, "needs 'from scratch'"),
         ({"labels": ()}, "--labels must be"),
+        ({"unfreeze_share": 0.0}, "--unfreeze-share must be above 0 and below 1, received 0.0"),
+        ({"unfreeze_share": 1.0}, "--unfreeze-share must be above 0 and below 1, received 1.0"),
     ],
 )
 def test_settings_that_cannot_work(own, message, tmp_path):

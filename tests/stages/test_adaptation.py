@@ -17,7 +17,6 @@ from tfpretune.stages.adaptation_trials import (
     comparison_table,
     verdict,
 )
-from tfpretune.stages.trial_folder import check_same_comparison
 
 SHAPE = (8, 8, 1)
 
@@ -98,6 +97,42 @@ def test_nothing_kept_is_no_failure(parts, seen):
     assert "domains" not in seen[1][1]
 
 
+@pytest.mark.parametrize(
+    ("own", "message"),
+    [
+        ({"rounds": -1}, "--strengths.rounds must be at least 1, received -1"),
+        ({"rounds": 0}, "--strengths.rounds must be at least 1, received 0"),
+        ({"threshold": 1.5}, r"--strengths.threshold must be in \(0, 1\], received 1.5"),
+        ({"threshold": 0.0}, r"--strengths.threshold must be in \(0, 1\], received 0.0"),
+        ({"coral_weight": 0.0}, "--strengths.coral-weight must be a number above 0, received 0.0"),
+        ({"domain_weight": -0.1}, "--strengths.domain-weight must be a number above 0, received -0.1"),
+        ({"coral_weight": float("nan")}, "--strengths.coral-weight must be a number above 0, received nan"),
+    ],
+)
+def test_strengths_that_cannot_work(own, message):
+    with pytest.raises(UsageError, match=message):
+        Strengths(**own)
+
+
+def test_rounds_leave_a_step_for_the_start(parts, seen, monkeypatch):
+    """5 steps: with 4 rounds each has one, and the start; 5 rounds are refused before anything is trained."""
+    monkeypatch.setattr(Domains, "probabilities", lambda self, model, examples: np.full((60, 10), 0.1))
+    METHODS["pseudo-labels"](make_domains(parts, strengths=Strengths(rounds=4)), seed=0)
+    assert [steps for _, _, steps in seen] == [1] * 5
+    with pytest.raises(
+        UsageError, match="--strengths.rounds 5 leaves no step for the start: give fewer than --steps 5"
+    ):
+        METHODS["pseudo-labels"](make_domains(parts, strengths=Strengths(rounds=5)), seed=0)
+    assert len(seen) == 5
+
+
+def test_no_steps_are_not_all_steps(parts, seen):
+    domains = make_domains(parts)
+    domains.train(domains.new_model(0), domains.labelled(0), steps=0)
+    domains.train(domains.new_model(0), domains.labelled(0))
+    assert [steps for _, _, steps in seen] == [0, 5]
+
+
 def test_other_classes_are_refused(parts):
     other = LabelledParts(*[dataclasses.replace(parts.train, class_names=tuple("abcdefghij"))] * 3)
     with pytest.raises(UsageError, match="--target demo:digits a, b, c, .*: they must be the same"):
@@ -119,13 +154,6 @@ def test_trials_are_made_once(parts, tmp_path, capsys):
     assert json.loads((tmp_path / "trials" / "mine-1.json").read_text()) == first["mine"][1]
     assert (tmp_path / "mine" / "preset" / "task.json").is_file()
     assert (tmp_path / "mine" / "report" / "index.html").is_file()
-
-
-def test_other_settings_are_not_mixed(tmp_path):
-    check_same_comparison(tmp_path, Strengths(), may_differ=("rounds",))
-    check_same_comparison(tmp_path, Strengths(rounds=5), may_differ=("rounds",))
-    with pytest.raises(UsageError, match=r"other settings \(threshold: 0.95 -> 0.9\): choose another --out-dir"):
-        check_same_comparison(tmp_path, Strengths(threshold=0.9), may_differ=("rounds",))
 
 
 def trials(*scores, **notes):

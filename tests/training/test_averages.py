@@ -91,6 +91,20 @@ def test_before_the_start_the_weights_themselves_are_evaluated(tmp_path):
     assert all(a != b for a, b in zip(averaged[2:], plain[2:], strict=True))
 
 
+@pytest.mark.parametrize(
+    ("settings", "begun"),
+    [(SWA, [False, False, True, True]), ({"optimizer": {"ema": 0.9}}, [True] * 4), (PLAIN, [True] * 4)],
+)
+def test_it_says_when_what_is_evaluated_is_what_would_be_kept(tmp_path, settings, begun):
+    """Evaluated after steps 2, 4, 6 and 8; the equal average holds the weights after step 5 first."""
+    model, average, found = make_model(), AverageWeights(), []
+    average.set_model(model)
+    run = make_run(tmp_path, steps=8, save_every_steps=2, **settings)
+    record = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: found.append(average.begun))
+    fit(model, make_batches(), run, validation=make_batches(None).in_order(), callbacks=[record])
+    assert found == begun
+
+
 def test_a_cut_inside_the_averaging_gives_the_same_bits(tmp_path, determinism):
     whole, first, second = make_model(dropout=0.5), make_model(dropout=0.5), make_model(dropout=0.5, seed=99)
     settings = {"steps": 12, "save_every_steps": 2, **SWA}

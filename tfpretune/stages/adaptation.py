@@ -42,6 +42,28 @@ class Strengths:
     rounds: int = 1
     """pseudo-labels: how often they are made anew; the steps are divided among the rounds and the start on the source alone."""
 
+    def __post_init__(self) -> None:
+        """Refuses values that cannot work."""
+        for name in ("domain_weight", "coral_weight"):
+            if not 0.0 < getattr(self, name) < math.inf:
+                option = name.replace("_", "-")
+                raise UsageError(f"--strengths.{option} must be a number above 0, received {getattr(self, name)}")
+        if not 0.0 < self.threshold <= 1.0:
+            raise UsageError(f"--strengths.threshold must be in (0, 1], received {self.threshold}")
+        if self.rounds < 1:
+            raise UsageError(f"--strengths.rounds must be at least 1, received {self.rounds}")
+
+    def require_steps(self, steps: int) -> None:
+        """Refuses rounds that leave no step for the start.
+
+        Raises:
+            UsageError: says how many steps there are.
+        """
+        if self.rounds >= steps:
+            raise UsageError(
+                f"--strengths.rounds {self.rounds} leaves no step for the start: give fewer than --steps {steps}"
+            )
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Domains:
@@ -99,9 +121,9 @@ class Domains:
         others = self.inputs.make_batches(examples, share, seed=seed * 100 + 99, transform=self.inputs.transform)
         return Mixed([self.labelled(seed), others], fill=UNKNOWN, transform=transform)
 
-    def train(self, model: keras.Model, batches: StepIndexed, *, steps: int = 0) -> None:
-        """Trains for so many steps, or for all of them."""
-        train_briefly(model, batches, self.optimizer, steps=steps or self.steps)
+    def train(self, model: keras.Model, batches: StepIndexed, *, steps: int | None = None) -> None:
+        """Trains for so many steps, by default for all of them."""
+        train_briefly(model, batches, self.optimizer, steps=self.steps if steps is None else steps)
 
     def probabilities(self, model: Supervised, examples: Examples) -> np.ndarray:
         """Returns `(examples, classes)`, without augmentation."""
@@ -145,8 +167,9 @@ def pseudo_labels(domains: Domains, seed: int) -> Adapted:
 
     The notes say how many answers were kept in each round and, for information, how many of those were right.
     """
+    domains.strengths.require_steps(domains.steps)
     model, rounds = domains.new_model(seed), domains.strengths.rounds
-    steps = max(1, domains.steps // (rounds + 1))
+    steps = domains.steps // (rounds + 1)
     domains.train(model, domains.labelled(seed), steps=domains.steps - rounds * steps)
     examples, notes = domains.unlabelled, dict[str, float]()
     most = -(-len(examples) // len(domains.target.class_names))

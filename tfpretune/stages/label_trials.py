@@ -63,6 +63,7 @@ class Work:
         jitter: shift (pixels), rotation (degrees) and zoom of images; None: no augmentation.
         epochs: passes that the training makes at least, beside the methods' own `steps`.
         fast: 2 steps and a few examples.
+        unfreeze_shares: method -> share of a trial's steps between two unfreezings, in the place of its `unfreeze_every`.
     """
 
     source: str
@@ -72,6 +73,16 @@ class Work:
     jitter: tuple[int, float, float] | None
     epochs: float
     fast: bool
+    unfreeze_shares: Mapping[str, float] = dataclasses.field(default_factory=dict)
+
+    def steps(self, method: FinetuneConfig, examples: int) -> int:
+        """Returns the steps that a trial of a method with so many examples makes."""
+        return 2 if self.fast else max(method.steps, round(self.epochs * examples / method.batch_size))
+
+    def with_unfreezing(self, name: str, method: FinetuneConfig, steps: int) -> FinetuneConfig:
+        """Returns a method's settings for a trial of so many steps."""
+        share = self.unfreeze_shares.get(name)
+        return method if share is None else dataclasses.replace(method, unfreeze_every=max(1, round(share * steps)))
 
 
 def run_trials(work: Work, trials: Sequence[Trial], *, out_dir: Path, processes: int) -> dict[Trial, float]:
@@ -159,8 +170,7 @@ class _Laboratory:
         run = self.work.methods[trial.method]
         if run is None:
             return accuracy(self._baseline(few, test), test)
-        trials = self._trials(run)
-        steps = 2 if self.work.fast else max(run.steps, round(self.work.epochs * len(few) / run.batch_size))
+        trials, steps = self._trials(run), self.work.steps(run, len(few))
         key = (trial.method, steps)  # with another number of steps the schedule is another one
         before = self.last[1] if self.last is not None and self.last[0] == key else None
         side = Side(
@@ -171,7 +181,7 @@ class _Laboratory:
             probe_head=run.probe_head and not run.from_scratch,
             head_dropout=run.dropout,
             backbone_dropout=run.backbone_dropout,
-            prepare=functools.partial(apply_methods, run=run),
+            prepare=functools.partial(apply_methods, run=self.work.with_unfreezing(trial.method, run, steps)),
         )
         self.last = (key, trials.fine_tune(side, few, trial.seed, before))
         return trials.score(self.last[1])

@@ -32,6 +32,12 @@ class AverageWeights(keras.callbacks.Callback):
         self._kept: list[tuple[keras.Variable, Any]] | None = None
         self._statistics: Statistics | None = None
 
+    @property
+    def begun(self) -> bool:
+        """Whether what is evaluated is what would be kept: False before an equal average's first step, and true without one."""
+        count = _averaged_steps(self.model)
+        return count is None or bool(count.numpy())
+
     def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Puts the averages in the place of the weights."""
         self.put_in()
@@ -94,9 +100,14 @@ def keep_weights_when_fit_ends(optimizer: keras.optimizers.Optimizer) -> None:
     optimizer.finalize_variable_values = lambda var_list: None
 
 
+def _averaged_steps(model: keras.Model) -> keras.Variable | None:
+    optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
+    return getattr(optimizer, "averaged_steps", None)
+
+
 def _pairs(model: keras.Model) -> list[tuple[keras.Variable, keras.Variable]]:
     optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
-    count = getattr(optimizer, "averaged_steps", None)
+    count = _averaged_steps(model)
     if not optimizer.use_ema or (count is not None and not count.numpy()):
         return []
     averages = optimizer._model_variables_moving_average

@@ -5,12 +5,14 @@ import numpy as np
 
 from tfpretune.config import OptimizerConfig
 from tfpretune.data.batches import StepIndexed
+from tfpretune.training.averages import AverageWeights
 from tfpretune.training.optimizers import make_optimizer
 
 
 def train_briefly(model: keras.Model, batches: StepIndexed, optimizer: OptimizerConfig, *, steps: int) -> None:
     """Trains an `Objective` for so many steps, without checkpoints, logs or a word.
 
+    As with `fit` it ends with the average of the weights, where the optimizer has one, and the statistics that go with it.
     A model that was trained so before keeps its traced step, and its optimizer begins again; it takes the same settings.
     """
     if model.compiled:
@@ -23,6 +25,9 @@ def train_briefly(model: keras.Model, batches: StepIndexed, optimizer: Optimizer
         callback.stand_after(0)
     data = batches.from_step(0, steps)
     model.fit(data, epochs=1, steps_per_epoch=steps, callbacks=unfreezing, shuffle=False, verbose=0)
+    average = AverageWeights(batches)
+    average.set_model(model)
+    average.put_in()
 
 
 def start_like(model: keras.Model, other: keras.Model) -> None:

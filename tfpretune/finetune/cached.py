@@ -161,7 +161,8 @@ def _refuse_what_is_random(model: Supervised, batches: StepIndexed) -> None:
             )
     if _augments(batches):
         raise UsageError(
-            "--cache-features: the training examples are changed anew in every step: switch augmentation off"
+            "--cache-features: the training examples are changed anew in every step: switch augmentation off "
+            "(of images: --shift 0 --rotate-degrees 0 --scale 0)"
         )
 
 

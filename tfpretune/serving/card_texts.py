@@ -62,7 +62,7 @@ stub = prediction_service_pb2_grpc.PredictionServiceStub(grpc.insecure_channel("
 print(tf.make_ndarray(stub.Predict(request, 10.0).outputs["{first}"]))
 ```
 
-Without a server: `tfpretune predict` takes this folder or the URL `http://localhost:8501/v1/models/{name}`.
+Without a server: `tfpretune predict` takes this folder or the URL `http://localhost:8501/v1/models/{name}`.{in_python}
 
 When TF Serving loads the model it calls each signature once, with the request in `assets.extra/{warmup}`, so that the
 first caller does not wait.
@@ -86,6 +86,7 @@ KINDS = {
         "raw_value": '"some text"',
         "limits": "- Text after the first {sequence_length} tokens (with the special ones) is not read.",
         "settings": "Rows have {sequence_length} tokens.",
+        "in_python": " `tf.saved_model.load`\nneeds `import tensorflow_text` before it.",
     },
     "image": {
         "input_is": "the bytes of a jpg, png, bmp, gif or webp file",
@@ -94,6 +95,7 @@ KINDS = {
         "limits": "- Images are stretched to {height} x {width} pixels whatever their shape.\n"
         "- Photos are put upright as the Exif block of a JPEG file says; that of PNG and WebP is not read.\n"
         "- One file that is no image, or has more than {max_pixels} pixels, fails the whole request.",
+        "in_python": "",
         "settings": "Images become {height} x {width} pixels of {channels} channel(s).",
     },
 }

@@ -74,7 +74,10 @@ def main(run: Config) -> Table:
     if kept and len(starts_of(run.run_dirs)) > 1:
         print("warning: the runs began from different weights, and only one start makes a good soup")
     models |= {method: joined.ensemble(method) for method in ENSEMBLES if kind == "class"}
-    table = joined.table(models, note=f"Greedy soup of {kept}." if kept else "")
+    notes = [f"Greedy soup of {kept}: the validation set chose them."] if kept else []
+    if "stacked" in models:
+        notes.append("The stack was fitted on the validation set: only its test figure is a fair one.")
+    table = joined.table(models, note=" ".join(notes))
     print(table.markdown())
 
     chosen = models[run.method]

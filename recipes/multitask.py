@@ -3,6 +3,7 @@
     python recipes/multitask.py --preset runs/reviews/preset --source demo:reviews-zh --tasks label topic
 
 The preset is what pretrain_text leaves, with --source demo:reviews-zh --out-dir runs/reviews
+Of your own texts: --source csv:reviews.csv --tasks sentiment topic, columns beside "text" (jsonl: keys, tfds: features).
 Leaves OUT_DIR/preset (model, backbone, tokenizer), report/index.html (each task on the test set), logs, checkpoints.
 Then: python recipes/export.py --run-dir runs/multitask, one model with a signature for each task.
 """
@@ -27,11 +28,14 @@ from tfpretune.stages.finetuning import fit_head
 from tfpretune.stages.methods import apply_methods
 from tfpretune.stages.task_sources import open_tasks, read_places
 from tfpretune.training import FitResult, make_strategy, resolve_precision
+from tfpretune.training.adapters import save_adapter
+from tfpretune.training.devices import is_chief
 from tfpretune.training.dry_run import describe
 from tfpretune.training.identity import identity_of
 from tfpretune.training.presets import save_preset
 
 FIGURES = ("accuracy", "f1_macro")
+SHARED = ("gradnorm", "pcgrad")  # they compare the tasks' gradients on the weights that all tasks use
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,11 +43,12 @@ class Config(TaskConfig):
     """Settings."""
 
     source: str = "demo:reviews-zh"
-    """Texts with several labels: demo:reviews-zh, or any source whose examples have further label columns."""
+    """Texts with several labels: csv:, jsonl: or tfds: with a column for each task, or demo:reviews-zh."""
     out_dir: str = "runs/multitask"
     preset: str = "runs/reviews/preset"
     tasks: tuple[str, ...] = ("label", "topic")
-    """Label columns of the source, label is its own; or NAME=SOURCE for a task with texts of its own: topic=csv:news.csv"""
+    """Columns of the source with a class for each text (of a demo, label is its own); or NAME=SOURCE for a task with texts of
+    its own, whose column is label: topic=csv:news.csv"""
     temperature: float = 1.0
     """With several sources: 1 fills batches in proportion to their sizes, more takes more of the small ones, inf takes as
     much of each."""
@@ -69,6 +74,9 @@ class Config(TaskConfig):
         """Refuses values that cannot work."""
         super().__post_init__()
         read_places(self.tasks, self.source)
+        length, window = self.sequence_length, self.window_length
+        if window and length % window:
+            raise UsageError(f"--sequence-length {length} is no multiple of --window-length {window}")
         if not self.temperature > 0:
             raise UsageError(f"--temperature must be above 0, received {self.temperature}")
         if len(self.tasks) < 2 or (self.weights and len(self.weights) != len(self.tasks)):
@@ -77,6 +85,8 @@ class Config(TaskConfig):
             raise UsageError(
                 "--layered freezes the backbone after the steps: it goes with no --unfreeze-every or --frozen all"
             )
+        if self.weighting in SHARED and self.frozen == "all":
+            raise UsageError(_nothing_shared(self))
         if self.weights and self.weighting not in ("fixed", "pcgrad"):
             raise UsageError(f"--weighting {self.weighting} finds the weights itself: leave --weights out")
 
@@ -101,9 +111,12 @@ def main(run: Config) -> FitResult | None:
             weighting=run.weighting,
             weights=dict(zip(names, run.weights, strict=False)),
             dropout=run.dropout,
+            r_drop=run.r_drop,
             window_length=run.window_length,
         )
     table = apply_methods(model, run)
+    if run.weighting in SHARED and not (run.unfreeze_every or model.backbone.trainable_variables):
+        raise UsageError(_nothing_shared(run))
     if run.dry_run:
         describe(model, batches, run)
         return None
@@ -112,10 +125,18 @@ def main(run: Config) -> FitResult | None:
     same = identity_of(backbone, batches, tokenizer=tokenizer) | {"tasks": {task: [*names[task]] for task in names}}
     result = fit_head(model, batches, run, validation=validation.in_order(), identity=same)
     if run.layered:
+        learnt = model.backbone.trainable_variables
         freeze(model, "all")
-        heads = dataclasses.replace(run, out_dir=f"{run.out_dir}/heads")
+        no_lora = dataclasses.replace(
+            run, lora_rank=0, lora_alpha=0.0, lora_dropout=0.0, lora_layers=""
+        )  # it is frozen, too
+        heads = dataclasses.replace(no_lora, out_dir=f"{run.out_dir}/heads")
         model.compiled = False  # `fit` compiles it anew, for what learns now
         result = fit_head(model, batches, heads, validation=validation.in_order(), identity=same)
+        for variable in learnt:
+            variable.trainable = True  # it belongs to the adapter
+        if run.lora_rank and is_chief(strategy):
+            save_adapter(f"{run.out_dir}/adapter", model)  # the one of the shared steps has their heads
 
     tests = {source: text_batches(parts.test, run.batch_size, **settings) for source, parts in sources.parts.items()}
     answers = {source: predict_outputs(model, rows.in_order()) for source, rows in tests.items()}
@@ -145,6 +166,13 @@ def main(run: Config) -> FitResult | None:
     figures = ", ".join(f"{row[0]} accuracy {row[1]:.3f}" for row in lines)
     print(f"test {figures}\nreport: {report}")
     return result
+
+
+def _nothing_shared(run: Config) -> str:
+    return (
+        f"--weighting {run.weighting} and --frozen {run.frozen}: it compares the tasks' gradients on the backbone, of which "
+        "nothing learns: let part of it learn, or take fixed or uncertainty"
+    )
 
 
 if __name__ == "__main__":

@@ -117,3 +117,74 @@ def test_few_labels_needs_classes(tmp_path):
 def test_labels_out_of_range_are_refused(labels, names):
     with pytest.raises(ValueError, match="expected 3, received 2|labels must be in 0..1"):
         Examples("text", ["a"], np.array(labels, np.int32), names, ["1"], "toy")
+
+
+TOPICS = [("good book", "pos", "books"), ("bad inn", "neg", "hotels"), ("bad book", "neg", "books")]
+
+
+def table(scheme, tmp_path, names=("text", "label", "topic"), rows=TOPICS):
+    """The same rows as csv or jsonl; an empty cell is a key that lacks."""
+    if scheme == "csv":
+        return csv(tmp_path, [",".join(row) for row in rows], header=",".join(names))
+    return jsonl(tmp_path, *({name: value for name, value in zip(names, row, strict=True) if value} for row in rows))
+
+
+@pytest.mark.parametrize("scheme", ["csv", "jsonl"])
+def test_further_label_columns_are_read_by_name(tmp_path, scheme):
+    """Each has classes of its own; the label of the default name may be one of them, or be left out."""
+    source = open_source(table(scheme, tmp_path), more_labels=("topic",))
+    assert (source.class_names, source.labels.tolist()) == (("neg", "pos"), [1, 0, 0])
+    assert source.with_labels("topic").class_names == ("books", "hotels")
+    assert source.more["topic"].labels.tolist() == [0, 1, 0]
+    assert source.more["topic"].labels.dtype == np.int32
+    both = open_source(table(scheme, tmp_path), label_column="", more_labels=("topic", "label"))
+    assert both.labels is None
+    assert {name: column.labels.tolist() for name, column in both.more.items()} == {
+        "topic": [0, 1, 0],
+        "label": [1, 0, 0],
+    }
+    assert not open_source(table(scheme, tmp_path)).more
+
+
+@pytest.mark.parametrize("scheme", ["csv", "jsonl"])
+def test_a_missing_further_label_is_named_as_a_missing_label_is(tmp_path, scheme):
+    spec = table(scheme, tmp_path, rows=[*TOPICS, ("fine pc", "pos", "")])
+    line = 5 if scheme == "csv" else 4
+    message = rf"a.{scheme}:{line}: the label 'topic' is missing; .* run: tfpretune check {spec} --label-column topic$"
+    with pytest.raises(RunError, match=message):
+        open_source(spec, more_labels=("topic",))
+    assert len(open_source(spec)) == 4
+    assert [str(p).partition(";")[0] for p in check(spec, label_column="topic").problems] == [
+        f"{spec.removeprefix(scheme + ':')}:{line}: the label is missing"
+    ]
+
+
+@pytest.mark.parametrize("scheme", ["csv", "jsonl"])
+@pytest.mark.parametrize(
+    ("names", "lacking"), [(("text", "label", "topic"), "topik"), (("text", "tone", "topic"), "label")]
+)
+def test_a_further_column_that_is_not_there_is_named_with_those_that_are(tmp_path, scheme, names, lacking):
+    """The label of the default name, too, where others are asked for beside it."""
+    spec = table(scheme, tmp_path, names)
+    with pytest.raises(UsageError, match=f"{lacking!r}, the (header has|keys are): {', '.join(names)}") as caught:
+        open_source(spec, more_labels=(lacking,) if lacking == "topik" else ("topic",))
+    assert "\n" not in str(caught.value)
+
+
+def test_sources_without_columns_have_no_further_labels(tmp_path):
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x/1.txt").write_text("a")
+    with pytest.raises(
+        UsageError, match="has no label column 'topic': it has its own alone; columns are read from csv:"
+    ):
+        open_source(f"text:{tmp_path}", more_labels=("topic",))
+    with pytest.raises(UsageError, match="has no label column 'topik': it has its own and topic;"):
+        open_source("demo:reviews-zh", more_labels=("topik",))
+
+
+def test_texts_with_two_labels_in_any_column_are_dropped(tmp_path):
+    """ "c" has one tone and two topics; it stays where its topic is not asked for."""
+    rows = [("a", "x", "s"), ("a", "x", "s"), ("b", "x", "s"), ("b", "y", "s"), ("c", "y", "s"), ("C ", "y", "t")]
+    spec = table("csv", tmp_path, rows=rows)
+    assert open_source(spec, more_labels=("topic",)).without_duplicates().inputs == ["a"]
+    assert open_source(spec).without_duplicates().inputs == ["a", "c"]

@@ -3,7 +3,7 @@ import pytest
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from tfpretune.config import UsageError
+from tfpretune.config import RunError, UsageError
 from tfpretune.data.sources import open_source
 
 
@@ -23,6 +23,26 @@ class Notes(tfds.core.GeneratorBasedBuilder):
     def _generate_examples(self, numbers):
         for number in numbers:
             yield number, {"title": "same", "text": f"  text {number}", "label": number % 2}
+
+
+class Tones(tfds.core.GeneratorBasedBuilder):
+    """Six texts with a topic as a class, a tone as a string and a number of stars; the topic of one may be hidden."""
+
+    VERSION = tfds.core.Version("1.0.0")
+
+    def _info(self):
+        features = {"text": tfds.features.Text(), "tone": tfds.features.Text(), "stars": np.int64}
+        features["topic"] = tfds.features.ClassLabel(names=["pc", "book", "inn"])
+        return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(features))
+
+    def _split_generators(self, dl_manager):
+        return {"train": self._generate_examples(range(6)), "hidden": self._generate_examples([-1])}
+
+    def _generate_examples(self, numbers):
+        for number in numbers:
+            topic = number % 3 if number >= 0 else -1
+            tone = ("calm", "loud")[number % 2]
+            yield number, {"text": f"text {number}", "topic": topic, "tone": tone, "stars": number // 2}
 
 
 class Pictures(tfds.core.GeneratorBasedBuilder):
@@ -49,7 +69,7 @@ class Pictures(tfds.core.GeneratorBasedBuilder):
 def folders(tmp_path_factory):
     """Two prepared data sets, as a user has them on disk."""
     root = str(tmp_path_factory.mktemp("tfds"))
-    builders = [builder(data_dir=root) for builder in (Notes, Pictures)]
+    builders = [builder(data_dir=root) for builder in (Notes, Pictures, Tones)]
     for builder in builders:
         builder.download_and_prepare()
     return [str(builder.data_path) for builder in builders]
@@ -64,6 +84,22 @@ def test_texts_of_a_prepared_folder(folders):
     assert len(open_source(f"tfds:{folders[0]}:test")) == 2
     assert len(open_source(f"tfds:{folders[0]}:train[:50%]")) == 3
     assert set(open_source(f"tfds:{folders[0]}", text_column="title", label_column="").inputs) == {"same"}
+
+
+def test_further_labels_are_features_by_name(folders):
+    """Classes in the order of the data set; strings and whole numbers in their own."""
+    source = open_source(f"tfds:{folders[2]}", label_column="tone", more_labels=("topic", "stars"))
+    assert source.class_names == ("calm", "loud")
+    assert {name: column.class_names for name, column in source.more.items()} == {
+        "topic": ("pc", "book", "inn"),
+        "stars": ("0", "1", "2"),
+    }
+    numbers = np.array([int(text[-1]) for text in source.inputs])
+    np.testing.assert_array_equal(source.labels, numbers % 2)
+    np.testing.assert_array_equal(source.more["topic"].labels, numbers % 3)
+    np.testing.assert_array_equal(source.more["stars"].labels, numbers // 2)
+    with pytest.raises(RunError, match=r"hidden\[0\]: the label 'topic' is missing"):
+        open_source(f"tfds:{folders[2]}:hidden", label_column="tone", more_labels=("topic",))
 
 
 def test_images_of_many_sizes_become_files(folders, monkeypatch, tmp_path):
@@ -98,6 +134,8 @@ def test_data_sets_of_the_catalogue():
         ("{0}:dev", {}, "has no split 'dev': it has"),
         ("{0}", {"text_column": "body"}, "has the text features text, title: name one with text_column"),
         ("{0}", {"label_column": "lable"}, "has no label feature 'lable': it has"),
+        ("{2}", {"more_labels": ("topik",)}, "has no label feature 'label': it has"),
+        ("{2}", {"label_column": "", "more_labels": ("topik",)}, "has no label feature 'topik': it has .*topic"),
         ("cifar1", {}, "unknown tfds data set 'cifar1', did you mean 'cifar10'"),
         ("{1}/..", {}, "is not the folder of a prepared tfds data set"),
     ],

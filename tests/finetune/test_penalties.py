@@ -9,13 +9,16 @@ from tensorflow.python.framework.config import disable_op_determinism
 from tests.checks import check_export, check_replicas, check_round_trip
 from tests.training.toys import Interrupt, make_run
 from tfpretune.backbones import SmallCNN
-from tfpretune.config import UsageError
+from tfpretune.config import OptimizerConfig, UsageError
 from tfpretune.data.batches import StepIndexed
 from tfpretune.finetune import GradualUnfreezing, classifier, freeze
+from tfpretune.finetune.multi_head import multi_head
 from tfpretune.finetune.penalties import L2SP, add_l1, learnable
+from tfpretune.objectives import Classes
 from tfpretune.objectives.gradients import penalty_gradients
 from tfpretune.training import fit
 from tfpretune.training.checkpoints import run_variables
+from tfpretune.training.optimizers import make_optimizer
 
 BATCH = {
     "images": np.random.default_rng(0).random((6, 8, 8, 1)).astype("float32"),
@@ -69,6 +72,30 @@ def test_l1_by_hand():
             np.testing.assert_allclose(gradient, 0.5 * np.sign(kernels[path]))
         else:
             assert gradient is None
+
+
+def test_the_weights_of_the_loss_are_outside_every_penalty():
+    """The variances of two tasks start at 1: they lose their own s / 2 each, with a slope of 1/2; no weight decay."""
+    targets = {name: Classes(2, column=name) for name in ("a", "b")}
+    model = multi_head(SmallCNN((8, 8, 1), (8,)), targets, weighting="uncertainty")
+    before, _ = penalised(model)
+    assert float(before) == 0.0
+    for variable in model.log_variances.values():
+        variable.assign(1.0)
+    head = sum(float(np.sum(v.numpy() ** 2)) for task in targets for v in model.get_layer(f"{task}_logits").weights)
+    L2SP(model, 0.4, head_strength=0.2)
+    add_l1(model, 0.5)
+    kernels = sum(float(np.abs(v.numpy()).sum()) for v in model.trainable_variables if v.name == "kernel")
+    penalty, gradients = penalised(model)
+    np.testing.assert_allclose(penalty, 0.5 + 0.5 + 0.1 * head + 0.5 * kernels, rtol=1e-5)
+    assert {path: float(g) for path, g in gradients.items() if "log_variance" in path} == {
+        v.path: 0.5 for v in model.log_variances.values()
+    }
+    optimizer = make_optimizer(OptimizerConfig(weight_decay=0.1), 4)
+    optimizer.build(model.trainable_variables)
+    decayed = {v.path for v in model.trainable_variables if optimizer._use_weight_decay(v)}
+    assert "a_logits/kernel" in decayed
+    assert not decayed & {v.path for v in model.log_variances.values()}
 
 
 def test_penalties_add_up_with_a_layers_own():

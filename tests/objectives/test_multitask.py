@@ -11,7 +11,8 @@ from tests import checks
 from tfpretune.backbones import SmallCNN
 from tfpretune.finetune.multi_head import multi_head
 from tfpretune.objectives import Classes, Numbers
-from tfpretune.objectives.multitask import shared_norms, without_conflict
+from tfpretune.objectives.task_gradients import shared_norms, without_conflict
+from tfpretune.objectives.terms import share, sums
 
 random = np.random.default_rng(0)
 BATCH = {
@@ -170,9 +171,70 @@ def test_in_parts(weighting):
         np.testing.assert_allclose(one, other, atol=1e-6)
 
 
+@pytest.mark.parametrize("weighting", ["fixed", "uncertainty", "gradnorm", "pcgrad"])
+def test_r_drop_by_hand(weighting, monkeypatch):
+    """Each task: its weight times (half the losses of both passes + 3 / 2 of their divergence), where it has a label."""
+    logs = math.log(3.0)
+    first = {"digit": tf.constant([[logs, 0.0], [0.0, 0.0]]), "odd": tf.constant([[0.0, 0.0], [0.0, 0.0]])}
+    other = {"digit": tf.constant([[0.0, 0.0], [9.0, 0.0]]), "odd": tf.constant([[0.0, 0.0], [0.0, logs]])}
+    targets = {name: Classes(2, column=name, may_lack=True) for name in first}
+    weights = {"digit": 2.0} if weighting in ("fixed", "pcgrad") else None
+    model = multi_head(
+        SmallCNN((8, 8, 1), (8,)), targets, weighting=weighting, weights=weights, dropout=0.5, r_drop=3.0
+    )
+    batch = {"images": BATCH["images"][:2], "digit": np.array([0, -1], "int32"), "odd": np.array([1, 1], "int32")}
+    passes = iter((first, other))
+    monkeypatch.setattr(type(model), "__call__", lambda self, inputs, training: next(passes))
+    terms = model.terms(batch, training=True)
+    # (3/4, 1/4) beside (1/2, 1/2): both divergences have the mean (1/4) ln 3 / 2; cross-entropies are -ln 3/4 and ln 2
+    apart, high, even = logs / 8, -math.log(0.75), math.log(2.0)
+    factor = 2.0 if weights else 1.0
+    expected = factor * ((high + even) / 2 + 1.5 * apart) + (3 * even + high) / 4 + 1.5 * apart / 2
+    loss = share(terms, sums(terms)[:, 1])
+    np.testing.assert_allclose(loss, expected, rtol=1e-5)
+    assert float(terms["digit_accuracy"].total) == 1  # of the first pass
+    assert model.term_names == tuple(terms)
+
+
+@pytest.mark.parametrize("weighting", ["fixed", "gradnorm"])
+def test_r_drop_trains_evaluates_and_is_saved(weighting, tmp_path):
+    model = multi_head(SmallCNN((8, 8, 1), (8,)), TARGETS, weighting=weighting, dropout=0.5, r_drop=1.0)
+    history = fit_one_step(model, 0.01)
+    assert all(history[f"{task}_r_drop"][0] > 0 for task in TARGETS)
+    if weighting == "gradnorm":
+        losses = [
+            history[f"{task}_{t.term_names[0]}"][0] + history[f"{task}_r_drop"][0] / 2 for task, t in TARGETS.items()
+        ]
+        np.testing.assert_allclose(model.first_losses.numpy(), losses, rtol=1e-5)
+    plain = multi_head(SmallCNN((8, 8, 1), (8,)), TARGETS, weighting=weighting, dropout=0.5)
+    plain.set_weights(model.get_weights())
+    plain.compile(keras.optimizers.SGD(0.0))
+    data = tf.data.Dataset.from_tensors(BATCH)
+    found = [each.evaluate(data, verbose=0, return_dict=True)["loss"] for each in (model, plain)]
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-6)
+    model.save(tmp_path / "model.keras")
+    assert keras.models.load_model(tmp_path / "model.keras").r_drop == 1.0
+
+
+def test_the_gradients_of_a_task_are_those_of_its_loss_and_its_divergence(monkeypatch):
+    """With two terms a task, PCGrad projects the gradients of the tasks, not of the terms."""
+    model = multi_head(SmallCNN((8, 8, 1), (8,)), TARGETS, weighting="pcgrad", dropout=0.5, r_drop=1.0)
+    names = [f"{task}_{name}" for task, target in TARGETS.items() for name in (target.term_names[0], "r_drop")]
+    found = {name: [tf.constant([float(10**index)]), None] for index, name in enumerate(names)}
+    given = []
+    module = "tfpretune.objectives.multitask"
+    monkeypatch.setattr(f"{module}.gradients_by_term", lambda model, data: (found, {}, tf.zeros((6, 2))))
+    monkeypatch.setattr(f"{module}.without_conflict", lambda by_task, step: given.extend(by_task) or by_task)
+    model.compile(keras.optimizers.SGD(0.1))
+    gradients, *_ = model.global_gradients(BATCH, [None, None])
+    assert [float(each[0][0]) for each in given] == [11.0, 1100.0, 110000.0]
+    assert float(gradients[0][0]) == 111111.0
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
+        ({"targets": TARGETS, "r_drop": -1.0}, "r_drop must not be negative"),
         ({"targets": {"a": Classes(2)}}, "2 or more tasks"),
         ({"targets": {"a": Classes(2), "b": Classes(2)}}, "a column of its own"),
         ({"targets": TARGETS, "weighting": "best"}, "weighting must be"),

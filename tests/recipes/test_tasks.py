@@ -10,8 +10,12 @@ import tensorflow as tf
 
 from tests.faults.tiny import WORDS, make_encoder, make_tokenizer
 from tests.recipes.test_recipes import run_recipe
+from tfpretune.backbones.sizes import load_backbone, load_tokenizer
 from tfpretune.config import OptimizerConfig, UsageError
-from tfpretune.objectives import MaskedLM, MultiTask, Supervised
+from tfpretune.finetune import multi_head
+from tfpretune.objectives import MaskedLM, Supervised
+from tfpretune.stages.task_sources import open_tasks, read_places
+from tfpretune.training.adapters import load_adapter
 from tfpretune.training.presets import load_task, save_preset
 
 TINY = {"batch_size": 8, "save_every_steps": 6, "jit": "off", "precision": "float32", "sequence_length": 16}
@@ -90,16 +94,86 @@ def test_questions(folder, tmp_path):
     assert answer["answer"].numpy()[0].decode() in ("w55", "w3", "w7", "w3 w55", "w55 w7", "w3 w55 w7")
 
 
-@pytest.mark.parametrize("own", [{"weighting": "uncertainty"}, {"layered": True}], ids=["uncertainty", "layered"])
-def test_sentiment_and_topic(folder, tmp_path, own):
-    """Real reviews, whose characters the tiny vocabulary does not know: that it runs, and what is served."""
-    _, metrics, model, task, served = run("multitask", folder, tmp_path, window_length=8, fast=True, **own)
-    assert isinstance(model, MultiTask)
-    assert task["class_names"] == {"label": ["neg", "pos"], "topic": ["books", "hotels", "computers"]}
-    assert {"label/accuracy", "topic/accuracy"} <= set(metrics)
-    answer = served.signatures["topic"](texts=tf.constant(["w1"]))
-    assert answer["label"].numpy()[0].decode() in task["class_names"]["topic"]
-    assert (tmp_path / "multitask" / "heads").is_dir() == ("layered" in own)
+TONES = {"calm": range(10), "loud": range(10, 20)}
+SUBJECTS = {"books": range(20, 30), "computers": range(30, 40), "hotels": range(40, 50)}
+
+
+def write_reviews(path):
+    """300 texts with two words of their tone and two of their subject, as csv or jsonl, without a column "label"."""
+    rows = []
+    for number in range(300):
+        labels = {"tone": [*TONES][number % 2], "subject": [*SUBJECTS][number % 3]}
+        chosen = [*random.choice(TONES[labels["tone"]], 2), *random.choice(SUBJECTS[labels["subject"]], 2)]
+        rows.append({"text": " ".join(f"w{word}" for word in random.permutation(chosen)), **labels})
+    with path.open("w", newline="") as file:
+        if path.suffix == ".csv":
+            writer = csv.DictWriter(file, rows[0])
+            writer.writeheader()
+            writer.writerows(rows)
+        else:
+            file.writelines(json.dumps(row) + "\n" for row in rows)
+    return f"{path.suffix[1:]}:{path}"
+
+
+def check_report(tmp_path, model, spec, tasks):
+    """The figures of the report are those of the saved model on the test part; returns its answers, and the texts."""
+    metrics = json.loads((tmp_path / "multitask" / "report" / "metrics.json").read_text("utf-8"))
+    sources = open_tasks(read_places(tasks, spec))
+    tokenizer = load_tokenizer(str(tmp_path / "multitask" / "preset"))
+    test = sources.batches("test", 8, tokenizer=tokenizer, sequence_length=16).in_order()
+    answers = model.predict(test, verbose=0)
+    for task in tasks:
+        right = answers[task].argmax(-1) == sources.examples(task, "test").labels
+        np.testing.assert_allclose(metrics[f"{task}/accuracy"], right.mean(), atol=1e-6)
+    return answers, test
+
+
+def test_tone_and_subject_of_texts_of_ones_own(folder, tmp_path):
+    """Each task is a column of the file; they are learnt, and the report says what the saved model answers."""
+    spec = write_reviews(tmp_path / "reviews.csv")
+    own = {"source": spec, "tasks": ("tone", "subject"), "optimizer": FAST, "window_length": 0, "steps": 50}
+    own |= {"weighting": "uncertainty", "r_drop": 1.0, "save_every_steps": 25}
+    _, metrics, model, task, served = run("multitask", folder, tmp_path, **own)
+    assert task["class_names"] == {"tone": [*TONES], "subject": [*SUBJECTS]}
+    check_report(tmp_path, model, spec, own["tasks"])
+    assert min(metrics["tone/accuracy"], metrics["subject/accuracy"]) > 0.8
+    texts = tf.constant(["w1 w2 w45"])
+    said = {name: served.signatures[name](texts=texts)["label"].numpy()[0] for name in own["tasks"]}
+    assert said == {"tone": b"calm", "subject": b"hotels"}
+
+
+def test_the_adapter_of_a_layered_run_is_that_of_its_last_step(folder, tmp_path):
+    """On the preset that it started from, with the biases that moved, it answers as the saved model does."""
+    spec = write_reviews(tmp_path / "reviews.jsonl")
+    own = {
+        "preset": str(folder / "preset"),
+        "source": spec,
+        "tasks": ("tone", "subject"),
+        "frozen": "bias",
+        "window_length": 8,
+    }
+    own |= {
+        "lora_rank": 2,
+        "layered": True,
+        "steps": 12,
+        "save_every_steps": 12,
+        "optimizer": FAST,
+        "out_dir": str(tmp_path / "multitask"),
+    }
+    run_recipe("multitask", **TINY | own)
+    model, _ = load_task(tmp_path / "multitask" / "preset")
+    answers, test = check_report(tmp_path, model, spec, own["tasks"])
+    again = multi_head(load_backbone(own["preset"], dtype="float32"), model.targets, window_length=8)
+    load_adapter(again, tmp_path / "multitask" / "adapter")
+    for task, answer in again.predict(test, verbose=0).items():
+        np.testing.assert_allclose(answer, answers[task], atol=1e-5)
+    assert not (tmp_path / "multitask" / "heads" / "adapter").exists()
+
+
+def test_gradients_that_share_nothing_cannot_be_compared(folder, tmp_path):
+    own = {"preset": str(folder / "preset"), "source": write_reviews(tmp_path / "a.csv"), "tasks": ("tone", "subject")}
+    with pytest.raises(UsageError, match=r"--weighting pcgrad and --frozen \.: .* of which nothing learns"):
+        run_recipe("multitask", frozen=".", weighting="pcgrad", out_dir=str(tmp_path / "run"), **own)
 
 
 def test_tasks_with_texts_of_their_own(folder, tmp_path):
@@ -124,10 +198,17 @@ def test_tasks_with_texts_of_their_own(folder, tmp_path):
     [
         ({"tasks": ("a", "b="), "temperature": 1.0}, "NAME=SOURCE"),
         ({"temperature": 0.0}, "--temperature must be above 0"),
+        ({"sequence_length": 32, "window_length": 64}, "--sequence-length 32 is no multiple of --window-length 64"),
         ({"tasks": ("label",)}, "--tasks needs two or more"),
         ({"weights": (1.0,)}, "as many as there are tasks"),
         ({"weights": (1.0, 2.0), "weighting": "gradnorm"}, "finds the weights itself"),
         ({"layered": True, "frozen": "all"}, "--layered freezes the backbone"),
+        (
+            {"weighting": "gradnorm", "frozen": "all"},
+            "--weighting gradnorm and --frozen all: .* of which nothing learns",
+        ),
+        ({"weighting": "pcgrad", "frozen": "all"}, "let part of it learn, or take fixed or uncertainty"),
+        ({"r_drop": 1.0, "dropout": 0.0, "backbone_dropout": 0.0}, "both passes are the same"),
     ],
 )
 def test_settings_of_several_tasks_that_cannot_work(own, message):

@@ -7,6 +7,7 @@ import pytest
 
 from tests.faults.tiny import make_tokenizer
 from tfpretune.config import UsageError
+from tfpretune.data.sources import open_source
 from tfpretune.stages.task_sources import open_tasks, read_places
 
 LENGTH = 8
@@ -76,3 +77,41 @@ def test_tasks_that_cannot_be_read(tasks, message):
 def test_more_sources_than_a_batch_has_rows(sources):
     with pytest.raises(UsageError, match="--batch-size 1"):
         sources.batches("train", 1, tokenizer=make_tokenizer(), sequence_length=LENGTH)
+
+
+@pytest.fixture
+def reviews(tmp_path):
+    """90 texts with a tone, a subject and the same place each; no column "label"."""
+    rows = [f"text {n},{('calm', 'loud')[n % 2]},{('art', 'law', 'sea')[n % 3]},here" for n in range(90)]
+    (tmp_path / "a.csv").write_text("\n".join(["text,tone,subject,place", *rows]) + "\n", "utf-8")
+    return f"csv:{tmp_path}/a.csv"
+
+
+def test_columns_of_a_file_of_ones_own(reviews):
+    """Each task has the classes of its column, and the same texts; which part a text is in depends on the text alone."""
+    sources = open_tasks(read_places(["subject", "tone"], reviews))
+    assert sources.class_names("tone") == ("calm", "loud")
+    assert sources.class_names("subject") == ("art", "law", "sea")
+    for part in ("train", "validation", "test"):
+        numbers = np.array([int(text.split()[1]) for text in sources.examples("tone", part).inputs])
+        np.testing.assert_array_equal(sources.examples("tone", part).labels, numbers % 2)
+        np.testing.assert_array_equal(sources.examples("subject", part).labels, numbers % 3)
+        alone = open_source(reviews, label_column="tone").split(part)
+        assert list(alone.inputs) == list(sources.examples("subject", part).inputs)
+    batch = next(iter(sources.batches("train", 8, tokenizer=make_tokenizer(), sequence_length=LENGTH).from_step(0, 1)))
+    assert set(batch) == {"token_ids", "padding_mask", "subject", "tone"}
+
+
+@pytest.mark.parametrize(
+    ("tasks", "message"),
+    [
+        (["tone", "subjekt"], "no column named 'subjekt', the header has: text, tone, subject, place"),
+        (["label", "subject"], "no column named 'label', the header has: text, tone, subject, place"),
+        (["tone", "place"], "1 classes in the column 'place': at least 2 are needed"),
+        (["kinds=demo:people-daily-kinds", "tone"], "each label is a set, and tasks need a class for each text"),
+    ],
+)
+def test_columns_that_cannot_be_learnt_from(reviews, tasks, message):
+    with pytest.raises(UsageError, match=message) as caught:
+        open_tasks(read_places(tasks, reviews))
+    assert "\n" not in str(caught.value)

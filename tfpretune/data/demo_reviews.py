@@ -20,17 +20,25 @@ BLOCKS = {
 
 
 def read_reviews(folder: Path) -> Rows:
-    """Reads all reviews, copies too; the label is the sentiment, the further label `topic` is the kind of product."""
-    rows = Rows("text")
-    topics = []
+    """Reads all reviews, copies too; the label is the sentiment, the further label `topic` is the kind of product.
+
+    One text stands under two topics; here it has the first of them, so that it can be learnt from.
+    """
+    rows = _read(folder)
+    first: dict[bytes, str | None] = {}
+    topics = zip(rows.inputs, rows.more_labels["topic"], strict=True)
+    rows.more_labels["topic"] = [first.setdefault(text_key(text), topic) for text, topic in topics]
+    return rows
+
+
+def _read(folder: Path) -> Rows:
+    rows = Rows("text", more_class_names={"topic": TOPICS})
     for label in ("neg", "pos"):
         path = existing(folder / f"sentiment/{label}.txt", "reviews-zh")
         for number, line in enumerate(path.read_text("utf-8").split("\n"), 1):
             if line.strip():
-                rows.add_text(line, label, f"demo:reviews-zh/{label}.txt:{number}")
-                topics.append(_topic(label, number))
-    rows.more_labels["topic"] = topics
-    rows.more_class_names["topic"] = TOPICS
+                where = f"demo:reviews-zh/{label}.txt:{number}"
+                rows.add_text(line, label, where, more={"topic": _topic(label, number)})
     return rows
 
 
@@ -38,7 +46,7 @@ def reader_of(topic: str) -> Callable[[Path], Rows]:
     """Returns the reader of one topic: each text once, none that has both sentiments or stands under another topic too."""
 
     def read(folder: Path) -> Rows:
-        return _only(read_reviews(folder), topic)
+        return _only(_read(folder), topic)
 
     return read
 

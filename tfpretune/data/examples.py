@@ -158,12 +158,18 @@ class Examples:
         return self.take(split_by_digest(digests, part, fractions, self.name))
 
     def without_duplicates(self) -> "Examples":
-        """Returns the first of equal contents; contents that come with more than one label are dropped entirely."""
+        """Returns the first of equal contents; contents that come with more than one label are dropped entirely.
+
+        So are those with more than one of any further label.
+        """
+        columns = [
+            column for column in (self.labels, *(more.labels for more in self.more.values())) if column is not None
+        ]
         first: dict[bytes, int] = {}
-        labels: dict[bytes, set[bytes]] = collections.defaultdict(set)
+        labels: dict[bytes, set[tuple[bytes, ...]]] = collections.defaultdict(set)
         for row, key in enumerate(self.keys()):
             first.setdefault(key, row)
-            labels[key].add(b"" if self.labels is None else self.labels[row].tobytes())
+            labels[key].add(tuple(column[row].tobytes() for column in columns))
         return self.take([row for key, row in first.items() if len(labels[key]) == 1])
 
     def few_labels(self, per_class: int, seed: int) -> "Examples":

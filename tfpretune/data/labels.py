@@ -55,18 +55,23 @@ def index_labels(rows: Rows, class_names: Sequence[str] = ()) -> tuple[np.ndarra
     Returns:
         int32 `(rows,)` and the class names, or (None, ()) when no row has a label.
     """
-    found = {label for label in rows.labels if label is not None}
-    if not found:
+    if all(label is None for label in rows.labels):
         return None, ()
-    names = tuple(class_names) or rows.class_names or sort_class_names(found)
+    return _indices(rows, rows.labels, tuple(class_names) or rows.class_names, "label")
+
+
+def _indices(
+    rows: Rows, written: Sequence[str | None], class_names: tuple[str, ...], what: str
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    names = class_names or sort_class_names({label for label in written if label is not None})
     index = _index(names)
-    labels = np.full(len(rows.labels), -1, np.int32)
-    for row, label in enumerate(rows.labels):
+    labels = np.full(len(written), -1, np.int32)
+    for row, label in enumerate(written):
         if label in index:
             labels[row] = index[label]
         elif label is None:
             rows.problems.append(
-                Problem(rows.where[row], "the label is missing", "give the row a label, as the others have one")
+                Problem(rows.where[row], f"the {what} is missing", "give the row a label, as the others have one")
             )
         else:
             rows.problems.append(_unknown(rows.where[row], label, names))
@@ -122,11 +127,14 @@ def set_labels(
 
 
 def more_label_columns(rows: Rows) -> dict[str, LabelColumn]:
-    """Returns the further label columns that a source has, by name."""
+    """Returns the further label columns that a source has, by name; each label is a class.
+
+    Missing labels are added to `rows.problems` and get the index -1, which `Examples` does not take.
+    """
     columns = {}
     for name, written in rows.more_labels.items():
-        index = {label: number for number, label in enumerate(rows.more_class_names[name])}
-        columns[name] = LabelColumn(np.array([index[label] for label in written], np.int32), tuple(index))
+        names = rows.more_class_names.get(name, ())
+        columns[name] = LabelColumn(*_indices(rows, written, names, f"label {name!r}"))
     return columns
 
 

@@ -1,12 +1,14 @@
 """Train, validation and test part of a labelled source."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Literal
 
 from tfpretune.config import UsageError
 from tfpretune.data.examples import Examples
 from tfpretune.data.labels import LabelKind
 from tfpretune.data.sources import open_source
+from tfpretune.data.tables import DEFAULT_LABEL
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -32,6 +34,8 @@ def labelled_parts(
     label_kind: LabelKind | Literal[""] = "",
     label_separator: str = ";",
     pair_column: str = "",
+    label_column: str = DEFAULT_LABEL,
+    more_labels: Sequence[str] = (),
 ) -> LabelledParts:
     """Opens a source, drops duplicates and splits it as `Examples.split` says, 80/10/10.
 
@@ -43,17 +47,28 @@ def labelled_parts(
         label_kind: as for `open_source`.
         label_separator: as for `open_source`.
         pair_column: as for `open_source`.
+        label_column: as for `open_source`; "" where the further columns hold all labels that are wanted.
+        more_labels: as for `open_source`.
 
     Raises:
-        UsageError: the source is unlabelled, has fewer than two classes, or a class too few examples.
+        UsageError: the source is unlabelled, lacks a column, has fewer than two classes, or a class too few examples.
     """
-    form = {"label_separator": label_separator, "pair_column": pair_column}
-    examples = open_source(source, label_kind=label_kind, **form).without_duplicates()
+    examples = open_source(
+        source,
+        label_column=label_column,
+        label_kind=label_kind,
+        label_separator=label_separator,
+        pair_column=pair_column,
+        more_labels=more_labels,
+    ).without_duplicates()
     least = {"number": 0, "set": 1}.get(examples.label_kind, 2)
-    if len(examples.class_names) < least:
+    if label_column and len(examples.class_names) < least:
         raise UsageError(
             f"--source {source} has {len(examples.class_names)} classes: labels of at least {least} are needed"
         )
+    for name in more_labels:
+        if (classes := len(examples.more[name].class_names)) < 2:
+            raise UsageError(f"--source {source} has {classes} classes in the column {name!r}: at least 2 are needed")
     train, validation, test = examples.split("train"), examples.split("validation"), examples.split("test")
     if labels_per_class:
         train = train.few_labels(labels_per_class, seed)

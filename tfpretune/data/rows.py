@@ -3,6 +3,7 @@
 import dataclasses
 import glob
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -48,8 +49,8 @@ class Rows:
         class_names: the classes in their order, where the source itself defines it.
         licence: terms of use, where known.
         long_lines: lines that were split because they were too long.
-        more_labels: further label columns by name, as written; each has one label a row.
-        more_class_names: the classes of each further label column, in their order.
+        more_labels: further label columns by name, as written; each has one label a row, None where it is missing.
+        more_class_names: the classes of a further label column in their order, where the source itself defines it.
         label_kind: what the source itself says of its labels: "class", "number" or "set".
         label_separator: what stands between the classes of a set, where the source itself says it.
         in_order: the parts are cut in the order of the source (a newspaper in the order of its days), not drawn.
@@ -66,7 +67,7 @@ class Rows:
     class_names: tuple[str, ...] = ()
     licence: str = ""
     long_lines: int = 0
-    more_labels: dict[str, list[str]] = dataclasses.field(default_factory=dict)
+    more_labels: dict[str, list[str | None]] = dataclasses.field(default_factory=dict)
     more_class_names: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     label_kind: Literal["class", "number", "set"] = "class"
     label_separator: str = ""
@@ -74,7 +75,15 @@ class Rows:
     groups: list[str] = dataclasses.field(default_factory=list)
     seconds: list[str] = dataclasses.field(default_factory=list)
 
-    def add_text(self, text: str, label: str | None, where: str, *, second: str | None = None) -> None:
+    def add_text(
+        self,
+        text: str,
+        label: str | None,
+        where: str,
+        *,
+        second: str | None = None,
+        more: Mapping[str, str | None] | None = None,
+    ) -> None:
         """Cleans a text, or a pair of texts, and adds it, or notes that there is none."""
         cleaned = clean(text)
         other = clean(second) if second is not None else None
@@ -85,15 +94,21 @@ class Rows:
         for part, raw in ((cleaned, text), (other or "", second or "")):
             if len(part) * 4 > MAX_LINE_BYTES:
                 self.long_lines += split_long_lines(raw)[1]
-        self.add(cleaned, label, where)
+        self.add(cleaned, label, where, more=more)
         if other is not None:
             self.seconds.append(other)
 
-    def add(self, content: str, label: str | None, where: str) -> None:
-        """Adds one row. A label of white space is a missing one."""
+    def add(self, content: str, label: str | None, where: str, *, more: Mapping[str, str | None] | None = None) -> None:
+        """Adds one row, with its further labels by column. A label of white space is a missing one."""
         self.inputs.append(content)  # type: ignore[union-attr]  # a list until the images are stacked
-        self.labels.append((clean(label) or None) if label is not None else None)
+        self.labels.append(_label(label))
         self.where.append(where)
+        for name, other in (more or {}).items():
+            self.more_labels.setdefault(name, []).append(_label(other))
+
+
+def _label(written: str | None) -> str | None:
+    return None if written is None else clean(written) or None
 
 
 def find_files(pattern: str, scheme: str) -> list[str]:

@@ -2,14 +2,14 @@
 
 import difflib
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
 
 from tfpretune.config import RunError, UsageError
 from tfpretune.data.demo import read_demo
-from tfpretune.data.examples import Examples
+from tfpretune.data.examples import Examples, LabelColumn
 from tfpretune.data.folders import read_image_folder, read_text_folder, read_text_lines
 from tfpretune.data.labels import LabelKind, more_label_columns, read_labels
 from tfpretune.data.mask_rows import is_mask_folder
@@ -28,6 +28,7 @@ def open_source(
     pair_column: str = "",
     label_kind: LabelKind | Literal[""] = "",
     label_separator: str = ";",
+    more_labels: Sequence[str] = (),
 ) -> Examples:
     """Opens a data source and checks what can be checked without decoding images.
 
@@ -48,12 +49,14 @@ def open_source(
         label_kind: "class"; "number", a float each; "set", several classes or none: "a;b" in csv and jsonl, or a
             list in jsonl. "" takes what the source says, which is "class" for files.
         label_separator: between the classes of a set.
+        more_labels: columns, keys or features with further labels of the same texts, a class each (csv, jsonl, tfds): they
+            become `Examples.more`. The label column must then be there, too. A demo has its own, asked for or not.
 
     Returns:
         Examples whose texts went through `tfpretune.data.text.clean`. Duplicates are still there.
 
     Raises:
-        UsageError: when there is no such source.
+        UsageError: when there is no such source, or no such column in it.
         RunError: at the first bad place in it; `tfpretune check SPEC` names them all.
     """
     rows = read_rows(
@@ -63,17 +66,29 @@ def open_source(
         pair_column=pair_column,
         label_kind=label_kind,
         label_separator=label_separator,
+        more_labels=more_labels,
     )
     labels, names, _ = read_labels(rows, kind=label_kind, class_names=class_names, separator=label_separator)
     if rows.problems:
         raise RunError(f"{rows.problems[0]}; for all problems run: tfpretune check {spec}")
+    more = more_label_columns(rows)
+    if rows.problems:
+        column = next(name for name, found in more.items() if found.labels.min() < 0)
+        raise RunError(f"{rows.problems[0]}; for all problems run: tfpretune check {spec} --label-column {column}")
     if not len(rows.inputs):
         raise RunError(f"{spec}: there are no rows: nothing to learn from; for details run: tfpretune check {spec}")
-    return make_examples(rows, labels, names, spec)
+    return make_examples(rows, labels, names, spec, more=more)
 
 
-def make_examples(rows: Rows, labels: np.ndarray | None, class_names: tuple[str, ...], name: str) -> Examples:
-    """Returns the rows as examples, with the groups, second texts and further labels that they have."""
+def make_examples(
+    rows: Rows,
+    labels: np.ndarray | None,
+    class_names: tuple[str, ...],
+    name: str,
+    *,
+    more: Mapping[str, LabelColumn] | None = None,
+) -> Examples:
+    """Returns the rows as examples, with the groups and second texts that they have, and these further labels."""
     return Examples(
         rows.kind,
         rows.inputs,
@@ -84,7 +99,7 @@ def make_examples(rows: Rows, labels: np.ndarray | None, class_names: tuple[str,
         rows.licence,
         groups=np.array(rows.groups) if rows.groups else None,
         seconds=rows.seconds or None,
-        more=more_label_columns(rows),
+        more=more or {},
         in_order=rows.in_order,
     )
 
@@ -97,6 +112,7 @@ def read_rows(
     pair_column: str = "",
     label_kind: str = "",
     label_separator: str = ";",
+    more_labels: Sequence[str] = (),
 ) -> Rows:
     """Reads a source with all its problems; `open_source` and `check` both start here."""
     scheme, colon, rest = spec.partition(":")
@@ -113,17 +129,18 @@ def read_rows(
         found: Rows = read_demo(rest)
         if pair_column and not found.seconds:
             raise UsageError(no_pairs)
+        _require_columns(spec, more_labels, found.more_labels)
         return found
     if scheme == "tfds":
         from tfpretune.data.tfds_source import read_tfds  # imports TensorFlow, which takes seconds
 
-        return read_tfds(rest, text_column=text_column, label_column=label_column)
+        return read_tfds(rest, text_column=text_column, label_column=label_column, more_labels=more_labels)
+    columns = TableColumns(text_column, label_column, pair_column, tuple(more_labels))
     if scheme == "csv":
-        columns = TableColumns(text_column, label_column, pair_column)
         return read_csv(find_files(rest, scheme), columns)
     if scheme == "jsonl":
-        columns = TableColumns(text_column, label_column, pair_column)
         return read_jsonl(find_files(rest, scheme), columns, label_kind=label_kind, separator=label_separator)
+    _require_columns(spec, more_labels, ())
     if scheme == "images":
         if is_mask_folder(rest):
             raise UsageError(f"{spec} holds images with masks, which open_masks opens: expected class folders")
@@ -131,6 +148,15 @@ def read_rows(
     if os.path.isdir(os.path.expanduser(rest)):
         return read_text_folder(rest)
     return read_text_lines(find_files(rest, scheme))
+
+
+def _require_columns(spec: str, wanted: Sequence[str], found: Collection[str]) -> None:
+    for name in wanted:
+        if name not in found:
+            has = f"its own and {', '.join(found)}" if found else "its own alone"
+            raise UsageError(
+                f"source {spec!r} has no label column {name!r}: it has {has}; columns are read from csv:, jsonl: and tfds:"
+            )
 
 
 def _nearest(word: str, choices: Sequence[str]) -> str:

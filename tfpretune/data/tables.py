@@ -4,7 +4,7 @@ import csv
 import dataclasses
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from tfpretune.config import UsageError
 from tfpretune.data.rows import Problem, Rows, read_utf8
@@ -19,13 +19,21 @@ class TableColumns:
 
     Args:
         text: of the text.
-        label: of the label; "" reads none. The default may be missing: then there are no labels.
+        label: of the label; "" reads none. The default may be missing: then there are no labels, unless `more` asks for others.
         pair: of the second text of each pair; "" for single texts.
+        more: of further labels of the same texts.
     """
 
     text: str = DEFAULT_TEXT
     label: str = DEFAULT_LABEL
     pair: str = ""
+    more: tuple[str, ...] = ()
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """The label columns that must be there."""
+        own = bool(self.label) and (self.label != DEFAULT_LABEL or bool(self.more))
+        return (self.label, *self.more) if own else self.more
 
 
 def read_csv(paths: Sequence[str], columns: TableColumns) -> Rows:
@@ -58,8 +66,9 @@ def _read_csv_file(rows: Rows, path: str, columns: TableColumns) -> None:
     text_index = _column(header, columns.text, path)
     pair_index = _column(header, columns.pair, path) if columns.pair else -1
     label_index = -1
-    if columns.label and (columns.label in header or columns.label != DEFAULT_LABEL):
+    if columns.label in columns.needed or (columns.label and columns.label in header):
         label_index = _column(header, columns.label, path)
+    more_indices = {name: _column(header, name, path) for name in columns.more}
     bad_lines = {problem.where.rsplit(":", 1)[0] for problem in problems}
     for line, fields, fault in records:
         where = f"{path}:{line}"
@@ -72,7 +81,9 @@ def _read_csv_file(rows: Rows, path: str, columns: TableColumns) -> None:
             rows.problems.append(Problem(where, what, "put fields that hold commas in quotes"))
         elif where not in bad_lines:
             label = fields[label_index] if label_index >= 0 else None
-            rows.add_text(fields[text_index], label, where, second=fields[pair_index] if columns.pair else None)
+            second = fields[pair_index] if columns.pair else None
+            more = {name: fields[index] for name, index in more_indices.items()}
+            rows.add_text(fields[text_index], label, where, second=second, more=more)
 
 
 def _records(text: str) -> Iterator[tuple[int, list[str], str]]:
@@ -113,18 +124,31 @@ def read_jsonl(paths: Sequence[str], columns: TableColumns, *, label_kind: str =
         separator: put between the labels of a list.
     """
     rows = Rows("text")
+    keys: dict[str, None] = {}
     for where, record in read_objects(rows, paths, columns.text):
+        keys |= dict.fromkeys(record)
         text = _text_of(rows, record, columns.text, where)
         second = _text_of(rows, record, columns.pair, where) if columns.pair and text is not None else None
         if text is None or (columns.pair and second is None):
             continue
         try:
             label = _label_of(record.get(columns.label) if columns.label else None, label_kind, separator)
+            more = {name: _label_of(record.get(name), "", separator) for name in columns.more}
         except ValueError as error:
             rows.problems.append(Problem(where, str(error), _LABEL_TODO.get(label_kind, _LABEL_TODO[""])))
             continue
-        rows.add_text(text, label, where, second=second)
+        rows.add_text(text, label, where, second=second, more=more)
+    if keys:
+        _require_keys(keys, columns.needed, paths)
     return rows
+
+
+def _require_keys(keys: Collection[str], needed: Sequence[str], paths: Sequence[str]) -> None:
+    files = f"{paths[0]} and {len(paths) - 1} more" if len(paths) > 1 else paths[0]
+    for name in needed:
+        if name not in keys:
+            found = ", ".join(list(keys)[:20]) + (", …" if len(keys) > 20 else "")
+            raise UsageError(f"{files}: no object has the key {name!r}, the keys are: {found}")
 
 
 def read_objects(rows: Rows, paths: Sequence[str], example_key: str) -> Iterator[tuple[str, dict]]:

@@ -5,7 +5,7 @@ import hashlib
 import itertools
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from tfpretune.data.rows import Problem, Rows
 from tfpretune.data.tables import DEFAULT_LABEL, DEFAULT_TEXT
 
 
-def read_tfds(rest: str, *, text_column: str, label_column: str) -> Rows:
+def read_tfds(rest: str, *, text_column: str, label_column: str, more_labels: Sequence[str] = ()) -> Rows:
     """Reads one split of a data set; prepares (downloads) the data set first where that has not been done.
 
     Images of one fixed shape come as an array; others as paths of files, written under `~/.cache/tfpretune/tfds` and
@@ -28,18 +28,22 @@ def read_tfds(rest: str, *, text_column: str, label_column: str) -> Rows:
         rest: `NAME[/CONFIG][:SPLIT]`, or `FOLDER[:SPLIT]` for the folder of a prepared data set. SPLIT is as tfds
             has it.
         text_column: the text feature, if there is more than one.
-        label_column: the label feature; "" for none. Without a feature "label", the only ClassLabel there is.
+        label_column: the label feature; "" for none. Without a feature "label", the only ClassLabel there is; not where
+            further ones are asked for.
+        more_labels: features with further labels.
     """
     name, _, split = rest.partition(":")
     split = split or "train"
     builder = _builder(name)
     features = builder.info.features
     image = _image_feature(features)
-    label = _label_feature(features, label_column, name)
+    label = _label_feature(features, label_column, name, by_name=bool(more_labels))
     rows = Rows("text" if image is None else "image")
+    for column in more_labels:
+        _label_feature(features, column, name, by_name=True)
+        rows.more_class_names[column] = _class_names(features, column)
     rows.licence = getattr(builder.info.redistribution_info, "license", "") or "see the data set's home page"
-    if label is not None and isinstance(features[label], tfds.features.ClassLabel):
-        rows.class_names = tuple(features[label].names)
+    rows.class_names = _class_names(features, label)
     if image is None:
         _add_texts(
             rows,
@@ -99,7 +103,8 @@ def _add_texts(rows: Rows, records: Iterator[dict[str, Any]], text: str, label: 
     for number, record in enumerate(records):
         where = f"{name}[{number}]"
         try:
-            rows.add_text(record[text].decode("utf-8"), _label(rows, record, label), where)
+            own = _label(record, label, rows.class_names)
+            rows.add_text(record[text].decode("utf-8"), own, where, more=_more_labels(rows, record))
         except UnicodeDecodeError as error:
             problem = Problem(
                 f"{where}:1:{error.start + 1}", "the text is not UTF-8", "prepare the data set again from UTF-8 texts"
@@ -118,21 +123,26 @@ def _add_images(
             picture = ""
         else:
             picture = _write_once(cache, picture)
-        rows.add(picture, _label(rows, record, label), f"{name}[{number}]")
+        own = _label(record, label, rows.class_names)
+        rows.add(picture, own, f"{name}[{number}]", more=_more_labels(rows, record))
     if pictures:
         rows.inputs = np.stack(pictures)
         if rows.inputs.dtype != np.uint8:
             raise UsageError(f"{name} has {rows.inputs.dtype} images, only uint8 ones are read")
 
 
-def _label(rows: Rows, record: dict[str, Any], label: str | None) -> str | None:
+def _more_labels(rows: Rows, record: dict[str, Any]) -> dict[str, str | None]:
+    return {label: _label(record, label, names) for label, names in rows.more_class_names.items()}
+
+
+def _label(record: dict[str, Any], label: str | None, class_names: tuple[str, ...]) -> str | None:
     if label is None:
         return None
     value = record[label]
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
-    if rows.class_names:
-        return rows.class_names[value] if value >= 0 else None  # tfds writes -1 where the label is hidden
+    if class_names:
+        return class_names[value] if value >= 0 else None  # tfds writes -1 where the label is hidden
     return str(int(value))
 
 
@@ -157,7 +167,14 @@ def _text_feature(features: tfds.features.FeaturesDict, text_column: str, name: 
     return names[0]
 
 
-def _label_feature(features: tfds.features.FeaturesDict, label_column: str, name: str) -> str | None:
+def _class_names(features: tfds.features.FeaturesDict, label: str | None) -> tuple[str, ...]:
+    feature = features[label] if label is not None else None
+    return tuple(feature.names) if isinstance(feature, tfds.features.ClassLabel) else ()
+
+
+def _label_feature(
+    features: tfds.features.FeaturesDict, label_column: str, name: str, *, by_name: bool = False
+) -> str | None:
     whole = [
         key
         for key, feature in features.items()
@@ -165,7 +182,7 @@ def _label_feature(features: tfds.features.FeaturesDict, label_column: str, name
     ]
     if not label_column or label_column in whole:
         return label_column or None
-    if label_column != DEFAULT_LABEL:
+    if label_column != DEFAULT_LABEL or by_name:
         raise UsageError(f"tfds:{name} has no label feature {label_column!r}: it has {', '.join(features)}")
     names = [key for key, feature in features.items() if isinstance(feature, tfds.features.ClassLabel)]
     return names[0] if len(names) == 1 else None

@@ -2,7 +2,8 @@
 
 Each is a regularizer of single variables, so it reaches the gradient through `model.losses`: once a step, outside the parts of
 a batch, shared over the replicas, scaled in float16, and only for what learns when the step is traced. They are not saved with
-the model: add them again when a run goes on, before `fit` restores its checkpoint.
+the model: add them again when a run goes on, before `fit` restores its checkpoint. Weights of the loss itself (the variances
+that `MultiTask` learns) are no part of what answers, and no penalty reaches them.
 """
 
 from collections.abc import Callable
@@ -47,7 +48,7 @@ class L2SP:
             )
         of_backbone = {id(variable) for variable in learnable(model.backbone)}
         with model.distribute_strategy.scope():
-            for variable in learnable(model):
+            for variable in _of_layers(model):
                 if id(variable) not in of_backbone:
                     _add(variable, Pull(head_strength))
                 elif strength:
@@ -103,7 +104,7 @@ def add_l1(model: keras.Model, strength: float) -> None:
         ValueError: the model has this penalty already.
     """
     _refuse_negative("--l1", strength)
-    for variable in learnable(model):
+    for variable in _of_layers(model):
         if variable.name == "kernel":
             _add(variable, L1(strength))
 
@@ -112,6 +113,12 @@ def learnable(model: keras.layers.Layer) -> list[keras.Variable]:
     """Returns the weights that learn or may learn when nothing is frozen, each once: no statistics, no seeds."""
     layers = model._flatten_layers()
     return list({id(variable): variable for layer in layers for variable in layer._trainable_variables}.values())
+
+
+def _of_layers(model: keras.Model) -> list[keras.Variable]:
+    """What may learn of the layers; what the model has added itself, outside them, belongs to its loss."""
+    own = {id(variable) for variable in model._trainable_variables}
+    return [variable for variable in learnable(model) if id(variable) not in own]
 
 
 class _Sum:

@@ -1,7 +1,8 @@
 """Several tasks on one backbone, with losses weighed by hand, by uncertainty, by gradient norms, or without conflict."""
 
+import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import keras
@@ -12,7 +13,8 @@ from tfpretune.objectives.base import Batch, Objective, Term
 from tfpretune.objectives.gradients import Found, Gradients, gradients_by_term, plus, summed
 from tfpretune.objectives.target import Target
 from tfpretune.objectives.targets import Numbers
-from tfpretune.objectives.terms import Weight
+from tfpretune.objectives.task_gradients import shared_norms, without_conflict
+from tfpretune.objectives.terms import Weight, factor
 
 Weighting = Literal["fixed", "uncertainty", "gradnorm", "pcgrad"]
 
@@ -36,6 +38,8 @@ class MultiTask(Objective):
         weights: task -> factor, at least 0 ("fixed", "pcgrad"); 1 for tasks without one.
         balance: gradnorm only: its alpha; 0 evens out the norms, more lets slow tasks have larger ones.
         balance_rate: gradnorm only: how fast the factors move, a step.
+        r_drop: weight of the divergence of two passes, as in `Supervised`, in the loss of each task: whatever weighs a task
+            weighs its cross-entropy and its divergence alike.
     """
 
     def __init__(
@@ -49,17 +53,24 @@ class MultiTask(Objective):
         weights: Mapping[str, float] | None = None,
         balance: float = 1.5,
         balance_rate: float = 0.025,
+        r_drop: float = 0.0,
     ):
         super().__init__(inputs=inputs, outputs=dict(outputs), name=name)
         _check(outputs, targets, weighting, weights or {})
+        if r_drop < 0.0:
+            raise ValueError(f"r_drop must not be negative, received {r_drop}")
         self.tasks = tuple(targets)
         self.targets = dict(targets)
         self.weighting = weighting
         self.weights_by_hand = dict(weights or {})
         self.balance = balance
         self.balance_rate = balance_rate
+        self.r_drop = r_drop
         self.needs_whole_batch = any(target.whole_batch for target in targets.values())
-        self.term_names = tuple(f"{task}_{term}" for task, target in targets.items() for term in target.term_names)
+        more = ("r_drop",) if r_drop else ()
+        self.term_names = tuple(
+            f"{task}_{name}" for task, each in targets.items() for name in (*each.term_names, *more)
+        )
         self._add_learnt_weights()
         self.add_term_metrics()
 
@@ -74,14 +85,30 @@ class MultiTask(Objective):
         In evaluation the weights are those by hand, 1 where there are none: a loss under weights that are learnt says
         nothing of which step was better.
         """
-        outputs = self(self.pick_inputs(batch), training=training)
-        terms = {}
+        inputs = self.pick_inputs(batch)
+        passes = [self(inputs, training=training) for _ in range(2 if self.r_drop and training else 1)]
+        terms: dict[str, Term] = {}
         for task, target in self.targets.items():
-            found = target.terms(tf.cast(outputs[task], tf.float32), batch, training)
-            for name, term in found.items():
-                weight = self.task_weight(task, training=training)
-                terms[f"{task}_{name}"] = term._replace(weight=weight if term.weight else 0.0)
+            found = self._task_terms(target, [tf.cast(each[task], tf.float32) for each in passes], batch, training)
+            weight = self.task_weight(task, training=training)
+            terms |= {
+                f"{task}_{name}": term._replace(weight=_times(weight, term.weight)) for name, term in found.items()
+            }
         return terms
+
+    def _task_terms(self, target: Target, passes: list[tf.Tensor], batch: Batch, training: bool) -> dict[str, Term]:
+        """The terms of one task for the outputs of each pass; with R-Drop their mean loss, and their divergence."""
+        terms = target.terms(passes[0], batch, training)
+        if not self.r_drop:
+            return terms
+        apart = Term(tf.constant(0.0), tf.constant(0.0))
+        if training:
+            again = target.terms(passes[1], batch, training)
+            for name, term in terms.items():
+                if term.weight:
+                    terms[name] = term._replace(total=(term.total + again[name].total) / 2.0)
+            apart = target.divergence(passes[0], passes[1], batch)
+        return terms | {"r_drop": apart._replace(weight=self.r_drop / 2.0)}
 
     def task_weight(self, task: str, *, training: bool) -> Weight:
         """Returns the factor of a task's loss; in training, where it is learnt, a function that reads it."""
@@ -97,16 +124,26 @@ class MultiTask(Objective):
         if self.weighting in ("fixed", "uncertainty"):
             return super().global_gradients(data, slopes)
         found, term_weights, sums = gradients_by_term(self, data)
-        by_task = [summed(gradients) for gradients in found.values()]
+        by_task = [summed(functools.reduce(plus, own)) for task in self.tasks if (own := self._of_task(task, found))]
         if self.weighting == "gradnorm":
-            losses = tf.math.divide_no_nan(sums[:, 0], sums[:, 1])
-            self._balance(by_task, tf.stack([losses[i] for i, name in enumerate(term_weights) if name in found]))
+            means = dict(zip(term_weights, tf.unstack(tf.math.divide_no_nan(sums[:, 0], sums[:, 1])), strict=True))
+            self._balance(by_task, tf.stack([self._task_loss(task, means) for task in self.tasks]))
         else:
             by_task = without_conflict(by_task, tf.cast(self.optimizer.iterations, tf.int32))
         gradients = summed(slopes)
         for each in by_task:
             gradients = plus(gradients, each)
         return gradients, term_weights, sums
+
+    def _of_task(self, task: str, found: Mapping[str, Any]) -> list[Any]:
+        """Those of the values by term that belong to a task's loss: of the loss itself, then of the divergence."""
+        names = (f"{task}_{self.targets[task].term_names[0]}", f"{task}_r_drop")
+        return [found[name] for name in names if name in found]
+
+    def _task_loss(self, task: str, means: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        """A task's loss before its factor."""
+        loss, *apart = self._of_task(task, means)
+        return tf.add_n([loss, *(self.r_drop / 2.0 * each for each in apart)])
 
     def _add_learnt_weights(self) -> None:
         if self.weighting == "uncertainty":
@@ -147,16 +184,17 @@ class MultiTask(Objective):
             "weights": dict(self.weights_by_hand),
             "balance": self.balance,
             "balance_rate": self.balance_rate,
+            "r_drop": self.r_drop,
         }
         return super().get_config() | own
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> "MultiTask":
         """Rebuilds the model from `get_config`'s answer."""
-        own = ("targets", "weighting", "weights", "balance", "balance_rate")
+        own = ("targets", "weighting", "weights", "balance", "balance_rate", "r_drop")
         graph = {key: value for key, value in config.items() if key not in own}
         functional = keras.Model.from_config(graph, custom_objects=custom_objects)
-        settings = {key: config[key] for key in own}
+        settings = {key: config[key] for key in own if key in config}
         settings["targets"] = {
             task: keras.saving.deserialize_keras_object(target, custom_objects=custom_objects)
             for task, target in config["targets"].items()
@@ -164,50 +202,13 @@ class MultiTask(Objective):
         return cls(functional.input, functional.output, config["name"], **settings)
 
 
-def without_conflict(by_task: Sequence[Gradients], step: tf.Tensor) -> list[Gradients]:
-    """Takes from each task's gradient what opposes another task's, one after the other, in an order drawn for each step.
-
-    Args:
-        by_task: for each task a gradient of each variable, None where the task does not use it.
-        step: int32 scalar, decides the order.
-    """
-    cleaned = []
-    for number, own in enumerate(by_task):
-        others = [other for index, other in enumerate(by_task) if index != number]
-        for turn in _order(len(others), step, number):
-            own = _project(own, others, turn)
-        cleaned.append(own)
-    return cleaned
-
-
-def _order(count: int, step: tf.Tensor, number: int) -> list[tf.Tensor | int]:
-    if count < 2:
-        return list(range(count))
-    draws = tf.random.stateless_uniform((count,), tf.stack([step, number]))
-    return tf.unstack(tf.argsort(draws))
-
-
-def _project(own: Gradients, others: Sequence[Gradients], turn: tf.Tensor | int) -> Gradients:
-    """Takes the opposing part of one of the others away; its number may be known in the graph only."""
-    coefficients = []
-    for other in others:
-        pairs = [(a, b) for a, b in zip(own, other, strict=True) if a is not None and b is not None]
-        dot = tf.add_n([tf.zeros(()), *(tf.reduce_sum(a * b) for a, b in pairs)])
-        square = tf.add_n([tf.zeros(()), *(tf.reduce_sum(b * b) for _, b in pairs)])
-        coefficients.append(tf.minimum(tf.math.divide_no_nan(dot, square), 0.0))
-    for index, (other, coefficient) in enumerate(zip(others, coefficients, strict=True)):
-        now = coefficient * tf.cast(tf.equal(turn, index), tf.float32)
-        own = [a if a is None or b is None else a - now * b for a, b in zip(own, other, strict=True)]
-    return own
-
-
-def shared_norms(by_task: Sequence[Gradients]) -> tf.Tensor:
-    """Returns the norm of each task's gradient over the weights that all tasks use, float32 `(tasks,)`."""
-    shared = [all(g is not None for g in gradients) for gradients in zip(*by_task, strict=True)]
-    if not any(shared):
-        return tf.zeros((len(by_task),))  # a frozen backbone: there is nothing to balance
-    norms = [tf.linalg.global_norm([g for g, s in zip(task, shared, strict=True) if s]) for task in by_task]
-    return tf.stack(norms)
+def _times(weight: Weight, inner: Weight) -> Weight:
+    """Returns a task's weight times that of a term within the task; 0 for what is only shown."""
+    if not inner or not weight:
+        return 0.0
+    if callable(inner) or callable(weight):
+        return lambda: factor(inner) * factor(weight)
+    return inner * weight
 
 
 def _half(log_variance: tf.Tensor) -> tf.Tensor:

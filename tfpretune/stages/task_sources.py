@@ -22,7 +22,7 @@ class TaskSources:
 
     Attributes:
         parts: source -> its three parts; each source is opened once.
-        places: task -> its source and the label column there; "label" is the source's own.
+        places: task -> its source and the label column there; "label" is the source's own, others are columns of its files.
     """
 
     parts: Mapping[str, LabelledParts]
@@ -120,6 +120,17 @@ def open_tasks(places: Mapping[str, tuple[str, str]], *, most: int = 0, seed: in
         places: from `read_places`.
         most: keep at most so many examples of each part of each source, for rehearsals; 0 keeps all.
         seed: decides which.
+
+    Raises:
+        UsageError: a source lacks a column, or the labels of one are no classes.
     """
-    sources = dict.fromkeys(source for source, _ in places.values())
-    return TaskSources({source: labelled_parts(source, most=most, seed=seed) for source in sources}, places)
+    parts = {}
+    for source in dict.fromkeys(source for source, _ in places.values()):
+        columns = list(dict.fromkeys(column for where, column in places.values() if where == source))
+        more = [column for column in columns if column != "label"]
+        own = "label" if "label" in columns else ""
+        parts[source] = labelled_parts(source, most=most, seed=seed, label_column=own, more_labels=more)
+        if own and parts[source].train.label_kind != "class":
+            kind = parts[source].train.label_kind
+            raise UsageError(f"--source {source}: each label is a {kind}, and tasks need a class for each text")
+    return TaskSources(parts, places)

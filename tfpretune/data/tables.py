@@ -109,7 +109,7 @@ def _column(header: list[str], name: str, path: str) -> int:
     fault = "more than one column" if name in header else "no column"
     raise UsageError(
         f"{path}:1: {fault} named {name!r}, the header has: {', '.join(header)}; separate columns by commas, "
-        "and name them with text_column and label_column"
+        "and give the header the names that are asked for (from Python: text_column, label_column)"
     )
 
 

@@ -21,7 +21,7 @@ from tfpretune.recipe_files import recipe_path
 from tfpretune.stages.command_line import parse_pairs
 from tfpretune.stages.search_space import Searched, make_space
 from tfpretune.stages.study import FILE, import_optuna
-from tfpretune.stages.trial_folder import check_same_comparison
+from tfpretune.stages.trial_folder import check_same_comparison, trial_identity
 from tfpretune.stages.tuning import STOPPED, Budget, open_recipe, search
 from tfpretune.stages.tuning_report import write_search
 from tfpretune.training import make_strategy
@@ -80,8 +80,10 @@ def main(run: Config) -> Table:
         print(f"left out: {', '.join(space.left_out)}: not with this backbone or beside the other settings")
     with alone_in(out_dir):
         if not (out_dir / FILE).is_file():
-            (out_dir / "config.json").unlink(missing_ok=True)
-        check_same_comparison(out_dir, run, may_differ=("trials", "minutes", "out_dir"))
+            for name in ("config.json", "identity.json"):
+                (out_dir / name).unlink(missing_ok=True)
+        may_differ = ("trials", "minutes", "out_dir")
+        check_same_comparison(out_dir, run, may_differ=may_differ, identity=trial_identity(base.preset))
         budget = Budget(min(2, run.trials) if run.fast else run.trials, run.minutes)
         found = search(recipe.main, space, out_dir, budget=budget, seed=run.seed, prune=run.prune)
         table = write_search(found, space, recipe=run.recipe, out_dir=out_dir, settings=dataclasses.asdict(run))

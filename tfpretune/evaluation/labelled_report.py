@@ -169,13 +169,13 @@ def _beside(
 
 def _per_label(metrics: Mapping[str, float], names: Sequence[str]) -> Table:
     """A row for each label, and their mean."""
-    per_label = ("f1", "roc_auc", "average_precision")
+    per_label = ("precision", "recall", "f1", "roc_auc", "average_precision")
     rows: list[list[Cell]] = [
         [name, int(metrics[f"support/{name}"]), *(metrics.get(f"{figure}/{name}") for figure in per_label)]
         for name in names
     ]
     rows.append(["macro mean", None, *(metrics.get(f"{figure}_macro") for figure in per_label)])
-    columns = ("label", "examples with it", "F1", "ROC AUC", "average precision")
+    columns = ("label", "examples with it", "precision", "recall", "F1", "ROC AUC", "average precision")
     note = (
         f"A label is given from the probability {metrics['threshold']:.4g} on: the best micro F1 on the validation set."
     )

@@ -21,10 +21,10 @@ def multi_label_metrics(
         threshold: a label is given from this probability on, as it is served.
 
     Returns:
-        `examples`; `f1_micro`, `precision_micro`, `recall_micro` over all places, `f1_macro` as the mean over the labels; 0/0
-        counts as 0. `subset_accuracy`, the share of the examples of which all known labels are right; `hamming_loss`,
-        the share of wrong places. For each label `f1/NAME`, `support/NAME`, and, where it fits some examples and not
-        others, `roc_auc/NAME` and `average_precision/NAME`, whose means are `roc_auc_macro` and `average_precision_macro`.
+        `examples`; `f1`, `precision` and `recall` with `_micro` over all places, with `_macro` as the mean over the labels and
+        `/NAME` of each label; 0/0 counts as 0. `support/NAME`. `subset_accuracy`, the share of the examples of which all known
+        labels are right; `hamming_loss`, the share of wrong places. For each label that fits some examples and not others
+        `roc_auc/NAME` and `average_precision/NAME`, whose means are `roc_auc_macro` and `average_precision_macro`.
 
     Raises:
         ValueError: wrong shapes or ranges.
@@ -45,17 +45,22 @@ def multi_label_metrics(
     known, given, fits = truth >= 0, probabilities >= threshold, truth == 1
     right, found, there = ((cells & known).sum(axis=0) for cells in (given & fits, given, fits))
     wrong = (given != fits) & known
-    f1 = 2 * right / np.maximum(found + there, 1)
+    per_label = {
+        "precision": right / np.maximum(found, 1),
+        "recall": right / np.maximum(there, 1),
+        "f1": 2 * right / np.maximum(found + there, 1),
+    }
     figures = {
         "examples": float(len(truth)),
         "f1_micro": float(2 * right.sum() / max(found.sum() + there.sum(), 1)),
         "precision_micro": float(right.sum() / max(found.sum(), 1)),
         "recall_micro": float(right.sum() / max(there.sum(), 1)),
-        "f1_macro": float(f1.mean()),
+        **{f"{figure}_macro": float(values.mean()) for figure, values in per_label.items()},
         "subset_accuracy": float(1 - wrong.any(axis=1).mean()),
         "hamming_loss": float(wrong.sum() / max(known.sum(), 1)),
     }
-    figures |= {f"f1/{name}": float(value) for name, value in zip(class_names, f1, strict=True)}
+    for figure, values in per_label.items():
+        figures |= {f"{figure}/{name}": float(value) for name, value in zip(class_names, values, strict=True)}
     figures |= {f"support/{name}": float(value) for name, value in zip(class_names, there, strict=True)}
     return figures | _areas(fits, probabilities, known, class_names)
 

@@ -19,6 +19,7 @@ from quality_rows import (
     COLUMNS,
     SENTIMENT_QUOTE,
     Figures,
+    mean_and_sd,
     metrics_of,
     pretrain_reviews,
     pretrained,
@@ -40,7 +41,7 @@ from tfpretune.evaluation.baselines import tfidf_baseline
 from tfpretune.evaluation.gain import gain_over_scratch
 from tfpretune.evaluation.metrics import classification_metrics
 from tfpretune.evaluation.predict import predict_outputs
-from tfpretune.evaluation.tables import Table
+from tfpretune.evaluation.tables import Cell, Table
 from tfpretune.stages.comparison import accuracy
 from tfpretune.stages.members import load_member
 
@@ -48,6 +49,8 @@ REVIEWS = "demo:reviews-zh"
 REVIEWS_LENGTH = 192
 FEW_LABELS = {"steps": 150, "save_every_steps": 25}
 ALL_LABELS = {"steps": 2000, "save_every_steps": 200, "dropout": 0.3, "backbone_dropout": 0.1}
+WITH_R_DROP = "pre-trained, R-Drop"
+TOGETHER = "pre-trained, all seeds answering together"
 TableName = Literal["images", "reviews", "lstm", "topics", "movie", "amazon"]
 
 
@@ -125,22 +128,24 @@ def reviews(run: Config) -> Table:
         figures = [classification_metrics(test.labels, each, examples.class_names) for each in linear]
         rows.append(row("TF-IDF + logistic regression", labels or "all", figures, SENTIMENT_QUOTE))
         both = {name: reviews_runs(run, name, labels) for name in ("from scratch", "pre-trained")}
-        rows += [row(name, labels or "all", figures, SENTIMENT_QUOTE) for name, figures in both.items()]
+        more = {} if labels else {WITH_R_DROP: reviews_runs(run, WITH_R_DROP, 0)}
+        rows += [row(name, labels or "all", figures, SENTIMENT_QUOTE) for name, figures in (both | more).items()]
         if not labels:
-            rows.append(row("pre-trained, all seeds answering together", "all", [together(run)], SENTIMENT_QUOTE))
+            rows.append(row(TOGETHER, "all", [together(run)], SENTIMENT_QUOTE))
         sentence = gain_over_scratch(scores(both["pre-trained"]), scores(both["from scratch"])).sentence
         notes.append(f"{labels or 'all'} labels a class: {sentence}")
     return Table(f"{REVIEWS}: sentiment, {len(test)} test reviews", COLUMNS, rows, note="\n".join(notes))
 
 
 def reviews_runs(run: Config, name: str, labels: int) -> Figures:
-    """The metrics of the runs "from scratch" or "pre-trained" on so many labels a class of the Chinese reviews; 0: all."""
+    """The metrics of the runs of one name on so many labels a class of the Chinese reviews; 0: all."""
     from_scratch = name == "from scratch"
     rate = 1e-3 if from_scratch or not labels else 3e-4
     settings = (FEW_LABELS if labels else ALL_LABELS) | {
         "source": REVIEWS,
         "preset": pretrain_reviews(run.out_dir, fast=run.fast),
         "from_scratch": from_scratch,
+        "r_drop": 1.0 if name == WITH_R_DROP else 0.0,
         "labels_per_class": labels,
         "sequence_length": REVIEWS_LENGTH,
         "window_length": 64,
@@ -168,16 +173,18 @@ def beside_lstm(run: Config) -> Table:
     found = {
         "LSTM, in plain Keras": [lstm_accuracies(parts, tokenizer, **settings, seed=seed) for seed in range(run.seeds)]
     }
-    for name in ("from scratch", "pre-trained"):
+    for name in ("from scratch", "pre-trained", WITH_R_DROP):
         figures = reviews_runs(run, name, 0)
         found[name] = [
             (accuracy_of_run(run_folder(run.out_dir, f"reviews-0-{name}", seed), parts.train), each["accuracy"])
             for seed, each in enumerate(figures)
         ]
-    rows = []
+    ensemble = together(run)["accuracy"]
+    found[TOGETHER] = [(accuracy_of_run(f"{run.out_dir}/reviews-0-together", parts.train), ensemble)]
+    rows: list[list[Cell]] = []
     for name, pairs in found.items():
-        means, sds = np.mean(pairs, axis=0), np.std(pairs, axis=0, ddof=1)
-        rows.append([name, means[0], sds[0], means[1], sds[1], "0.87 / 0.85"])
+        figures = [{"training": training, "test": test} for training, test in pairs]
+        rows.append([name, *mean_and_sd(figures, "training"), *mean_and_sd(figures, "test"), "0.87 / 0.85"])
     columns = ("", "training accuracy", "sd", "test accuracy", "sd", "quoted: training / test")
     return Table(f"{REVIEWS}: sentiment, all {len(parts.train):,} training reviews", columns, rows)
 

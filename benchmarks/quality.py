@@ -12,7 +12,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 import real_checkpoint
 from lstm import lstm_accuracies
 from quality_rows import (
@@ -49,7 +48,7 @@ REVIEWS = "demo:reviews-zh"
 REVIEWS_LENGTH = 192
 FEW_LABELS = {"steps": 150, "save_every_steps": 25}
 ALL_LABELS = {"steps": 2000, "save_every_steps": 200, "dropout": 0.3, "backbone_dropout": 0.1}
-WITH_R_DROP = "pre-trained, R-Drop"
+WITH_R_DROP = "pre-trained with R-Drop"
 TOGETHER = "pre-trained, all seeds answering together"
 TableName = Literal["images", "reviews", "lstm", "topics", "movie", "amazon"]
 

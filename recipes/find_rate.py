@@ -1,11 +1,11 @@
 """Finds a learning rate for a fine-tuning run: it rises step by step until the loss does, and the curve is drawn.
 
-    python recipes/find_rate.py --preset runs/pretrain_text/preset --source demo:bbc --labels-per-class 10
+    python recipes/find_rate.py --preset runs/pretrain_text/preset --source demo:bbc
 
 Takes the options of finetune_text and finetune_image that say what learns, and nothing is trained for good. Its defaults are
-finetune_text's; for finetune_image give --batch-size 32 --optimizer.weight-decay 0.05 --optimizer.multipliers, too. Images are
-taken without augmentation. Prints the rate as the option of the run to come. Leaves OUT_DIR/rate_finder.png and
-rate_finder.json. About half a minute on 2 cores.
+finetune_text's, but for a head that starts at random; for finetune_image give --batch-size 32 --optimizer.weight-decay 0.05
+--optimizer.multipliers, too. Images are taken without augmentation. Prints the rate as the option of the run to come. Leaves
+OUT_DIR/rate_finder.png and rate_finder.json. About half a minute on 2 cores.
 """
 
 import dataclasses
@@ -51,6 +51,9 @@ class Config(FinetuneConfig):
     """Texts: read them in windows of this length and average; 0 reads them at once."""
     image_size: tuple[int, int] = (0, 0)
     """Images: height and width for a backbone that takes images of any size; 0 0 elsewhere."""
+    probe_head: bool = False
+    """Start the head from a probe, as the run to come does. It has learnt from the same examples, so that their loss has little
+    left to fall, and the rate that is found is far too low."""
     optimizer: OptimizerConfig = OptimizerConfig(multipliers=(("logits", 3.0),))
 
 

@@ -19,7 +19,7 @@ from tfpretune.config import OptimizerConfig
 from tfpretune.data.answering import AnswerRows, answer_rows
 from tfpretune.data.question_sources import open_questions
 from tfpretune.data.questions import QuestionExamples
-from tfpretune.evaluation.predict import predict_outputs
+from tfpretune.evaluation.predict import predictor
 from tfpretune.evaluation.report import write_pretraining_report
 from tfpretune.evaluation.spans import span_metrics
 from tfpretune.finetune import span_finder
@@ -77,10 +77,11 @@ def main(run: Config) -> FitResult | None:
         return None
     print(table)
 
+    predict = predictor(model)
     watched, tested = (each.batches(run.batch_size).in_order() for each in rows[1:])
 
     def judged(part: QuestionExamples, tokens: AnswerRows, batches: tf.data.Dataset) -> dict[str, float]:
-        answers = tokens.answers_of(predict_outputs(model, batches), part.contexts, may_lack=run.may_lack)
+        answers = tokens.answers_of(predict(batches), part.contexts, may_lack=run.may_lack)
         return span_metrics(part.answer_texts, answers, per_character=run.per_character)
 
     result = fit_head(

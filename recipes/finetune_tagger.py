@@ -21,7 +21,7 @@ from tfpretune.data.tagged import TaggedExamples
 from tfpretune.data.tagged_sources import open_tagged
 from tfpretune.data.tagging import TagRows, tag_rows
 from tfpretune.evaluation.entities import dictionary_tags, entity_metrics
-from tfpretune.evaluation.predict import predict_outputs
+from tfpretune.evaluation.predict import predictor
 from tfpretune.evaluation.report import write_pretraining_report
 from tfpretune.evaluation.tables import Cell, Table
 from tfpretune.finetune import tagger
@@ -79,10 +79,11 @@ def main(run: Config) -> FitResult | None:
         return None
     print(table)
 
+    predict = predictor(model)
     watched, tested = (each.batches(run.batch_size).in_order() for each in rows[1:])
 
     def judged(part: TaggedExamples, tokens: TagRows, batches: tf.data.Dataset) -> dict[str, float]:
-        tags = tokens.words_of(predict_outputs(model, batches).argmax(axis=-1))
+        tags = tokens.words_of(predict(batches).argmax(axis=-1))
         return entity_metrics(part.tag_lists(), part.names_of(tags))
 
     result = fit_head(

@@ -1,5 +1,6 @@
 """What a model says of batches, as it is served."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -17,13 +18,21 @@ def predict_outputs(model: keras.Model, batches: tf.data.Dataset) -> Any:
     Returns:
         Probabilities of a classifier `(rows, num_classes)`, numbers of a regressor, and so on; a dict of several tasks.
     """
+    return predictor(model)(batches)
 
+
+def predictor(model: keras.Model) -> Callable[[tf.data.Dataset], Any]:
+    """Returns `predict_outputs` of one model, traced once, with the weights that it has when called."""
+
+    @tf.function(reduce_retracing=True)
     def answer(inputs: dict[str, tf.Tensor]) -> Any:
         outputs = model(inputs, training=False)
         if isinstance(outputs, dict):
             return {task: model.targets[task].activate(tf.cast(x, tf.float32)) for task, x in outputs.items()}
         return model.target.activate(outputs)
 
-    call = tf.function(answer, reduce_retracing=True)
-    parts = [tf.nest.map_structure(lambda x: x.numpy(), call(model.pick_inputs(batch))) for batch in batches]
-    return tf.nest.map_structure(lambda *columns: np.concatenate(columns), *parts)
+    def predict(batches: tf.data.Dataset) -> Any:
+        parts = [tf.nest.map_structure(lambda x: x.numpy(), answer(model.pick_inputs(batch))) for batch in batches]
+        return tf.nest.map_structure(lambda *columns: np.concatenate(columns), *parts)
+
+    return predict

@@ -41,8 +41,8 @@ class OptimizerConfig:
     """After this share of the steps the equal average of the weights of all steps since is evaluated and kept, such as 0.75.
     It wants a rate that does not fall to 0, such as --optimizer.schedule constant. 0: none."""
     multipliers: tuple[tuple[str, float], ...] = ()
-    """Pairs of a pattern on a variable's path and a factor of its rate, such as token_embedding 3. The first
-    that fits counts, and comes on top of what --layer-decay says."""
+    """Pairs of a pattern on a variable's path and a factor of its rate, such as token_embedding 3. The first that fits counts,
+    and comes on top of what --layer-decay says."""
 
     def __post_init__(self) -> None:
         """Refuses values that cannot work."""

@@ -218,6 +218,22 @@ def test_cached_features_with_sets_of_labels():
         np.testing.assert_allclose(on_features, on_model, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("own", "rate", "message"),
+    [
+        ({"frozen": "8", "l2_sp": 0.1}, 0.1, "--l2-sp and --frozen 8: nothing is left in the backbone"),
+        ({"frozen": "8", "layer_decay": 0.5}, 0.1, "--layer-decay and --frozen 8: nothing is left in the backbone"),
+        ({"r_drop": 1.0}, 0.0, "--r-drop needs --dropout or --backbone-dropout above 0"),
+    ],
+)
+def test_what_would_change_nothing_is_refused_once_the_model_shows_it(own, rate, message):
+    """Two stages are 8 layers with weights, and they have no dropout of their own."""
+    run = FinetuneConfig(source="demo:digits", out_dir="x", preset="p", steps=4, dropout=rate, **own)
+    model = classifier(SmallCNN((8, 8, 1), (8, 8)), 2, dropout=rate, r_drop=run.r_drop)
+    with pytest.raises(UsageError, match=message):
+        apply_methods(model, run)
+
+
 def test_the_tables_say_what_learns_when_and_how_fast():
     run = FinetuneConfig(source="demo:digits", out_dir="x", preset="p", steps=9, unfreeze_every=3, layer_decay=0.5)
     text = apply_methods(classifier(SmallCNN((8, 8, 1), (8, 8)), 2), run)

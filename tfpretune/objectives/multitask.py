@@ -89,26 +89,13 @@ class MultiTask(Objective):
         passes = [self(inputs, training=training) for _ in range(2 if self.r_drop and training else 1)]
         terms: dict[str, Term] = {}
         for task, target in self.targets.items():
-            found = self._task_terms(target, [tf.cast(each[task], tf.float32) for each in passes], batch, training)
+            own = [tf.cast(each[task], tf.float32) for each in passes]
+            found = target.terms_of_passes(own, batch, training, r_drop=self.r_drop)
             weight = self.task_weight(task, training=training)
             terms |= {
                 f"{task}_{name}": term._replace(weight=_times(weight, term.weight)) for name, term in found.items()
             }
         return terms
-
-    def _task_terms(self, target: Target, passes: list[tf.Tensor], batch: Batch, training: bool) -> dict[str, Term]:
-        """The terms of one task for the outputs of each pass; with R-Drop their mean loss, and their divergence."""
-        terms = target.terms(passes[0], batch, training)
-        if not self.r_drop:
-            return terms
-        apart = Term(tf.constant(0.0), tf.constant(0.0))
-        if training:
-            again = target.terms(passes[1], batch, training)
-            for name, term in terms.items():
-                if term.weight:
-                    terms[name] = term._replace(total=(term.total + again[name].total) / 2.0)
-            apart = target.divergence(passes[0], passes[1], batch)
-        return terms | {"r_drop": apart._replace(weight=self.r_drop / 2.0)}
 
     def task_weight(self, task: str, *, training: bool) -> Weight:
         """Returns the factor of a task's loss; in training, where it is learnt, a function that reads it."""

@@ -49,21 +49,10 @@ class Supervised(Objective):
     def terms(self, batch: Batch, training: bool) -> dict[str, Term]:
         """The target's terms; with R-Drop the mean loss of two passes, and their divergence."""
         inputs = self.pick_inputs(batch)
-
-        def once() -> tuple[tf.Tensor, dict[str, Term]]:
-            outputs = tf.cast(self(inputs, training=training), tf.float32)
-            return outputs, self.target.terms(outputs, batch, training)
-
-        outputs, terms = once()
-        if not self.r_drop:
-            return terms
-        if not training:
-            return terms | {"r_drop": Term(tf.constant(0.0), tf.constant(0.0), weight=self.r_drop / 2.0)}
-        others, again = once()
-        for name, term in terms.items():
-            if term.weight:
-                terms[name] = term._replace(total=(term.total + again[name].total) / 2.0)
-        return terms | {"r_drop": self.target.divergence(outputs, others, batch)._replace(weight=self.r_drop / 2.0)}
+        passes = [
+            tf.cast(self(inputs, training=training), tf.float32) for _ in range(2 if self.r_drop and training else 1)
+        ]
+        return self.target.terms_of_passes(passes, batch, training, r_drop=self.r_drop)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the functional graph's config and this class's own settings."""

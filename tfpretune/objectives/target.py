@@ -2,7 +2,7 @@
 
 import abc
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import tensorflow as tf
@@ -44,6 +44,29 @@ class Target(abc.ABC):
     def divergence(self, outputs: tf.Tensor, others: tf.Tensor, batch: Batch) -> Term:
         """How far two outputs for the same batch are apart, over the items that the loss counts, too."""
         raise NotImplementedError(f"{type(self).__name__} has no distance between two outputs")
+
+    def terms_of_passes(
+        self, passes: Sequence[tf.Tensor], batch: Batch, training: bool, *, r_drop: float
+    ) -> dict[str, Term]:
+        """The terms; with R-Drop the mean loss of two passes, and their divergence as `r_drop`, 0 in evaluation.
+
+        Args:
+            passes: float32 outputs `(batch, …, num_outputs)`, one; two in training with R-Drop.
+            batch: the batch.
+            training: whether it is learnt from.
+            r_drop: weight of the divergence, halved as the loss is; 0 for one pass alone.
+        """
+        terms = self.terms(passes[0], batch, training)
+        if not r_drop:
+            return terms
+        apart = Term(tf.constant(0.0), tf.constant(0.0))
+        if training:
+            again = self.terms(passes[1], batch, training)
+            for name, term in terms.items():
+                if term.weight:
+                    terms[name] = term._replace(total=(term.total + again[name].total) / 2.0)
+            apart = self.divergence(passes[0], passes[1], batch)
+        return terms | {"r_drop": apart._replace(weight=r_drop / 2.0)}
 
     def label_range(self) -> tuple[int, int] | None:
         """The lowest and the highest value that `column` may hold; None: any."""

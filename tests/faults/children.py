@@ -75,15 +75,17 @@ class Child:
         return self.process.exitcode
 
     def wait_until(self, ready, timeout=240):
-        """Returns whether `ready()` came true before the process ended."""
+        """Returns whether `ready()` came true, at the latest when the process had ended."""
         end = time.monotonic() + timeout
-        while self.is_alive:
+        while True:
+            alive = self.is_alive
             if ready():
                 return True
+            if not alive:
+                return False
             if time.monotonic() > end:
                 raise TimeoutError(self.printed)
             time.sleep(0.002)
-        return False
 
 
 def run(log, work, *args):

@@ -12,8 +12,9 @@ from tfpretune.data.shard_rows import ShardRows, row_dtype, write_rows
 
 
 def peak():
-    """Returns the most memory this process has held, in MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    """Returns the most memory this process has held, in MB; `ru_maxrss` has that of the process that started it, too."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024
 
 
 def prepare(folder, megabytes):
@@ -47,7 +48,7 @@ if __name__ == "__main__":
         work(folder, megabytes)
         print(round(peak()))
     else:
-        work(folder, 4)
+        work(folder, 16)  # what TensorFlow and the allocator keep of the first pieces is not the corpus
         before = peak()
         work(folder, megabytes)
         print(round(peak() - before))

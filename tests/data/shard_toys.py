@@ -1,10 +1,12 @@
 """A small corpus and its preparation, for the tests of shards and for the processes that they start."""
 
+import multiprocessing
 import os
 import signal
 import sys
 from pathlib import Path
 
+from tfpretune.data import prepare as prepare_module
 from tfpretune.data.packing import Packing
 from tfpretune.data.pieces import cut_corpus
 from tfpretune.data.prepare import claim, prepare
@@ -52,5 +54,20 @@ def end_of_worker(piece):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def die_after(packed, folder):
+    """Lets this process end as by kill -9 after so many packed pieces; its workers' numbers stand in FOLDER/../workers."""
+
+    def report(what, results, total):
+        for number, _ in enumerate(results, 1):
+            if what == "packed" and number == packed:
+                workers = " ".join(str(worker.pid) for worker in multiprocessing.active_children())
+                folder.with_name("workers").write_text(workers)
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    prepare_module._report = report
+
+
 if __name__ == "__main__":
+    if len(sys.argv) > 4:
+        die_after(int(sys.argv[4]), Path(sys.argv[1]))
     make(sys.argv[1], sys.argv[2], workers=int(sys.argv[3]))

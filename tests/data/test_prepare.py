@@ -36,8 +36,8 @@ def unbroken(corpus, tmp_path_factory):
     return contents(folder)
 
 
-def start(folder, corpus, workers):
-    command = [sys.executable, "-m", "tests.data.shard_toys", str(folder), corpus, str(workers)]
+def start(folder, corpus, workers, *die_after):
+    command = [sys.executable, "-m", "tests.data.shard_toys", *map(str, (folder, corpus, workers, *die_after))]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     temporary = {"TMPDIR": str(folder.parent)}  # who is killed leaves AutoGraph's files in it
     return subprocess.Popen(command, cwd=ROOT, env=os.environ | temporary, **quiet)
@@ -48,6 +48,14 @@ def wait_for(condition, seconds=120):
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.002)
+
+
+def is_alive(process):
+    """Whether it runs; one that has ended and that nobody has asked about does not."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
 
 
 def count(folder):
@@ -74,13 +82,12 @@ def test_workers_do_not_change_a_byte(corpus, unbroken, tmp_path):
 def test_a_preparation_killed_with_its_workers_at_work_goes_on(corpus, unbroken, tmp_path):
     """kill -9 of the parent only: the workers end by themselves, and the next run makes what an unbroken one makes."""
     folder = tmp_path / "shards"
-    process = start(folder, corpus, workers=2)
-    wait_for(lambda: len(list(folder.glob("work/records/*.json"))) >= 3)
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process = start(folder, corpus, 2, 3)
+    assert process.wait(200) == -signal.SIGKILL
     assert not (folder / "manifest.json").exists()
-    wait_for(lambda: not any(Path(f"/proc/{child}").exists() for child in children), 20)
+    workers = (tmp_path / "workers").read_text().split()
+    assert len(workers) == 2
+    wait_for(lambda: not any(map(is_alive, workers)))
     done = {path: path.stat().st_mtime_ns for path in (folder / "data").glob("[!.]*")}
     sealed = {f"{path.stem}" for path in (folder / "work" / "records").glob("[!.]*")}
     (folder / "data" / ".tmp-train-00000.rows-host-1-00").write_bytes(b"half")
@@ -99,7 +106,7 @@ def test_a_preparation_killed_at_random_moments_goes_on(corpus, unbroken, tmp_pa
     folder = tmp_path / "shards"
     for _ in range(6):
         goal = count(folder) + generator.randrange(60)
-        process = start(folder, corpus, workers=1)
+        process = start(folder, corpus, 1)
         wait_for(lambda process=process, goal=goal: process.poll() is not None or count(folder) >= goal)
         process.send_signal(signal.SIGKILL)
         process.wait()
@@ -244,8 +251,8 @@ def measure(*arguments, seconds=240):
 
 @pytest.mark.parametrize(("work", "megabytes"), [("prepare", 40), ("read", 160)])
 def test_memory_does_not_grow_with_the_corpus(tmp_path, work, megabytes):
-    """After one of 4 MB, a corpus of 40 MB, or shards of 160 MB, raise the peak by less than half of that."""
-    assert measure(work, tmp_path, megabytes) < megabytes / 2
+    """After one of 16 MB, a corpus of 40 MB (or shards of 160 MB) raises the peak by less than holding it would."""
+    assert measure(work, tmp_path, megabytes) < 0.75 * megabytes
 
 
 @pytest.mark.slow

@@ -63,7 +63,10 @@ def kill_in_saves(out_dir, where, every, work, *args):
 
 @pytest.mark.parametrize(
     ("replicas", "where"),
-    [(1, ("inside save_file 1", "before fsync 1", "before rename 1", "after rename 2")), (2, ("inside write_bytes 1",))],
+    [
+        (1, ("inside save_file 1", "before fsync 1", "before rename 1", "after rename 2")),
+        (2, ("inside write_bytes 1",)),
+    ],
 )
 def test_a_run_that_is_killed_in_its_saves_ends_with_the_same_bits(tmp_path, replicas, where):
     """Normalisation statistics, dropout, noise, AdamW, averages, patience; a save after every step."""
@@ -166,7 +169,6 @@ def export_for_ever(folder):
     settings = {"kind": "text", "class_names": ("a", "b"), "tokenizer": make_tokenizer(), "sequence_length": 8}
     while True:
         export(model, folder, name="model", **settings)
-
 
 
 def check_versions(folder):

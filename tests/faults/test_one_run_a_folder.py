@@ -2,9 +2,9 @@
 
 import os
 import platform
+import re
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -15,17 +15,27 @@ from tfpretune.lock import alone_in, refuse_if_held
 from tfpretune.recipe_files import recipes_folder, run_folder
 
 CLI = [sys.executable, "-c", "import sys; from tfpretune.cli import main; sys.exit(main())", "run"]
+HEAVY = """
+import sys
+from tfpretune.cli import main
+try:
+    code = main()
+finally:
+    print("heavy", [name for name in ("tensorflow", "keras", "numpy", "matplotlib") if name in sys.modules])
+sys.exit(code)
+"""
+FOR_EVER = 10_000  # seconds; the holder is killed at the end of the test
 
 
 @pytest.fixture
 def holder(tmp_path):
-    with Child(tmp_path / "log", hold, tmp_path / "run", 120) as child:
+    with Child(tmp_path / "log", hold, tmp_path / "run", FOR_EVER) as child:
         assert child.wait_until(lambda: "held" in child.printed), child.printed
         yield child
 
 
 @pytest.mark.parametrize("how", ["option", "equals", "default", "config"])
-def test_the_second_run_exits_2_within_2_seconds_naming_the_holder(tmp_path, holder, how):
+def test_the_second_run_exits_2_before_anything_heavy_is_imported_naming_the_holder(tmp_path, holder, how):
     settings = tmp_path / "config.json"
     settings.write_text(f'{{"out_dir": "{tmp_path}/run"}}')
     (tmp_path / "mine.py").write_text(
@@ -37,21 +47,21 @@ def test_the_second_run_exits_2_within_2_seconds_naming_the_holder(tmp_path, hol
         "config": ["pretrain_image", "--config", str(settings)],
         "default": ["./mine.py"],
     }[how]
-    start = time.monotonic()
-    second = subprocess.run([*CLI, *more], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
-    seconds = time.monotonic() - start
+    command = [sys.executable, "-c", HEAVY, "run", *more]
+    second = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=200, check=False)
     assert second.returncode == 2, second.stderr
+    assert second.stdout == "heavy []\n"
     assert second.stderr.count("\n") == 1
-    year = time.strftime("%Y-")
-    assert f"run is in use by process {holder.pid} on {platform.node()} since {year}" in second.stderr
-    assert seconds < 2 * max(1.0, os.getloadavg()[0] / os.cpu_count())
+    assert re.search(
+        rf"run is in use by process {holder.pid} on {re.escape(platform.node())} since 20\d\d-", second.stderr
+    )
 
 
 def test_a_recipe_as_a_script_is_refused_before_it_reads_any_data(tmp_path, holder):
     """It has imported TensorFlow by then; a source that is not there is not looked for."""
     script = str(recipes_folder() / "finetune_text.py")
     command = [sys.executable, script, "--out-dir", "run", "--source", "csv:no-such-file.csv", "--preset", "none"]
-    second = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    second = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=200, check=False)
     assert second.returncode == 2, second.stderr
     assert f"run is in use by process {holder.pid}" in second.stderr.splitlines()[-1]
 
@@ -61,16 +71,15 @@ def test_a_killed_holder_is_followed_at_once(tmp_path, holder):
         refuse_if_held(tmp_path / "run")
     holder.kill()
     assert (tmp_path / "run" / ".holder.json").exists()  # it had no time to remove it
-    start = time.monotonic()
     refuse_if_held(tmp_path / "run")
     with alone_in(tmp_path / "run"):
-        assert time.monotonic() - start < 1
+        assert f'"process": {os.getpid()}' in (tmp_path / "run" / ".holder.json").read_text()
     assert not (tmp_path / "run" / ".holder.json").exists()
 
 
 def test_help_and_other_folders_are_not_refused(tmp_path, holder):
     options = ["pretrain_image", "--out-dir", str(tmp_path / "run"), "--help"]
-    assert subprocess.run([*CLI, *options], capture_output=True, timeout=120, check=False).returncode == 0
+    assert subprocess.run([*CLI, *options], capture_output=True, timeout=200, check=False).returncode == 0
     refuse_if_held(tmp_path / "other")
 
 

@@ -6,6 +6,7 @@ import dataclasses
 import importlib.util
 import inspect
 import json
+import os
 import re
 import shlex
 import sys
@@ -235,12 +236,12 @@ def test_what_is_frozen_stays(image_chain):
 def test_a_finished_run_can_be_run_again(image_chain):
     """Nothing is trained, and the report, whose curves come from the checkpoint, is written again."""
     report = image_chain.folder / "finetune" / "report" / "index.html"
-    before = report.stat().st_mtime_ns
+    os.utime(report, ns=(0, 0))
     saved = json.loads((image_chain.folder / "finetune" / "config.json").read_text("utf-8"))
     module = load("finetune_image")
     result = module.main(config_file.from_json(module.Config, json.dumps(saved), where="config.json"))
     assert result.curves == image_chain.results.finetune.curves
-    assert report.stat().st_mtime_ns > before
+    assert report.stat().st_mtime_ns > 0
 
 
 @pytest.mark.parametrize("name", TRAINING)

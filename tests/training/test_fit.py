@@ -354,7 +354,7 @@ def test_a_signal_saves_and_the_run_goes_on_with_the_same_bits(tmp_path, determi
 
 def test_the_minutes_end_a_run_after_a_save(tmp_path, capsys):
     with pytest.raises(SystemExit) as stopped:
-        fit(make_model(), make_batches(), make_run(tmp_path, max_minutes=1e-4))
+        fit(make_model(), make_batches(), make_run(tmp_path, max_minutes=1e-9))
     assert stopped.value.code == 143
     assert "the minutes are over: saved after step 1" in capsys.readouterr().out
     assert fit(make_model(), make_batches(), make_run(tmp_path)).steps == 9
@@ -362,7 +362,7 @@ def test_the_minutes_end_a_run_after_a_save(tmp_path, capsys):
 
 def test_minutes_save_between_the_intervals(tmp_path):
     with pytest.raises(KeyboardInterrupt):
-        fit(make_model(), make_batches(), make_run(tmp_path, save_every_minutes=1e-6), callbacks=[Interrupt(3)])
+        fit(make_model(), make_batches(), make_run(tmp_path, save_every_minutes=1e-9), callbacks=[Interrupt(3)])
     assert steps_on_disk(tmp_path) == [1, 2]
 
 

@@ -1,5 +1,6 @@
 """Starts the workers of a test as real processes on this machine."""
 
+import itertools
 import json
 import os
 import socket
@@ -17,18 +18,25 @@ class Worker(NamedTuple):
     log: Path
 
 
+# Below the ports that systems give to whoever asks for any, and not the same ones for two processes of tests.
+_PORTS = itertools.count(12_000 + 8 * (os.getpid() % 2_000))
+
+
 def free_ports(number):
-    sockets = [socket.socket() for _ in range(number)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
+    return list(itertools.islice(filter(_is_free, _PORTS), number))
 
 
-def start(folder, options, workers=2):
-    """Starts `worker_recipe` once for each worker."""
+def _is_free(port):
+    with socket.socket() as one:
+        try:
+            one.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def start(folder, options, workers=2, interrupt="-1 0 SIGTERM"):
+    """Starts `worker_recipe` once for each worker; `interrupt` is what it reads from its environment."""
     addresses = [f"127.0.0.1:{port}" for port in free_ports(workers)]
     started = []
     for index in range(workers):
@@ -36,7 +44,12 @@ def start(folder, options, workers=2):
         log = Path(folder, f"worker-{index}.log")
         temporary = log.with_suffix(".tmp")  # who is killed leaves AutoGraph's files in it
         temporary.mkdir(exist_ok=True)
-        environment = {"TF_CONFIG": json.dumps(config), "TF_CPP_MIN_LOG_LEVEL": "3", "TMPDIR": str(temporary)}
+        environment = {
+            "TF_CONFIG": json.dumps(config),
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+            "TMPDIR": str(temporary),
+            "INTERRUPT": interrupt,
+        }
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [sys.executable, "-m", "tests.training.worker_recipe", *map(str, options)],
@@ -57,12 +70,3 @@ def finish(workers, seconds=250):
     finally:
         for worker in workers:
             worker.process.kill()
-
-
-def wait_for_line(worker, line, seconds=200):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end and worker.process.poll() is None:
-        if line in worker.log.read_text("utf-8").splitlines():
-            return
-        time.sleep(0.05)
-    raise AssertionError(f"{line!r} never came:\n{worker.log.read_text('utf-8')[-3000:]}")

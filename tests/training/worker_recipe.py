@@ -1,7 +1,12 @@
-"""A recipe for the tests of several workers: `python -m tests.training.worker_recipe --model toy --out-dir … --result …`."""
+"""A recipe for the tests of several workers: `python -m tests.training.worker_recipe --model toy --out-dir … --result …`.
+
+`INTERRUPT="0 6 SIGKILL"` in the environment: worker 0 sends itself that signal at the end of step 6.
+"""
 
 import dataclasses
 import json
+import os
+import signal
 import time
 from pathlib import Path
 from typing import Literal
@@ -19,7 +24,8 @@ from tfpretune.finetune import GradualUnfreezing
 from tfpretune.objectives import MaskedLM
 from tfpretune.training import fit, make_strategy
 from tfpretune.training.callbacks import optimizer_step
-from tfpretune.training.checkpoints import snapshot
+from tfpretune.training.checkpoints import CheckpointFolder, snapshot
+from tfpretune.workers import this_task
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,20 +42,32 @@ class Config(RunConfig):
     optimizer: OptimizerConfig = OptimizerConfig(learning_rate=0.05, warmup=0.0, clip_norm=0.5)
     model: Literal["toy", "mlm", "gradual"] = "toy"
     dropout: float = 0.0
-    pause: float = 0.0
-    """Seconds after each step, so that a test can interrupt."""
     result: str = ""
     """Prefix of what every worker leaves: its index, `.npz` with all variables and `.json` with the curves."""
 
 
-class Pause(keras.callbacks.Callback):
-    def __init__(self, seconds):
+class Interrupt(keras.callbacks.Callback):
+    """Sends this process a signal at the end of a step, when the checkpoints of the steps before are on the disk."""
+
+    def __init__(self, step, number, run):
         super().__init__()
-        self.seconds = seconds
+        self.step, self.number, self.run = step, number, run
 
     def on_train_batch_end(self, batch, logs=None):
-        print("\nstep", optimizer_step(self.model), flush=True)
-        time.sleep(self.seconds)
+        if optimizer_step(self.model) == self.step:
+            checkpoints = CheckpointFolder(self.run.shared_dir / "checkpoints")
+            last = (self.step - 1) // self.run.save_every_steps * self.run.save_every_steps
+            while last and last not in checkpoints.steps():
+                time.sleep(0.01)
+            os.kill(os.getpid(), self.number)
+
+
+def interrupts(run):
+    """Returns the callback that `INTERRUPT` asks of this worker, in a list."""
+    worker, step, name = os.environ.get("INTERRUPT", "-1 0 SIGTERM").split()
+    task = this_task()
+    wanted = task is not None and task.index == int(worker)
+    return [Interrupt(int(step), signal.Signals[name], run)] if wanted else []
 
 
 def toy(run):
@@ -103,8 +121,7 @@ def main(run):
     keras.utils.set_random_seed(run.seed)
     with strategy.scope():
         model = make()
-    pauses = [Pause(run.pause)] if run.pause else []
-    result = fit(model, batches, run, validation=validation, callbacks=pauses)
+    result = fit(model, batches, run, validation=validation, callbacks=interrupts(run))
     evaluated = model.evaluate(validation, verbose=0, return_dict=True)
     if run.result:
         name = run.result + (Path(run.out_dir).name if run.out_dir != str(run.shared_dir) else "")

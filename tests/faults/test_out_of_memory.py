@@ -17,12 +17,12 @@ from tfpretune.objectives import Objective, Term
 from tfpretune.training import fit
 from tfpretune.training.free_memory import free_memory, peak_memory
 
-ROWS, LENGTH, WIDTH = 1024, 16, 2048
+ROWS, LENGTH, WIDTH = 8192, 16, 256
 MEBIBYTES = 700
 
 
 class Wide(Objective):
-    """Three wide layers at each of 16 places: 128 MB an activation for 1,024 rows."""
+    """Three layers at each of 16 places: 128 MB an activation for 8,192 rows."""
 
     term_names = ("squared",)
 

@@ -102,9 +102,9 @@ def load(folder: Path | str) -> ServedModel:
         RunError: an operation that is not allowed, or a file that cannot be read.
     """
     folder = Path(folder)
-    preprocessing = read_json(folder, "preprocessing.json")
-    heads = read_json(folder, "metadata.json").get("heads")
-    if heads is None or "inputs" not in preprocessing:
+    preprocessing = read_object(folder, "preprocessing.json")
+    heads = read_object(folder, "metadata.json").get("heads")
+    if heads is None or not {"inputs", "kind"} <= preprocessing.keys():
         raise RunError(f"{folder} was exported by an older tfpretune: export it again")
     check_operations(folder)
 
@@ -114,8 +114,9 @@ def load(folder: Path | str) -> ServedModel:
         _load_text_operations()
     try:
         loaded = tf.saved_model.load(str(folder))
-    except (OSError, ValueError, tf.errors.OpError) as error:
-        raise RunError(f"{folder} cannot be loaded: {str(error).splitlines()[0]}") from error
+    except Exception as error:  # a graph of objects that does not fit can break TensorFlow's loader anywhere
+        said = (str(error).splitlines() or ["no message"])[0]
+        raise RunError(f"{folder} cannot be loaded: {type(error).__name__}: {said}") from error
     return ServedModel(folder, preprocessing["kind"], tuple(preprocessing["inputs"]), heads, loaded)
 
 
@@ -131,6 +132,14 @@ def read_json(folder: Path, name: str) -> Any:
         return json.loads(read_text(folder, name))
     except ValueError as error:
         raise RunError(f"{folder / ASSETS / name} is not JSON: {error}") from None
+
+
+def read_object(folder: Path, name: str) -> dict[str, Any]:
+    """Returns the content of a JSON file among the assets that holds an object."""
+    found = read_json(folder, name)
+    if not isinstance(found, dict):
+        raise RunError(f"{folder / ASSETS / name} holds no JSON object: {folder} was not exported by tfpretune")
+    return found
 
 
 def read_text(folder: Path, name: str) -> str:

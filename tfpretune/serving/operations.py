@@ -1,10 +1,12 @@
 """The operations that an exported graph may hold: a SavedModel is a program, and one with WriteFile writes files."""
 
-from collections.abc import Iterable
+import collections
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from tfpretune.config import RunError
+from tfpretune.serving.saver_functions import RESTORE, SAVE, saver_functions
 
 # Pure computation on tensors, variables and tables in memory: nothing that reads or writes files, calls Python, opens a
 # connection, prints, or draws random numbers.
@@ -60,8 +62,6 @@ ExtractJpegShape HSVToRGB ImageProjectiveTransformV3 RGBToHSV ResizeArea ResizeB
 ResizeNearestNeighbor ScaleAndTranslate
 """
 ALLOWED = frozenset(_NAMES.split())
-# How every SavedModel saves and restores its own variables; refused in anything that a signature can reach.
-SAVER = frozenset({"DisableCopyOnRead", "MergeV2Checkpoints", "RestoreV2", "SaveV2", "ShardedFilename"})
 
 
 def check_operations(folder: Path | str) -> None:
@@ -71,43 +71,52 @@ def check_operations(folder: Path | str) -> None:
         folder: the SavedModel, of which only `saved_model.pb` is read.
 
     Raises:
-        RunError: names the first such operation and its function, or says that the file is no SavedModel.
+        RunError: names the first such operation and its function, or says what else makes the file no such export.
     """
     from google.protobuf.message import DecodeError
     from tensorflow.core.protobuf import saved_model_pb2
 
     path = Path(folder) / "saved_model.pb"
+    for other in sorted(path.parent.glob("saved_model.*")):
+        if other.name != path.name:  # some loaders would read that one
+            raise RunError(f"{other} stands beside {path.name}: an export has one of them, remove it")
     saved_model = saved_model_pb2.SavedModel()
     try:
         saved_model.ParseFromString(path.read_bytes())
     except (OSError, DecodeError) as error:
         raise RunError(f"{path} cannot be read as a SavedModel: {error}") from None
-    for graph in saved_model.meta_graphs:
-        _check_graph(graph, path)
+    graphs = saved_model.meta_graphs
+    if len(graphs) != 1 or not graphs[0].HasField("object_graph_def"):
+        raise RunError(
+            f"{path} has {len(graphs)} graphs, with objects in {sum(graph.HasField('object_graph_def') for graph in graphs)}: "
+            "expected one graph with its objects, as TensorFlow 2 writes it; export it again"
+        )
+    _check_graph(graphs[0], path)
 
 
 def _check_graph(graph: Any, path: Path) -> None:
-    functions = {function.signature.name: function.node_def for function in graph.graph_def.library.function}
-    saver_names = {graph.saver_def.save_tensor_name.partition(":")[0], graph.saver_def.restore_op_name}
-    saver = [node for node in graph.graph_def.node if node.name in saver_names]
-    rest = [node for node in graph.graph_def.node if node.name not in saver_names]
-    only_saver = _reachable(saver, functions) - _reachable(rest, functions)
+    functions = graph.graph_def.library.function
+    names = [function.signature.name for function in functions]
+    _check_names(names, path, "functions")
+    _check_names([node.name for node in graph.graph_def.node], path, "nodes")
+    for name in names:
+        if name in ALLOWED or name in SAVE | RESTORE:
+            raise RunError(f"{path}: a function has the name of the operation {name}: an export has no such function")
+    for asset in graph.asset_file_def:
+        if Path(asset.filename).name != asset.filename:
+            raise RunError(f"{path}: the asset {asset.filename} lies outside the export's folder of assets")
+    savers = saver_functions(graph)
     _check_nodes(graph.graph_def.node, ALLOWED, path, "the main graph")
-    for name, nodes in functions.items():
-        _check_nodes(nodes, ALLOWED | SAVER if name in only_saver else ALLOWED, path, name)
+    for function in functions:
+        name = function.signature.name
+        _check_nodes(function.node_def, ALLOWED | savers.get(name, frozenset()), path, name)
 
 
-def _reachable(nodes: Iterable[Any], functions: dict[str, Any]) -> set[str]:
-    """Returns the names of the functions that the nodes call, directly or through others."""
-    found: set[str] = set()
-    waiting = list(nodes)
-    while waiting:
-        for value in waiting.pop().attr.values():
-            names = {value.func.name, *(function.name for function in value.list.func)} & functions.keys()
-            for name in names - found:
-                found.add(name)
-                waiting += functions[name]
-    return found
+def _check_names(names: Sequence[str], path: Path, what: str) -> None:
+    """Refuses two of one name: which of them a loader takes is its own affair."""
+    name, times = collections.Counter(names).most_common(1)[0] if names else ("", 0)
+    if times > 1:
+        raise RunError(f"{path}: {times} {what} have the name {name}: an export has one")
 
 
 def _check_nodes(nodes: Iterable[Any], allowed: frozenset[str], path: Path, where: str) -> None:

@@ -103,8 +103,8 @@ def main(run: Config) -> RateCurve | None:
     passes = len(curve.rates) * run.batch_size / len(parts.train)
     if passes > MANY_PASSES:
         print(
-            f"warning: the {len(parts.train)} examples were seen {passes:.0f} times: the loss also fell because they were "
-            "known by heart, and a lower rate may be better; more labels or fewer --steps tell more"
+            f"warning: the {len(parts.train)} examples were seen {passes:.0f} times: the loss may also have fallen because "
+            "they were known by heart, and a lower rate may be better; more labels or fewer --steps tell more"
         )
     if not curve.diverged:
         print("warning: the loss had not diverged at the highest rate: a higher --highest may show a better one")

@@ -161,34 +161,39 @@ def trials(*scores, **notes):
 
 
 def test_table_by_hand():
+    """coral is .19, .20 and .21 above the sources alone: mean .2, sd .01, t^2 = 1200, p = 1 - sqrt(1200 / 1202)."""
     found = {
-        "source-only": trials(0.5, 0.6),
-        "coral": trials(0.7, 0.7),
-        "pseudo-labels": trials(0.5, 0.7, **{"round 1: kept": 4}),
-        "target-only": trials(0.9, 0.9),
+        "source-only": trials(0.5, 0.6, 0.7),
+        "coral": trials(0.69, 0.8, 0.91),
+        "pseudo-labels": trials(0.5, 0.7, 0.9, **{"round 1: kept": 4}),
+        "target-only": trials(0.9, 0.9, 0.9),
     }
     table = comparison_table("digits", found)
-    sd = 0.005**0.5
     expected = [
-        ["source-only", 0.55, sd, 0.55, None, 0.9, 2.0],
-        ["coral", 0.7, 0.0, 0.7, 0.15, 0.9, 2.0],
-        ["pseudo-labels", 0.6, 2 * sd, 0.6, 0.05, 0.9, 2.0],
-        ["target-only", 0.9, 0.0, 0.9, 0.35, 0.9, 2.0],
+        ["source-only", 0.6, 0.1, 0.6, None, 0.9, 2.0],
+        ["coral", 0.8, 0.11, 0.8, 0.2, 0.9, 2.0],
+        ["pseudo-labels", 0.7, 0.2, 0.7, 0.1, 0.9, 2.0],
+        ["target-only", 0.9, 0.0, 0.9, 0.3, 0.9, 2.0],
     ]
     assert (table.columns, [row[0] for row in table.rows]) == (COLUMNS, [row[0] for row in expected])
     for row, values in zip(table.rows, expected, strict=True):
         assert row[4] is None or values[4] is not None
-        np.testing.assert_allclose([x for x in row[1:] if x is not None], [x for x in values[1:] if x is not None])
-    lines = table.note.splitlines()
-    assert lines[0].startswith("coral paid: +0.150 against source-only, better with 2 of 2 seeds; more than one")
-    assert lines[1].startswith("pseudo-labels did not pay here: +0.050")
-    assert lines[2] == "pseudo-labels, round 1: kept 4.0 (mean)"
-    assert len(lines) == 3
+        mine, theirs = ([x for x in each[1:] if x is not None] for each in (row, values))
+        np.testing.assert_allclose(mine, theirs, atol=1e-12)
+    assert table.note.splitlines() == [
+        "coral paid: +0.200 (sd 0.010) against source-only, better with 3 of 3 seeds; 3 seeds, paired t-test p = 0.00083.",
+        "pseudo-labels is ahead here, and no more is shown: +0.100 (sd 0.100) against source-only, better with 2 of 3 seeds; "
+        "3 seeds, paired t-test p = 0.23 (0.05 and more may be chance).",
+        "pseudo-labels, round 1: kept 4.0 (mean)",
+    ]
 
 
-def test_verdict_takes_the_larger_deviation():
-    """Means 0.5 and 0.6; deviations 0 and 0.141, or 0.141 and 0."""
-    assert "not more than one standard deviation (0.141)" in verdict("x", [0.5, 0.7], [0.5, 0.5])
-    assert "not more than one standard deviation (0.141)" in verdict("x", [0.6, 0.6], [0.4, 0.6])
-    assert "paid: +0.200" in verdict("x", [0.7, 0.7], [0.5, 0.5])
-    assert verdict("x", [0.4, 0.4], [0.5, 0.5]).endswith("better with 0 of 2 seeds; no gain.")
+def test_a_verdict_needs_a_paired_test_below_5_percent():
+    """Pairs that go up and down together show a small gain that the deviations of the sides would hide, and the reverse."""
+    alone = [0.5, 0.6, 0.7]
+    assert verdict("x", [0.52, 0.62, 0.721], alone).startswith("x paid: +0.020 (sd 0.001)")
+    assert verdict("x", [0.48, 0.58, 0.679], alone).startswith("x did harm here: -0.020 (sd 0.001)")
+    for scores in ([0.6, 0.8, 1.0], [0.7, 0.7], [0.9, 0.601]):  # p = .074; two seeds
+        said = verdict("x", scores, alone[: len(scores)])
+        assert said.startswith("x is ahead here, and no more is shown")
+    assert verdict("x", [0.4, 0.4], [0.5, 0.5]).endswith("better with 0 of 2 seeds; 2 seeds, too few for a test.")

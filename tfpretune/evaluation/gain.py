@@ -4,49 +4,69 @@ import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
-import scipy.stats
 
 from tfpretune.config import RunError
+from tfpretune.evaluation.paired import PairedTest, paired_test
 
 
 @dataclasses.dataclass(frozen=True)
 class Gain:
     """Scores with pre-training against scores from scratch, paired by seed. Higher scores are better."""
 
-    num_seeds: int
     pretrained_mean: float
     pretrained_std: float
-    """Sample standard deviation (n - 1) over the seeds, as all three here."""
+    """Sample standard deviation (n - 1) over the seeds, as both here."""
     scratch_mean: float
     scratch_std: float
-    difference: float
-    """Mean of pre-trained minus scratch."""
-    difference_std: float
-    """Standard deviation of the paired differences."""
-    p_value: float
-    """Two-sided paired t-test of a difference of zero."""
-    paid: bool
-    """The difference is positive and larger than its own standard deviation `difference_std`."""
+    paired: PairedTest
+    """Pre-trained minus scratch."""
+
+    @property
+    def num_seeds(self) -> int:
+        """Seeds on each side."""
+        return self.paired.num_seeds
+
+    @property
+    def difference(self) -> float:
+        """Mean of pre-trained minus scratch."""
+        return self.paired.difference
+
+    @property
+    def difference_std(self) -> float:
+        """Standard deviation of the paired differences."""
+        return self.paired.difference_std
+
+    @property
+    def p_value(self) -> float | None:
+        """Two-sided paired t-test of a difference of zero; None where there is no test."""
+        return self.paired.p_value
+
+    @property
+    def paid(self) -> bool:
+        """The difference is positive and p is below 0.05."""
+        return self.paired.verdict == "better"
+
+    @property
+    def harmed(self) -> bool:
+        """The difference is negative and p is below 0.05."""
+        return self.paired.verdict == "worse"
 
     @property
     def sentence(self) -> str:
         """The result in plain words."""
-        sides = (
-            f"{self.pretrained_mean:.3f} (sd {self.pretrained_std:.3f}) against {self.scratch_mean:.3f} "
-            f"(sd {self.scratch_std:.3f}) from scratch"
+        found = {"better": "paid", "worse": "did harm here"}.get(self.paired.verdict)
+        said = found or f"is {self.paired.side} here, and no more is shown"
+        what = {"better": "gain", "worse": "loss"}.get(self.paired.verdict, "difference")
+        return (
+            f"Pre-training {said}: {self.pretrained_mean:.3f} (sd {self.pretrained_std:.3f}) against "
+            f"{self.scratch_mean:.3f} (sd {self.scratch_std:.3f}) from scratch, a {what} of {self.paired.change}; "
+            f"{self.paired.test}."
         )
-        change = f"{self.difference:+.3f} (sd {self.difference_std:.3f})"
-        test = f"{self.num_seeds} seeds, paired t-test p = {self.p_value:.2g}"
-        if self.paid:
-            return f"Pre-training paid: {sides}, a gain of {change}; {test}."
-        why = "is not more than one standard deviation" if self.difference > 0 else "is no gain"
-        return f"Pre-training did not pay here: {sides}; the difference {change} {why}; {test}."
 
 
 def paired_difference(scores: Sequence[float], others: Sequence[float]) -> str:
     """Returns the mean and the sample standard deviation of the differences, such as "+0.004 (sd 0.012)"."""
-    gaps = np.subtract(scores, others)
-    return f"{round(float(gaps.mean()), 3) + 0.0:+.3f} (sd {gaps.std(ddof=1):.3f})"  # never "-0.000"
+    return paired_test(scores, others).change
 
 
 def gain_over_scratch(pretrained: Sequence[float], scratch: Sequence[float]) -> Gain:
@@ -68,24 +88,10 @@ def gain_over_scratch(pretrained: Sequence[float], scratch: Sequence[float]) -> 
         )
     if not (np.isfinite(with_).all() and np.isfinite(without).all()):
         raise RunError(f"gain_over_scratch: expected finite scores, received {with_.tolist()} and {without.tolist()}")
-    differences = with_ - without
-    difference, spread = float(differences.mean()), float(differences.std(ddof=1))
     return Gain(
-        num_seeds=len(with_),
         pretrained_mean=float(with_.mean()),
         pretrained_std=float(with_.std(ddof=1)),
         scratch_mean=float(without.mean()),
         scratch_std=float(without.std(ddof=1)),
-        difference=difference,
-        difference_std=spread,
-        p_value=_p_value(difference, spread, len(with_)),
-        paid=difference > 0 and difference > spread,
+        paired=paired_test(with_, without),
     )
-
-
-def _p_value(difference: float, spread: float, num_seeds: int) -> float:
-    """Two-sided paired t-test. Equal differences have no spread: p is then 0, or 1 where the difference is 0, too."""
-    if spread < 1e-12:
-        return 1.0 if abs(difference) < 1e-12 else 0.0
-    statistic = difference / (spread / np.sqrt(num_seeds))
-    return float(2 * scipy.stats.t.sf(abs(statistic), num_seeds - 1))

@@ -7,9 +7,12 @@ import numpy as np
 
 from tfpretune.evaluation.figures import Axis, Line, line_chart
 from tfpretune.evaluation.gain import gain_over_scratch, paired_difference
+from tfpretune.evaluation.paired import LEVEL, paired_test
 from tfpretune.evaluation.tables import Cell, Table
 
 COLUMNS = ("", "labels a class", "accuracy", "sd", "over scratch", "p", "labels saved")
+_SAID = {"better": "paid", "worse": "did harm", "ahead": "is ahead", "behind": "is behind", "level": "is level"}
+_NOT_SHOWN = ("ahead", "behind", "level")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -74,8 +77,9 @@ def label_table(
         baselines: names of curves that are no networks: they get a row, and no verdict.
 
     Returns:
-        A table with `COLUMNS`. "labels saved" is how many more from scratch needs for the same mean, a class. Below it, in
-        words, for each method where it paid, where it did not, and where it needs the fewest labels.
+        A table with `COLUMNS`. "labels saved" is how many more from scratch needs for the same mean, a class; in brackets
+        where the difference is not shown. Below it, in words, for each method where it paid, where it did harm, and where
+        neither is shown.
     """
     reference = next(curve for curve in curves if curve.name == scratch)
     rows: list[list[Cell]] = []
@@ -86,9 +90,13 @@ def label_table(
                 rows.append([*row, None, None, None])
                 continue
             gain = gain_over_scratch(curve.scores[labels], reference.scores[labels])
-            rows.append([*row, f"{gain.difference:+.3f}", f"{gain.p_value:.2g}", _saved(reference, labels, mean)])
+            saved = _saved(reference, labels, mean)
+            shown = saved if gain.paid or gain.harmed else f"({saved})"
+            rows.append([*row, f"{gain.difference:+.3f}", gain.paired.p_text, shown])
     methods = [curve for curve in curves if curve.name != scratch and curve.name not in baselines]
     notes = [_verdict(curve, reference) for curve in methods]
+    if any(str(row[-1]).startswith("(") for row in rows):
+        notes.append(f"Labels saved in brackets: the difference is not shown, by a paired t-test with p below {LEVEL}.")
     notes += [_beside_plain(curve, methods) for curve in methods if curve.name == plain and len(methods) > 1]
     notes += [_beside(curve, methods) for curve in curves if curve.name in baselines]
     return Table(title, COLUMNS, rows, note="\n".join(notes))
@@ -114,17 +122,16 @@ def _saved(scratch: LabelCurve, labels: float, score: float) -> str:
 
 
 def _verdict(curve: LabelCurve, scratch: LabelCurve) -> str:
-    paid: list[str] = []
-    lost: list[str] = []
+    found: dict[str, list[str]] = {}
     for labels in curve.labels:
-        gain = gain_over_scratch(curve.scores[labels], scratch.scores[labels])
-        (paid if gain.paid else lost).append(f"{labels:.0f}")
-    if not paid:
-        return f"{curve.name}: pre-training did not pay here, at no number of labels."
-    if not lost:
-        return f"{curve.name}: pre-training paid at every number of labels."
-    where = f"at {', '.join(paid)} labels a class; pre-training did not pay at {', '.join(lost)}"
-    return f"{curve.name}: pre-training paid {where}."
+        test = paired_test(curve.scores[labels], scratch.scores[labels])
+        found.setdefault(test.side if test.verdict == "open" else test.verdict, []).append(f"{labels:.0f}")
+    parts = []
+    for name, said in _SAID.items():
+        if name in found:
+            where = "every number of labels" if len(found) == 1 else f"{', '.join(found[name])} labels a class"
+            parts.append(f"{said} at {where}{', which shows nothing' if name in _NOT_SHOWN else ''}")
+    return f"{curve.name}: pre-training {'; '.join(parts)}."
 
 
 def _beside_plain(plain: LabelCurve, methods: Sequence[LabelCurve]) -> str:
@@ -137,10 +144,17 @@ def _beside_plain(plain: LabelCurve, methods: Sequence[LabelCurve]) -> str:
 
 
 def _beside(baseline: LabelCurve, methods: Sequence[LabelCurve]) -> str:
-    ahead = [
-        f"{labels:.0f}"
-        for labels, mean in zip(baseline.labels, baseline.means, strict=True)
-        if all(mean > curve.mean(labels) for curve in methods)
-    ]
-    where = f"at {', '.join(ahead)} labels a class" if ahead else "nowhere"
-    return f"{baseline.name} is ahead of every fine-tuning {where}."
+    ahead, shown = [], []
+    for labels in baseline.labels:
+        tests = [paired_test(baseline.scores[labels], curve.scores[labels]) for curve in methods]
+        if all(test.difference > 0 for test in tests):
+            ahead.append(f"{labels:.0f}")
+        if all(test.verdict == "better" for test in tests):
+            shown.append(f"{labels:.0f}")
+    if not ahead:
+        return f"{baseline.name} has nowhere a higher mean than every fine-tuning."
+    proof = f"shown at {', '.join(shown)}" if shown else "shown at none of them"
+    return (
+        f"{baseline.name} has a higher mean than every fine-tuning at {', '.join(ahead)} labels a class, {proof} "
+        f"(p below {LEVEL} against each)."
+    )

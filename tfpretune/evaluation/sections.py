@@ -9,6 +9,7 @@ import sklearn.metrics
 from tfpretune.evaluation.calibration import reliability_bins
 from tfpretune.evaluation.figures import NUM_COLOURS, Axis, Line, heat_map, line_chart, reliability_chart
 from tfpretune.evaluation.page import escape, html_table
+from tfpretune.evaluation.paired import paired_test
 from tfpretune.evaluation.pictures import data_address
 from tfpretune.evaluation.tables import Cell, Table
 
@@ -114,13 +115,21 @@ def calibration_section(labels: np.ndarray, probabilities: np.ndarray) -> str:
     right = float((probabilities.argmax(axis=1) == labels).mean())
     alt = f"Reliability diagram: mean confidence {mean:.3f}, accuracy {right:.3f}, calibration error {bins.ece:.3f}"
     chart = reliability_chart(bins, name="reliability", alt=alt)
-    tendency = "over-confident" if mean > right else "under-confident"
     return (
         f'<div class="charts"><figure><h3>Reliability</h3>{chart}<figcaption>Bars: share of right answers in 15 bins '
         f"of confidence; on the dashed line a classifier is right as often as it says.</figcaption></figure>"
         f"<p>Expected calibration error <b>{bins.ece:.3f}</b>. Mean confidence {mean:.3f}, accuracy {right:.3f}: "
-        f"the classifier is {tendency} by {abs(mean - right):.3f} on the whole.</p></div>"
+        f"{_tendency(labels, probabilities)}.</p></div>"
     )
+
+
+def _tendency(labels: np.ndarray, probabilities: np.ndarray) -> str:
+    """Says over- or under-confident only where a t-test over the examples shows it."""
+    test = paired_test(probabilities.max(axis=1), probabilities.argmax(axis=1) == labels)
+    if test.verdict == "open":
+        return f"{len(labels):,} examples show neither too much nor too little confidence on the whole"
+    which = "over-confident" if test.verdict == "better" else "under-confident"
+    return f"the classifier is {which} by {abs(test.difference):.3f} on the whole"
 
 
 def mistakes_section(

@@ -11,6 +11,7 @@ from sklearn.metrics import f1_score
 
 from tfpretune.data.examples import Examples
 from tfpretune.evaluation.classifier_report import report_classifier
+from tfpretune.evaluation.paired import paired_test
 from tfpretune.evaluation.tables import Cell, Table
 from tfpretune.files import write_atomic
 from tfpretune.objectives import Supervised
@@ -72,14 +73,12 @@ def comparison_table(title: str, found: Mapping[str, Sequence[Trial]]) -> Table:
 
 
 def verdict(name: str, scores: Sequence[float], alone: Sequence[float]) -> str:
-    """Says whether a method's mean is above that of the sources alone by more than the larger of their two deviations."""
-    gain, spread = float(np.mean(scores) - np.mean(alone)), max(_sd(scores), _sd(alone))
+    """Says whether a method is better or worse than the sources alone, by a paired t-test over the seeds."""
+    test = paired_test(scores, alone)
     wins = sum(a > b for a, b in zip(scores, alone, strict=True))
-    figures = f"{gain:+.3f} against {SOURCE_ONLY}, better with {wins} of {len(alone)} seeds"
-    if gain > spread:
-        return f"{name} paid: {figures}; more than one standard deviation ({spread:.3f})."
-    why = f"not more than one standard deviation ({spread:.3f})" if gain > 0 else "no gain"
-    return f"{name} did not pay here: {figures}; {why}."
+    found = {"better": "paid", "worse": "did harm here"}.get(test.verdict)
+    said = found or f"is {test.side} here, and no more is shown"
+    return f"{name} {said}: {test.change} against {SOURCE_ONLY}, better with {wins} of {len(alone)} seeds; {test.test}."
 
 
 def _make(domains: Domains, method: Method, seed: int, *, keep: Path | None) -> Trial:

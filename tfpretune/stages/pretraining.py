@@ -50,9 +50,11 @@ def report_pretraining(
 
 
 def plateau_verdict(loss: float, unigram_loss: float) -> str:
-    """Says in words whether a language model has learnt more than word counts: its loss is 0.3 below `unigram_loss`."""
+    """Says in words whether a language model has clearly left what word counts give: its loss is 0.3 below `unigram_loss`."""
     left = loss < unigram_loss - 0.3
-    stuck = "STILL ON THE PLATEAU: give more steps or a higher rate, it is of no use yet"
+    stuck = (
+        "STILL ON THE PLATEAU: it knows little more than how frequent each token is; give more steps or a higher rate"
+    )
     return f"loss {loss:.3f}, unigram loss {unigram_loss:.3f}: {'left the plateau' if left else stuck}"
 
 

@@ -124,6 +124,11 @@ def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
         help="what a label is: one class, a set of classes, a number (default: what the source says, of files a class)",
     )
     check.add_argument("--label-separator", default=";", help="between the classes of a set in csv files (default: ;)")
+    check.add_argument(
+        "--labels-as-written",
+        action="store_true",
+        help="each spelling is a class of its own, such as NA, -1 beside 0 1 2, Sport beside sport",
+    )
     check.add_argument("--pair-column", default="", help="column with the second texts, where examples are pairs")
     predict = add("predict", commands.predict, "Ask an exported model.")
     predict.add_argument(

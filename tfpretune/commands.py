@@ -78,6 +78,7 @@ def check(settings: argparse.Namespace) -> int:
         pair_column=settings.pair_column,
         label_kind=settings.label_kind,
         label_separator=settings.label_separator,
+        labels_as_written=settings.labels_as_written,
     )
     print(checks.format_result(result))
     return 0 if result.ok else 1

@@ -46,6 +46,7 @@ class Rows:
         where: one place a row.
         problems: what makes the source unusable as it is.
         skipped: files that are not read; no hindrance, but `tfpretune check` names them.
+        notes: how the source was read, where it could be read in another way; runs and `tfpretune check` say so.
         class_names: the classes in their order, where the source itself defines it.
         licence: terms of use, where known.
         long_lines: lines that were split because they were too long.
@@ -64,6 +65,7 @@ class Rows:
     where: list[str] = dataclasses.field(default_factory=list)
     problems: list[Problem] = dataclasses.field(default_factory=list)
     skipped: list[Problem] = dataclasses.field(default_factory=list)
+    notes: list[str] = dataclasses.field(default_factory=list)
     class_names: tuple[str, ...] = ()
     licence: str = ""
     long_lines: int = 0

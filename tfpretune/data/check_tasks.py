@@ -1,9 +1,11 @@
 """One pass over all of a source whose form is that of one task: tagged words, questions, images with masks."""
 
 import collections
+import json
 
 import numpy as np
 
+from tfpretune.config import UsageError
 from tfpretune.data.check_tagged import check_tagged
 from tfpretune.data.checks import CheckResult
 from tfpretune.data.demo import DEMOS
@@ -11,28 +13,45 @@ from tfpretune.data.examples import Examples, text_key
 from tfpretune.data.mask_rows import NO_CLASS, is_mask_folder
 from tfpretune.data.masks import read_mask, read_masks
 from tfpretune.data.question_sources import read_questions
-from tfpretune.data.rows import Problem
+from tfpretune.data.rows import Problem, find_files
+from tfpretune.data.tables import DEFAULT_TEXT
 
 
-def check_task(spec: str, *, against: str = "") -> CheckResult | None:
+def check_task(
+    spec: str, *, against: str = "", word_column: int = 0, tag_column: int = -1, repair: bool = False
+) -> CheckResult | None:
     """Checks a source if it can only be of one task.
 
     Args:
         spec: the source.
         against: a second source of the same form that must share no sentence, context or image with the first.
+        word_column: as for `open_tagged`.
+        tag_column: as for `open_tagged`.
+        repair: as for `open_tagged`.
 
     Returns:
         What was found; None for a source of labelled or unlabelled examples.
     """
     scheme, _, rest = spec.partition(":")
     kind = DEMOS[rest].kind if scheme == "demo" and rest in DEMOS else ""
-    if scheme == "conll" or kind == "tagged":
-        return check_tagged(spec, against=against)
+    if scheme == "conll" or kind == "tagged" or (scheme == "jsonl" and _holds_words(rest)):
+        columns = {"word_column": word_column, "tag_column": tag_column}
+        return check_tagged(spec, against=against, repair=repair, **columns)
     if scheme == "squad" or kind == "questions":
         return check_questions(spec, against=against)
     if kind == "masks" or (scheme == "images" and is_mask_folder(rest)):
         return check_masks(spec, against=against)
     return None
+
+
+def _holds_words(pattern: str) -> bool:
+    """Whether the first object of JSON lines has words and tags, and no text."""
+    try:
+        with open(find_files(pattern, "jsonl")[0], encoding="utf-8-sig") as file:
+            first = json.loads(next(filter(str.strip, file), "null"))
+    except (OSError, ValueError, UsageError):
+        return False
+    return isinstance(first, dict) and isinstance(first.get("tokens"), list) and DEFAULT_TEXT not in first
 
 
 def check_questions(spec: str, *, against: str = "") -> CheckResult:

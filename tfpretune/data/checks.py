@@ -59,6 +59,9 @@ def check(
     label_kind: LabelKind | Literal[""] = "",
     label_separator: str = ";",
     labels_as_written: bool = False,
+    word_column: int = 0,
+    tag_column: int = -1,
+    repair: bool = False,
 ) -> CheckResult:
     """Goes over all of a source: reads every row, decodes every image, looks at every label, compares every content.
 
@@ -73,13 +76,17 @@ def check(
         label_kind: as for `open_source`.
         label_separator: as for `open_source`.
         labels_as_written: as for `open_source`.
+        word_column: as for `open_tagged`.
+        tag_column: as for `open_tagged`.
+        repair: as for `open_tagged`.
 
     Raises:
         UsageError: when there is no such source or column.
     """
     from tfpretune.data.check_tasks import check_task  # which imports this module
 
-    if result := check_task(spec, against=against):
+    tagged = {"word_column": word_column, "tag_column": tag_column}
+    if result := check_task(spec, against=against, repair=repair, **tagged):
         return result
     read = functools.partial(
         _read,

@@ -28,7 +28,8 @@ def export_run(
 
     What the model is asked and answers follows from itself. `task.json` has what it cannot know: `class_names` (by task where
     there are several), `sequence_length` of a text model, and, where they are not the defaults of `serving.export`,
-    `threshold`, `longest_answer` and `stride`; of a file `text_column`, of pairs `pair_column`.
+    `threshold`, `longest_answer` and `stride`; of a file `text_column`, of pairs `pair_column`, of tagged words `word_column`
+    and `tag_column`.
 
     Args:
         run_dir: folder of the run, with `preset` in it.
@@ -61,6 +62,7 @@ def export_run(
             task.get("source", ""),
             pair_column=task.get("pair_column", ""),
             text_column=task.get("text_column", DEFAULT_TEXT),
+            tag_columns=(task.get("word_column", 0), task.get("tag_column", -1)),
         )
         if with_examples
         else None,
@@ -69,7 +71,13 @@ def export_run(
 
 
 def examples_of(
-    model: Any, source: str, count: int = 3, *, pair_column: str = "", text_column: str = DEFAULT_TEXT
+    model: Any,
+    source: str,
+    count: int = 3,
+    *,
+    pair_column: str = "",
+    text_column: str = DEFAULT_TEXT,
+    tag_columns: tuple[int, int] = (0, -1),
 ) -> Sequence[Any]:
     """Returns a few raw inputs for a model from the test part of a source; none, and a line that says why, if it cannot.
 
@@ -79,6 +87,7 @@ def examples_of(
         count: how many at most.
         pair_column: of pairs: column of the second text.
         text_column: of texts from a file: their column.
+        tag_columns: of a CoNLL file: the columns of words and tags.
     """
     target = getattr(model, "target", None)
     rank = len(model.output.shape) if target is not None else 0
@@ -87,7 +96,9 @@ def examples_of(
             questions = open_questions(source).split("test").sample(count)
             return list(zip(questions.questions, questions.contexts, strict=True))
         if isinstance(target, Classes) and rank == 3:
-            return open_tagged(source).split("test").sample(count).texts()
+            word, tag = tag_columns
+            tagged = open_tagged(source, word_column=word, tag_column=tag, repair=True)
+            return tagged.split("test").sample(count).texts()
         if isinstance(target, Classes) and rank == 4:
             return list(open_masks(source).split("test").sample(count).images.inputs)
         columns = {"pair_column": pair_column, "text_column": text_column}

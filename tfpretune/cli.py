@@ -131,8 +131,12 @@ def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
     )
     check.add_argument("--pair-column", default="", help="column with the second texts, where examples are pairs")
     check.add_argument("--word-column", type=int, default=0, help="conll: number of the words' column (default: 0)")
-    check.add_argument("--tag-column", type=int, default=-1, help="conll: the same for the tags (default: -1, the last)")
-    check.add_argument("--repair", action="store_true", help="conll: read an I- that nothing begins as B-, and the like")
+    check.add_argument(
+        "--tag-column", type=int, default=-1, help="conll: the same for the tags (default: -1, the last)"
+    )
+    check.add_argument(
+        "--repair", action="store_true", help="conll: read an I- that nothing begins as B-, and the like"
+    )
     predict = add("predict", commands.predict, "Ask an exported model.")
     predict.add_argument(
         "dir", metavar="DIR", help="saved_models/NAME, a version of it, or http://HOST:8501/v1/models/NAME"

@@ -12,7 +12,7 @@ from tfpretune.data.demo import DEMOS
 from tfpretune.data.examples import Examples, text_key
 from tfpretune.data.mask_rows import NO_CLASS, is_mask_folder
 from tfpretune.data.masks import read_mask, read_masks
-from tfpretune.data.question_sources import read_questions
+from tfpretune.data.question_sources import add_spec_problems, read_questions
 from tfpretune.data.rows import Problem, find_files
 from tfpretune.data.tables import DEFAULT_TEXT
 
@@ -57,6 +57,7 @@ def _holds_words(pattern: str) -> bool:
 def check_questions(spec: str, *, against: str = "") -> CheckResult:
     """Goes over all questions; the histogram tells how many have an answer."""
     rows = read_questions(spec)
+    add_spec_problems(rows, spec)
     problems = list(rows.problems)
     contexts = [text_key(context) for context in rows.contexts]
     if against:
@@ -72,6 +73,8 @@ def check_questions(spec: str, *, against: str = "") -> CheckResult:
         problems.append(Problem(spec, "there are no usable questions", "give another source"))
     answered = sum(map(bool, rows.answers))
     histogram = {"answer": answered, "no answer": len(rows.answers) - answered}
+    if answered < len(rows.answers):
+        notes.append("a model says that there is no answer where it is trained with --may-lack")
     return CheckResult(spec, tuple(problems), tuple(notes), histogram, _counts(len(rows.questions), len(keys)))
 
 

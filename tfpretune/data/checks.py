@@ -17,7 +17,6 @@ from tfpretune.data.rows import Problem, Rows
 from tfpretune.data.sources import make_examples, read_rows
 from tfpretune.data.tables import DEFAULT_LABEL, DEFAULT_TEXT
 
-
 MOST_LINES = 20
 """So many problems, notes or classes of a kind are printed."""
 
@@ -153,7 +152,9 @@ def check_examples(examples: Examples) -> CheckResult:
         if examples.label_kind != "number":
             problems += found
         elif found:
-            notes.append(f"{conflicts:,} {examples.kind}s have several numbers, whose mean counts (the first: {found[0].where})")
+            notes.append(
+                f"{conflicts:,} {examples.kind}s have several numbers, whose mean counts (the first: {found[0].where})"
+            )
     duplicates = len(examples) - len(groups)
     if duplicates:
         notes.append(

@@ -7,9 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from tfpretune.data.rows import Problem, read_utf8
 from tfpretune.data.tagged_rows import TaggedRows
 
-TODO = (
-    "write a word and its tag a line, with tabs between columns where words hold spaces, and an empty line between sentences"
-)
+TODO = "write a word and its tag a line, with tabs between columns where words hold spaces, and an empty line between sentences"
 _ENTITY_TAG = re.compile("[oO]|[BIESLUMWbieslumw][-_].+")
 _NO_WORD = re.compile("[0-9]+[-.][0-9]+")
 

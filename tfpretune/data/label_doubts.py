@@ -9,7 +9,34 @@ from collections.abc import Collection, Mapping, Sequence
 from tfpretune.data.rows import Problem, Rows
 
 MISSING = frozenset(
-    "nan,-nan,none,null,nil,nat,na,n/a,n.a.,n.a,#n/a,#na,<na>,n\\a,\\n,undefined,missing,-,--,---,–,—,?,??,.,...".split(",")
+    [
+        "nan",
+        "-nan",
+        "none",
+        "null",
+        "nil",
+        "nat",
+        "na",
+        "n/a",
+        "n.a.",
+        "n.a",
+        "#n/a",
+        "#na",
+        "<na>",
+        "n\\a",
+        "\\n",
+        "undefined",
+        "missing",
+        "-",
+        "--",
+        "---",
+        "–",
+        "—",
+        "?",
+        "??",
+        ".",
+        "...",
+    ]
 )
 """What tables and programs write where there is no value, in lower case: pandas', R's, SQL's, and what people type."""
 MANY_NUMBERS = 20
@@ -32,7 +59,9 @@ def missing_looking(names: Collection[str], *, may_lack: bool = False) -> set[st
     """
     found = {name for name in names if looks_missing(name)}
     rest = [number_of(name) for name in names if name not in found and name != "-1"]
-    if rest and ((may_lack and all(_is_whole(each) and each >= 0 for each in rest)) or all(each is None for each in rest)):
+    if rest and (
+        (may_lack and all(_is_whole(each) and each >= 0 for each in rest)) or all(each is None for each in rest)
+    ):
         found |= {"-1"} & set(names)
     return found
 
@@ -83,7 +112,9 @@ def twin_problems(rows: Rows, written: Sequence[Collection[str]], what: str) -> 
         usual, *others = sorted(spellings, key=lambda label: (-tally[label], first[label]))
         for other in others:
             fault = f"the {what} {other!r} and the {usual!r} of {rows.where[first[usual]]} look like one class in two spellings"
-            problems.append(Problem(rows.where[first[other]], fault, f"write both alike; if they are two: {AS_WRITTEN}"))
+            problems.append(
+                Problem(rows.where[first[other]], fault, f"write both alike; if they are two: {AS_WRITTEN}")
+            )
     return problems
 
 
@@ -173,7 +204,9 @@ def kind_notes(names: Sequence[str], count: int) -> list[str]:
     if doubt := number_doubt(names):
         return [f"{doubt}: each is taken as a class"]
     if len(names) > 2 and all(number_of(name) is not None for name in names):
-        return [f"the labels {names[0]} to {names[-1]} are taken as {len(names)} classes (--label-kind number: as numbers)"]
+        return [
+            f"the labels {names[0]} to {names[-1]} are taken as {len(names)} classes (--label-kind number: as numbers)"
+        ]
     if len(names) > MANY_NUMBERS and len(names) * 2 > count:
         return [f"there are {len(names):,} classes for {count:,} rows"]
     return []

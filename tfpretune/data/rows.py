@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 
 from tfpretune.config import UsageError
+from tfpretune.data.packed_files import no_text, unpacked
 from tfpretune.data.text import MAX_LINE_BYTES, clean, split_long_lines
 
 MAX_PIXELS = 89_478_485
@@ -131,7 +132,7 @@ def find_files(pattern: str, scheme: str) -> list[str]:
 
 
 def read_utf8(path: str) -> tuple[str, list[Problem]]:
-    """Reads a text file; a byte order mark at its start is dropped.
+    """Reads a text file, packed with gzip or not; a byte order mark at its start is dropped.
 
     Returns:
         The text, with U+FFFD for what is not UTF-8, and one problem for each line that is not, placed as
@@ -139,16 +140,20 @@ def read_utf8(path: str) -> tuple[str, list[Problem]]:
     """
     problems: list[Problem] = []
     try:
-        data = Path(path).read_bytes()
-        return data.decode("utf-8-sig"), problems
+        data = unpacked(Path(path).read_bytes())
+        if b"\0" not in data[:4096]:
+            return data.decode("utf-8-sig"), problems
     except OSError as error:
         return "", [
             Problem(
                 path, f"the file cannot be read ({error.strerror})", "check that it is there and that you may read it"
             )
         ]
-    except UnicodeDecodeError:
-        pass
+    except ValueError as error:
+        if not isinstance(error, UnicodeDecodeError):
+            return "", [Problem(path, str(error), "replace it")]
+    if fault := no_text(data, path):
+        return "", [Problem(f"{path}:1:1", *fault)]
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "", [
             Problem(f"{path}:1:1", "the file is UTF-16, not UTF-8", f"convert it: iconv -f UTF-16 -t UTF-8 {path}")

@@ -64,7 +64,9 @@ def open_tagged(
         raise RunError(f"{rows.problems[0]}; for all problems run: tfpretune check {spec}")
     if not rows.words:
         raise RunError(f"{spec}: there are no sentences: nothing to learn from")
-    return TaggedExamples(rows.words, tags, names, rows.where, spec, rows.licence, rows.joiner, rows.in_order, tuple(rows.notes))
+    return TaggedExamples(
+        rows.words, tags, names, rows.where, spec, rows.licence, rows.joiner, rows.in_order, tuple(rows.notes)
+    )
 
 
 def read_tagged(
@@ -137,7 +139,9 @@ def _faults(
             shown = f"{', '.join(names[:12])}{', …' if len(names) > 12 else ''}"
             problems.append(Problem(place, f"the tag {tag!r} is unknown", f"expected one of {shown}"))
         elif scheme.entities and tag not in scheme.parsed:
-            problems.append(Problem(place, unreadable(tag, scheme), f"correct it: expected tags such as {scheme.sample}"))
+            problems.append(
+                Problem(place, unreadable(tag, scheme), f"correct it: expected tags such as {scheme.sample}")
+            )
         elif not scheme.entities and tag.casefold() in NO_TAGS:
             problems.append(Problem(place, f"the tag {tag!r} looks like a missing one", "give the word a tag"))
     if not scheme.entities or repair:

@@ -46,9 +46,7 @@ def _texts(features: tfds.features.FeaturesDict) -> list[str]:
 def require_text(features: tfds.features.FeaturesDict, column: str, name: str) -> None:
     """Raises UsageError unless a feature of this name holds texts."""
     if column not in _texts(features):
-        raise UsageError(
-            f"tfds:{name} has no text feature {column!r}: it has {', '.join(_texts(features)) or 'none'}"
-        )
+        raise UsageError(f"tfds:{name} has no text feature {column!r}: it has {', '.join(_texts(features)) or 'none'}")
 
 
 def feature_notes(
@@ -115,7 +113,9 @@ def label_feature(
     if not label_column or label_column in _labels(features):
         return label_column or None
     if label_column in features:
-        raise UsageError(f"tfds:{name}: the feature {_listed(features, [label_column])} is no label: one value is needed")
+        raise UsageError(
+            f"tfds:{name}: the feature {_listed(features, [label_column])} is no label: one value is needed"
+        )
     if label_column != DEFAULT_LABEL or by_name:
         raise UsageError(f"tfds:{name} has no label feature {label_column!r}: it has {', '.join(features)}")
     classes = [key for key, feature in features.items() if isinstance(feature, tfds.features.ClassLabel)]

@@ -129,6 +129,9 @@ def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
         action="store_true",
         help="each spelling is a class of its own, such as NA, -1 beside 0 1 2, Sport beside sport",
     )
+    check.add_argument(
+        "--may-lack", action="store_true", help="rows may lack a label, as those of one task of several may"
+    )
     check.add_argument("--pair-column", default="", help="column with the second texts, where examples are pairs")
     check.add_argument("--word-column", type=int, default=0, help="conll: number of the words' column (default: 0)")
     check.add_argument(

@@ -79,6 +79,7 @@ def check(settings: argparse.Namespace) -> int:
         label_kind=settings.label_kind,
         label_separator=settings.label_separator,
         labels_as_written=settings.labels_as_written,
+        may_lack=settings.may_lack,
         word_column=settings.word_column,
         tag_column=settings.tag_column,
         repair=settings.repair,

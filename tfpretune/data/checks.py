@@ -12,7 +12,7 @@ from tfpretune.data.check_images import decode_all
 from tfpretune.data.check_labels import label_histogram, written_label
 from tfpretune.data.check_lines import at_most
 from tfpretune.data.examples import Examples
-from tfpretune.data.labels import LabelKind, read_labels
+from tfpretune.data.labels import LabelKind, more_label_columns, read_labels
 from tfpretune.data.rows import Problem, Rows
 from tfpretune.data.sources import make_examples, read_rows
 from tfpretune.data.tables import DEFAULT_LABEL, DEFAULT_TEXT
@@ -58,6 +58,7 @@ def check(
     label_kind: LabelKind | Literal[""] = "",
     label_separator: str = ";",
     labels_as_written: bool = False,
+    may_lack: bool = False,
     word_column: int = 0,
     tag_column: int = -1,
     repair: bool = False,
@@ -75,6 +76,7 @@ def check(
         label_kind: as for `open_source`.
         label_separator: as for `open_source`.
         labels_as_written: as for `open_source`.
+        may_lack: rows may lack a label, as where several tasks share a source.
         word_column: as for `open_tagged`.
         tag_column: as for `open_tagged`.
         repair: as for `open_tagged`.
@@ -96,6 +98,7 @@ def check(
         label_kind=label_kind,
         label_separator=label_separator,
         labels_as_written=labels_as_written,
+        may_lack=may_lack,
     )
     rows, examples, good = read(spec)
     problems = [*rows.problems, *rows.skipped]
@@ -208,6 +211,7 @@ def _read(
     label_kind: LabelKind | Literal[""],
     label_separator: str,
     labels_as_written: bool,
+    may_lack: bool,
 ) -> tuple[Rows, Examples, np.ndarray]:
     """Returns all rows, the same as examples, and which of them are good; the labels of the others are put to 0."""
     rows = read_rows(
@@ -218,9 +222,14 @@ def _read(
         label_kind=label_kind,
         label_separator=label_separator,
     )
-    labels, names, good = read_labels(
-        rows, kind=label_kind, class_names=class_names, separator=label_separator, as_written=labels_as_written
-    )
+    if may_lack:
+        rows.more_labels = {label_column: rows.labels}
+        column = more_label_columns(rows, as_written=labels_as_written, may_lack=True)[label_column]
+        labels, names, good = column.labels, column.class_names, column.labels >= 0
+    else:
+        labels, names, good = read_labels(
+            rows, kind=label_kind, class_names=class_names, separator=label_separator, as_written=labels_as_written
+        )
     if labels is not None and labels.dtype.kind == "i":
         labels = np.maximum(labels, 0) if names else None
     return rows, make_examples(rows, labels, names, spec), good

@@ -17,8 +17,9 @@ Fields = Callable[[str], list[str]]
 def read_conll(rows: TaggedRows, path: str, word_column: int, tag_column: int) -> int:
     """Adds the sentences of a file to rows, and its bad lines to their problems.
 
-    Columns are separated by tabs if most lines have one and blanks alone do not give all the same number of columns; otherwise by
-    tabs and blanks. A line before a sentence that begins with "#" is a comment, unless it has the columns and a tag of a word.
+    Columns are separated by tabs if most lines have one and tabs and blanks do not give all the same number of columns;
+    otherwise by tabs and blanks. A line before a sentence that begins with "#" is a comment, unless it has the columns and a
+    tag of a word.
 
     Args:
         rows: what is added to.

@@ -9,34 +9,26 @@ from collections.abc import Collection, Mapping, Sequence
 from tfpretune.data.rows import Problem, Rows
 
 MISSING = frozenset(
-    [
-        "nan",
-        "-nan",
-        "none",
-        "null",
-        "nil",
-        "nat",
-        "na",
-        "n/a",
-        "n.a.",
-        "n.a",
-        "#n/a",
-        "#na",
-        "<na>",
-        "n\\a",
-        "\\n",
-        "undefined",
-        "missing",
-        "-",
-        "--",
-        "---",
-        "–",
-        "—",
-        "?",
-        "??",
-        ".",
-        "...",
-    ]
+    (
+        *(
+            "nan",
+            "-nan",
+            "none",
+            "null",
+            "nil",
+            "nat",
+            "na",
+            "n/a",
+            "n.a.",
+            "n.a",
+            "#n/a",
+            "#na",
+            "<na>",
+            "n\\a",
+            "\\n",
+        ),
+        *("undefined", "missing", "-", "--", "---", "–", "—", "?", "??", ".", "..."),
+    )
 )
 """What tables and programs write where there is no value, in lower case: pandas', R's, SQL's, and what people type."""
 MANY_NUMBERS = 20
@@ -74,7 +66,7 @@ def missing_problem(where: str, label: str, what: str, *, may_lack: bool = False
 
 
 def spelling_key(name: str) -> str:
-    """Returns what two spellings of one class share: no matter the case, width, white space, invisible characters, 1, 01.0, true."""
+    """Returns what spellings of one class share: no matter case, width, white space, invisible characters; 1, 01.0, true."""
     key = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
     key = " ".join("".join(each for each in key if unicodedata.category(each) != "Cf").split())
     key = {"true": "1", "false": "0"}.get(key, key)

@@ -43,7 +43,8 @@ def open_source(
             `text:FOLDER`, one example a .txt file, class subfolders are labels;
             `images:FOLDER`, class subfolders are labels, a flat folder has none.
         text_column: name of the column, key or feature with the text (csv, jsonl, tfds).
-        label_column: the same for the label; "" reads no labels (of a demo or a folder they are read, and not doubted). The default may be missing: then there are no labels.
+        label_column: the same for the label; "" reads no labels (of a demo or a folder they are read, and not doubted). The
+            default may be missing: then there are no labels.
         class_names: the classes that are allowed, in the order of their indices. Labels may then be names, or
             numbers from 0. Without it: the sorted labels (as numbers if all are whole), or the order that tfds gives.
         pair_column: name of the column or key with the second text of each pair, such as "text_pair"; "" for single texts
@@ -85,7 +86,8 @@ def open_source(
     more = more_label_columns(rows, as_written=labels_as_written, may_lack=may_lack)
     if rows.problems:
         column = next(name for name in more if f"the label {name!r} " in rows.problems[0].what)
-        raise RunError(f"{rows.problems[0]}; for all problems run: tfpretune check {spec} --label-column {column}")
+        options = f"--label-column {column}{' --may-lack' * may_lack}"
+        raise RunError(f"{rows.problems[0]}; for all problems run: tfpretune check {spec} {options}")
     if not len(rows.inputs):
         raise RunError(f"{spec}: there are no rows: nothing to learn from; for details run: tfpretune check {spec}")
     return make_examples(rows, labels, names, spec, more=more)

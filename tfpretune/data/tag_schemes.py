@@ -163,8 +163,8 @@ def described(scheme: Scheme) -> list[str]:
         return []
     typed = f", of the one type {UNTYPED}" if scheme.style == "bare" else ""
     return [
-        f"the tags are {scheme.name} (such as {scheme.sample}) and are read as BIO{typed}, which is also what the model says and "
-        "is judged by"
+        f"the tags are {scheme.name} (such as {scheme.sample}) and are read as BIO{typed}, which is also what the model says "
+        "and is judged by"
     ]
 
 

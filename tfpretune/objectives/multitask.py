@@ -23,7 +23,8 @@ Weighting = Literal["fixed", "uncertainty", "gradnorm", "pcgrad"]
 class MultiTask(Objective):
     """A functional model from a backbone's inputs to one output for each task.
 
-    Batches: the model's inputs and every target's column, with -1 for tasks that an example has no truth for.
+    Batches: the model's inputs and every target's column. Where an example has no truth for a task, the column has -1; for
+    `Numbers`, of which -1 may be one, NaN. Such an example does not count for that task.
 
     Args:
         inputs: the model's Keras inputs.

@@ -104,7 +104,6 @@ def main(run: Config) -> Table | None:
     if teacher.reads_pairs:
         raise UsageError(f"--teacher-dir {run.teacher_dir} reads pairs of texts: this recipe is for texts and images")
     few = run.labels_per_class
-    columns = {"text_column": run.text_column, "label_column": run.label_column}
     parts = labelled_parts(
         run.source,
         labels_per_class=few,
@@ -112,7 +111,8 @@ def main(run: Config) -> Table | None:
         seed=run.seed,
         label_kind="class",
         labels_as_written=run.labels_as_written,
-        **columns,
+        text_column=run.text_column,
+        label_column=run.label_column,
     )
     require_kind(parts.train, kind)
     require_classes(teacher, parts.class_names, run.source)

@@ -64,8 +64,8 @@ class Config(TaskConfig):
 def main(run: Config) -> FitResult | None:
     """Data, model, fit, report, save."""
     strategy = make_strategy(run.devices.replicas)
-    columns = {"word_column": run.word_column, "tag_column": run.tag_column}
-    examples = open_tagged(run.source, repair=run.repair, **columns)
+    word_column, tag_column = run.word_column, run.tag_column
+    examples = open_tagged(run.source, repair=run.repair, word_column=word_column, tag_column=tag_column)
     for note in examples.notes:
         print(f"note: {run.source}: {note}")
     entities = is_bio(examples.tag_names)
@@ -128,7 +128,8 @@ def main(run: Config) -> FitResult | None:
         "source": run.source,
         "licence": train.licence,
     }
-    task |= {"metrics": metrics, "sequence_length": run.sequence_length} | columns
+    task |= {"metrics": metrics, "sequence_length": run.sequence_length}
+    task |= {"word_column": word_column, "tag_column": tag_column}
     save_preset(f"{run.out_dir}/preset", model, tokenizer=tokenizer, task=task)
     what = "F1 of entities" if entities else "accuracy of words"
     print(f"test {what} {metrics[figure]:.3f} (dictionary {simple[figure]:.3f})\nreport: {report}")

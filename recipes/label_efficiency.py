@@ -100,8 +100,8 @@ def main(run: Config) -> Table:
     """Trials, curves, table."""
     out_dir = Path(run.out_dir)
     with alone_in(out_dir):
-        own = {"label_kind": "class", "labels_as_written": run.labels_as_written}
-        train = labelled_parts(run.source, most=256 if run.fast else 0, **own).train
+        most, as_written = 256 if run.fast else 0, run.labels_as_written
+        train = labelled_parts(run.source, most=most, label_kind="class", labels_as_written=as_written).train
         run = run if train.kind == "text" else for_images(run)
         fewest = min(int((train.known_labels == label).sum()) for label in range(len(train.class_names)))
         counts = [labels for labels in run.labels if labels <= fewest]

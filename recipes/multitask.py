@@ -47,8 +47,8 @@ class Config(TaskConfig):
     out_dir: str = "runs/multitask"
     preset: str = "runs/reviews/preset"
     tasks: tuple[str, ...] = ("label", "topic")
-    """Columns of the source with a class for each text (of a demo, label is its own); where one is empty, the text does not count
-    for that task. Or NAME=SOURCE for a task with texts of its own, whose column is label: topic=csv:news.csv"""
+    """Columns of the source with a class for each text (of a demo, label is its own); an empty one does not count for its task.
+    Or NAME=SOURCE for a task with texts of its own, whose column is label: topic=csv:news.csv"""
     labels_as_written: bool = False
     """Each spelling is a class of its own, such as NA, -1 beside 0 1 2, or Sport beside sport."""
     temperature: float = 1.0

@@ -35,8 +35,7 @@ def check_task(
     scheme, _, rest = spec.partition(":")
     kind = DEMOS[rest].kind if scheme == "demo" and rest in DEMOS else ""
     if scheme == "conll" or kind == "tagged" or (scheme == "jsonl" and _holds_words(rest)):
-        columns = {"word_column": word_column, "tag_column": tag_column}
-        return check_tagged(spec, against=against, repair=repair, **columns)
+        return check_tagged(spec, against=against, word_column=word_column, tag_column=tag_column, repair=repair)
     if scheme == "squad" or kind == "questions":
         return check_questions(spec, against=against)
     if kind == "masks" or (scheme == "images" and is_mask_folder(rest)):

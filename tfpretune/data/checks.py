@@ -222,6 +222,7 @@ def _read(
         label_kind=label_kind,
         label_separator=label_separator,
     )
+    labels: np.ndarray | None
     if may_lack:
         rows.more_labels = {label_column: rows.labels}
         column = more_label_columns(rows, as_written=labels_as_written, may_lack=True)[label_column]

@@ -80,9 +80,11 @@ def _is_border(line: str) -> bool:
 
 
 def _is_word(fields: Sequence[str], width: int, tag_column: int, tags: set[str]) -> bool:
-    if len(fields) != width:
+    if len(fields) != width or not -width <= tag_column < width:
         return False
-    return fields[tag_column] in tags or (not tags and _ENTITY_TAG.fullmatch(fields[tag_column]) is not None)
+    tag = fields[tag_column]
+    entity = _ENTITY_TAG.fullmatch(tag) is not None
+    return tag in tags or (entity and (not tags or any(tag[1:] == each[1:] or tag in "oO" for each in tags)))
 
 
 def _is_count(words: Sequence[str]) -> bool:

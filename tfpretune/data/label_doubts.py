@@ -51,9 +51,8 @@ def missing_looking(names: Collection[str], *, may_lack: bool = False) -> set[st
     """
     found = {name for name in names if looks_missing(name)}
     rest = [number_of(name) for name in names if name not in found and name != "-1"]
-    if rest and (
-        (may_lack and all(_is_whole(each) and each >= 0 for each in rest)) or all(each is None for each in rest)
-    ):
+    counts = all(each is not None and _is_whole(each) and each >= 0 for each in rest)
+    if rest and ((may_lack and counts) or all(each is None for each in rest)):
         found |= {"-1"} & set(names)
     return found
 
@@ -121,7 +120,7 @@ def class_problems(rows: Rows, written: Sequence[str | None], names: Sequence[st
     """
     wanted = set(names)
     alike = twin_problems(rows, [{label} & wanted if label is not None else set() for label in written], what)
-    return [*alike, *odd_numbers(rows, written, names, what)]
+    return [*alike, *odd_numbers(rows, written, names, what), *_numbers_among_names(rows, written, names, what)]
 
 
 def odd_numbers(rows: Rows, written: Sequence[str | None], names: Sequence[str], what: str) -> list[Problem]:
@@ -146,15 +145,28 @@ def odd_numbers(rows: Rows, written: Sequence[str | None], names: Sequence[str],
     ]
 
 
+def _numbers_among_names(rows: Rows, written: Sequence[str | None], names: Sequence[str], what: str) -> list[Problem]:
+    """Finds labels such as 0.87 where most classes are no numbers: the cell is of another column."""
+    odd = {name for name in names if (number := number_of(name)) is not None and not _is_whole(number)}
+    if not odd or 2 * sum(number_of(name) is not None for name in names) > len(names):
+        return []
+    todo = f"correct it; if it is a class: {AS_WRITTEN}"
+    return [
+        Problem(rows.where[row], f"the {what} {label!r} is a number, and most are none", todo)
+        for row, label in enumerate(written)
+        if label in odd
+    ]
+
+
 def number_doubt(names: Sequence[str]) -> str:
-    """Says that classes look like numbers to be predicted: all are numbers, and many or not whole; "" if they do not."""
-    numbers = [number_of(name) for name in names]
-    if any(number is None for number in numbers) or len(names) < 2:
+    """Says that classes look like numbers to be predicted: most are numbers, and many or not whole; "" if they do not."""
+    known = [number for number in map(number_of, names) if number is not None]
+    if len(known) < max(2, 0.8 * len(names)) or (len(known) <= MANY_NUMBERS and all(map(_is_whole, known))):
         return ""
-    known = [number for number in numbers if number is not None]
-    if len(known) <= MANY_NUMBERS and all(map(_is_whole, known)):
-        return ""
-    return f"the labels are {len(set(known)):,} different numbers, {min(known):f} to {max(known):f}"
+    others = [name for name in names if number_of(name) is None]
+    return f"the labels are {len(set(known)):,} different numbers, {min(known):f} to {max(known):f}" + (
+        f", and {len(others)} that are none, such as {others[0]!r}" if others else ""
+    )
 
 
 def set_doubt(tally: Mapping[str, int]) -> tuple[str, str]:
@@ -174,12 +186,13 @@ def set_doubt(tally: Mapping[str, int]) -> tuple[str, str]:
 
 def kind_problems(rows: Rows, names: Sequence[str]) -> list[Problem]:
     """Asks what labels are that nobody has said: numbers or classes, sets or classes."""
+    wanted = set(names)
     tally = collections.Counter(label for label in rows.labels if label is not None)
     if doubt := number_doubt(names):
-        first = next(row for row, label in enumerate(rows.labels) if label in names)
+        first = next(row for row, label in enumerate(rows.labels) if label in wanted)
         todo = "say which they are: --label-kind number to learn their values, --label-kind class if each is a class"
         return [Problem(rows.where[first], doubt, todo)]
-    name, separator = set_doubt({label: tally[label] for label in names})
+    name, separator = set_doubt({label: count for label, count in tally.items() if label in wanted})
     if not name:
         return []
     todo = f"--label-kind set{_separator_option(separator)} for several classes a row, --label-kind class for one"

@@ -117,7 +117,8 @@ def index_tags(
     names = order_tags(found)
     if scheme.entities:
         rows.problems += [] if tag_names else _twin_types(rows, scheme)
-        sentences = [to_bio(tags, scheme) for tags in sentences]
+        if repair or rows.problems or not scheme.plain:
+            sentences = [to_bio(tags, scheme) for tags in sentences]
         found = {tag for tags in sentences for tag in tags}
         names = order_tags({OUTSIDE, *(f"B-{kind}" for kind in scheme.kinds)})
     if tag_names and scheme.plain:

@@ -101,8 +101,8 @@ def examples_of(
             return tagged.split("test").sample(count).texts()
         if isinstance(target, Classes) and rank == 4:
             return list(open_masks(source).split("test").sample(count).images.inputs)
-        columns = {"pair_column": pair_column, "text_column": text_column}
-        examples = open_source(source, label_column="", **columns).split("test").sample(count)
+        every = open_source(source, text_column=text_column, label_column="", pair_column=pair_column)
+        examples = every.split("test").sample(count)
     except (UsageError, RunError) as error:
         print(f"no examples of the data are stored: {error}")
         return []

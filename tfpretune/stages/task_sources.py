@@ -3,14 +3,14 @@
 import dataclasses
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from tfpretune.config import UsageError
 from tfpretune.data.batches import StepIndexed
 from tfpretune.data.columns import text_batches
-from tfpretune.data.examples import PARTS, Examples
+from tfpretune.data.examples import Examples, Part
 from tfpretune.data.mixing import Mixed, batch_shares
 from tfpretune.data.parts import LabelledParts, labelled_parts
 
@@ -155,7 +155,7 @@ def open_tasks(
             raise UsageError(f"--source {source}: each label is a {kind}, and tasks need a class for each text")
     sources = TaskSources(parts, places)
     for task, (source, _) in places.items():
-        for part in PARTS:
+        for part in get_args(Part):
             if not sources.known(task, part).any():
                 raise UsageError(f"--source {source}: no text of the {part} part has a label for the task {task}")
     return sources

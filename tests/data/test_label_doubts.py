@@ -221,3 +221,17 @@ def test_twenty_lines_of_a_kind_are_printed(tmp_path):
         f"the label 'Pos' and the 'pos' of {tmp_path}/a.csv:52 look like one class in two spellings",
     ]
     assert lines[-1] == "52 problems"
+
+
+def test_names_of_folders_are_classes(tmp_path):
+    """Many numbers, and one that stands apart, are meant; two spellings are asked about."""
+    for name in (*map(str, range(30)), "99", "0.5"):
+        (tmp_path / "texts" / name).mkdir(parents=True)
+        (tmp_path / "texts" / name / "1.txt").write_text(f"text {name}")
+    spec = f"text:{tmp_path}/texts"
+    assert len(open_source(spec).class_names) == 32
+    (tmp_path / "texts/007").mkdir()
+    (tmp_path / "texts/007/1.txt").write_text("text")
+    assert [line.split("; ")[0] for line in problems(spec)] == [
+        "texts/7/1.txt: the label '7' and the '007' of texts/007/1.txt look like one class in two spellings"
+    ]

@@ -32,7 +32,7 @@ def test_numbers_are_float32_and_have_no_classes(tmp_path):
     assert source.labels.tolist() == [2.25, -1]
 
 
-@pytest.mark.parametrize("bad", ["", "1,5", "nan", "inf", "1_000", "three"])
+@pytest.mark.parametrize("bad", ["", "1,5", "nan", "inf", "1e39", "1_000", "three"])
 def test_what_is_no_number_is_named(tmp_path, bad):
     spec = csv(tmp_path, ["good,3.5", f'bad,"{bad}"'])
     what = "the number is missing" if not bad else f"the label {bad!r} is not a finite number"

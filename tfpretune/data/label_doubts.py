@@ -120,6 +120,8 @@ def class_problems(rows: Rows, written: Sequence[str | None], names: Sequence[st
     """
     wanted = set(names)
     alike = twin_problems(rows, [{label} & wanted if label is not None else set() for label in written], what)
+    if rows.class_folders:
+        return alike
     return [*alike, *odd_numbers(rows, written, names, what), *_numbers_among_names(rows, written, names, what)]
 
 

@@ -22,6 +22,7 @@ from tfpretune.data.rows import Problem, Rows
 
 LabelKind = Literal["class", "number", "set"]
 LABEL_KINDS = ("class", "number", "set")
+LARGEST = float(np.finfo(np.float32).max)
 
 
 def read_labels(
@@ -68,7 +69,7 @@ def read_labels(
     known = tuple(class_names) or rows.class_names
     labels, names = _indices(rows, rows.labels, known, "label", as_written=as_written)
     if not known:
-        doubts = [] if asked or as_written else kind_problems(rows, names)
+        doubts = [] if asked or as_written or rows.class_folders else kind_problems(rows, names)
         if not doubts and not as_written:
             doubts = class_problems(rows, rows.labels, names, "label")
         rows.problems += doubts
@@ -115,7 +116,7 @@ def number_labels(rows: Rows) -> np.ndarray | None:
     numbers = np.full(len(rows.labels), np.nan, np.float32)
     for row, label in enumerate(rows.labels):
         number = _number(label)
-        if math.isfinite(number):
+        if abs(number) <= LARGEST:
             numbers[row] = number
         else:
             what = "the number is missing" if label is None else f"the label {label!r} is not a finite number"

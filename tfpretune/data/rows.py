@@ -54,6 +54,7 @@ class Rows:
         more_labels: further label columns by name, as written; each has one label a row, None where it is missing.
         more_class_names: the classes of a further label column in their order, where the source itself defines it.
         label_kind: what the source itself says of its labels: "class", "number" or "set".
+        class_folders: the labels are names of folders, so each is meant as a class.
         label_separator: what stands between the classes of a set, where the source itself says it.
         in_order: the parts are cut in the order of the source (a newspaper in the order of its days), not drawn.
         groups: the group of each row, where the source has groups.
@@ -73,6 +74,7 @@ class Rows:
     more_labels: dict[str, list[str | None]] = dataclasses.field(default_factory=dict)
     more_class_names: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     label_kind: Literal["class", "number", "set"] = "class"
+    class_folders: bool = False
     label_separator: str = ""
     in_order: bool = False
     groups: list[str] = dataclasses.field(default_factory=list)

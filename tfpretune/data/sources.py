@@ -159,9 +159,13 @@ def read_rows(
     if scheme == "images":
         if is_mask_folder(rest):
             raise UsageError(f"{spec} holds images with masks, which open_masks opens: expected class folders")
-        return read_image_folder(rest)
+        rows = read_image_folder(rest)
+        rows.class_folders = True
+        return rows
     if os.path.isdir(os.path.expanduser(rest)):
-        return read_text_folder(rest)
+        rows = read_text_folder(rest)
+        rows.class_folders = True
+        return rows
     return read_text_lines(find_files(rest, scheme))
 
 

@@ -61,7 +61,7 @@ def main(run: Config) -> FitResult | None:
     without = sum(not answers for answers in examples.answers)
     if without and not run.may_lack:
         print(
-            f"note: {without:,} of {len(examples):,} questions have no answer, and without --may-lack one is always given"
+            f"{run.source}: {without:,} of {len(examples):,} questions have no answer, and without --may-lack one is always given"
         )
     parts = [
         part.sample(64, seed=run.seed) if run.fast else part

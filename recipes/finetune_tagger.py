@@ -67,7 +67,7 @@ def main(run: Config) -> FitResult | None:
     word_column, tag_column = run.word_column, run.tag_column
     examples = open_tagged(run.source, repair=run.repair, word_column=word_column, tag_column=tag_column)
     for note in examples.notes:
-        print(f"note: {run.source}: {note}")
+        print(f"{run.source}: {note}")
     entities = is_bio(examples.tag_names)
     train, validation, test = (
         part.sample(64, seed=run.seed) if run.fast else part

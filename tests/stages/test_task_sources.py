@@ -131,7 +131,7 @@ def test_a_text_may_lack_the_label_of_a_task(tmp_path, capsys):
     """It has -1 in the batch, is not among the task's examples, and no class is made of it; the run says how many."""
     spec = half_labelled(tmp_path)
     sources = open_tasks(read_places(["label", "topic"], spec))
-    assert [line.removeprefix(f"note: {spec}: ") for line in capsys.readouterr().out.splitlines()] == [
+    assert [line.removeprefix(f"{spec}: ") for line in capsys.readouterr().out.splitlines()] == [
         "label: 30 of 150 rows have no label, and do not count for it",
         "topic: 50 of 150 rows have no label, and do not count for it",
     ]

@@ -40,7 +40,7 @@ def labelled_parts(
     labels_as_written: bool = False,
     may_lack: bool = False,
 ) -> LabelledParts:
-    """Opens a source, drops duplicates and splits it as `Examples.split` says, 80/10/10. Prints how it was read.
+    """Opens a source, drops duplicates and splits it as `Examples.split` says, 80/10/10. Prints what was averaged or dropped.
 
     Args:
         source: as `open_source` takes it.
@@ -59,7 +59,7 @@ def labelled_parts(
     Raises:
         UsageError: the source is unlabelled, lacks a column, has fewer than two classes, or a class too few examples.
     """
-    examples = open_source(
+    opened = open_source(
         source,
         text_column=text_column,
         label_column=label_column,
@@ -69,9 +69,10 @@ def labelled_parts(
         more_labels=more_labels,
         labels_as_written=labels_as_written,
         may_lack=may_lack,
-    ).without_duplicates()
-    for note in examples.notes:
-        print(f"note: {source}: {note}", flush=True)
+    )
+    examples = opened.without_duplicates()
+    for note in examples.notes[len(opened.notes) :]:
+        print(f"{source}: {note}")
     least = {"number": 0, "set": 1}.get(examples.label_kind, 2)
     if label_column and len(examples.class_names) < least:
         found = "".join(f" ({note})" for note in examples.notes if "--label-column" in note)

@@ -32,7 +32,7 @@ def open_source(
     labels_as_written: bool = False,
     may_lack: bool = False,
 ) -> Examples:
-    """Opens a data source and checks what can be checked without decoding images.
+    """Opens a data source and checks what can be checked without decoding images. Prints how it reads what has two readings.
 
     Args:
         spec: one of
@@ -90,6 +90,8 @@ def open_source(
         raise RunError(f"{rows.problems[0]}; for all problems run: tfpretune check {spec} {options}")
     if not len(rows.inputs):
         raise RunError(f"{spec}: there are no rows: nothing to learn from; for details run: tfpretune check {spec}")
+    for note in rows.notes:
+        print(f"{spec}: {note}")
     return make_examples(rows, labels, names, spec, more=more)
 
 

@@ -60,7 +60,9 @@ def main(run: Config) -> FitResult | None:
     examples = open_questions(run.source)
     without = sum(not answers for answers in examples.answers)
     if without and not run.may_lack:
-        print(f"{run.source}: {without:,} of {len(examples):,} questions have no answer; --may-lack lets the model say so")
+        print(
+            f"{run.source}: {without:,} of {len(examples):,} questions have no answer; --may-lack lets the model say so"
+        )
     parts = [
         part.sample(64, seed=run.seed) if run.fast else part
         for part in (examples.split("train"), examples.split("validation"), examples.split("test"))

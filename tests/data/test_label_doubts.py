@@ -235,3 +235,10 @@ def test_names_of_folders_are_classes(tmp_path):
     assert [line.split("; ")[0] for line in problems(spec)] == [
         "texts/7/1.txt: the label '7' and the '007' of texts/007/1.txt look like one class in two spellings"
     ]
+
+
+def test_numbers_of_which_none_is_good(tmp_path):
+    assert [line.split("; ")[0] for line in problems(csv(tmp_path, ["x", "y"]), label_kind="number")][:2] == [
+        "a.csv:2: the label 'x' is not a finite number",
+        "a.csv:3: the label 'y' is not a finite number",
+    ]

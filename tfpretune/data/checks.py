@@ -141,7 +141,7 @@ def check_examples(examples: Examples) -> CheckResult:
         notes.append(f"labels are {values.min():g} to {values.max():g}, {values.mean():g} in the mean")
         if values.min() == values.max():
             problems.append(Problem(examples.name, f"all labels are {values.min():g}", "add examples of other labels"))
-    elif examples.labels is not None:
+    elif examples.labels is not None and examples.label_kind != "number":
         histogram = label_histogram(examples)
         used = [name for name, count in histogram.items() if count]
         if len(used) == 1 and examples.label_kind == "class":

@@ -40,6 +40,8 @@ class Config:
     """Labelled domains; several get equal shares of every batch."""
     target: str = "demo:digits"
     """Another domain with the same classes. Its labels are read by target-only and for the score."""
+    labels_as_written: bool = False
+    """Each spelling is a class of its own, such as NA, or Sport beside sport."""
     out_dir: str = "runs/adapt_domain"
     """Folder of the comparison. Trials that are finished there are not made again."""
     methods: tuple[MethodName, ...] = ("source-only", "dann", "coral", "pseudo-labels", "target-only")
@@ -109,7 +111,10 @@ def main(run: Config) -> Table:
 def open_domains(run: Config) -> Domains:
     """Opens the domains and says how their examples become batches and classifiers."""
     most = 64 if run.fast else 0
-    *sources, target = [labelled_parts(name, most=most, label_kind="class") for name in (*run.source, run.target)]
+    *sources, target = [
+        labelled_parts(name, most=most, label_kind="class", labels_as_written=run.labels_as_written)
+        for name in (*run.source, run.target)
+    ]
     num_classes, kind = len(target.class_names), target.train.kind
     for part in sources:
         require_kind(part.train, kind)

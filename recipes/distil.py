@@ -104,7 +104,16 @@ def main(run: Config) -> Table | None:
     if teacher.reads_pairs:
         raise UsageError(f"--teacher-dir {run.teacher_dir} reads pairs of texts: this recipe is for texts and images")
     few = run.labels_per_class
-    parts = labelled_parts(run.source, labels_per_class=few, most=most, seed=run.seed, label_kind="class")
+    parts = labelled_parts(
+        run.source,
+        labels_per_class=few,
+        most=most,
+        seed=run.seed,
+        label_kind="class",
+        labels_as_written=run.labels_as_written,
+        text_column=run.text_column,
+        label_column=run.label_column,
+    )
     require_kind(parts.train, kind)
     require_classes(teacher, parts.class_names, run.source)
     unlabelled = unlabelled_examples(run.unlabelled_source, most=most) if run.unlabelled_source else None

@@ -42,7 +42,10 @@ def main(run: Config) -> Path:
     """Model, data, report."""
     member = load_member(run.run_dir, kinds=("class", "set", "number"))
     source = run.source or member.task["source"]
-    examples = open_labelled(source, member).without_duplicates()
+    opened = open_labelled(source, member)
+    examples = opened.without_duplicates()
+    for note in examples.notes[len(opened.notes) :]:
+        print(f"{source}: {note}")
     examples = examples if run.part == "all" else examples.split(run.part)
     examples = examples.sample(64) if run.fast else examples
     batches = member.batches(examples, run.batch_size).in_order()

@@ -58,6 +58,8 @@ class Config(TaskConfig):
     save_every_steps: int = 40
     labels_per_class: int = 0
     """Use only so many labelled examples of each class; 0 uses all."""
+    labels_as_written: bool = False
+    """Each spelling is a class of its own, such as NA, or Sport beside sport."""
     size: int = 128
     """Numbers of an embedding."""
     temperature: float = 0.1
@@ -111,7 +113,12 @@ def main(run: Config) -> FitResult | None:
     """Data, model, fit, report, save."""
     strategy, few = make_strategy(run.devices.replicas), run.labels_per_class
     parts = labelled_parts(
-        run.source, labels_per_class=few, most=64 if run.fast else 0, seed=run.seed, label_kind="class"
+        run.source,
+        labels_per_class=few,
+        most=64 if run.fast else 0,
+        seed=run.seed,
+        label_kind="class",
+        labels_as_written=run.labels_as_written,
     )
     kind, text = parts.train.kind, parts.train.kind == "text"
     tokenizer = load_tokenizer(run.preset) if text else None

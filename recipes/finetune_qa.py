@@ -58,6 +58,11 @@ def main(run: Config) -> FitResult | None:
     """Data, model, fit, report, save."""
     strategy = make_strategy(run.devices.replicas)
     examples = open_questions(run.source)
+    without = sum(not answers for answers in examples.answers)
+    if without and not run.may_lack:
+        print(
+            f"{run.source}: {without:,} of {len(examples):,} questions have no answer; --may-lack lets the model say so"
+        )
     parts = [
         part.sample(64, seed=run.seed) if run.fast else part
         for part in (examples.split("train"), examples.split("validation"), examples.split("test"))

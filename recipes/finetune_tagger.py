@@ -3,8 +3,9 @@
     python recipes/finetune_tagger.py --preset runs/people/preset --source demo:people-daily-ner
 
 The preset is what pretrain_text leaves, with --source demo:people-daily --out-dir runs/people
-Judged on the validation set by the F1 of whole entities. Leaves OUT_DIR/preset (tagger, backbone, tokenizer),
-report/index.html (entities of the test set, beside a dictionary of the training set's), logs, checkpoints.
+Judged on the validation set by the F1 of whole entities; of tags that are none of entities by the share of right words.
+Leaves OUT_DIR/preset (tagger, backbone, tokenizer), report/index.html (the test set, beside a dictionary of the training
+set's), logs, checkpoints. Entities may be tagged in BIO, IOB1, BIOES, BILOU or BMES; the model says BIO.
 Then: python recipes/export.py --run-dir runs/finetune_tagger
 """
 
@@ -17,13 +18,14 @@ import tensorflow as tf
 from tfpretune import config
 from tfpretune.backbones.sizes import load_backbone, load_tokenizer
 from tfpretune.config import OptimizerConfig
-from tfpretune.data.tagged import TaggedExamples
+from tfpretune.data.tagged import TaggedExamples, is_bio
 from tfpretune.data.tagged_sources import open_tagged
 from tfpretune.data.tagging import TagRows, tag_rows
 from tfpretune.evaluation.entities import dictionary_tags, entity_metrics
 from tfpretune.evaluation.predict import predictor
 from tfpretune.evaluation.report import write_pretraining_report
 from tfpretune.evaluation.tables import Cell, Table
+from tfpretune.evaluation.word_tags import frequent_tags, word_metrics
 from tfpretune.finetune import tagger
 from tfpretune.finetune_config import TaskConfig
 from tfpretune.stages.finetuning import fit_head
@@ -33,7 +35,8 @@ from tfpretune.training.dry_run import describe
 from tfpretune.training.identity import identity_of
 from tfpretune.training.presets import save_preset
 
-FIGURES = ("precision", "recall", "f1", "word_accuracy")
+FIGURES = {True: ("precision", "recall", "f1", "word_accuracy"), False: ("word_accuracy", "f1_macro")}
+"""Of tags of entities, and of others."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,14 +53,22 @@ class Config(TaskConfig):
     sequence_length: int = 128
     """Tokens of a row; longer sentences take several."""
     repair: bool = False
-    """Read an I- tag that nothing begins as B-, instead of refusing it."""
+    """Read an I- tag that nothing begins as B-, and the like, instead of refusing it."""
+    word_column: int = 0
+    """conll: number of the column with the word, from 0; from the end where negative."""
+    tag_column: int = -1
+    """conll: the same for the tag."""
     optimizer: OptimizerConfig = OptimizerConfig(learning_rate=1e-3, warmup=0.1, multipliers=(("logits", 3.0),))
 
 
 def main(run: Config) -> FitResult | None:
     """Data, model, fit, report, save."""
     strategy = make_strategy(run.devices.replicas)
-    examples = open_tagged(run.source, repair=run.repair)
+    word_column, tag_column = run.word_column, run.tag_column
+    examples = open_tagged(run.source, repair=run.repair, word_column=word_column, tag_column=tag_column)
+    for note in examples.notes:
+        print(f"{run.source}: {note}")
+    entities = is_bio(examples.tag_names)
     train, validation, test = (
         part.sample(64, seed=run.seed) if run.fast else part
         for part in (examples.split("train"), examples.split("validation"), examples.split("test"))
@@ -84,28 +95,31 @@ def main(run: Config) -> FitResult | None:
 
     def judged(part: TaggedExamples, tokens: TagRows, batches: tf.data.Dataset) -> dict[str, float]:
         tags = tokens.words_of(predict(batches).argmax(axis=-1))
-        return entity_metrics(part.tag_lists(), part.names_of(tags))
+        return (entity_metrics if entities else word_metrics)(part.tag_lists(), part.names_of(tags))
 
+    figure, best = ("f1", "entity_f1") if entities else ("word_accuracy", "word_accuracy")
     result = fit_head(
         model,
         batches,
         run,
         validation=watched,
         identity=identity_of(backbone, batches, tokenizer=tokenizer, class_names=train.tag_names),
-        measure=lambda: {"entity_f1": judged(validation, rows[1], watched)["f1"]},
-        monitor=("entity_f1", "max"),
+        measure=lambda: {best: judged(validation, rows[1], watched)[figure]},
+        monitor=(best, "max"),
     )
     metrics = judged(test, rows[2], tested)
-    simple = entity_metrics(test.tag_lists(), dictionary_tags(train, test))
+    simple = entity_metrics(test.tag_lists(), dictionary_tags(train, test)) if entities else {}
+    simple = simple or word_metrics(test.tag_lists(), frequent_tags(train, test))
     table_rows: list[list[Cell]] = [
-        [name, *(found[figure] for figure in FIGURES)] for name, found in (("dictionary", simple), ("tagger", metrics))
+        [name, *(found[each] for each in FIGURES[entities])]
+        for name, found in (("dictionary", simple), ("tagger", metrics))
     ]
     report = write_pretraining_report(
         run.out_dir,
-        title=f"{run.source}: entities of the test set",
+        title=f"{run.source}: {'entities' if entities else 'words'} of the test set",
         metrics=metrics,
         curves={"loss": {"training": result.curves["loss"], "validation": result.curves["val_loss"]}},
-        tables=[Table("Whole entities", ("", *FIGURES), table_rows)],
+        tables=[Table("Whole entities" if entities else "Words", ("", *FIGURES[entities]), table_rows)],
         settings=dataclasses.asdict(run) | {"licence": train.licence},
     )
     task: dict[str, Any] = {
@@ -115,8 +129,10 @@ def main(run: Config) -> FitResult | None:
         "licence": train.licence,
     }
     task |= {"metrics": metrics, "sequence_length": run.sequence_length}
+    task |= {"word_column": word_column, "tag_column": tag_column}
     save_preset(f"{run.out_dir}/preset", model, tokenizer=tokenizer, task=task)
-    print(f"test F1 of entities {metrics['f1']:.3f} (dictionary {simple['f1']:.3f})\nreport: {report}")
+    what = "F1 of entities" if entities else "accuracy of words"
+    print(f"test {what} {metrics[figure]:.3f} (dictionary {simple[figure]:.3f})\nreport: {report}")
     return result
 
 

@@ -45,6 +45,8 @@ class Config:
     """The pre-trained backbone, with its tokenizer where it reads text: a folder, or a KerasHub name."""
     source: str = "demo:bbc"
     """Labelled texts or images."""
+    labels_as_written: bool = False
+    """Each spelling is a class of its own, such as NA, or Sport beside sport."""
     out_dir: str = "runs/label_efficiency"
     """Folder of the comparison. Trials that are finished there are not made again."""
     labels: tuple[int, ...] = (10, 30, 100, 300, 0)
@@ -98,7 +100,8 @@ def main(run: Config) -> Table:
     """Trials, curves, table."""
     out_dir = Path(run.out_dir)
     with alone_in(out_dir):
-        train = labelled_parts(run.source, most=256 if run.fast else 0, label_kind="class").train
+        most, as_written = 256 if run.fast else 0, run.labels_as_written
+        train = labelled_parts(run.source, most=most, label_kind="class", labels_as_written=as_written).train
         run = run if train.kind == "text" else for_images(run)
         fewest = min(int((train.known_labels == label).sum()) for label in range(len(train.class_names)))
         counts = [labels for labels in run.labels if labels <= fewest]
@@ -118,6 +121,7 @@ def main(run: Config) -> Table:
             run.epochs,
             run.fast,
             unfreeze_shares={"gradual": run.unfreeze_share},
+            labels_as_written=run.labels_as_written,
         )
         scores = run_trials(work, trials, out_dir=out_dir, processes=run.processes)
         places = {labels: float(labels or len(train) / len(train.class_names)) for labels in counts}

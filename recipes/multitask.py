@@ -47,8 +47,10 @@ class Config(TaskConfig):
     out_dir: str = "runs/multitask"
     preset: str = "runs/reviews/preset"
     tasks: tuple[str, ...] = ("label", "topic")
-    """Columns of the source with a class for each text (of a demo, label is its own); or NAME=SOURCE for a task with texts of
-    its own, whose column is label: topic=csv:news.csv"""
+    """Columns of the source with a class for each text (of a demo, label is its own); an empty one does not count for its task.
+    Or NAME=SOURCE for a task with texts of its own, whose column is label: topic=csv:news.csv"""
+    labels_as_written: bool = False
+    """Each spelling is a class of its own, such as NA, -1 beside 0 1 2, or Sport beside sport."""
     temperature: float = 1.0
     """With several sources: 1 fills batches in proportion to their sizes, more takes more of the small ones, inf takes as
     much of each."""
@@ -94,7 +96,8 @@ class Config(TaskConfig):
 def main(run: Config) -> FitResult | None:
     """Data, model, fit, report, save."""
     strategy = make_strategy(run.devices.replicas)
-    sources = open_tasks(read_places(run.tasks, run.source), most=64 if run.fast else 0, seed=run.seed)
+    places, most = read_places(run.tasks, run.source), 64 if run.fast else 0
+    sources = open_tasks(places, most=most, seed=run.seed, labels_as_written=run.labels_as_written)
     names = {task: sources.class_names(task) for task in sources.places}
     tokenizer = load_tokenizer(run.preset)
     settings = {"tokenizer": tokenizer, "sequence_length": run.sequence_length, "seed": run.seed}
@@ -143,7 +146,8 @@ def main(run: Config) -> FitResult | None:
     metrics: dict[str, float] = {}
     lines: list[list[Cell]] = []
     for task, (source, _) in sources.places.items():
-        found = classification_metrics(sources.examples(task, "test").labels, answers[source][task], names[task])
+        said = answers[source][task][sources.known(task, "test")]
+        found = classification_metrics(sources.examples(task, "test").labels, said, names[task])
         lines.append([task, *(found[figure] for figure in FIGURES)])
         metrics |= {f"{task}/{figure}": value for figure, value in found.items()}
     report = write_pretraining_report(

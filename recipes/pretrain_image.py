@@ -68,7 +68,7 @@ class Config(RunConfig):
 def main(run: Config) -> FitResult | None:
     """Data, model, fit, save, report."""
     strategy = make_strategy(run.devices.replicas)
-    examples = open_source(run.source)
+    examples = open_source(run.source, label_column="")
     examples = examples.sample(300, seed=run.seed) if run.fast else examples
     train, validation = examples.split("train"), examples.split("validation")
     keras.utils.set_random_seed(run.seed)

@@ -124,7 +124,22 @@ def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
         help="what a label is: one class, a set of classes, a number (default: what the source says, of files a class)",
     )
     check.add_argument("--label-separator", default=";", help="between the classes of a set in csv files (default: ;)")
+    check.add_argument(
+        "--labels-as-written",
+        action="store_true",
+        help="each spelling is a class of its own, such as NA, -1 beside 0 1 2, Sport beside sport",
+    )
+    check.add_argument(
+        "--may-lack", action="store_true", help="rows may lack a label, as those of one task of several may"
+    )
     check.add_argument("--pair-column", default="", help="column with the second texts, where examples are pairs")
+    check.add_argument("--word-column", type=int, default=0, help="conll: number of the words' column (default: 0)")
+    check.add_argument(
+        "--tag-column", type=int, default=-1, help="conll: the same for the tags (default: -1, the last)"
+    )
+    check.add_argument(
+        "--repair", action="store_true", help="conll: read an I- that nothing begins as B-, and the like"
+    )
     predict = add("predict", commands.predict, "Ask an exported model.")
     predict.add_argument(
         "dir", metavar="DIR", help="saved_models/NAME, a version of it, or http://HOST:8501/v1/models/NAME"

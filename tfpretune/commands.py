@@ -78,6 +78,11 @@ def check(settings: argparse.Namespace) -> int:
         pair_column=settings.pair_column,
         label_kind=settings.label_kind,
         label_separator=settings.label_separator,
+        labels_as_written=settings.labels_as_written,
+        may_lack=settings.may_lack,
+        word_column=settings.word_column,
+        tag_column=settings.tag_column,
+        repair=settings.repair,
     )
     print(checks.format_result(result))
     return 0 if result.ok else 1

@@ -108,6 +108,12 @@ class FinetuneConfig(TaskConfig):
     """What a label is: one class; a set of classes, several or none; a number. Empty: as the source says, of files a class."""
     label_separator: str = ";"
     """Between the classes of a set in a csv file: "sport;politics"."""
+    labels_as_written: bool = False
+    """Each spelling is a class of its own: NA, -1 beside 0 1 2, 1 beside 01, Sport beside sport. Otherwise they are refused."""
+    text_column: str = "text"
+    """Column, key or feature with the texts."""
+    label_column: str = "label"
+    """Column, key or feature with the labels."""
     labels_per_class: int = 0
     """Use only so many labelled examples of each class; 0 uses all. Not for sets and numbers."""
     probe_head: bool = True

@@ -15,6 +15,7 @@ from tfpretune.data.questions import Answer, QuestionExamples
 from tfpretune.data.tokens import SPECIAL_TOKENS
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
+FRANCE = [{"text": "France", "answer_start": 12}]
 TOKENIZER = TextEncoderTokenizer([*SPECIAL_TOKENS, *LETTERS, "##b", "##c", "中", "国", "?"], lowercase=True)
 
 
@@ -58,13 +59,35 @@ def test_squad_1_and_2(tmp_path):
     [
         (
             {"id": "x", "question": "W", "answers": [{"text": "France", "answer_start": 11}]},
-            "json:x: the answer 'France' does not stand at character 11, where ' Franc' is",
+            "json:x: the answer 'France' does not stand at character 11, where ' Franc' is; correct .* it stands at 12",
         ),
-        ({"id": "x", "question": " ", "answers": []}, "json:x: the question is empty"),
-        ({"id": "x", "answers": []}, "a.json: not of SQuAD's form .KeyError: 'question'.; expected"),
+        ({"id": "x", "question": " ", "answers": FRANCE}, "json:x: the question is empty"),
+        ({"id": "x", "answers": FRANCE}, "a.json:x: no text under 'question' .the question's keys are: id, answers"),
         (
             {"id": "x", "question": "W", "answers": [{"text": "France"}]},
-            "a.json: not of SQuAD's form .KeyError: 'answer_start'",
+            "a.json:x: 'answers' is ...text.: .France...; write a list such as",
+        ),
+        (
+            {"id": "x", "question": "W", "answers": [{"text": "France", "answer_start": "12"}]},
+            "a.json:x: 'answers' is",
+        ),
+        ({"id": "x", "question": "W", "answers": {"text": ["France"], "answer_start": [12]}}, "a.json:x: 'answers' is"),
+        (
+            {"id": "x", "question": "W", "answer": FRANCE},
+            "a.json:x: there are no 'answers' .the keys are: id, question, answer.; name them 'answers'",
+        ),
+        ({"id": "x", "question": "W", "answers": []}, "a.json:x: there is no answer, and 'is_impossible' is not true"),
+        (
+            {"id": "x", "question": "W", "answers": FRANCE, "is_impossible": "false"},
+            "a.json:x: 'is_impossible' is .false., which is neither true nor false",
+        ),
+        (
+            {"id": "x", "question": "W", "answers": FRANCE, "is_impossible": True},
+            "a.json:x: 'is_impossible' is true, and there is an answer, .France.",
+        ),
+        (
+            {"id": "x", "question": "W", "is_impossible": True},
+            "a.json: none of 1 questions has an answer; give questions with answers, too",
         ),
     ],
 )

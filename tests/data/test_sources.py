@@ -47,7 +47,10 @@ def test_csv_with_mark_quotes_line_breaks_and_commas(tmp_path):
 def test_csv_columns_and_globs(tmp_path):
     write(tmp_path / "b.csv", "stars,review\n10,great\n")
     write(tmp_path / "a.csv", "review,stars\nbad,1\nfair,2\n")
-    source = open_source(f"csv:{tmp_path}/*.csv", text_column="review", label_column="stars")
+    columns = {"text_column": "review", "label_column": "stars"}
+    with pytest.raises(RunError, match="b.csv:2: the label 10 is out of range: the others are 1 to 2"):
+        open_source(f"csv:{tmp_path}/*.csv", **columns)
+    source = open_source(f"csv:{tmp_path}/*.csv", **columns, labels_as_written=True)
     assert source.inputs == ["bad", "fair", "great"]
     assert source.class_names == ("1", "2", "10")
     assert source.labels.tolist() == [0, 1, 2]
@@ -111,11 +114,11 @@ def test_a_label_out_of_range_is_named(tmp_path):
 
 
 def test_jsonl(tmp_path):
-    rows = [{"text": "a\u2028b", "label": 1}, {"text": "c", "label": 0.0}, {"text": "d", "label": 10, "more": []}]
+    rows = [{"text": "a\u2028b", "label": 1}, {"text": "c", "label": 0.0}, {"text": "d", "label": 2, "more": []}]
     path = write(tmp_path / "a.jsonl", "\n\n".join(json.dumps(row, ensure_ascii=False) for row in rows) + "\n")
     source = open_source(f"jsonl:{path}")
     assert source.inputs == ["a\nb", "c", "d"]
-    assert source.class_names == ("0", "1", "10")
+    assert source.class_names == ("0", "1", "2")
     assert source.labels.tolist() == [1, 0, 2]
     assert source.where == [f"{path}:1", f"{path}:3", f"{path}:5"]
 
@@ -131,7 +134,7 @@ def test_jsonl(tmp_path):
         ('{"txt": "b", "label": "x"}', r"a.jsonl:2: no text under 'text' \(the keys are: txt, label\)"),
         ('{"text": 3, "label": "x"}', r"a.jsonl:2: no text under 'text' \(it is 3\)"),
         ('{"text": "b", "label": [1]}', r"a.jsonl:2: the label \[1\] is neither a string nor an int"),
-        ('{"text": "b", "label": 0.5}', r"a.jsonl:2: the label 0.5 is neither"),
+        ('{"text": "b", "label": 0.5}', r"a.jsonl:2: the label '0.5' is a number, and most are none"),
         ('{"text": "b", "label": null}', r"a.jsonl:2: the label is missing"),
         ('{"text": "b"}', r"a.jsonl:2: the label is missing"),
         (b'{"text": "b\xe9", "label": "x"}', r"a.jsonl:2:12: byte 0xe9 is not UTF-8"),

@@ -7,7 +7,7 @@ import pytest
 
 from tfpretune.config import RunError, UsageError
 from tfpretune.data.checks import check
-from tfpretune.data.tagged import TaggedExamples, continued, is_bio, order_tags, repaired, tag_fault
+from tfpretune.data.tagged import TaggedExamples, continued, is_bio, order_tags
 from tfpretune.data.tagged_sources import open_tagged
 
 CONLL = """-DOCSTART- -X- -X- O
@@ -70,7 +70,7 @@ def test_jsonl_with_names_and_with_numbers(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a O\nb I-X\n", "a.conll:2: the tag 'I-X' cannot follow 'O'; correct it, or let it be B-"),
+        ("c B-X\nb O\na I-X\n", "a.conll:3: the tag 'I-X' cannot follow 'O'; correct it, or let it be B-"),
         ("a B-X\nb I-Y\n", "a.conll:2: the tag 'I-Y' cannot follow 'B-X'"),
         ("a B-X\n\nb I-X\n", "a.conll:3: the tag 'I-X' cannot follow 'O'"),
         ("a O\nb\n", "a.conll:2: the line has 1 columns, expected 2"),
@@ -105,10 +105,17 @@ def test_sentences_without_tags_among_others_are_named(tmp_path):
         open_tagged(write(tmp_path, "\n".join(map(json.dumps, lines)), "a.jsonl"))
 
 
-def test_repair_reads_iob1(tmp_path):
+def test_iob1_becomes_bio(tmp_path):
     """In IOB1 an entity starts with I-, and with B- only behind another of its type."""
-    source = open_tagged(write(tmp_path, "a I-X\nb I-X\nc B-X\nd O\ne I-Y\nf I-X\n"), repair=True)
+    source = open_tagged(write(tmp_path, "a I-X\nb I-X\nc B-X\nd O\ne I-Y\nf I-X\n"))
     assert source.tag_lists() == [["B-X", "I-X", "B-X", "O", "B-Y", "B-X"]]
+    assert [note.split(" (")[0] for note in source.notes] == ["the tags are IOB1"]
+
+
+def test_repair_lets_what_cannot_follow_begin_an_entity(tmp_path):
+    source = open_tagged(write(tmp_path, "a B-X\nb O\nc I-X\nd I-Y\n"), repair=True)
+    assert source.tag_lists() == [["B-X", "O", "B-X", "B-Y"]]
+    assert source.notes == ()
 
 
 def test_unknown_sources_are_refused():
@@ -119,8 +126,6 @@ def test_unknown_sources_are_refused():
 
 
 def test_bio_helpers():
-    assert repaired(["I-X", "I-X", "O", "I-Y", "B-Y", "I-Y"]) == ["B-X", "I-X", "O", "B-Y", "B-Y", "I-Y"]
-    assert [tag_fault("I-X", before) == "" for before in ("B-X", "I-X", "O", "B-Y")] == [True, True, False, False]
     assert is_bio(["O", "B-X"])
     assert not is_bio(["O", "S-X", "B-X"])
     assert not is_bio(["O"])
@@ -159,7 +164,8 @@ def test_check_counts_entities_and_names_faults(tmp_path):
     assert result.ok
     assert result.histogram == {"MISC": 1, "ORG": 1, "PER": 1}
     assert result.counts["examples"] == 2
-    result = check(write(tmp_path, "a I-X\nb O\n\nc I-X\n", "b.conll"), against=write(tmp_path, "A O\nB O\n"))
+    text = "a I-X\nb O\n\nc I-X\n\nd B-X\n"
+    result = check(write(tmp_path, text, "b.conll"), against=write(tmp_path, "A O\nB O\n"))
     assert [str(problem).split("; ")[0] for problem in result.problems] == [
         f"{tmp_path}/b.conll:1: the tag 'I-X' cannot follow 'O'",
         f"{tmp_path}/b.conll:4: the tag 'I-X' cannot follow 'O'",

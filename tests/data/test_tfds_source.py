@@ -5,6 +5,7 @@ from PIL import Image
 
 from tfpretune.config import RunError, UsageError
 from tfpretune.data.sources import open_source
+from tfpretune.data.tfds_features import feature_notes, label_feature
 
 
 class Notes(tfds.core.GeneratorBasedBuilder):
@@ -65,11 +66,32 @@ class Pictures(tfds.core.GeneratorBasedBuilder):
             yield number, {"image": np.full((number + 2, 3, 3), number, np.uint8), "kind": number % 2}
 
 
+class Moods(tfds.core.GeneratorBasedBuilder):
+    """Four pairs of texts with a bool, a float, an id, and features that are no one value each."""
+
+    VERSION = tfds.core.Version("1.0.0")
+
+    def _info(self):
+        features = {"premise": tfds.features.Text(), "hypothesis": tfds.features.Text()}
+        features |= {"label": np.bool_, "stars": np.float32, "id": np.int32}
+        features |= {"inner": {"body": tfds.features.Text()}, "tags": tfds.features.Sequence(np.int32)}
+        return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(features))
+
+    def _split_generators(self, dl_manager):
+        return {"train": self._generate_examples()}
+
+    def _generate_examples(self):
+        for number in range(4):
+            pair = {"premise": f"text {number}", "hypothesis": f"other {number}"}
+            label = {"label": number % 2 == 0, "stars": number - 1.5, "id": number}
+            yield number, pair | label | {"inner": {"body": "x"}, "tags": [number]}
+
+
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
     """Two prepared data sets, as a user has them on disk."""
     root = str(tmp_path_factory.mktemp("tfds"))
-    builders = [builder(data_dir=root) for builder in (Notes, Pictures, Tones)]
+    builders = [builder(data_dir=root) for builder in (Notes, Pictures, Tones, Moods)]
     for builder in builders:
         builder.download_and_prepare()
     return [str(builder.data_path) for builder in builders]
@@ -102,6 +124,37 @@ def test_further_labels_are_features_by_name(folders):
         open_source(f"tfds:{folders[2]}:hidden", label_column="tone", more_labels=("topic",))
 
 
+def test_bools_are_classes_floats_are_numbers_and_pairs_are_read(folders):
+    spec, columns = f"tfds:{folders[3]}", {"text_column": "premise", "pair_column": "hypothesis"}
+    source = open_source(spec, **columns)
+    numbers = np.array([int(text[-1]) for text in source.inputs])
+    assert source.seconds == [f"other {number}" for number in numbers]
+    assert source.class_names == ("false", "true")
+    np.testing.assert_array_equal(source.labels, numbers % 2 == 0)
+    note = "features that are not read: "
+    assert len(source.notes) == 1
+    assert source.notes[0].startswith(note)
+    unread = set(source.notes[0].removeprefix(note).split(", "))
+    assert unread == {"stars (float32)", "id (int32)", "inner (FeaturesDict)", "tags (Sequence)"}
+    rated = open_source(spec, text_column="premise", label_column="stars")
+    assert (rated.label_kind, rated.class_names) == ("number", ())
+    np.testing.assert_array_equal(rated.labels, [int(text[-1]) - 1.5 for text in rated.inputs])
+    with pytest.raises(UsageError, match="the labels of this source are numbers"):
+        open_source(spec, text_column="premise", label_column="stars", label_kind="class")
+
+
+def test_a_label_of_another_name_is_found_or_told(folders):
+    """The only class, else the only bool or float; else the candidates are named."""
+    assert "the label is the feature 'kind'" in open_source(f"tfds:{folders[1]}").notes
+    features = tfds.features.FeaturesDict({"text": tfds.features.Text(), "stars": np.float32, "id": np.int64})
+    assert label_feature(features, "label", "x") == "stars"
+    features = tfds.features.FeaturesDict({"text": tfds.features.Text(), "target": np.int64, "id": np.int64})
+    assert label_feature(features, "label", "x") is None
+    notes = feature_notes(features, "text", None, ("label", ""))
+    assert sorted(notes[1].rpartition(": ")[2].split(", ")) == ["id", "target"]
+    assert notes[1].startswith("no label is read; of these could be one (--label-column)")
+
+
 def test_images_of_many_sizes_become_files(folders, monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     source = open_source(f"tfds:{folders[1]}")
@@ -132,10 +185,13 @@ def test_data_sets_of_the_catalogue():
     ("rest", "options", "message"),
     [
         ("{0}:dev", {}, "has no split 'dev': it has"),
-        ("{0}", {"text_column": "body"}, "has the text features text, title: name one with text_column"),
+        ("{0}", {"text_column": "body"}, "has the text features text, title: name one with --text-column"),
         ("{0}", {"label_column": "lable"}, "has no label feature 'lable': it has"),
         ("{2}", {"more_labels": ("topik",)}, "has no label feature 'label': it has"),
         ("{2}", {"label_column": "", "more_labels": ("topik",)}, "has no label feature 'topik': it has .*topic"),
+        ("{3}", {"text_column": "premise", "label_column": "tags"}, r"the feature tags .Sequence. is no label"),
+        ("{3}", {"text_column": "premise", "pair_column": "inner"}, "has no text feature 'inner'"),
+        ("{3}", {}, "hypothesis, premise: name one with --text-column, and of pairs the second with --pair-column"),
         ("cifar1", {}, "unknown tfds data set 'cifar1', did you mean 'cifar10'"),
         ("{1}/..", {}, "is not the folder of a prepared tfds data set"),
     ],

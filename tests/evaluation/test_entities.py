@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tfpretune.data.tagged import TaggedExamples
+from tfpretune.data.tagged_sources import open_tagged
 from tfpretune.evaluation.entities import dictionary_tags, entity_metrics, find_entities
 
 TRUTH = [["B-PER", "I-PER", "O", "B-LOC"], ["B-LOC", "B-LOC", "O"]]
@@ -29,6 +30,29 @@ def test_entities_of_good_tags():
 def test_tags_that_cannot_follow(tags, loose, strict):
     assert find_entities(tags.split()) == loose
     assert find_entities(tags.split(), strict=True) == strict
+
+
+@pytest.mark.parametrize(
+    "tags", ["B-X E-X S-X O S-Y", "B-X L-X U-X O U-Y", "B-X I-X S-X O S-Y", "B-X M-X B-X O I-Y", "I-X E-X E-X O E-Y"]
+)
+def test_entities_of_other_schemes(tags):
+    assert find_entities(tags.split()) == [("X", 0, 2), ("X", 2, 3), ("Y", 4, 5)]
+
+
+def test_a_missed_single_word_counts(tmp_path):
+    """Of BIOES tags, too, as they stand in a file: whoever misses every S- has not found them."""
+    truth = ["B-PER", "E-PER", "O", "S-LOC"]
+    assert entity_metrics([truth], [["B-PER", "E-PER", "O", "O"]])["recall"] == 0.5
+    assert find_entities(["B", "I", "O", "S"]) == [("_", 0, 2), ("_", 3, 4)]
+    (tmp_path / "a.conll").write_text("".join(f"w {tag}\n" for tag in truth), "utf-8")
+    source = open_tagged(f"conll:{tmp_path}/a.conll")
+    assert entity_metrics(source.tag_lists(), [["B-PER", "I-PER", "O", "O"]])["f1"] == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize(("tag", "strict"), [("NN", False), ("X-Y", False), ("", False), ("S-X", True), ("E-X", True)])
+def test_tags_that_are_none_of_entities_are_refused(tag, strict):
+    with pytest.raises(ValueError, match="is none of entities"):
+        find_entities(["B-X", tag], strict=strict)
 
 
 def test_figures_by_hand():

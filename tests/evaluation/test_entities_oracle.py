@@ -9,8 +9,8 @@ from tfpretune.evaluation.entities import entity_metrics
 pytestmark = [pytest.mark.oracle, pytest.mark.filterwarnings("ignore")]
 
 
-@pytest.mark.parametrize("strict", [False, True])
-def test_figures_equal_seqeval(strict):
+@pytest.mark.parametrize(("strict", "letters"), [(False, "BI"), (True, "BI"), (False, "BIES")])
+def test_figures_equal_seqeval(strict, letters):
     pytest.importorskip("seqeval")
     from seqeval.metrics import sequence_labeling, v1
     from seqeval.scheme import IOB2
@@ -19,7 +19,7 @@ def test_figures_equal_seqeval(strict):
     compared = 0
     for _ in range(300):
         kinds = ["PER", "LOC", "ORG"][: rng.randint(1, 3)]
-        names = ["O", *(prefix + kind for kind in kinds for prefix in ("B-", "I-"))]
+        names = ["O", *(prefix + kind for kind in kinds for prefix in [f"{letter}-" for letter in letters])]
         truth = [[rng.choice(names) for _ in range(rng.randint(1, 9))] for _ in range(rng.randint(1, 6))]
         said = [[tag if rng.random() < 0.6 else rng.choice(names) for tag in tags] for tags in truth]
         figures = entity_metrics(truth, said, strict=strict)

@@ -1,5 +1,6 @@
 """Weights of tasks by hand and as the papers have them, and the five proofs for each weighting."""
 
+import dataclasses
 import math
 
 import keras
@@ -10,7 +11,7 @@ import tensorflow as tf
 from tests import checks
 from tfpretune.backbones import SmallCNN
 from tfpretune.finetune.multi_head import multi_head
-from tfpretune.objectives import Classes, Numbers
+from tfpretune.objectives import Classes, MultiLabel, Numbers
 from tfpretune.objectives.task_gradients import shared_norms, without_conflict
 from tfpretune.objectives.terms import share, sums
 
@@ -46,6 +47,42 @@ def test_weights_by_hand():
     weights = {name: term.weight for name, term in terms.items() if term.weight}
     assert weights == {"digit_cross_entropy": 1.0, "size_squared_error": 0.25}
     assert float(terms["digit_cross_entropy"].count) == 4
+
+
+@pytest.mark.parametrize("kind", ["class", "number", "set"])
+def test_a_missing_label_counts_for_nothing(kind):
+    """Two tasks of one kind: what one learns is the same whether an example without a label is in the batch or not."""
+    target, known, none = {
+        "class": (Classes(3, column="a", may_lack=True), [0, 2, 1, 2, 0], -1),
+        "number": (Numbers(column="a", may_lack=True), [-1.0, 2.0, 0.0, -1.0, 3.0], np.nan),
+        "set": (MultiLabel(2, column="a"), [[0, 1], [1, 1], [0, 0], [1, 0], [0, 1]], -1),
+    }[kind]
+    labels = np.array(known, "float32" if kind == "number" else "int32")
+    labels[3:] = none
+    targets = {"a": target, "b": dataclasses.replace(target, column="b")}
+    model = multi_head(SmallCNN((8, 8, 1), (8,)), targets, dropout=0.0)
+    whole = {"images": BATCH["images"], "a": labels, "b": labels}
+    terms = model.terms(whole, training=True)
+    few = model.terms({name: column[:3] for name, column in whole.items()}, training=True)
+    for name, term in terms.items():
+        np.testing.assert_allclose([term.total, term.count], [few[name].total, few[name].count], rtol=1e-5)
+    assert float(terms[f"a_{target.term_names[0]}"].count) == 3
+    nothing = model.terms(whole | {"a": np.full_like(labels, none)}, training=True)
+    assert float(nothing[f"a_{target.term_names[0]}"].count) == 0
+    assert float(nothing[f"a_{target.term_names[0]}"].total) == 0
+    before = [weight.numpy() for weight in model.get_layer("a_logits").weights]
+    history = fit_one_step(model, 0.1, whole | {"a": np.full_like(labels, none)})
+    assert np.isfinite(history["loss"]).all()
+    for weight, old in zip(model.get_layer("a_logits").weights, before, strict=True):
+        np.testing.assert_array_equal(weight.numpy(), old)
+
+
+def test_a_learnt_factor_stays_where_a_batch_knows_nothing_of_its_task():
+    """Else the factor of a task with few labels would grow in every batch without one."""
+    model = make("uncertainty")
+    fit_one_step(model, 0.1, BATCH | {"odd": np.full(5, -1, "int32")})
+    assert model.log_variances["odd"].numpy() == 0
+    assert model.log_variances["digit"].numpy() != 0
 
 
 @pytest.mark.parametrize("weighting", ["uncertainty", "gradnorm"])
@@ -89,7 +126,7 @@ def test_uncertainty_by_hand():
     loss = fit_one_step(model, 0.0)["loss"][0]
     now = {task: model.log_variances[task].numpy() for task in losses}
     terms = model.terms(BATCH, training=True)
-    losses = [float(terms[name].total) / float(terms[name].count) for name in terms if terms[name].weight]
+    losses = [float(term.total) / float(term.count) for name, term in terms.items() if callable(term.weight)]
     expected = sum(
         (0.5 if task == "size" else 1.0) * math.exp(-s) * float(value) + s / 2
         for (task, s), value in zip(now.items(), losses, strict=True)

@@ -118,6 +118,22 @@ def test_numbers_by_hand():
     np.testing.assert_allclose(terms["mean_absolute_error"].total, 2.0 + 1.0, rtol=1e-6)
 
 
+def test_numbers_that_are_not_known_do_not_count():
+    """NaN is not known, and -1 is a number as any other."""
+    outputs, truth = tf.Variable([[1.0], [-1.0], [0.5]]), {"labels": np.array([3.0, -1.0, np.nan], "float32")}
+    target = Numbers(1, offset=3.0, scale=2.0)
+    with tf.GradientTape() as tape:
+        terms = target.terms(outputs, truth, training=True)
+    np.testing.assert_allclose([terms["squared_error"].total, terms["squared_error"].count], [1.0 + 1.0, 2], rtol=1e-6)
+    np.testing.assert_allclose([terms["mean_absolute_error"].total, terms["mean_absolute_error"].count], [4.0, 2])
+    np.testing.assert_allclose(tape.gradient(terms["squared_error"].total, outputs), [[2.0], [2.0], [0.0]], atol=1e-6)
+    apart = target.divergence(outputs, outputs + 1.0, truth)
+    np.testing.assert_allclose([apart.total, apart.count], [2, 2])
+    assert target.label_range() == (-math.inf, math.inf)
+    assert Numbers(may_lack=True).label_range() is None
+    assert Numbers.from_config({"size": 1, "offset": 3.0, "scale": 2.0, "column": "labels"}) == target
+
+
 def test_spans_by_hand():
     """Shares 1/2 of the right start and 1/4 of the right end: (ln 2 + ln 4) / 2. The row without an answer is left out."""
     shares = np.array([[[1, 3], [2, 1], [1, 0.0001]], [[1, 1], [1, 1], [1, 1]]])

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from tests.faults.tiny import make_tokenizer
-from tfpretune.config import UsageError
+from tfpretune.config import RunError, UsageError
+from tfpretune.data.checks import check
 from tfpretune.data.sources import open_source
 from tfpretune.stages.task_sources import open_tasks, read_places
 
@@ -115,3 +116,57 @@ def test_columns_that_cannot_be_learnt_from(reviews, tasks, message):
     with pytest.raises(UsageError, match=message) as caught:
         open_tasks(read_places(tasks, reviews))
     assert "\n" not in str(caught.value)
+
+
+def half_labelled(tmp_path, tone=lambda n: ("calm", "loud")[n % 2], none=""):
+    rows = [
+        f"text {n},{none if n % 5 == 0 else tone(n)},{none if n % 3 == 0 else ('art', 'law')[n % 2]}"
+        for n in range(150)
+    ]
+    (tmp_path / "a.csv").write_text("\n".join(["text,label,topic", *rows]) + "\n", "utf-8")
+    return f"csv:{tmp_path}/a.csv"
+
+
+def test_a_text_may_lack_the_label_of_a_task(tmp_path, capsys):
+    """It has -1 in the batch, is not among the task's examples, and no class is made of it; the run says how many."""
+    spec = half_labelled(tmp_path)
+    sources = open_tasks(read_places(["label", "topic"], spec))
+    assert [line.removeprefix(f"{spec}: ") for line in capsys.readouterr().out.splitlines()] == [
+        "label: 30 of 150 rows have no label, and do not count for it",
+        "topic: 50 of 150 rows have no label, and do not count for it",
+    ]
+    assert sources.class_names("label") == ("calm", "loud")
+    rows = sources.batches("test", 4, tokenizer=make_tokenizer(), sequence_length=LENGTH)
+    served = {name: np.concatenate([batch[name] for batch in rows.in_order()]) for name in ("label", "topic")}
+    every = sources.parts[spec].test
+    for task, step in (("label", 5), ("topic", 3)):
+        numbers = np.array([int(text.split()[1]) for text in every.inputs])
+        np.testing.assert_array_equal(served[task], np.where(numbers % step, numbers % 2, -1))
+        np.testing.assert_array_equal(sources.known(task, "test"), numbers % step > 0)
+        assert len(sources.examples(task, "test")) == (numbers % step > 0).sum()
+
+
+@pytest.mark.parametrize(("tone", "none"), [(lambda n: n % 2, -1), (lambda n: ("calm", "loud")[n % 2], "nan")])
+def test_what_looks_like_a_missing_label_is_asked_about(tmp_path, tone, none):
+    spec = half_labelled(tmp_path, tone, none)
+    message = f"a.csv:2: the label 'label' '{none}' looks like a missing label; leave it empty; .*--labels-as-written"
+    with pytest.raises(RunError, match=f"{message}; .* check {spec} --label-column label --may-lack"):
+        open_tasks(read_places(["label", "topic"], spec))
+    assert len(check(spec, may_lack=True).problems) == 30
+    assert str(none) in open_tasks(read_places(["label", "topic"], spec), labels_as_written=True).class_names("label")
+
+
+def test_a_task_without_a_label_in_a_part_is_refused(tmp_path):
+    rows = [f"text {n},{('calm', 'loud')[n % 2]},{('art', 'law')[n % 2] if n < 2 else ''}" for n in range(60)]
+    (tmp_path / "a.csv").write_text("\n".join(["text,label,topic", *rows]) + "\n", "utf-8")
+    with pytest.raises(UsageError, match="no text of the .* part has a label for the task topic"):
+        open_tasks(read_places(["label", "topic"], f"csv:{tmp_path}/a.csv"))
+
+
+def test_a_copy_may_have_the_label_that_the_first_lacks(tmp_path):
+    lines = ["same,,art", "SAME,calm,", "other,calm,law", "other,loud,law", "third,loud,"]
+    (tmp_path / "a.csv").write_text("\n".join(["text,tone,topic", *lines]) + "\n", "utf-8")
+    columns = {"label_column": "", "more_labels": ("tone", "topic"), "may_lack": True}
+    source = open_source(f"csv:{tmp_path}/a.csv", **columns).without_duplicates()
+    assert source.inputs == ["same", "third"]
+    assert [source.more[name].labels.tolist() for name in ("tone", "topic")] == [[0, 1], [0, -1]]

@@ -7,7 +7,7 @@ import pytest
 
 from tfpretune.config import UsageError
 from tfpretune.data.batches import RowSource, StepIndexed
-from tfpretune.objectives import Classes
+from tfpretune.objectives import Classes, Numbers
 from tfpretune.training.identity import check_ranges
 
 MODEL = SimpleNamespace(backbone=SimpleNamespace(get_config=lambda: {"vocabulary_size": 20}))
@@ -46,3 +46,17 @@ def test_paths_are_no_labels_to_compare():
     check_ranges(model, StepIndexed({"labels": np.array(["a.png", "b.png"])}, 1))
     with pytest.raises(UsageError, match=r"training row 1: labels holds 2, outside -1\.\.1, the classes of the model"):
         check_ranges(model, StepIndexed({"labels": np.array([[[0, -1]], [[1, 2]]])}, 1))
+
+
+def test_labels_of_several_tasks_and_numbers_are_looked_at():
+    """A class beyond the model's, and a missing number where none is meant."""
+    model = SimpleNamespace(targets={"a": Classes(2, column="a", may_lack=True), "b": Numbers(column="b")})
+    fine = {"a": np.array([1, -1], np.int32), "b": np.array([-1.0, 2.0], np.float32)}
+    check_ranges(model, StepIndexed(fine, 1))
+    with pytest.raises(UsageError, match=r"training row 1: a holds 2, outside -1\.\.1, the classes of the model"):
+        check_ranges(model, StepIndexed(fine | {"a": np.array([1, 2], np.int32)}, 1))
+    lacking = fine | {"b": np.array([1.0, np.nan], np.float32)}
+    with pytest.raises(UsageError, match=r"training row 1: b holds nan, outside -inf\.\.inf, the numbers"):
+        check_ranges(model, StepIndexed(lacking, 1))
+    model.targets["b"] = Numbers(column="b", may_lack=True)
+    check_ranges(model, StepIndexed(lacking, 1))

@@ -3,8 +3,6 @@
 import numpy as np
 
 from tfpretune.data.examples import Examples
-from tfpretune.data.labels import is_whole_number
-from tfpretune.data.rows import Problem
 
 
 def label_histogram(examples: Examples) -> dict[str, int]:
@@ -22,27 +20,3 @@ def written_label(examples: Examples, row: int) -> str:
     if examples.label_kind == "class":
         return repr(examples.class_names[label])
     return repr(";".join(np.array(examples.class_names)[label > 0]))
-
-
-def odd_numbers(examples: Examples) -> list[Problem]:
-    """Finds whole-number labels that stand apart: 0, 1, 2, 99, or a -1 beside 0, 1, 2 (which often means: none)."""
-    if (
-        examples.label_kind != "class"
-        or len(examples.class_names) < 3
-        or not all(map(is_whole_number, examples.class_names))
-    ):
-        return []
-    values = [int(name) for name in examples.class_names]
-    gap = next((i for i in range(1, len(values)) if values[i] - values[i - 1] > 1), None)
-    odd = values[gap:] if gap else []
-    rest = values[:gap]
-    if rest[:2] == [-1, 0] and values[-1] > 1:
-        odd, rest = [-1, *odd], rest[1:]
-    problems = []
-    for value in odd:
-        for row in np.flatnonzero(examples.labels == values.index(value)).tolist():
-            what = f"the label {value} is out of range: the others are {rest[0]} to {rest[-1]}"
-            problems.append(
-                Problem(examples.where[row], what, "correct it; if it is meant, name the classes with class_names")
-            )
-    return problems

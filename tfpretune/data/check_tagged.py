@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from tfpretune.data.checks import CheckResult
 from tfpretune.data.rows import Problem
-from tfpretune.data.tagged import OUTSIDE, TaggedExamples, is_bio
+from tfpretune.data.tagged import TaggedExamples, is_bio
 from tfpretune.data.tagged_sources import index_tags, read_tagged
 
 
@@ -48,7 +48,7 @@ def check_tagged(
         tags, names = index_tags(rows, tag_names, repair=repair)
         if any(tags is None for tags in rows.tags):
             tags = None
-        return rows.problems, TaggedExamples(rows.words, tags, names, rows.where, source)
+        return rows.problems, TaggedExamples(rows.words, tags, names, rows.where, source, notes=tuple(rows.notes))
 
     problems, examples = read(spec)
     if not len(examples):
@@ -64,7 +64,7 @@ def check_tagged(
         ]
     words = sum(map(len, examples.words))
     longest = max(map(len, examples.words), default=0)
-    notes = (f"{words:,} words, {longest:,} in the longest sentence", *_tag_notes(examples))
+    notes = (f"{words:,} words, {longest:,} in the longest sentence", *examples.notes)
     counts = {"examples": len(examples), "unique": len(set(keys)), "duplicates": len(examples) - len(set(keys))}
     return CheckResult(spec, tuple(problems), notes, _histogram(examples), counts)
 
@@ -75,12 +75,3 @@ def _histogram(examples: TaggedExamples) -> dict[str, int]:
     bio = is_bio(examples.tag_names)
     tally = collections.Counter(tag for tags in examples.tag_lists() for tag in tags)
     return {name[2:] if bio else name: tally[name] for name in examples.tag_names if not bio or name.startswith("B-")}
-
-
-def _tag_notes(examples: TaggedExamples) -> list[str]:
-    if examples.tags is None or is_bio(examples.tag_names):
-        return []
-    other = [name for name in examples.tag_names if name != OUTSIDE and name[1:2] == "-"]
-    if other:
-        return [f"tags such as {other[0]!r} are not all of the BIO scheme: no entities are counted, only words"]
-    return ["the tags are no BIO tags: words are counted, not entities"]

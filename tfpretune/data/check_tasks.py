@@ -1,33 +1,41 @@
 """One pass over all of a source whose form is that of one task: tagged words, questions, images with masks."""
 
 import collections
+import json
 
 import numpy as np
 
+from tfpretune.config import UsageError
 from tfpretune.data.check_tagged import check_tagged
 from tfpretune.data.checks import CheckResult
 from tfpretune.data.demo import DEMOS
 from tfpretune.data.examples import Examples, text_key
 from tfpretune.data.mask_rows import NO_CLASS, is_mask_folder
 from tfpretune.data.masks import read_mask, read_masks
-from tfpretune.data.question_sources import read_questions
-from tfpretune.data.rows import Problem
+from tfpretune.data.question_sources import add_spec_problems, read_questions
+from tfpretune.data.rows import Problem, find_files
+from tfpretune.data.tables import DEFAULT_TEXT
 
 
-def check_task(spec: str, *, against: str = "") -> CheckResult | None:
+def check_task(
+    spec: str, *, against: str = "", word_column: int = 0, tag_column: int = -1, repair: bool = False
+) -> CheckResult | None:
     """Checks a source if it can only be of one task.
 
     Args:
         spec: the source.
         against: a second source of the same form that must share no sentence, context or image with the first.
+        word_column: as for `open_tagged`.
+        tag_column: as for `open_tagged`.
+        repair: as for `open_tagged`.
 
     Returns:
         What was found; None for a source of labelled or unlabelled examples.
     """
     scheme, _, rest = spec.partition(":")
     kind = DEMOS[rest].kind if scheme == "demo" and rest in DEMOS else ""
-    if scheme == "conll" or kind == "tagged":
-        return check_tagged(spec, against=against)
+    if scheme == "conll" or kind == "tagged" or (scheme == "jsonl" and _holds_words(rest)):
+        return check_tagged(spec, against=against, word_column=word_column, tag_column=tag_column, repair=repair)
     if scheme == "squad" or kind == "questions":
         return check_questions(spec, against=against)
     if kind == "masks" or (scheme == "images" and is_mask_folder(rest)):
@@ -35,9 +43,20 @@ def check_task(spec: str, *, against: str = "") -> CheckResult | None:
     return None
 
 
+def _holds_words(pattern: str) -> bool:
+    """Whether the first object of JSON lines has words and tags, and no text."""
+    try:
+        with open(find_files(pattern, "jsonl")[0], encoding="utf-8-sig") as file:
+            first = json.loads(next(filter(str.strip, file), "null"))
+    except (OSError, ValueError, UsageError):
+        return False
+    return isinstance(first, dict) and isinstance(first.get("tokens"), list) and DEFAULT_TEXT not in first
+
+
 def check_questions(spec: str, *, against: str = "") -> CheckResult:
     """Goes over all questions; the histogram tells how many have an answer."""
     rows = read_questions(spec)
+    add_spec_problems(rows, spec)
     problems = list(rows.problems)
     contexts = [text_key(context) for context in rows.contexts]
     if against:
@@ -53,6 +72,8 @@ def check_questions(spec: str, *, against: str = "") -> CheckResult:
         problems.append(Problem(spec, "there are no usable questions", "give another source"))
     answered = sum(map(bool, rows.answers))
     histogram = {"answer": answered, "no answer": len(rows.answers) - answered}
+    if answered < len(rows.answers):
+        notes.append("a model says that there is no answer where it is trained with --may-lack")
     return CheckResult(spec, tuple(problems), tuple(notes), histogram, _counts(len(rows.questions), len(keys)))
 
 

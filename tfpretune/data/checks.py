@@ -9,12 +9,16 @@ from typing import Literal
 import numpy as np
 
 from tfpretune.data.check_images import decode_all
-from tfpretune.data.check_labels import label_histogram, odd_numbers, written_label
+from tfpretune.data.check_labels import label_histogram, written_label
+from tfpretune.data.check_lines import at_most
 from tfpretune.data.examples import Examples
-from tfpretune.data.labels import LabelKind, read_labels
+from tfpretune.data.labels import LabelKind, more_label_columns, read_labels
 from tfpretune.data.rows import Problem, Rows
 from tfpretune.data.sources import make_examples, read_rows
 from tfpretune.data.tables import DEFAULT_LABEL, DEFAULT_TEXT
+
+MOST_LINES = 20
+"""So many problems, notes or classes of a kind are printed."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,6 +57,11 @@ def check(
     pair_column: str = "",
     label_kind: LabelKind | Literal[""] = "",
     label_separator: str = ";",
+    labels_as_written: bool = False,
+    may_lack: bool = False,
+    word_column: int = 0,
+    tag_column: int = -1,
+    repair: bool = False,
 ) -> CheckResult:
     """Goes over all of a source: reads every row, decodes every image, looks at every label, compares every content.
 
@@ -62,18 +71,23 @@ def check(
             (Tagged words, questions and images with masks are checked by `check_task`.)
         text_column: as for `open_source`.
         label_column: as for `open_source`.
-        class_names: the classes that are allowed; without it, a whole number that stands apart
-            from the others (0, 1, 2, 99) counts as wrong.
+        class_names: the classes that are allowed; without it, doubtful labels count as wrong, as in `open_source`.
         pair_column: as for `open_source`.
         label_kind: as for `open_source`.
         label_separator: as for `open_source`.
+        labels_as_written: as for `open_source`.
+        may_lack: rows may lack a label, as where several tasks share a source.
+        word_column: as for `open_tagged`.
+        tag_column: as for `open_tagged`.
+        repair: as for `open_tagged`.
 
     Raises:
         UsageError: when there is no such source or column.
     """
     from tfpretune.data.check_tasks import check_task  # which imports this module
 
-    if result := check_task(spec, against=against):
+    tagged = {"word_column": word_column, "tag_column": tag_column}
+    if result := check_task(spec, against=against, repair=repair, **tagged):
         return result
     read = functools.partial(
         _read,
@@ -83,18 +97,18 @@ def check(
         pair_column=pair_column,
         label_kind=label_kind,
         label_separator=label_separator,
+        labels_as_written=labels_as_written,
+        may_lack=may_lack,
     )
     rows, examples, good = read(spec)
     problems = [*rows.problems, *rows.skipped]
-    notes = []
+    notes = [*rows.notes]
     if rows.kind == "image" and not isinstance(rows.inputs, np.ndarray):
         faults, image_notes = decode_all(rows.inputs)
         good[[rows.inputs.index(fault.where) for fault in faults]] = False
         problems += faults
         notes += image_notes
     examples = examples.take(good)
-    if not class_names and not rows.class_names:
-        problems += odd_numbers(examples)
     result = check_examples(examples)
     problems += result.problems
     if against:
@@ -127,7 +141,7 @@ def check_examples(examples: Examples) -> CheckResult:
         notes.append(f"labels are {values.min():g} to {values.max():g}, {values.mean():g} in the mean")
         if values.min() == values.max():
             problems.append(Problem(examples.name, f"all labels are {values.min():g}", "add examples of other labels"))
-    elif examples.labels is not None:
+    elif examples.labels is not None and examples.label_kind != "number":
         histogram = label_histogram(examples)
         used = [name for name, count in histogram.items() if count]
         if len(used) == 1 and examples.label_kind == "class":
@@ -135,15 +149,15 @@ def check_examples(examples: Examples) -> CheckResult:
                 Problem(examples.name, f"there is only one class, {used[0]!r}", "add examples of another class")
             )
         notes += [f"class {name!r} has no examples" for name, count in histogram.items() if not count]
-        folded = collections.Counter(name.casefold() for name in used)
-        notes += [
-            f"classes that differ only in upper and lower case: {name!r}" for name, count in folded.items() if count > 1
-        ]
     if examples.labels is not None:
-        for members in groups.values():
-            conflict = _conflict(examples, members)
-            problems += conflict
-            conflicts += len(conflict)
+        found = [conflict for members in groups.values() for conflict in _conflict(examples, members)]
+        conflicts = len(found)
+        if examples.label_kind != "number":
+            problems += found
+        elif found:
+            notes.append(
+                f"{conflicts:,} {examples.kind}s have several numbers, whose mean counts (the first: {found[0].where})"
+            )
     duplicates = len(examples) - len(groups)
     if duplicates:
         notes.append(
@@ -162,13 +176,15 @@ def format_result(result: CheckResult) -> str:
     lines = [f"{result.name}: {result.counts['examples']:,} usable examples, {result.counts['unique']:,} different"]
     total, top = sum(result.histogram.values()), max(result.histogram.values(), default=0)
     width = max((len(name) for name in result.histogram), default=0)
-    for name, count in result.histogram.items():
+    for name, count in [*result.histogram.items()][:MOST_LINES]:
         bar = "#" * round(30 * count / top) if top else ""
         lines.append(f"  {name:<{width}}  {count:>8,}  {100 * count / max(total, 1):5.1f} %  {bar}".rstrip())
+    if len(result.histogram) > MOST_LINES:
+        lines.append(f"  and {len(result.histogram) - MOST_LINES:,} more classes")
     if not result.histogram and not result.numbers:
         lines.append("  no labels")
-    lines += [f"note: {note}" for note in result.notes]
-    lines += [f"problem: {problem}" for problem in result.problems]
+    lines += at_most(MOST_LINES, [(note, f"note: {note}") for note in result.notes])
+    lines += at_most(MOST_LINES, [(problem.what, f"problem: {problem}") for problem in result.problems])
     number = len(result.problems)
     lines.append("no problems" if not number else f"{number:,} problem{'s' if number > 1 else ''}")
     return "\n".join(lines)
@@ -194,6 +210,8 @@ def _read(
     pair_column: str,
     label_kind: LabelKind | Literal[""],
     label_separator: str,
+    labels_as_written: bool,
+    may_lack: bool,
 ) -> tuple[Rows, Examples, np.ndarray]:
     """Returns all rows, the same as examples, and which of them are good; the labels of the others are put to 0."""
     rows = read_rows(
@@ -204,9 +222,17 @@ def _read(
         label_kind=label_kind,
         label_separator=label_separator,
     )
-    labels, names, good = read_labels(rows, kind=label_kind, class_names=class_names, separator=label_separator)
+    labels: np.ndarray | None
+    if may_lack:
+        rows.more_labels = {label_column: rows.labels}
+        column = more_label_columns(rows, as_written=labels_as_written, may_lack=True)[label_column]
+        labels, names, good = column.labels, column.class_names, column.labels >= 0
+    else:
+        labels, names, good = read_labels(
+            rows, kind=label_kind, class_names=class_names, separator=label_separator, as_written=labels_as_written
+        )
     if labels is not None and labels.dtype.kind == "i":
-        labels = np.maximum(labels, 0)
+        labels = np.maximum(labels, 0) if names else None
     return rows, make_examples(rows, labels, names, spec), good
 
 

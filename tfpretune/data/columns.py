@@ -107,9 +107,12 @@ def text_batches(
 
 
 def label_columns(examples: Examples, more_labels: Sequence[str] = ()) -> dict[str, np.ndarray]:
-    """Returns the column `labels`, where there are labels, and the further label columns that are asked for, by name."""
+    """Returns the column `labels`, where there are labels, and the further label columns that are asked for, by name.
+
+    An example without a further label has -1 there.
+    """
     columns = {} if examples.labels is None else {"labels": examples.labels}
-    return columns | {name: examples.with_labels(name).known_labels for name in more_labels}
+    return columns | {name: examples.more_column(name).labels for name in more_labels}
 
 
 def _converted(images: np.ndarray, image_shape: tuple[int, int, int]) -> np.ndarray:

@@ -1,6 +1,5 @@
 """Examples: the one form in which data from any source reaches the rest. Imports no TensorFlow."""
 
-import collections
 import dataclasses
 import functools
 import hashlib
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from tfpretune.config import RunError, UsageError
+from tfpretune.data.merging import merge
 from tfpretune.data.splits import PARTS as PARTS
 from tfpretune.data.splits import Part as Part
 from tfpretune.data.splits import split_by_digest, split_groups_in_order, split_in_order
@@ -22,7 +22,7 @@ class LabelColumn:
     """Labels of their own for the same inputs.
 
     Args:
-        labels: in one of the forms of `Examples.labels`.
+        labels: int32 `(n,)`, each an index into `class_names`, or -1 for an input without a label.
         class_names: as `Examples.class_names`.
     """
 
@@ -47,6 +47,7 @@ class Examples:
         seconds: the second text of each pair, whose first is the input; None where there are no pairs.
         more: further label columns by name, for several tasks on the same inputs.
         in_order: `split` cuts the parts in the order of the source (a newspaper in the order of its days).
+        notes: how the source was read, where it could be read in another way.
     """
 
     kind: str
@@ -60,6 +61,7 @@ class Examples:
     seconds: Sequence[str] | None = None
     more: Mapping[str, LabelColumn] = dataclasses.field(default_factory=dict)
     in_order: bool = False
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.kind not in ("text", "image"):
@@ -72,7 +74,7 @@ class Examples:
                 )
         _require_range(self.labels, self.class_names)
         for more in self.more.values():
-            _require_range(more.labels, more.class_names)
+            _require_range(more.labels, more.class_names, lowest=-1)
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -102,7 +104,17 @@ class Examples:
         return "number" if self.labels.dtype.kind == "f" else "class"
 
     def with_labels(self, name: str) -> "Examples":
-        """Returns the same inputs with one of the further label columns as their labels.
+        """Returns the inputs that have a label in one of the further label columns, with that as their label.
+
+        Raises:
+            UsageError: there is no such column.
+        """
+        column = self.more_column(name)
+        known = self.take(column.labels >= 0)
+        return dataclasses.replace(known, labels=known.more[name].labels, class_names=column.class_names)
+
+    def more_column(self, name: str) -> LabelColumn:
+        """Returns one of the further label columns.
 
         Raises:
             UsageError: there is no such column.
@@ -111,8 +123,7 @@ class Examples:
             raise UsageError(
                 f"{self.name} has no label column {name!r}: it has {', '.join(self.more) or 'no further one'}"
             )
-        column = self.more[name]
-        return dataclasses.replace(self, labels=column.labels, class_names=column.class_names)
+        return self.more[name]
 
     def keys(self) -> list[bytes]:
         """Returns the sha256 digest of each example's content.
@@ -158,19 +169,16 @@ class Examples:
         return self.take(split_by_digest(digests, part, fractions, self.name))
 
     def without_duplicates(self) -> "Examples":
-        """Returns the first of equal contents; contents that come with more than one label are dropped entirely.
+        """Returns the first of equal contents. Numbers are averaged; contents with two classes or sets are dropped entirely.
 
-        So are those with more than one of any further label.
+        So are those with two of any further label; a further label that only a copy has is kept.
         """
-        columns = [
-            column for column in (self.labels, *(more.labels for more in self.more.values())) if column is not None
-        ]
-        first: dict[bytes, int] = {}
-        labels: dict[bytes, set[tuple[bytes, ...]]] = collections.defaultdict(set)
-        for row, key in enumerate(self.keys()):
-            first.setdefault(key, row)
-            labels[key].add(tuple(column[row].tobytes() for column in columns))
-        return self.take([row for key, row in first.items() if len(labels[key]) == 1])
+        columns = {name: more.labels for name, more in self.more.items()}
+        kept = merge(self.keys(), self.labels, columns)
+        merged = self.take(kept.rows)
+        more = {name: LabelColumn(kept.more[name], each.class_names) for name, each in self.more.items()}
+        notes = (*self.notes, *kept.notes(self.kind, self.where))
+        return dataclasses.replace(merged, labels=kept.labels, more=more, notes=notes)
 
     def few_labels(self, per_class: int, seed: int) -> "Examples":
         """Draws the same number of examples from every class, without replacement.
@@ -215,13 +223,13 @@ class Examples:
         return self.take(np.sort(np.random.default_rng(seed).choice(len(self), most, replace=False)))
 
 
-def _require_range(labels: np.ndarray | None, class_names: tuple[str, ...]) -> None:
+def _require_range(labels: np.ndarray | None, class_names: tuple[str, ...], *, lowest: int = 0) -> None:
     if labels is None or not len(labels) or labels.dtype.kind == "f":
         return
     top = len(class_names) if labels.ndim == 1 else 2
     low, high = int(labels.min()), int(labels.max())
-    if low < 0 or high >= top:
-        raise ValueError(f"labels must be in 0..{top - 1}, received {low}..{high}")
+    if low < lowest or high >= top:
+        raise ValueError(f"labels must be in {lowest}..{top - 1}, received {low}..{high}")
     if labels.ndim == 2 and labels.shape[1] != len(class_names):
         raise ValueError(f"labels need one column a class: expected {len(class_names)}, received {labels.shape[1]}")
 

@@ -9,22 +9,42 @@ import numpy as np
 
 from tfpretune.config import UsageError
 from tfpretune.data.examples import LabelColumn
+from tfpretune.data.label_doubts import (
+    class_problems,
+    kind_notes,
+    kind_problems,
+    looks_missing,
+    missing_looking,
+    missing_problem,
+    twin_problems,
+)
 from tfpretune.data.rows import Problem, Rows
 
 LabelKind = Literal["class", "number", "set"]
 LABEL_KINDS = ("class", "number", "set")
+LARGEST = float(np.finfo(np.float32).max)
 
 
 def read_labels(
-    rows: Rows, *, kind: LabelKind | Literal[""] = "", class_names: Sequence[str] = (), separator: str = ";"
+    rows: Rows,
+    *,
+    kind: LabelKind | Literal[""] = "",
+    class_names: Sequence[str] = (),
+    separator: str = ";",
+    as_written: bool = False,
 ) -> tuple[np.ndarray | None, tuple[str, ...], np.ndarray]:
-    """Turns the labels of rows into an array. Missing and wrong ones are added to `rows.problems`.
+    """Turns the labels of rows into an array. Missing, wrong and doubtful ones are added to `rows.problems`.
+
+    Where the classes are not given, a label that stands for no value (nan, None, N/A), a second spelling of a class (1 and
+    01, Sport and sport) and a whole number that stands apart are problems; so are, where no kind is given, classes that
+    look like numbers or sets.
 
     Args:
         rows: with the labels as they are written.
         kind: "class", "number", "set", or "" for what the source itself says, which is "class" for files.
         class_names: the classes that are allowed.
         separator: between the classes of a set.
+        as_written: nothing is doubted: every spelling is a class of its own. A cell without a label is missing all the same.
 
     Returns:
         The labels as `Examples.labels` has them, or None when no row has one; the class names; and a bool `(rows,)`
@@ -38,43 +58,50 @@ def read_labels(
     if kind and rows.label_kind not in ("class", kind):
         what = {"number": "numbers", "set": "sets of classes"}[rows.label_kind]
         raise UsageError(f"the labels of this source are {what}: ask for kind {rows.label_kind!r}, not {kind!r}")
-    kind = kind or rows.label_kind
+    asked, kind = kind, kind or rows.label_kind
     if kind == "number":
         numbers = number_labels(rows)
         return numbers, (), np.ones(len(rows.labels), bool) if numbers is None else np.isfinite(numbers)
     if kind == "set":
-        labels, names, known = set_labels(rows, class_names, rows.label_separator or separator)
-        return labels, names, known
-    labels, names = index_labels(rows, class_names)
-    return labels, names, np.ones(len(rows.labels), bool) if labels is None else labels >= 0
-
-
-def index_labels(rows: Rows, class_names: Sequence[str] = ()) -> tuple[np.ndarray | None, tuple[str, ...]]:
-    """Turns labels into indices. Missing and unknown ones are added to `rows.problems` and get the index -1.
-
-    Returns:
-        int32 `(rows,)` and the class names, or (None, ()) when no row has a label.
-    """
+        return set_labels(rows, class_names, rows.label_separator or separator, as_written=as_written)
     if all(label is None for label in rows.labels):
-        return None, ()
-    return _indices(rows, rows.labels, tuple(class_names) or rows.class_names, "label")
+        return None, (), np.ones(len(rows.labels), bool)
+    known = tuple(class_names) or rows.class_names
+    labels, names = _indices(rows, rows.labels, known, "label", as_written=as_written)
+    if not known:
+        doubts = [] if asked or as_written or rows.class_folders else kind_problems(rows, names)
+        if not doubts and not as_written:
+            doubts = class_problems(rows, rows.labels, names, "label")
+        rows.problems += doubts
+        rows.notes += kind_notes(names, len(rows.labels)) if rows.kind == "text" and not doubts else []
+    return labels, names, labels >= 0
 
 
 def _indices(
-    rows: Rows, written: Sequence[str | None], class_names: tuple[str, ...], what: str
+    rows: Rows,
+    written: Sequence[str | None],
+    class_names: tuple[str, ...],
+    what: str,
+    *,
+    as_written: bool,
+    may_lack: bool = False,
 ) -> tuple[np.ndarray, tuple[str, ...]]:
-    names = class_names or sort_class_names({label for label in written if label is not None})
+    """Turns labels into indices int32 `(rows,)`, with -1 for those that are missing, look so, or are unknown."""
+    found = {label for label in written if label is not None}
+    missing = set() if class_names or as_written else missing_looking(found, may_lack=may_lack)
+    names = class_names or sort_class_names(found - missing)
     index = _index(names)
     labels = np.full(len(written), -1, np.int32)
     for row, label in enumerate(written):
-        if label in index:
+        if label in missing:
+            rows.problems.append(missing_problem(rows.where[row], label or "", what, may_lack=may_lack))
+        elif label in index:
             labels[row] = index[label]
-        elif label is None:
-            rows.problems.append(
-                Problem(rows.where[row], f"the {what} is missing", "give the row a label, as the others have one")
-            )
-        else:
+        elif label is not None:
             rows.problems.append(_unknown(rows.where[row], label, names))
+        elif not may_lack:
+            todo = "give the row a label, as the others have one"
+            rows.problems.append(Problem(rows.where[row], f"the {what} is missing", todo))
     return labels, names
 
 
@@ -89,22 +116,24 @@ def number_labels(rows: Rows) -> np.ndarray | None:
     numbers = np.full(len(rows.labels), np.nan, np.float32)
     for row, label in enumerate(rows.labels):
         number = _number(label)
-        if math.isfinite(number):
+        if abs(number) <= LARGEST:
             numbers[row] = number
         else:
             what = "the number is missing" if label is None else f"the label {label!r} is not a finite number"
+            if label is not None and looks_missing(label):
+                what = f"the label {label!r} looks like a missing label"
             rows.problems.append(Problem(rows.where[row], what, "write it like -1.5, or remove the row"))
     return numbers
 
 
 def set_labels(
-    rows: Rows, class_names: Sequence[str] = (), separator: str = ";"
+    rows: Rows, class_names: Sequence[str] = (), separator: str = ";", *, as_written: bool = False
 ) -> tuple[np.ndarray | None, tuple[str, ...], np.ndarray]:
     """Reads labels as sets of classes, "a;b"; a row without one is the empty set.
 
     Returns:
         int32 `(rows, classes)` of 0 and 1, or None when no row has a label; the class names; and a bool `(rows,)` that is
-        false where a class is unknown, which is added to `rows.problems`.
+        false where a class is unknown or looks missing, which is added to `rows.problems`.
     """
     if not separator:
         raise UsageError("the separator between the classes of a set is empty: give one, such as ;")
@@ -113,28 +142,47 @@ def set_labels(
     good = np.ones(len(sets), bool)
     if not found:
         return None, (), good
-    names = tuple(class_names) or rows.class_names or sort_class_names(found)
+    given = tuple(class_names) or rows.class_names
+    missing = set() if given or as_written else missing_looking(found)
+    names = given or sort_class_names(found - missing)
     index = _index(names)
     labels = np.zeros((len(sets), len(names)), np.int32)
     for row, members in enumerate(sets):
         for member in sorted(members):
             if member in index:
                 labels[row, index[member]] = 1
-            else:
-                good[row] = False
-                rows.problems.append(_unknown(rows.where[row], member, names))
+                continue
+            good[row] = False
+            where = rows.where[row]
+            rows.problems.append(
+                missing_problem(where, member, "label") if member in missing else _unknown(where, member, names)
+            )
+    if not (given or as_written):
+        rows.problems += twin_problems(rows, [members - missing for members in sets], "label")
     return labels, names, good
 
 
-def more_label_columns(rows: Rows) -> dict[str, LabelColumn]:
+def more_label_columns(rows: Rows, *, as_written: bool = False, may_lack: bool = False) -> dict[str, LabelColumn]:
     """Returns the further label columns that a source has, by name; each label is a class.
 
-    Missing labels are added to `rows.problems` and get the index -1, which `Examples` does not take.
+    Missing and doubtful labels are added to `rows.problems`, as those of `read_labels`, and get the index -1.
+
+    Args:
+        rows: with the labels as they are written.
+        as_written: as for `read_labels`.
+        may_lack: a row may lack a label; this is noted in `rows.notes`.
     """
     columns = {}
     for name, written in rows.more_labels.items():
-        names = rows.more_class_names.get(name, ())
-        columns[name] = LabelColumn(*_indices(rows, written, names, f"label {name!r}"))
+        given, what = rows.more_class_names.get(name, ()), f"label {name!r}"
+        labels, names = _indices(rows, written, given, what, as_written=as_written, may_lack=may_lack)
+        if not (given or as_written):
+            rows.problems += class_problems(rows, written, names, what)
+            rows.notes += [f"{name}: {note}" for note in kind_notes(names, len(written))]
+        lacking = sum(label is None for label in written)
+        if may_lack and lacking:
+            rows.notes.append(f"{name}: {lacking:,} of {len(written):,} rows have no label, and do not count for it")
+        columns[name] = LabelColumn(labels, names)
     return columns
 
 

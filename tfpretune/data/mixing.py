@@ -60,7 +60,7 @@ class Mixed(StepIndexed):
     Args:
         sources: each with its own `batch_size` (see `batch_shares`) and, best, with a seed of its own.
         column: int32 column `(batch,)` that is added: the number of the source that a row is from.
-        fill: what rows have in a column that only other sources have, such as `{"labels": -1}`.
+        fill: what rows have in a column that only other sources have, such as `{"labels": -1}`; NaN where labels are numbers.
         seed: for `transform`.
         transform: applied to the mixed batch, as in `StepIndexed`.
     """

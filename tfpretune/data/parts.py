@@ -8,7 +8,7 @@ from tfpretune.config import UsageError
 from tfpretune.data.examples import Examples
 from tfpretune.data.labels import LabelKind
 from tfpretune.data.sources import open_source
-from tfpretune.data.tables import DEFAULT_LABEL
+from tfpretune.data.tables import DEFAULT_LABEL, DEFAULT_TEXT
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -34,10 +34,13 @@ def labelled_parts(
     label_kind: LabelKind | Literal[""] = "",
     label_separator: str = ";",
     pair_column: str = "",
+    text_column: str = DEFAULT_TEXT,
     label_column: str = DEFAULT_LABEL,
     more_labels: Sequence[str] = (),
+    labels_as_written: bool = False,
+    may_lack: bool = False,
 ) -> LabelledParts:
-    """Opens a source, drops duplicates and splits it as `Examples.split` says, 80/10/10.
+    """Opens a source, drops duplicates and splits it as `Examples.split` says, 80/10/10. Prints what was averaged or dropped.
 
     Args:
         source: as `open_source` takes it.
@@ -47,24 +50,34 @@ def labelled_parts(
         label_kind: as for `open_source`.
         label_separator: as for `open_source`.
         pair_column: as for `open_source`.
+        text_column: as for `open_source`.
         label_column: as for `open_source`; "" where the further columns hold all labels that are wanted.
         more_labels: as for `open_source`.
+        labels_as_written: as for `open_source`.
+        may_lack: as for `open_source`.
 
     Raises:
         UsageError: the source is unlabelled, lacks a column, has fewer than two classes, or a class too few examples.
     """
-    examples = open_source(
+    opened = open_source(
         source,
+        text_column=text_column,
         label_column=label_column,
         label_kind=label_kind,
         label_separator=label_separator,
         pair_column=pair_column,
         more_labels=more_labels,
-    ).without_duplicates()
+        labels_as_written=labels_as_written,
+        may_lack=may_lack,
+    )
+    examples = opened.without_duplicates()
+    for note in examples.notes[len(opened.notes) :]:
+        print(f"{source}: {note}")
     least = {"number": 0, "set": 1}.get(examples.label_kind, 2)
     if label_column and len(examples.class_names) < least:
+        found = "".join(f" ({note})" for note in examples.notes if "--label-column" in note)
         raise UsageError(
-            f"--source {source} has {len(examples.class_names)} classes: labels of at least {least} are needed"
+            f"--source {source} has {len(examples.class_names)} classes: labels of at least {least} are needed{found}"
         )
     for name in more_labels:
         if (classes := len(examples.more[name].class_names)) < 2:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from tfpretune.config import RunError, UsageError
+from tfpretune.data.packed_files import no_text
 from tfpretune.data.rows import find_files
 from tfpretune.data.sources import open_source
 from tfpretune.data.tables import DEFAULT_TEXT
@@ -229,6 +230,10 @@ def _decoded(path: str, at: int, data: bytes) -> str:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
+        with open(path, "rb") as file:
+            fault = no_text(file.read(16), path)
+        if fault:
+            raise RunError(f"{path}: {fault[0]}; {fault[1]}") from None
         before = data[: error.start]
         number = _line_number(path, at) + before.count(b"\n")
         byte = error.start - (before.rfind(b"\n") + 1) + 1

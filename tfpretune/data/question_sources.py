@@ -24,9 +24,17 @@ def open_questions(spec: str) -> QuestionExamples:
         RunError: at the first bad place in it.
     """
     rows = read_questions(spec)
+    add_spec_problems(rows, spec)
     if rows.problems:
         raise RunError(f"{rows.problems[0]}; for all problems run: tfpretune check {spec}")
     return rows.examples(spec)
+
+
+def add_spec_problems(rows: QuestionRows, spec: str) -> None:
+    """Notes that no question has an answer: then there is nothing to find."""
+    if rows.questions and not any(rows.answers):
+        todo = "give questions with answers, too: there is nothing to learn to find"
+        rows.problems.append(Problem(spec, f"none of {len(rows.questions):,} questions has an answer", todo))
 
 
 def read_questions(spec: str) -> QuestionRows:
@@ -59,21 +67,59 @@ def read_questions(spec: str) -> QuestionRows:
 
 def _add_file(rows: QuestionRows, data: Any, path: str) -> None:
     try:
-        for number, (title, context, question) in enumerate(_questions(data)):
-            where = f"{path}:{question.get('id', number)}"
-            before = len(rows.questions)
-            answers = [] if question.get("is_impossible") else question.get("answers", [])
-            found = [Answer(answer["text"], int(answer["answer_start"])) for answer in answers]
-            rows.add(question["question"], context, found, where)
-            if len(rows.questions) > before:
-                rows.groups.append(title or context)
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        questions = list(_questions(data))
+    except (KeyError, TypeError, AttributeError) as error:
         what = f"not of SQuAD's form ({type(error).__name__}: {error})"
         rows.problems.append(Problem(path, what, FORM))
+        return
+    for number, (title, context, question) in enumerate(questions):
+        where = f"{path}:{question.get('id', number)}"
+        fault = _fault(question, context)
+        if fault:
+            rows.problems.append(Problem(where, *fault))
+            continue
+        before = len(rows.questions)
+        found = [Answer(answer["text"], answer["answer_start"]) for answer in question.get("answers", [])]
+        rows.add(question["question"], context, found, where)
+        if len(rows.questions) > before:
+            rows.groups.append(title or context)
+
+
+def _fault(question: dict[str, Any], context: Any) -> tuple[str, str] | None:
+    """Says what is wrong with the form of a question, and what to do; None where nothing is."""
+    for key, value in (("question", question.get("question")), ("context", context)):
+        if not isinstance(value, str):
+            return f"no text under {key!r} (the question's keys are: {', '.join(question)})", f"write {key!r} as a text"
+    none = question.get("is_impossible", False)
+    if not isinstance(none, bool):
+        return f"'is_impossible' is {_shown(none)}, which is neither true nor false", "write it as true or false"
+    answers = question.get("answers")
+    if answers is None and not none:
+        found = f"there are no 'answers' (the keys are: {', '.join(question)})"
+        return found, "name them 'answers'; a question without one has \"is_impossible\": true"
+    if answers is not None and not (isinstance(answers, list) and all(map(_is_answer, answers))):
+        return f"'answers' is {_shown(answers)}", 'write a list such as [{"text": "Bob", "answer_start": 34}]'
+    if none and answers:
+        return f"'is_impossible' is true, and there is an answer, {_shown(answers[0]['text'])}", "drop one of the two"
+    if not none and not answers:
+        return (
+            "there is no answer, and 'is_impossible' is not true",
+            'give it an answer, or mark it "is_impossible": true',
+        )
+    return None
+
+
+def _is_answer(answer: Any) -> bool:
+    return isinstance(answer, dict) and isinstance(answer.get("text"), str) and type(answer.get("answer_start")) is int
+
+
+def _shown(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)[:60]
 
 
 def _questions(data: Any) -> Iterator[tuple[str, str, Any]]:
     for article in data["data"]:
         for paragraph in article["paragraphs"]:
             for question in paragraph["qas"]:
+                question.keys()  # an object, or the file is of another form
                 yield str(article.get("title", "")), paragraph["context"], question

@@ -139,7 +139,10 @@ class QuestionRows:
             found = context[answer.start : answer.end] if answer.start >= 0 else ""
             if found != answer.text or not answer.text.strip():
                 what = f"the answer {answer.text[:40]!r} does not stand at character {answer.start}, where {found[:40]!r} is"
-                self.problems.append(Problem(where, what, "correct answer_start: characters count from 0"))
+                at = context.find(answer.text) if answer.text.strip() else -1
+                todo = "correct answer_start: characters (Unicode code points) count from 0"
+                todo += f", and it stands at {at}" if at >= 0 else ", and the context does not hold it"
+                self.problems.append(Problem(where, what, todo))
                 return
         self.questions.append(question)
         self.contexts.append(context)

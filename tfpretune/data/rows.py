@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 
 from tfpretune.config import UsageError
+from tfpretune.data.packed_files import no_text, unpacked
 from tfpretune.data.text import MAX_LINE_BYTES, clean, split_long_lines
 
 MAX_PIXELS = 89_478_485
@@ -46,12 +47,14 @@ class Rows:
         where: one place a row.
         problems: what makes the source unusable as it is.
         skipped: files that are not read; no hindrance, but `tfpretune check` names them.
+        notes: how the source was read, where it could be read in another way; runs and `tfpretune check` say so.
         class_names: the classes in their order, where the source itself defines it.
         licence: terms of use, where known.
         long_lines: lines that were split because they were too long.
         more_labels: further label columns by name, as written; each has one label a row, None where it is missing.
         more_class_names: the classes of a further label column in their order, where the source itself defines it.
         label_kind: what the source itself says of its labels: "class", "number" or "set".
+        class_folders: the labels are names of folders, so each is meant as a class.
         label_separator: what stands between the classes of a set, where the source itself says it.
         in_order: the parts are cut in the order of the source (a newspaper in the order of its days), not drawn.
         groups: the group of each row, where the source has groups.
@@ -64,12 +67,14 @@ class Rows:
     where: list[str] = dataclasses.field(default_factory=list)
     problems: list[Problem] = dataclasses.field(default_factory=list)
     skipped: list[Problem] = dataclasses.field(default_factory=list)
+    notes: list[str] = dataclasses.field(default_factory=list)
     class_names: tuple[str, ...] = ()
     licence: str = ""
     long_lines: int = 0
     more_labels: dict[str, list[str | None]] = dataclasses.field(default_factory=dict)
     more_class_names: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     label_kind: Literal["class", "number", "set"] = "class"
+    class_folders: bool = False
     label_separator: str = ""
     in_order: bool = False
     groups: list[str] = dataclasses.field(default_factory=list)
@@ -129,7 +134,7 @@ def find_files(pattern: str, scheme: str) -> list[str]:
 
 
 def read_utf8(path: str) -> tuple[str, list[Problem]]:
-    """Reads a text file; a byte order mark at its start is dropped.
+    """Reads a text file, packed with gzip or not; a byte order mark at its start is dropped.
 
     Returns:
         The text, with U+FFFD for what is not UTF-8, and one problem for each line that is not, placed as
@@ -137,16 +142,20 @@ def read_utf8(path: str) -> tuple[str, list[Problem]]:
     """
     problems: list[Problem] = []
     try:
-        data = Path(path).read_bytes()
-        return data.decode("utf-8-sig"), problems
+        data = unpacked(Path(path).read_bytes())
+        if b"\0" not in data[:4096]:
+            return data.decode("utf-8-sig"), problems
     except OSError as error:
         return "", [
             Problem(
                 path, f"the file cannot be read ({error.strerror})", "check that it is there and that you may read it"
             )
         ]
-    except UnicodeDecodeError:
-        pass
+    except ValueError as error:
+        if not isinstance(error, UnicodeDecodeError):
+            return "", [Problem(path, str(error), "replace it")]
+    if fault := no_text(data, path):
+        return "", [Problem(f"{path}:1:1", *fault)]
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "", [
             Problem(f"{path}:1:1", "the file is UTF-16, not UTF-8", f"convert it: iconv -f UTF-16 -t UTF-8 {path}")

@@ -29,8 +29,10 @@ def open_source(
     label_kind: LabelKind | Literal[""] = "",
     label_separator: str = ";",
     more_labels: Sequence[str] = (),
+    labels_as_written: bool = False,
+    may_lack: bool = False,
 ) -> Examples:
-    """Opens a data source and checks what can be checked without decoding images.
+    """Opens a data source and checks what can be checked without decoding images. Prints how it reads what has two readings.
 
     Args:
         spec: one of
@@ -41,16 +43,20 @@ def open_source(
             `text:FOLDER`, one example a .txt file, class subfolders are labels;
             `images:FOLDER`, class subfolders are labels, a flat folder has none.
         text_column: name of the column, key or feature with the text (csv, jsonl, tfds).
-        label_column: the same for the label; "" reads no labels. The default may be missing: then there are no labels.
+        label_column: the same for the label; "" reads no labels (of a demo or a folder they are read, and not doubted). The
+            default may be missing: then there are no labels.
         class_names: the classes that are allowed, in the order of their indices. Labels may then be names, or
             numbers from 0. Without it: the sorted labels (as numbers if all are whole), or the order that tfds gives.
         pair_column: name of the column or key with the second text of each pair, such as "text_pair"; "" for single texts
-            (csv, jsonl). A demo of pairs has its own.
+            (csv, jsonl, tfds). A demo of pairs has its own.
         label_kind: "class"; "number", a float each; "set", several classes or none: "a;b" in csv and jsonl, or a
             list in jsonl. "" takes what the source says, which is "class" for files.
         label_separator: between the classes of a set.
         more_labels: columns, keys or features with further labels of the same texts, a class each (csv, jsonl, tfds): they
             become `Examples.more`. The label column must then be there, too. A demo has its own, asked for or not.
+        labels_as_written: take every spelling for a class of its own. Otherwise labels that look missing (nan, N/A), that look
+            alike (1 and 01, Sport and sport), or that look like numbers or sets where no kind is given, are refused.
+        may_lack: rows may lack a further label; it is -1 then.
 
     Returns:
         Examples whose texts went through `tfpretune.data.text.clean`. Duplicates are still there.
@@ -68,15 +74,24 @@ def open_source(
         label_separator=label_separator,
         more_labels=more_labels,
     )
-    labels, names, _ = read_labels(rows, kind=label_kind, class_names=class_names, separator=label_separator)
+    labels, names, _ = read_labels(
+        rows,
+        kind=label_kind,
+        class_names=class_names,
+        separator=label_separator,
+        as_written=labels_as_written or not label_column,
+    )
     if rows.problems:
         raise RunError(f"{rows.problems[0]}; for all problems run: tfpretune check {spec}")
-    more = more_label_columns(rows)
+    more = more_label_columns(rows, as_written=labels_as_written, may_lack=may_lack)
     if rows.problems:
-        column = next(name for name, found in more.items() if found.labels.min() < 0)
-        raise RunError(f"{rows.problems[0]}; for all problems run: tfpretune check {spec} --label-column {column}")
+        column = next(name for name in more if f"the label {name!r} " in rows.problems[0].what)
+        options = f"--label-column {column}{' --may-lack' * may_lack}"
+        raise RunError(f"{rows.problems[0]}; for all problems run: tfpretune check {spec} {options}")
     if not len(rows.inputs):
         raise RunError(f"{spec}: there are no rows: nothing to learn from; for details run: tfpretune check {spec}")
+    for note in rows.notes:
+        print(f"{spec}: {note}")
     return make_examples(rows, labels, names, spec, more=more)
 
 
@@ -101,6 +116,7 @@ def make_examples(
         seconds=rows.seconds or None,
         more=more or {},
         in_order=rows.in_order,
+        notes=tuple(rows.notes),
     )
 
 
@@ -122,8 +138,8 @@ def read_rows(
         )
     if not rest:
         raise UsageError(f"source {spec!r} names nothing after the colon: see tfpretune.data.open_source for the forms")
-    no_pairs = f"source {spec!r} has no second text {pair_column!r}: pairs are read from csv: and jsonl:"
-    if pair_column and scheme not in ("csv", "jsonl", "demo"):
+    no_pairs = f"source {spec!r} has no second text {pair_column!r}: pairs are read from csv:, jsonl: and tfds:"
+    if pair_column and scheme not in ("csv", "jsonl", "tfds", "demo"):
         raise UsageError(no_pairs)
     if scheme == "demo":
         found: Rows = read_demo(rest)
@@ -134,19 +150,24 @@ def read_rows(
     if scheme == "tfds":
         from tfpretune.data.tfds_source import read_tfds  # imports TensorFlow, which takes seconds
 
-        return read_tfds(rest, text_column=text_column, label_column=label_column, more_labels=more_labels)
-    columns = TableColumns(text_column, label_column, pair_column, tuple(more_labels))
+        columns = {"text_column": text_column, "label_column": label_column, "pair_column": pair_column}
+        return read_tfds(rest, **columns, more_labels=more_labels)
+    names = TableColumns(text_column, label_column, pair_column, tuple(more_labels))
     if scheme == "csv":
-        return read_csv(find_files(rest, scheme), columns)
+        return read_csv(find_files(rest, scheme), names)
     if scheme == "jsonl":
-        return read_jsonl(find_files(rest, scheme), columns, label_kind=label_kind, separator=label_separator)
+        return read_jsonl(find_files(rest, scheme), names, label_kind=label_kind, separator=label_separator)
     _require_columns(spec, more_labels, ())
     if scheme == "images":
         if is_mask_folder(rest):
             raise UsageError(f"{spec} holds images with masks, which open_masks opens: expected class folders")
-        return read_image_folder(rest)
+        rows = read_image_folder(rest)
+        rows.class_folders = True
+        return rows
     if os.path.isdir(os.path.expanduser(rest)):
-        return read_text_folder(rest)
+        rows = read_text_folder(rest)
+        rows.class_folders = True
+        return rows
     return read_text_lines(find_files(rest, scheme))
 
 

@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import io
 import json
+import math
 from collections.abc import Collection, Iterator, Sequence
 
 from tfpretune.config import UsageError
@@ -68,6 +69,8 @@ def _read_csv_file(rows: Rows, path: str, columns: TableColumns) -> None:
     label_index = -1
     if columns.label in columns.needed or (columns.label and columns.label in header):
         label_index = _column(header, columns.label, path)
+    else:
+        rows.notes += unlabelled_notes(path, header, columns)
     more_indices = {name: _column(header, name, path) for name in columns.more}
     bad_lines = {problem.where.rsplit(":", 1)[0] for problem in problems}
     for line, fields, fault in records:
@@ -101,6 +104,15 @@ def _records(text: str) -> Iterator[tuple[int, list[str], str]]:
             continue
         if fields:
             yield line, fields, ""
+
+
+def unlabelled_notes(path: str, found: Sequence[str], columns: TableColumns) -> list[str]:
+    """Says where a label was looked for in vain, though there are other columns."""
+    others = [name for name in found if name not in (columns.text, columns.pair, *columns.more)]
+    if not columns.label or not others:
+        return []
+    shown = f"{', '.join(others[:10])}{', …' if len(others) > 10 else ''}"
+    return [f"{path} has no {columns.label!r}, so no labels; of these one may be named with --label-column: {shown}"]
 
 
 def _column(header: list[str], name: str, path: str) -> int:
@@ -140,6 +152,8 @@ def read_jsonl(paths: Sequence[str], columns: TableColumns, *, label_kind: str =
         rows.add_text(text, label, where, second=second, more=more)
     if keys:
         _require_keys(keys, columns.needed, paths)
+        if columns.label not in keys:
+            rows.notes += unlabelled_notes(paths[0], list(keys), columns)
     return rows
 
 
@@ -189,7 +203,8 @@ def _text_of(rows: Rows, record: dict, key: str, where: str) -> str | None:
 
 
 _LABEL_TODO = {
-    "": "give each row one class name or number",
+    "": "give each row one class name or number, or say what a list is: --label-kind set",
+    "class": "give each row one class name or number",
     "number": "give each row one number",
     "set": "give each row a list of class names, [] for none",
 }
@@ -203,10 +218,12 @@ def _label_of(label: object, kind: str, separator: str) -> str | None:
     """
     if kind == "set" and label is None:
         raise ValueError("the labels are missing")
-    if kind == "number" and isinstance(label, float):
+    if isinstance(label, float) and math.isnan(label):
+        return "nan"
+    if isinstance(label, float) and (kind == "number" or not label.is_integer()):
         return repr(label)
     if kind == "set" and isinstance(label, list):
-        names = [_label_of(name, "", separator) or "" for name in label]
+        names = [_label_of(name, "", separator) or "null" for name in label]
         inside = next((name for name in names if separator in name), None)
         if inside is not None:
             raise ValueError(f"the label {inside!r} holds the separator {separator!r}")

@@ -9,8 +9,7 @@ import numpy as np
 from tfpretune.config import UsageError
 from tfpretune.data.examples import text_key
 from tfpretune.data.splits import Part, split_by_digest, split_in_order
-
-OUTSIDE = "O"
+from tfpretune.data.tag_schemes import OUTSIDE
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -26,6 +25,7 @@ class TaggedExamples:
         licence: what is known of the terms of use.
         joiner: what stands between words in the running text: " ", or "" where each character is a word.
         in_order: the parts are cut in the order of the source (a newspaper in the order of its days), not drawn.
+        notes: how the source was read, where it could be read in another way.
     """
 
     words: Sequence[tuple[str, ...]]
@@ -36,6 +36,7 @@ class TaggedExamples:
     licence: str = ""
     joiner: str = " "
     in_order: bool = False
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.where) != len(self.words):
@@ -119,27 +120,6 @@ class TaggedExamples:
     @functools.cached_property
     def _keys(self) -> list[bytes]:
         return [text_key(" ".join(words)) for words in self.words]
-
-
-def tag_fault(tag: str, before: str) -> str:
-    """Says what is wrong with a BIO tag behind another one, or "".
-
-    Args:
-        tag: such as "I-PER".
-        before: the tag of the word before, "O" for none.
-    """
-    if not tag.startswith("I-") or before[2:] == tag[2:] and before[:2] in ("B-", "I-"):
-        return ""
-    return f"the tag {tag!r} cannot follow {before!r}"
-
-
-def repaired(tags: Sequence[str]) -> list[str]:
-    """Returns BIO tags in which each I-X that cannot follow has become B-X. IOB1, as in CoNLL-2003's files, becomes IOB2."""
-    fixed: list[str] = []
-    for tag in tags:
-        fault = tag_fault(tag, fixed[-1] if fixed else OUTSIDE)
-        fixed.append(f"B-{tag[2:]}" if fault else tag)
-    return fixed
 
 
 def is_bio(tag_names: Sequence[str]) -> bool:

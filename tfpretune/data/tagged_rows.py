@@ -20,6 +20,7 @@ class TaggedRows:
         where: one place a sentence.
         word_where: one place a word.
         problems: what makes the source unusable as it is.
+        notes: how the source was read, where it could be read in another way.
         licence: terms of use, where known.
         joiner: what stands between words in running text.
         in_order: the parts are to be cut in the order of the source.
@@ -30,6 +31,7 @@ class TaggedRows:
     where: list[str] = dataclasses.field(default_factory=list)
     word_where: list[Sequence[str]] = dataclasses.field(default_factory=list)
     problems: list[Problem] = dataclasses.field(default_factory=list)
+    notes: list[str] = dataclasses.field(default_factory=list)
     licence: str = ""
     joiner: str = " "
     in_order: bool = False

@@ -6,13 +6,16 @@ from collections.abc import Sequence
 import numpy as np
 
 from tfpretune.config import RunError, UsageError
+from tfpretune.data.conll import read_conll
 from tfpretune.data.demo import read_demo
-from tfpretune.data.rows import Problem, Rows, find_files, read_utf8
+from tfpretune.data.rows import Problem, Rows, find_files
 from tfpretune.data.tables import read_objects
-from tfpretune.data.tagged import OUTSIDE, TaggedExamples, is_bio, order_tags, repaired, tag_fault
+from tfpretune.data.tag_schemes import OUTSIDE, Scheme, described, faults, find_scheme, to_bio, twins, unreadable
+from tfpretune.data.tagged import TaggedExamples, order_tags
 from tfpretune.data.tagged_rows import TaggedRows
 
-IOB1 = "correct it, or let it be B- (repair): files in IOB1, as CoNLL-2003's, mean it so"
+IOB1 = "correct it, or let it be B- (--repair)"
+NO_TAGS = ("", "nan", "none", "null")
 
 
 def open_tagged(
@@ -31,7 +34,7 @@ def open_tagged(
     Args:
         spec: one of
             `conll:GLOB`, one word and its tag a line, an empty line between sentences (CoNLL-2003, or two columns; "-DOCSTART-"
-            lines are skipped);
+            lines and comments, "# …" before a sentence, are skipped);
             `jsonl:GLOB`, one object a line with a list of words and one of tags (names, or indices into `tag_names`);
             `demo:people-daily-ner`.
         word_column: number of the column with the word, from 0; from the end where negative (conll).
@@ -39,7 +42,8 @@ def open_tagged(
         words_key: the key of the words (jsonl).
         tags_key: the key of the tags (jsonl); "" reads none.
         tag_names: the tags that are allowed, in the order of their indices. Without it those that are found: O, B-LOC, I-LOC, …
-        repair: let an I-X that cannot follow be B-X, which also reads IOB1 files. Without it such a tag is an error.
+            Entities in another scheme (IOB1, BIOES, BILOU, BMES, IOE, the letter behind the type) are turned into BIO.
+        repair: let an I-X that cannot follow be B-X, and the like. Without it such a tag is an error.
         joiner: what stands between words in running text: "" for files with one Chinese character a line.
 
     Raises:
@@ -60,7 +64,9 @@ def open_tagged(
         raise RunError(f"{rows.problems[0]}; for all problems run: tfpretune check {spec}")
     if not rows.words:
         raise RunError(f"{spec}: there are no sentences: nothing to learn from")
-    return TaggedExamples(rows.words, tags, names, rows.where, spec, rows.licence, rows.joiner, rows.in_order)
+    return TaggedExamples(
+        rows.words, tags, names, rows.where, spec, rows.licence, rows.joiner, rows.in_order, tuple(rows.notes)
+    )
 
 
 def read_tagged(
@@ -80,8 +86,8 @@ def read_tagged(
         return found
     rows = TaggedRows(joiner=joiner)
     if scheme == "conll" and rest:
-        for path in find_files(rest, scheme):
-            _read_conll(rows, path, word_column, tag_column)
+        comments = sum(read_conll(rows, path, word_column, tag_column) for path in find_files(rest, scheme))
+        rows.notes += [f"{comments:,} comment lines (#) are left out"] if comments else []
     elif scheme == "jsonl" and rest:
         _read_objects(rows, find_files(rest, scheme), words_key, tags_key, tag_names)
     else:
@@ -92,64 +98,71 @@ def read_tagged(
 def index_tags(
     rows: TaggedRows, tag_names: Sequence[str] = (), *, repair: bool = False
 ) -> tuple[list[np.ndarray] | None, tuple[str, ...]]:
-    """Turns tags into indices. Missing, unknown and impossible ones are added to `rows.problems` and get the index 0.
+    """Turns tags into indices, tags of entities into BIO. Missing, unknown and impossible ones are added to `rows.problems`.
 
     Returns:
         int32 `(words,)` a sentence and the tag names, or (None, ()) when no sentence has tags.
     """
-    found = {tag for tags in rows.tags for tag in tags or ()}
+    sentences = [tags or [] for tags in rows.tags]
+    found = {tag for tags in sentences for tag in tags}
     if not found:
         return None, ()
-    names = tuple(tag_names) or order_tags(found)
-    bio = is_bio(names)
-    index = {name: number for number, name in enumerate(names)}
-    indexed = []
-    for tags, where, word_where in zip(rows.tags, rows.where, rows.word_where, strict=True):
+    for tags, where in zip(rows.tags, rows.where, strict=True):
         if tags is None:
             rows.problems.append(Problem(where, "the tags are missing", "give each sentence tags, as the others have"))
-        tags = repaired(tags or ()) if bio and repair else tags or []
-        rows.problems += _faults(tags, word_where, names, bio)
-        indexed.append(np.array([index.get(tag, 0) for tag in tags], np.int32))
-    return indexed, names
+    scheme = find_scheme(sentences, tag_names)
+    rows.notes += described(scheme)
+    for tags, places in zip(sentences, rows.word_where, strict=True):
+        rows.problems += _faults(tags, places, tag_names, scheme, repair=repair)
+    names = order_tags(found)
+    if scheme.entities:
+        rows.problems += [] if tag_names else _twin_types(rows, scheme)
+        if repair or rows.problems or not scheme.plain:
+            sentences = [to_bio(tags, scheme) for tags in sentences]
+        found = {tag for tags in sentences for tag in tags}
+        names = order_tags({OUTSIDE, *(f"B-{kind}" for kind in scheme.kinds)})
+    if tag_names and scheme.plain:
+        names = (*tag_names, *sorted(found - set(tag_names)))
+    if len(names) < 2:
+        rows.problems.append(Problem(rows.where[0], f"all tags are {names[0]!r}", "give words with other tags, too"))
+    index = {name: number for number, name in enumerate(names)}
+    return [np.array([index[tag] for tag in tags], np.int32) for tags in sentences], names
 
 
-def _faults(tags: Sequence[str], where: Sequence[str], names: Sequence[str], bio: bool) -> list[Problem]:
+def _faults(
+    tags: Sequence[str], where: Sequence[str], names: Sequence[str], scheme: Scheme, *, repair: bool
+) -> list[Problem]:
     problems: list[Problem] = []
-    before = OUTSIDE
-    if set(tags) <= {OUTSIDE} & set(names):
+    if set(tags) <= {OUTSIDE} & {*names, *scheme.parsed}:
         return problems
     for tag, place in zip(tags, where, strict=True):
-        if tag not in names:
+        if names and tag not in names:
             shown = f"{', '.join(names[:12])}{', …' if len(names) > 12 else ''}"
             problems.append(Problem(place, f"the tag {tag!r} is unknown", f"expected one of {shown}"))
-        elif bio and (fault := tag_fault(tag, before)):
-            problems.append(Problem(place, fault, IOB1))
-        before = tag
-    return problems
-
-
-def _read_conll(rows: TaggedRows, path: str, word_column: int, tag_column: int) -> None:
-    text, problems = read_utf8(path)
-    rows.problems += problems
-    sentence: list[tuple[str, str, str]] = []
-    width = 0
-    for number, line in enumerate([*text.split("\n"), ""], 1):
-        fields = line.split()
-        if not fields or fields[0] == "-DOCSTART-":
-            if sentence:
-                rows.add(*zip(*sentence, strict=True))
-            sentence = []
-            continue
-        where = f"{path}:{number}"
-        width = width or len(fields)
-        least = max(word_column + 1, -word_column, tag_column + 1, -tag_column, 2)
-        if len(fields) != width or width < least:
-            what = f"the line has {len(fields)} columns, expected {max(width, least)}"
-            rows.problems.append(
-                Problem(where, what, "write a word and its tag a line, and an empty line between sentences")
+        elif scheme.entities and tag not in scheme.parsed:
+            problems.append(
+                Problem(place, unreadable(tag, scheme), f"correct it: expected tags such as {scheme.sample}")
             )
-            continue
-        sentence.append((fields[word_column], fields[tag_column], where))
+        elif not scheme.entities and tag.casefold() in NO_TAGS:
+            problems.append(Problem(place, f"the tag {tag!r} looks like a missing one", "give the word a tag"))
+    if not scheme.entities or repair:
+        return problems
+    todo = IOB1 if scheme.letters <= {"B", "I"} else "correct it, or read it as it can be (--repair)"
+    return problems + [Problem(where[place], what, todo) for place, what in faults(tags, scheme)]
+
+
+def _twin_types(rows: TaggedRows, scheme: Scheme) -> list[Problem]:
+    """Names the types of entities that stand there in more than one spelling, at the first place of the later one."""
+    first: dict[str, str] = {}
+    for tags, where in zip(rows.tags, rows.word_where, strict=True):
+        for tag, place in zip(tags or (), where, strict=True):
+            if tag != OUTSIDE:
+                first.setdefault(scheme.parsed.get(tag, ("", ""))[1], place)
+    first.pop("", None)
+    return [
+        Problem(first[kind], f"the type {kind!r} and the {other!r} of {first[other]} look like one", "write both alike")
+        for kind, other in twins(first).items()
+    ]
 
 
 def _read_objects(

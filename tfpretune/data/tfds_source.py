@@ -15,10 +15,19 @@ import tensorflow_datasets as tfds
 
 from tfpretune.config import RunError, UsageError
 from tfpretune.data.rows import Problem, Rows
-from tfpretune.data.tables import DEFAULT_LABEL, DEFAULT_TEXT
+from tfpretune.data.tfds_features import (
+    class_names_of,
+    feature_notes,
+    image_feature,
+    label_feature,
+    require_text,
+    text_feature,
+)
 
 
-def read_tfds(rest: str, *, text_column: str, label_column: str, more_labels: Sequence[str] = ()) -> Rows:
+def read_tfds(
+    rest: str, *, text_column: str, label_column: str, pair_column: str = "", more_labels: Sequence[str] = ()
+) -> Rows:
     """Reads one split of a data set; prepares (downloads) the data set first where that has not been done.
 
     Images of one fixed shape come as an array; others as paths of files, written under `~/.cache/tfpretune/tfds` and
@@ -28,30 +37,30 @@ def read_tfds(rest: str, *, text_column: str, label_column: str, more_labels: Se
         rest: `NAME[/CONFIG][:SPLIT]`, or `FOLDER[:SPLIT]` for the folder of a prepared data set. SPLIT is as tfds
             has it.
         text_column: the text feature, if there is more than one.
-        label_column: the label feature; "" for none. Without a feature "label", the only ClassLabel there is; not where
-            further ones are asked for.
+        label_column: the label feature; "" for none. Without a feature "label", the only ClassLabel there is, or else the only
+            bool or float; not where further ones are asked for. Bools are classes, floats are numbers.
+        pair_column: the feature with the second text of each pair; "" for single texts.
         more_labels: features with further labels.
     """
     name, _, split = rest.partition(":")
     split = split or "train"
     builder = _builder(name)
     features = builder.info.features
-    image = _image_feature(features)
-    label = _label_feature(features, label_column, name, by_name=bool(more_labels))
+    image = image_feature(features)
+    label = label_feature(features, label_column, name, by_name=bool(more_labels))
     rows = Rows("text" if image is None else "image")
+    text = text_feature(features, text_column, name) if image is None else ""
+    if pair_column:
+        require_text(features, pair_column, name)
     for column in more_labels:
-        _label_feature(features, column, name, by_name=True)
-        rows.more_class_names[column] = _class_names(features, column)
+        label_feature(features, column, name, by_name=True)
+        rows.more_class_names[column] = class_names_of(features, column)
     rows.licence = getattr(builder.info.redistribution_info, "license", "") or "see the data set's home page"
-    rows.class_names = _class_names(features, label)
+    rows.class_names = class_names_of(features, label)
+    rows.label_kind = "number" if label and np.issubdtype(features[label].np_dtype, np.floating) else "class"
+    rows.notes += feature_notes(features, image or text, label, (label_column, pair_column, *more_labels))
     if image is None:
-        _add_texts(
-            rows,
-            _records(builder, split, None),
-            _text_feature(features, text_column, name),
-            label,
-            f"tfds:{name}:{split}",
-        )
+        _add_texts(rows, _records(builder, split, None), (text, pair_column), label, f"tfds:{name}:{split}")
     else:
         fixed = None not in features[image].shape
         records = _records(builder, split, None if fixed else image)
@@ -99,12 +108,15 @@ def _records(builder: tfds.core.DatasetBuilder, split: str, undecoded: str | Non
         ) from error
 
 
-def _add_texts(rows: Rows, records: Iterator[dict[str, Any]], text: str, label: str | None, name: str) -> None:
+def _add_texts(
+    rows: Rows, records: Iterator[dict[str, Any]], texts: tuple[str, str], label: str | None, name: str
+) -> None:
     for number, record in enumerate(records):
         where = f"{name}[{number}]"
         try:
             own = _label(record, label, rows.class_names)
-            rows.add_text(record[text].decode("utf-8"), own, where, more=_more_labels(rows, record))
+            first, *second = [record[text].decode("utf-8") for text in texts if text]
+            rows.add_text(first, own, where, second=second[0] if second else None, more=_more_labels(rows, record))
         except UnicodeDecodeError as error:
             problem = Problem(
                 f"{where}:1:{error.start + 1}", "the text is not UTF-8", "prepare the data set again from UTF-8 texts"
@@ -143,49 +155,9 @@ def _label(record: dict[str, Any], label: str | None, class_names: tuple[str, ..
         return value.decode("utf-8", "replace")
     if class_names:
         return class_names[value] if value >= 0 else None  # tfds writes -1 where the label is hidden
-    return str(int(value))
-
-
-def _image_feature(features: tfds.features.FeaturesDict) -> str | None:
-    names = [name for name, feature in features.items() if type(feature) is tfds.features.Image]
-    return "image" if "image" in names else next(iter(names), None)
-
-
-def _text_feature(features: tfds.features.FeaturesDict, text_column: str, name: str) -> str:
-    names = [key for key, feature in features.items() if isinstance(feature, tfds.features.Text)]
-    names += [
-        key
-        for key, feature in features.items()
-        if key not in names and feature.shape == () and feature.tf_dtype == tf.string
-    ]
-    if text_column in names:
-        return text_column
-    if len(names) != 1 or text_column != DEFAULT_TEXT:
-        raise UsageError(
-            f"tfds:{name} has the text features {', '.join(sorted(names)) or '(none)'}: name one with text_column"
-        )
-    return names[0]
-
-
-def _class_names(features: tfds.features.FeaturesDict, label: str | None) -> tuple[str, ...]:
-    feature = features[label] if label is not None else None
-    return tuple(feature.names) if isinstance(feature, tfds.features.ClassLabel) else ()
-
-
-def _label_feature(
-    features: tfds.features.FeaturesDict, label_column: str, name: str, *, by_name: bool = False
-) -> str | None:
-    whole = [
-        key
-        for key, feature in features.items()
-        if feature.shape == () and (feature.tf_dtype == tf.string or np.issubdtype(feature.np_dtype, np.integer))
-    ]
-    if not label_column or label_column in whole:
-        return label_column or None
-    if label_column != DEFAULT_LABEL or by_name:
-        raise UsageError(f"tfds:{name} has no label feature {label_column!r}: it has {', '.join(features)}")
-    names = [key for key, feature in features.items() if isinstance(feature, tfds.features.ClassLabel)]
-    return names[0] if len(names) == 1 else None
+    if isinstance(value, bool | np.bool_):
+        return str(bool(value)).lower()
+    return repr(float(value)) if np.issubdtype(value.dtype, np.floating) else str(int(value))
 
 
 def _cache_folder() -> Path:

@@ -1,33 +1,49 @@
 """Entities in sequences of tags, and precision, recall and F1 over whole entities."""
 
 import collections
+import re
 from collections.abc import Sequence
 
-from tfpretune.data.tagged import OUTSIDE, TaggedExamples
+from tfpretune.data.tag_schemes import BEGIN, END, INSIDE, LETTERS, OUTSIDE, SINGLE
+from tfpretune.data.tagged import TaggedExamples
+from tfpretune.evaluation.word_tags import require_match
 
 Entity = tuple[str, int, int]
 """Type, first word and the word behind the last."""
 
 
 def find_entities(tags: Sequence[str], *, strict: bool = False) -> list[Entity]:
-    """Returns the entities in the BIO tags of one sentence, in order.
+    """Returns the entities in the tags of one sentence, in order.
 
     Args:
-        tags: one a word, such as "O", "B-PER", "I-PER".
+        tags: one a word, such as "O", "B-PER", "I-PER"; of BIOES, BILOU and BMES, too. Without a type it is "_".
         strict: IOB2 to the letter: an entity starts at a B- and goes on while I- of the same type follow; an I- that
             cannot follow belongs to none. Otherwise, as in conlleval and by default in seqeval, such an I- starts one.
+
+    Raises:
+        ValueError: a tag is none of entities, or, if `strict`, not of IOB2.
     """
     entities: list[Entity] = []
-    kind, start = "", 0
+    kind, start, closed = "", 0, False
     for place, tag in enumerate([*tags, OUTSIDE]):
-        prefix, _, name = tag.partition("-")
-        if kind and prefix == "I" and name == kind:
+        letter, name = _letter_and_type(tag, BEGIN + INSIDE[0] if strict else LETTERS)
+        if kind and name == kind and letter in INSIDE + END and not closed:
+            closed = letter in END
             continue
         if kind:
             entities.append((kind, start, place))
-        starts = prefix == "B" or (prefix == "I" and not strict)
-        kind, start = (name if starts else ""), place
+        starts = letter in BEGIN + SINGLE or (letter != OUTSIDE and not strict)
+        kind, start, closed = (name if starts else ""), place, letter in END + SINGLE
     return entities
+
+
+def _letter_and_type(tag: str, letters: str) -> tuple[str, str]:
+    if tag == OUTSIDE:
+        return OUTSIDE, ""
+    match = re.fullmatch(rf"([{letters}])(?:-(.*))?", tag, re.DOTALL)
+    if match is None:
+        raise ValueError(f"the tag {tag!r} is none of entities: expected O, or one of {', '.join(letters)} with -TYPE")
+    return match[1], match[2] or "_"
 
 
 def entity_metrics(
@@ -46,9 +62,9 @@ def entity_metrics(
         of words with the right tag.
 
     Raises:
-        ValueError: the sentences do not match.
+        ValueError: the sentences do not match, or a tag is none of entities.
     """
-    _require_match(truth, predicted)
+    require_match(truth, predicted)
     right, found, there = (collections.Counter[str]() for _ in range(3))
     for true_tags, tags in zip(truth, predicted, strict=True):
         expected, said = (set(find_entities(each, strict=strict)) for each in (true_tags, tags))
@@ -115,11 +131,3 @@ def _three(right: int, found: int, there: int) -> dict[str, float]:
         "recall": right / there if there else 0.0,
         "f1": 2 * right / (found + there) if found + there else 0.0,
     }
-
-
-def _require_match(truth: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> None:
-    if len(truth) != len(predicted):
-        raise ValueError(f"expected {len(truth)} sentences, received {len(predicted)}")
-    for row, (expected, received) in enumerate(zip(truth, predicted, strict=True)):
-        if len(expected) != len(received):
-            raise ValueError(f"sentence {row}: expected {len(expected)} tags, received {len(received)}")

@@ -23,7 +23,8 @@ Weighting = Literal["fixed", "uncertainty", "gradnorm", "pcgrad"]
 class MultiTask(Objective):
     """A functional model from a backbone's inputs to one output for each task.
 
-    Batches: the model's inputs and every target's column, with -1 for tasks that an example has no truth for.
+    Batches: the model's inputs and every target's column. Where an example has no truth for a task, the column has -1; for
+    `Numbers`, of which -1 may be one, NaN. Such an example does not count for that task.
 
     Args:
         inputs: the model's Keras inputs.
@@ -31,7 +32,8 @@ class MultiTask(Objective):
         name: a name.
         targets: task -> what its output is to say; each with a column of its own.
         weighting: "fixed": the factors in `weights`. "uncertainty": factors learnt as variances (Kendall et al. 2018,
-            arXiv:1705.07115, section 3.2): exp(-s) for each loss, half of it for `Numbers`, with a penalty of s / 2.
+            arXiv:1705.07115, section 3.2): exp(-s) for each loss, half of it for `Numbers`, with a penalty of s / 2 in
+            batches with truth for the task.
             "gradnorm": factors that keep the tasks learning at like rates (Chen et al. 2018, arXiv:1711.02257, algorithm 1).
             "pcgrad": gradients without the part that opposes another task's (Yu et al. 2020, arXiv:2001.06782, algorithm 1),
             after the factors in `weights`.
@@ -67,7 +69,7 @@ class MultiTask(Objective):
         self.balance_rate = balance_rate
         self.r_drop = r_drop
         self.needs_whole_batch = any(target.whole_batch for target in targets.values())
-        more = ("r_drop",) if r_drop else ()
+        more = (*(("r_drop",) if r_drop else ()), *(("penalty",) if weighting == "uncertainty" else ()))
         self.term_names = tuple(
             f"{task}_{name}" for task, each in targets.items() for name in (*each.term_names, *more)
         )
@@ -95,7 +97,15 @@ class MultiTask(Objective):
             terms |= {
                 f"{task}_{name}": term._replace(weight=_times(weight, term.weight)) for name, term in found.items()
             }
+            if self.weighting == "uncertainty":
+                terms[f"{task}_penalty"] = self._penalty(task, found[target.term_names[0]], training=training)
         return terms
+
+    def _penalty(self, task: str, loss: Term, *, training: bool) -> Term:
+        """Returns s / 2, which keeps a learnt factor from 0, where the batch has truth for the task: else it would grow."""
+        present = tf.cast(loss.count > 0, tf.float32)
+        half = 0.5 * tf.convert_to_tensor(self.log_variances[task])
+        return Term(half * present, present, weight=1.0 if training else 0.0)
 
     def task_weight(self, task: str, *, training: bool) -> Weight:
         """Returns the factor of a task's loss; in training, where it is learnt, a function that reads it."""
@@ -135,9 +145,7 @@ class MultiTask(Objective):
     def _add_learnt_weights(self) -> None:
         if self.weighting == "uncertainty":
             self.log_variances = {
-                task: self.add_weight(
-                    name=f"log_variance_{task}", shape=(), initializer="zeros", dtype="float32", regularizer=_half
-                )
+                task: self.add_weight(name=f"log_variance_{task}", shape=(), initializer="zeros", dtype="float32")
                 for task in self.tasks
             }
         if self.weighting == "gradnorm":
@@ -196,10 +204,6 @@ def _times(weight: Weight, inner: Weight) -> Weight:
     if callable(inner) or callable(weight):
         return lambda: factor(inner) * factor(weight)
     return inner * weight
-
-
-def _half(log_variance: tf.Tensor) -> tf.Tensor:
-    return 0.5 * log_variance
 
 
 def _check(

@@ -68,8 +68,8 @@ class Target(abc.ABC):
             apart = self.divergence(passes[0], passes[1], batch)
         return terms | {"r_drop": apart._replace(weight=r_drop / 2.0)}
 
-    def label_range(self) -> tuple[int, int] | None:
-        """The lowest and the highest value that `column` may hold; None: any."""
+    def label_range(self) -> tuple[float, float] | None:
+        """The lowest and the highest value that `column` may hold; None: any, and NaN, too."""
         return None
 
     def get_config(self) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The losses of fine-tuning as terms: classes, labels, numbers, answers in a text."""
 
 import dataclasses
+import math
 
 import keras
 import tensorflow as tf
@@ -144,18 +145,21 @@ class MultiLabel(Target):
 class Numbers(Target):
     """A number for each example, or several: regression with the squared error.
 
-    The truth is a float, `(batch,)` or `(batch, size)`. The head's outputs are in units of `scale` around `offset`, so
-    that it learns numbers near 0 with a spread near 1, whatever the data's units.
+    The truth is a float, `(batch,)` or `(batch, size)`; NaN where it is not known: such numbers do not count (-1 is a number as
+    any other). The head's outputs are in units of `scale` around `offset`, so that it learns numbers near 0 with a spread near
+    1, whatever the data's units.
 
     Args:
         size: numbers an example.
         offset: mean of the training labels.
         scale: their standard deviation, above 0.
+        may_lack: numbers that are not known are meant; otherwise `fit` refuses a NaN before the first step.
     """
 
     size: int = 1
     offset: float = 0.0
     scale: float = 1.0
+    may_lack: bool = False
     term_names = ("squared_error", "mean_absolute_error")
     monitor = ("mean_absolute_error", "min")
 
@@ -169,14 +173,15 @@ class Numbers(Target):
         return self.size
 
     def terms(self, outputs: tf.Tensor, batch: Batch, training: bool) -> dict[str, Term]:
-        """Squared error in units of `scale`, absolute error in the data's units; means over examples and numbers."""
+        """Squared error in units of `scale`, absolute error in the data's units; means over the known numbers."""
         del training
-        truth = tf.reshape(tf.cast(batch[self.column], tf.float32), tf.shape(outputs))
-        count = tf.size(outputs)
-        squares = tf.square(outputs - (truth - self.offset) / self.scale)
+        truth, known = self._truth(outputs, batch)
+        count = tf.reduce_sum(known)
+        squares = tf.square(outputs - (truth - self.offset) / self.scale) * known
+        errors = tf.abs(self.activate(outputs) - truth) * known
         return {
             "squared_error": Term(tf.reduce_sum(squares), count),
-            "mean_absolute_error": Term(tf.reduce_sum(tf.abs(self.activate(outputs) - truth)), count, weight=0.0),
+            "mean_absolute_error": Term(tf.reduce_sum(errors), count, weight=0.0),
         }
 
     def activate(self, outputs: tf.Tensor) -> tf.Tensor:
@@ -184,9 +189,19 @@ class Numbers(Target):
         return outputs * self.scale + self.offset
 
     def divergence(self, outputs: tf.Tensor, others: tf.Tensor, batch: Batch) -> Term:
-        """The squared difference, in units of `scale`."""
-        del batch
-        return Term(tf.reduce_sum(tf.square(outputs - others)), tf.size(outputs))
+        """The squared difference of the known numbers, in units of `scale`."""
+        _, known = self._truth(outputs, batch)
+        return Term(tf.reduce_sum(tf.square(outputs - others) * known), tf.reduce_sum(known))
+
+    def label_range(self) -> tuple[float, float] | None:
+        """Any number, and where numbers may lack NaN, too."""
+        return None if self.may_lack else (-math.inf, math.inf)
+
+    def _truth(self, outputs: tf.Tensor, batch: Batch) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the numbers, `offset` where they are not known, and 1.0 or 0.0 for whether they are."""
+        given = tf.reshape(tf.cast(batch[self.column], tf.float32), tf.shape(outputs))
+        lacking = tf.math.is_nan(given)
+        return tf.where(lacking, self.offset, given), 1.0 - tf.cast(lacking, tf.float32)
 
 
 @keras.saving.register_keras_serializable("tfpretune")

@@ -10,9 +10,9 @@ from tfpretune.config import RunError, UsageError
 from tfpretune.data.masks import open_masks
 from tfpretune.data.question_sources import open_questions
 from tfpretune.data.sources import open_source
+from tfpretune.data.tables import DEFAULT_TEXT
 from tfpretune.data.tagged_sources import open_tagged
 from tfpretune.objectives import Classes, Spans
-from tfpretune.stages.labelled import label_kind_of
 from tfpretune.training.presets import load_task
 
 
@@ -28,7 +28,8 @@ def export_run(
 
     What the model is asked and answers follows from itself. `task.json` has what it cannot know: `class_names` (by task where
     there are several), `sequence_length` of a text model, and, where they are not the defaults of `serving.export`,
-    `threshold`, `longest_answer` and `stride`; of pairs from a file `pair_column`, of sets `label_separator`.
+    `threshold`, `longest_answer` and `stride`; of a file `text_column`, of pairs `pair_column`, of tagged words `word_column`
+    and `tag_column`.
 
     Args:
         run_dir: folder of the run, with `preset` in it.
@@ -60,7 +61,8 @@ def export_run(
             model,
             task.get("source", ""),
             pair_column=task.get("pair_column", ""),
-            label_separator=task.get("label_separator", ";"),
+            text_column=task.get("text_column", DEFAULT_TEXT),
+            tag_columns=(task.get("word_column", 0), task.get("tag_column", -1)),
         )
         if with_examples
         else None,
@@ -69,7 +71,13 @@ def export_run(
 
 
 def examples_of(
-    model: Any, source: str, count: int = 3, *, pair_column: str = "", label_separator: str = ";"
+    model: Any,
+    source: str,
+    count: int = 3,
+    *,
+    pair_column: str = "",
+    text_column: str = DEFAULT_TEXT,
+    tag_columns: tuple[int, int] = (0, -1),
 ) -> Sequence[Any]:
     """Returns a few raw inputs for a model from the test part of a source; none, and a line that says why, if it cannot.
 
@@ -78,7 +86,8 @@ def examples_of(
         source: what `open_source`, `open_tagged`, `open_questions` or `open_masks` takes, whichever fits the model.
         count: how many at most.
         pair_column: of pairs: column of the second text.
-        label_separator: between the classes of a set.
+        text_column: of texts from a file: their column.
+        tag_columns: of a CoNLL file: the columns of words and tags.
     """
     target = getattr(model, "target", None)
     rank = len(model.output.shape) if target is not None else 0
@@ -87,11 +96,13 @@ def examples_of(
             questions = open_questions(source).split("test").sample(count)
             return list(zip(questions.questions, questions.contexts, strict=True))
         if isinstance(target, Classes) and rank == 3:
-            return open_tagged(source).split("test").sample(count).texts()
+            word, tag = tag_columns
+            tagged = open_tagged(source, word_column=word, tag_column=tag, repair=True)
+            return tagged.split("test").sample(count).texts()
         if isinstance(target, Classes) and rank == 4:
             return list(open_masks(source).split("test").sample(count).images.inputs)
-        form = {"pair_column": pair_column, "label_separator": label_separator}
-        examples = open_source(source, label_kind=label_kind_of(target) or "", **form).split("test").sample(count)
+        every = open_source(source, text_column=text_column, label_column="", pair_column=pair_column)
+        examples = every.split("test").sample(count)
     except (UsageError, RunError) as error:
         print(f"no examples of the data are stored: {error}")
         return []

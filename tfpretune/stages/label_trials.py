@@ -57,6 +57,7 @@ class Work:
 
     Attributes:
         source: labelled examples.
+        labels_as_written: as for `open_source`.
         methods: name -> settings of the run; `from_scratch`, and what `apply_methods` reads. None: the classical baseline.
         sequence_length: tokens of a text that are read.
         window_length: in windows of so many; 0: at once.
@@ -74,6 +75,7 @@ class Work:
     epochs: float
     fast: bool
     unfreeze_shares: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    labels_as_written: bool = False
 
     def steps(self, method: FinetuneConfig, examples: int) -> int:
         """Returns the steps that a trial of a method with so many examples makes."""
@@ -160,7 +162,12 @@ class _Laboratory:
 
     def __init__(self, work: Work):
         self.work = work
-        self.parts: LabelledParts = labelled_parts(work.source, most=256 if work.fast else 0)
+        self.parts: LabelledParts = labelled_parts(
+            work.source,
+            most=256 if work.fast else 0,
+            label_kind="class",
+            labels_as_written=work.labels_as_written,
+        )
         self.last: tuple[tuple[str, int], Supervised] | None = None
 
     def score(self, trial: Trial) -> float:

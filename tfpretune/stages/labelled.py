@@ -12,6 +12,7 @@ from tfpretune.data.batches import StepIndexed
 from tfpretune.data.examples import Examples
 from tfpretune.data.labels import LabelKind
 from tfpretune.data.parts import LabelledParts, labelled_parts
+from tfpretune.data.tables import DEFAULT_LABEL, DEFAULT_TEXT
 from tfpretune.evaluation.classifier_report import ClassifierReport
 from tfpretune.evaluation.label_baselines import fit_baseline
 from tfpretune.evaluation.labelled_report import LabelledReport, report_numbers, report_sets
@@ -41,6 +42,9 @@ def open_parts(run: FinetuneConfig, *, pair_column: str = "") -> LabelledParts:
         label_kind=run.label_kind,
         label_separator=run.label_separator,
         pair_column=pair_column,
+        text_column=run.text_column,
+        label_column=run.label_column,
+        labels_as_written=run.labels_as_written,
     )
     run.require_fits(parts.train.label_kind)
     return parts
@@ -70,9 +74,11 @@ def label_kind_of(target: Target | None) -> LabelKind | None:
     return kinds.get(type(target))
 
 
-def label_settings(run: FinetuneConfig, examples: Examples) -> dict[str, str]:
+def label_settings(run: FinetuneConfig, examples: Examples) -> dict[str, Any]:
     """Returns what `task.json` needs beside the report's own, so that the source can be opened again in the same way."""
-    return {"label_separator": run.label_separator} if examples.label_kind == "set" else {}
+    usual = {"text_column": DEFAULT_TEXT, "label_column": DEFAULT_LABEL, "labels_as_written": False}
+    found = {name: getattr(run, name) for name, value in usual.items() if getattr(run, name) != value}
+    return found | ({"label_separator": run.label_separator} if examples.label_kind == "set" else {})
 
 
 def fit_labelled(

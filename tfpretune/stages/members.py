@@ -16,6 +16,7 @@ from tfpretune.data.examples import Examples
 from tfpretune.data.labels import LabelKind
 from tfpretune.data.pairs import pair_batches
 from tfpretune.data.parts import LabelledParts
+from tfpretune.data.tables import DEFAULT_LABEL, DEFAULT_TEXT
 from tfpretune.evaluation.multi_label import multi_label_metrics
 from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.evaluation.regression import regression_metrics
@@ -61,6 +62,9 @@ class Member:
         return {
             "label_kind": self.label_kind,
             "label_separator": self.task.get("label_separator", ";"),
+            "text_column": self.task.get("text_column", DEFAULT_TEXT),
+            "label_column": self.task.get("label_column", DEFAULT_LABEL),
+            "labels_as_written": self.task.get("labels_as_written", False),
             "pair_column": self.task.get("pair_column", "text_pair") if self.reads_pairs else "",
         }
 

@@ -3,12 +3,14 @@
 import dataclasses
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
+
+import numpy as np
 
 from tfpretune.config import UsageError
 from tfpretune.data.batches import StepIndexed
 from tfpretune.data.columns import text_batches
-from tfpretune.data.examples import Examples
+from tfpretune.data.examples import Examples, Part
 from tfpretune.data.mixing import Mixed, batch_shares
 from tfpretune.data.parts import LabelledParts, labelled_parts
 
@@ -29,10 +31,16 @@ class TaskSources:
     places: Mapping[str, tuple[str, str]]
 
     def examples(self, task: str, part: Literal["train", "validation", "test"]) -> Examples:
-        """Returns the texts of a task's part, with that task's labels."""
+        """Returns the texts of a task's part that have a label for it, with that task's labels."""
         source, column = self.places[task]
         examples: Examples = getattr(self.parts[source], part)
-        return examples if column == "label" else examples.with_labels(column)
+        return examples.with_labels(column) if column in examples.more else examples
+
+    def known(self, task: str, part: Literal["train", "validation", "test"]) -> np.ndarray:
+        """Returns which texts of its source's part have a label for a task: bool `(texts,)`."""
+        source, column = self.places[task]
+        examples: Examples = getattr(self.parts[source], part)
+        return examples.more[column].labels >= 0 if column in examples.more else np.ones(len(examples), bool)
 
     def class_names(self, task: str) -> tuple[str, ...]:
         """The classes of a task, in the order of their indices."""
@@ -64,7 +72,7 @@ class TaskSources:
             seed: decides the order.
 
         Returns:
-            Batches in which a text has -1 for the tasks that its source knows nothing of.
+            Batches in which a text has -1 for the tasks that it has no label for.
         """
         settings = {"tokenizer": tokenizer, "sequence_length": sequence_length}
         columns = [self._columns(source, getattr(parts, part), settings) for source, parts in self.parts.items()]
@@ -84,10 +92,10 @@ class TaskSources:
     def _columns(self, source: str, examples: Examples, settings: Mapping[str, Any]) -> dict[str, Any]:
         """Returns the rows of one source, with the labels under the names of their tasks."""
         tasks = {task: column for task, (where, column) in self.places.items() if where == source}
-        more = [column for column in tasks.values() if column != "label"]
+        more = [column for column in tasks.values() if column in examples.more]
         rows = text_batches(examples, 1, **settings, more_labels=more).columns
         inputs = {name: rows[name] for name in ("token_ids", "padding_mask")}
-        return inputs | {task: rows["labels" if column == "label" else column] for task, column in tasks.items()}
+        return inputs | {task: rows[column if column in more else "labels"] for task, column in tasks.items()}
 
 
 def read_places(tasks: Sequence[str], source: str) -> dict[str, tuple[str, str]]:
@@ -113,24 +121,41 @@ def read_places(tasks: Sequence[str], source: str) -> dict[str, tuple[str, str]]
     return places
 
 
-def open_tasks(places: Mapping[str, tuple[str, str]], *, most: int = 0, seed: int = 0) -> TaskSources:
-    """Opens the sources of tasks.
+def open_tasks(
+    places: Mapping[str, tuple[str, str]], *, most: int = 0, seed: int = 0, labels_as_written: bool = False
+) -> TaskSources:
+    """Opens the sources of tasks. Where a source has several, a text may lack labels of some.
 
     Args:
         places: from `read_places`.
         most: keep at most so many examples of each part of each source, for rehearsals; 0 keeps all.
         seed: decides which.
+        labels_as_written: as for `open_source`.
 
     Raises:
-        UsageError: a source lacks a column, or the labels of one are no classes.
+        UsageError: a source lacks a column, the labels of one are no classes, or a part has none for a task.
     """
     parts = {}
     for source in dict.fromkeys(source for source, _ in places.values()):
         columns = list(dict.fromkeys(column for where, column in places.values() if where == source))
-        more = [column for column in columns if column != "label"]
-        own = "label" if "label" in columns else ""
-        parts[source] = labelled_parts(source, most=most, seed=seed, label_column=own, more_labels=more)
+        in_a_file = len(columns) > 1 and source.startswith(("csv:", "jsonl:", "tfds:"))
+        own = "label" if "label" in columns and not in_a_file else ""
+        more = [column for column in columns if column != own]
+        parts[source] = labelled_parts(
+            source,
+            most=most,
+            seed=seed,
+            label_column=own,
+            more_labels=more,
+            labels_as_written=labels_as_written,
+            may_lack=len(columns) > 1,
+        )
         if own and parts[source].train.label_kind != "class":
             kind = parts[source].train.label_kind
             raise UsageError(f"--source {source}: each label is a {kind}, and tasks need a class for each text")
-    return TaskSources(parts, places)
+    sources = TaskSources(parts, places)
+    for task, (source, _) in places.items():
+        for part in get_args(Part):
+            if not sources.known(task, part).any():
+                raise UsageError(f"--source {source}: no text of the {part} part has a label for the task {task}")
+    return sources

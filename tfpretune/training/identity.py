@@ -9,6 +9,7 @@ import numpy as np
 
 from tfpretune.config import UsageError
 from tfpretune.data.batches import RowSource, StepIndexed
+from tfpretune.objectives.targets import Numbers
 
 CHUNK_VALUES = 1 << 22
 _NOT_COMPARED = ("name", "trainable", "dtype")
@@ -59,9 +60,11 @@ def check_ranges(model: keras.Model, batches: StepIndexed) -> None:
     if backbone is not None and "vocabulary_size" in (settings := backbone.get_config()):
         vocabulary = (0, settings["vocabulary_size"] - 1)
         ranges["token_ids"] = (vocabulary, "the vocabulary of the backbone; is it another's tokenizer?")
-    target = getattr(model, "target", None)
-    if target is not None and target.label_range() is not None:
-        ranges[target.column] = (target.label_range(), "the classes of the model")
+    own = getattr(model, "target", None)
+    for target in (getattr(model, "targets", {}) if own is None else {"": own}).values():
+        if target.label_range() is not None:
+            what = "the numbers that a label may be" if isinstance(target, Numbers) else "the classes of the model"
+            ranges[target.column] = (target.label_range(), what)
     for name, ((lowest, highest), what) in ranges.items():
         column = batches.columns.get(name)
         if column is not None and column.dtype.kind in "US":
@@ -70,7 +73,7 @@ def check_ranges(model: keras.Model, batches: StepIndexed) -> None:
         if declared is not None and lowest <= 0 and declared - 1 <= highest:
             continue  # it may be larger than memory, and looks at its values itself
         for start, values in _chunks(column):
-            bad = np.argwhere((values < lowest) | (values > highest))
+            bad = np.argwhere(~((values >= lowest) & (values <= highest)))  # NaN is in no range
             if len(bad):
                 value = values[tuple(bad[0])]
                 raise UsageError(

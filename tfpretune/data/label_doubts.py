@@ -1,0 +1,227 @@
+"""Labels that may not mean what is written: missing ones, two spellings of one class, numbers, sets. Imports no TensorFlow."""
+
+import collections
+import decimal
+import re
+import unicodedata
+from collections.abc import Collection, Mapping, Sequence
+
+from tfpretune.data.rows import Problem, Rows
+
+MISSING = frozenset(
+    (
+        *(
+            "nan",
+            "-nan",
+            "none",
+            "null",
+            "nil",
+            "nat",
+            "na",
+            "n/a",
+            "n.a.",
+            "n.a",
+            "#n/a",
+            "#na",
+            "<na>",
+            "n\\a",
+            "\\n",
+        ),
+        *("undefined", "missing", "-", "--", "---", "–", "—", "?", "??", ".", "..."),
+    )
+)
+"""What tables and programs write where there is no value, in lower case: pandas', R's, SQL's, and what people type."""
+MANY_NUMBERS = 20
+"""Classes that are written as whole numbers are seldom more."""
+SEPARATORS = (";", "|", ",")
+AS_WRITTEN = "--labels-as-written"
+
+
+def looks_missing(label: str) -> bool:
+    """Returns whether a label is what stands for no value: nan, None, N/A, -, ?, …."""
+    return unicodedata.normalize("NFKC", label).casefold().strip() in MISSING
+
+
+def missing_looking(names: Collection[str], *, may_lack: bool = False) -> set[str]:
+    """Returns the labels that stand for no value; so may a -1 beside names, and beside 0, 1, 2 where labels may lack.
+
+    Args:
+        names: all labels of a column.
+        may_lack: rows without a label are meant.
+    """
+    found = {name for name in names if looks_missing(name)}
+    rest = [number_of(name) for name in names if name not in found and name != "-1"]
+    counts = all(each is not None and _is_whole(each) and each >= 0 for each in rest)
+    if rest and ((may_lack and counts) or all(each is None for each in rest)):
+        found |= {"-1"} & set(names)
+    return found
+
+
+def missing_problem(where: str, label: str, what: str, *, may_lack: bool = False) -> Problem:
+    """Says that a label looks like a missing one."""
+    todo = "leave it empty" if may_lack else "give the row a label or remove it"
+    todo += f"; if {label!r} is a class of its own: {AS_WRITTEN}"
+    return Problem(where, f"the {what} {label!r} looks like a missing label", todo)
+
+
+def spelling_key(name: str) -> str:
+    """Returns what spellings of one class share: no matter case, width, white space, invisible characters; 1, 01.0, true."""
+    key = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    key = " ".join("".join(each for each in key if unicodedata.category(each) != "Cf").split())
+    key = {"true": "1", "false": "0"}.get(key, key)
+    number = number_of(key)
+    return key if number is None else f"{number or decimal.Decimal(0):f}"
+
+
+def number_of(label: str) -> decimal.Decimal | None:
+    """Returns a label as a number, exactly and in its shortest form; None if it is not a finite one."""
+    if re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,2})?", label, re.ASCII) is None:
+        return None
+    with decimal.localcontext(prec=max(28, len(label) + 100)):
+        return decimal.Decimal(label).normalize()
+
+
+def twin_problems(rows: Rows, written: Sequence[Collection[str]], what: str) -> list[Problem]:
+    """Names the classes that stand there in more than one spelling, at the first place of the rarer one.
+
+    Args:
+        rows: whose places are named.
+        written: the classes of each row.
+        what: "label", or which label.
+    """
+    first: dict[str, int] = {}
+    tally: collections.Counter[str] = collections.Counter()
+    for row, labels in enumerate(written):
+        tally.update(labels)
+        for label in labels:
+            first.setdefault(label, row)
+    alike = collections.defaultdict(list)
+    for label in first:
+        alike[spelling_key(label)].append(label)
+    problems = []
+    for spellings in alike.values():
+        usual, *others = sorted(spellings, key=lambda label: (-tally[label], first[label]))
+        for other in others:
+            fault = f"the {what} {other!r} and the {usual!r} of {rows.where[first[usual]]} look like one class in two spellings"
+            problems.append(
+                Problem(rows.where[first[other]], fault, f"write both alike; if they are two: {AS_WRITTEN}")
+            )
+    return problems
+
+
+def class_problems(rows: Rows, written: Sequence[str | None], names: Sequence[str], what: str) -> list[Problem]:
+    """Names what is wrong with classes: two spellings of one, numbers that stand apart.
+
+    Args:
+        rows: whose places are named.
+        written: the label of each row.
+        names: the classes among them; others look missing.
+        what: "label", or which label.
+    """
+    wanted = set(names)
+    alike = twin_problems(rows, [{label} & wanted if label is not None else set() for label in written], what)
+    if rows.class_folders:
+        return alike
+    return [*alike, *odd_numbers(rows, written, names, what), *_numbers_among_names(rows, written, names, what)]
+
+
+def odd_numbers(rows: Rows, written: Sequence[str | None], names: Sequence[str], what: str) -> list[Problem]:
+    """Finds whole-number labels that stand apart: 0, 1, 2, 99, or a -1 beside 0, 1, 2 (which often means: none)."""
+    numbers = [number_of(name) for name in names]
+    if len(names) < 3 or not all(map(_is_whole, numbers)):
+        return []
+    values = sorted(int(number) for number in numbers if number is not None)
+    gap = next((i for i in range(1, len(values)) if values[i] - values[i - 1] > 1), len(values))
+    odd, rest = values[gap:], values[:gap]
+    if len(odd) >= len(rest):  # 0, 2, 4: none stands apart
+        return []
+    if rest[:2] == [-1, 0] and values[-1] > 1:
+        odd, rest = [-1, *odd], rest[1:]
+    wrong = {name: int(number) for name, number in zip(names, numbers, strict=True) if number in odd}
+    fault = "the {} {} is out of range: the others are {} to {}"
+    todo = f"correct it; if it is a class: {AS_WRITTEN}"
+    places = [(value, row) for row, label in enumerate(written) if (value := wrong.get(label or "")) is not None]
+    return [
+        Problem(rows.where[row], fault.format(what, value, rest[0], rest[-1]), todo)
+        for value, row in sorted(places, key=lambda place: (odd.index(place[0]), place[1]))
+    ]
+
+
+def _numbers_among_names(rows: Rows, written: Sequence[str | None], names: Sequence[str], what: str) -> list[Problem]:
+    """Finds labels such as 0.87 where most classes are no numbers: the cell is of another column."""
+    odd = {name for name in names if (number := number_of(name)) is not None and not _is_whole(number)}
+    if not odd or 2 * sum(number_of(name) is not None for name in names) > len(names):
+        return []
+    todo = f"correct it; if it is a class: {AS_WRITTEN}"
+    return [
+        Problem(rows.where[row], f"the {what} {label!r} is a number, and most are none", todo)
+        for row, label in enumerate(written)
+        if label in odd
+    ]
+
+
+def number_doubt(names: Sequence[str]) -> str:
+    """Says that classes look like numbers to be predicted: most are numbers, and many or not whole; "" if they do not."""
+    known = [number for number in map(number_of, names) if number is not None]
+    if len(known) < max(2, 0.8 * len(names)) or (len(known) <= MANY_NUMBERS and all(map(_is_whole, known))):
+        return ""
+    others = [name for name in names if number_of(name) is None]
+    return f"the labels are {len(set(known)):,} different numbers, {min(known):f} to {max(known):f}" + (
+        f", and {len(others)} that are none, such as {others[0]!r}" if others else ""
+    )
+
+
+def set_doubt(tally: Mapping[str, int]) -> tuple[str, str]:
+    """Finds a class that looks like a set of classes, "a;b" where "a" and "b" stand elsewhere, too.
+
+    Returns:
+        The class and the separator, or two empty strings.
+    """
+    for separator in SEPARATORS:
+        split = {name: [part.strip() for part in name.split(separator)] for name in tally}
+        seen = collections.Counter(part for parts in split.values() for part in set(parts))
+        for name, parts in split.items():
+            if len(parts) > 1 and all(part and (part in tally or seen[part] > 1) for part in parts):
+                return name, separator
+    return "", ""
+
+
+def kind_problems(rows: Rows, names: Sequence[str]) -> list[Problem]:
+    """Asks what labels are that nobody has said: numbers or classes, sets or classes."""
+    wanted = set(names)
+    tally = collections.Counter(label for label in rows.labels if label is not None)
+    if doubt := number_doubt(names):
+        first = next(row for row, label in enumerate(rows.labels) if label in wanted)
+        todo = "say which they are: --label-kind number to learn their values, --label-kind class if each is a class"
+        return [Problem(rows.where[first], doubt, todo)]
+    name, separator = set_doubt({label: count for label, count in tally.items() if label in wanted})
+    if not name:
+        return []
+    todo = f"--label-kind set{_separator_option(separator)} for several classes a row, --label-kind class for one"
+    return [Problem(rows.where[rows.labels.index(name)], f"the label {name!r} looks like a set of classes", todo)]
+
+
+def kind_notes(names: Sequence[str], count: int) -> list[str]:
+    """Says what is taken for classes though it could be something else.
+
+    Args:
+        names: the classes.
+        count: how many rows there are.
+    """
+    if doubt := number_doubt(names):
+        return [f"{doubt}: each is taken as a class"]
+    if len(names) > 2 and all(number_of(name) is not None for name in names):
+        return [
+            f"the labels {names[0]} to {names[-1]} are taken as {len(names)} classes (--label-kind number: as numbers)"
+        ]
+    if len(names) > MANY_NUMBERS and len(names) * 2 > count:
+        return [f"there are {len(names):,} classes for {count:,} rows"]
+    return []
+
+
+def _is_whole(number: decimal.Decimal | None) -> bool:
+    return number is not None and number == number.to_integral_value()
+
+
+def _separator_option(separator: str) -> str:
+    return "" if separator == ";" else f" --label-separator '{separator}'"

@@ -22,6 +22,7 @@ class RecentSums:
 
     def __init__(self, names: Sequence[str]):
         self.names = tuple(names)
+        self._learnt: tuple[str, ...] = ()  # the terms that training has; some are for evaluation only
         self.variable = keras.Variable(
             np.zeros(3 * len(self.names) + len(_OF_STEPS), "float32"),
             trainable=False,
@@ -34,22 +35,24 @@ class RecentSums:
         """Adds a step.
 
         Args:
-            totals: totals and counts of the global batch `(terms, 2)`.
-            factors: of each term's mean in the loss; None for what is only shown.
+            totals: totals and counts of the global batch `(terms, 2)`, in the order of `factors`.
+            factors: name of the term -> factor of its mean in the loss; None for what is only shown.
             penalty: what is added to the terms.
             norm: of the gradient; one that is no number (float16 tries scales that are too large) is left out.
         """
+        self._learnt = tuple(factors)
         parts = tf.stack([tf.cast(0.0 if value is None else value, tf.float32) for value in factors.values()])
+        rows = tf.concat([totals, parts[:, tf.newaxis] * totals[:, :1]], axis=1)
+        places = [[self.names.index(name)] for name in factors]
+        of_terms = tf.scatter_nd(places, rows, (len(self.names), 3))
         finite = tf.math.is_finite(norm)
-        of_steps = tf.stack(
-            [
-                tf.zeros(()) if penalty is None else penalty,
-                tf.where(finite, tf.cast(norm, tf.float32), 0.0),
-                tf.cast(finite, tf.float32),
-                tf.ones(()),
-            ]
-        )
-        self.variable.value.assign_add(tf.concat([totals[:, 0], totals[:, 1], parts * totals[:, 0], of_steps], axis=0))
+        of_steps = [
+            tf.zeros(()) if penalty is None else penalty,
+            tf.where(finite, tf.cast(norm, tf.float32), 0.0),
+            tf.cast(finite, tf.float32),
+            tf.ones(()),
+        ]
+        self.variable.value.assign_add(tf.concat([tf.reshape(of_terms, (-1,)), tf.stack(of_steps)], axis=0))
 
     def values(self) -> list[float]:
         """Returns the sums, for a checkpoint."""
@@ -67,16 +70,16 @@ class RecentSums:
         """
         found = self.variable.numpy().astype("float64")
         self.put(())
-        totals, counts, weighted = found[: -len(_OF_STEPS)].reshape(3, len(self.names))
+        totals, counts, weighted = found[: -len(_OF_STEPS)].reshape(len(self.names), 3).T
         penalty, norm, steps_with_norm, steps = found[-len(_OF_STEPS) :]
         if not steps:
             return {}
-        there = counts > 0
         means = {
-            name: total / count for name, total, count, is_there in zip(self.names, totals, counts, there) if is_there
+            name: total / count for name, total, count in zip(self.names, totals, counts, strict=True) if count > 0
         }
-        result = {"loss": float(np.sum(weighted[there] / counts[there]) + penalty / steps), **means}
-        if there.all():
+        losses = [value / count for value, count in zip(weighted, counts, strict=True) if count > 0]
+        result = {"loss": float(sum(losses) + penalty / steps), **means}
+        if set(means) >= set(self._learnt):
             figures = model.figures({name: tf.constant(value, tf.float32) for name, value in means.items()})
             result |= {name: float(value) for name, value in figures.items()}
         return result | ({"gradient_norm": norm / steps_with_norm} if steps_with_norm else {})

@@ -50,8 +50,8 @@ def fit_probe(
         if loss < without:
             return weights
     print(
-        f"the features say nothing of the labels that a linear probe could use (loss {loss:.3g}, without features "
-        f"{without:.3g}): the head starts without them",
+        f"a linear probe is no better a start than a head without features (loss {loss:.3g} with dropout, without "
+        f"features {without:.3g}): the head starts without them",
         flush=True,
     )
     return [np.zeros((found.shape[1], len(bias)), "float32"), bias]

@@ -124,9 +124,10 @@ class Objective(keras.Model):
         self.optimizer.apply(shares, [v for _, v in used])
         if before:
             put_back_unless(self.optimizer.check_finite(shares), before)
+        logs = self._update(factors, totals, penalty) | {"gradient_norm": norm}
         if self.recent is not None:
             self.recent.add(totals, factors, penalty, norm)
-        return self._update(factors, totals, penalty) | {"gradient_norm": norm}
+        return logs
 
     def global_gradients(self, data: Batch, slopes: Gradients) -> Found:
         """Returns the gradients of the loss over all replicas, the terms' weights, and the terms' sums.

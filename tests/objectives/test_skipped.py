@@ -46,9 +46,7 @@ def state(model):
     return {f"{index} {v.path}": v.numpy() for index, v in enumerate(kept)}
 
 
-@pytest.mark.parametrize(
-    ("case", "replicas"), [*((case, 1) for case in CASES), ("normalization", 2), ("gradnorm", 2)]
-)
+@pytest.mark.parametrize(("case", "replicas"), [*((case, 1) for case in CASES), ("normalization", 2), ("gradnorm", 2)])
 def test_a_step_that_overflows_changes_the_scale_only(case, replicas):
     """Then the scale is halved, and a step with a scale that fits moves weights, statistics, averages and learnt factors."""
     keras.utils.set_random_seed(1)
@@ -72,7 +70,9 @@ def test_a_step_that_overflows_changes_the_scale_only(case, replicas):
     assert np.isfinite(history["gradient_norm"][0])
     after = state(model)
     assert all(np.isfinite(value).all() for value in after.values())
-    learnt = [name for name in before if name.endswith(("moving_mean", "balanced", "first_losses", "kernel", "average"))]
+    learnt = [
+        name for name in before if name.endswith(("moving_mean", "balanced", "first_losses", "kernel", "average"))
+    ]
     assert any("moving_mean" in name for name in learnt) or case != "normalization"
     for name in learnt:
         assert not np.array_equal(after[name], before[name]), name

@@ -82,9 +82,7 @@ def test_each_point_is_the_mean_since_the_one_before(whole):
     assert [step for step, _ in curves["loss"]] == ends
     np.testing.assert_allclose(curves["loss"], expected, rtol=1e-5)
     assert curves["squared"] == curves["loss"]
-    np.testing.assert_allclose(
-        [value**2 for _, value in curves["root"]], [value for _, value in expected], rtol=1e-5
-    )
+    np.testing.assert_allclose([value**2 for _, value in curves["root"]], [value for _, value in expected], rtol=1e-5)
     assert len(curves["gradient_norm"]) == len(curves["learning_rate"]) == 6
 
 

@@ -1,4 +1,4 @@
-"""How strongly a probe is regularised: chosen on held-out parts of its own training examples, no features at all among the choices."""
+"""How strongly a probe is regularised: chosen on held-out parts of its examples, no features at all among the choices."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -27,9 +27,7 @@ class Probe(NamedTuple):
     loss: Callable[[np.ndarray, np.ndarray], float]
 
 
-def fit_probe(
-    probe: Probe, found: np.ndarray, truths: np.ndarray, *, dropout: float, stratified: bool
-) -> Weights:
+def fit_probe(probe: Probe, found: np.ndarray, truths: np.ndarray, *, dropout: float, stratified: bool) -> Weights:
     """Fits a probe that is no worse a start than a head without features, which it returns else, and says so.
 
     Args:

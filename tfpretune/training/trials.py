@@ -43,7 +43,7 @@ def start_like(model: keras.Model, other: keras.Model) -> None:
 
 
 class _Beginning:
-    """The state of an optimizer that has made no step yet: moments, sums (AdaGrad's do not begin at 0), the scale of the loss."""
+    """The state of an optimizer that has made no step: moments, sums (AdaGrad's begin above 0), the scale of the loss."""
 
     def __init__(self, model: keras.Model, settings: OptimizerConfig, steps: int):
         self.made_for = (settings, steps, getattr(model, "rate_factors", ()))

@@ -32,7 +32,8 @@ class OptimizerConfig:
     warmup: float = 0.06
     """Share of all steps in which the rate rises from 0 to its peak, in [0, 1)."""
     weight_decay: float = 0.01
-    """Decoupled decay of the kernels (adamw, sgd); never of biases and normalisation."""
+    """Decoupled decay of kernels and tables of tokens, with every update rule; never of biases, normalisation, position tables
+    and class tokens. 0: none."""
     clip_norm: float = 1.0
     """Largest norm of the global gradient; 0 switches clipping off."""
     ema: float = 0.0

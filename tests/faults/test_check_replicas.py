@@ -37,7 +37,7 @@ def test_two_replicas_learn_what_one_learns(tmp_path, tiny, case):
     assert found.same, found
     assert max(found.weights, found.figures) <= TOLERANCE
     one = safetensors.numpy.load_file(files[0])
-    assert len(one["figures/loss"]) == len(one["figures/gradient_norm"]) == STEPS
+    assert len(one["figures/loss"]) == len(one["figures/gradient_norm"]) == 2 * STEPS  # SGD, then the recipe's AdamW
     assert not (tmp_path / "out").exists()
     assert one["figures/loss"][0] != one["figures/loss"][-1]
 
@@ -53,7 +53,7 @@ import tensorflow as tf
 from tfpretune import config
 from tfpretune.data.batches import StepIndexed
 from tfpretune.objectives import Objective, Term
-from tfpretune.training import fit, make_strategy
+from tfpretune.training import fit, make_strategy, multi_rate
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,6 +66,16 @@ class Config(config.RunConfig):
     batch_size: int = 7
     right: bool = False
     """Sums instead of means."""
+    decays_elsewhere: bool = False
+    """On two replicas all variables decay, position tables and biases too."""
+
+
+class Places(keras.layers.Layer):
+    def build(self, shape):
+        self.embeddings = self.add_weight(name="embeddings", shape=(1, shape[-1]), initializer="ones")
+
+    def call(self, x):
+        return x + self.embeddings
 
 
 class Mean(Objective):
@@ -73,7 +83,8 @@ class Mean(Objective):
 
     def __init__(self, right):
         x = keras.Input((3,), name="x")
-        super().__init__(inputs={"x": x}, outputs=keras.layers.Dense(1)(x))
+        hidden = Places(name="position_embedding")(x)
+        super().__init__(inputs={"x": x}, outputs=keras.layers.Dense(1)(hidden))
         self.right = right
         self.add_term_metrics()
 
@@ -86,6 +97,8 @@ class Mean(Objective):
 
 def main(run):
     strategy = make_strategy(run.devices.replicas)
+    if run.decays_elsewhere and strategy.num_replicas_in_sync == 2:
+        multi_rate.decays = lambda variable: True
     random = np.random.default_rng(0)
     rows = {"x": random.normal(size=(30, 3)).astype("float32"), "y": random.normal(size=30).astype("float32")}
     keras.utils.set_random_seed(run.seed)
@@ -110,12 +123,20 @@ def test_a_mean_over_the_replicas_rows_is_found_by_the_command(wrong, capsys):
     assert cli.main(["check-replicas", wrong]) == 1
     printed = capsys.readouterr().out
     assert "weights: largest difference" in printed
-    assert "1 and 2 replicas, 5 steps: they do NOT learn the same (at most 1e-05)" in printed
+    assert "1 and 2 replicas, 5 steps with each update rule: they do NOT learn the same (at most 1e-05)" in printed
 
 
 def test_the_same_with_sums_is_right(wrong, capsys):
     assert cli.main(["check-replicas", wrong, "--right"]) == 0
-    assert "5 steps: they learn the same (at most 1e-05)" in capsys.readouterr().out
+    assert "5 steps with each update rule: they learn the same (at most 1e-05)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["adamw", "sgd"])
+def test_a_rule_of_decay_of_its_own_on_one_side_is_found(wrong, name, capsys):
+    """The gradients are right, and what should not decay does on two replicas."""
+    assert cli.main(["check-replicas", wrong, "--right", "--decays-elsewhere", "--optimizer.name", name]) == 1
+    printed = capsys.readouterr().out
+    assert "they do NOT learn the same" in printed
 
 
 def test_what_a_side_says_is_passed_on(wrong, capsys):

@@ -93,7 +93,7 @@ def test_the_weights_of_the_loss_are_outside_every_penalty():
     }
     optimizer = make_optimizer(OptimizerConfig(weight_decay=0.1), 4)
     optimizer.build(model.trainable_variables)
-    decayed = {v.path for v in model.trainable_variables if optimizer._use_weight_decay(v)}
+    decayed = {v.path for v in model.trainable_variables if optimizer._decays[optimizer._var_key(v)]}
     assert "a_logits/kernel" in decayed
     assert not decayed & {v.path for v in model.log_variances.values()}
 

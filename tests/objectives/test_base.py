@@ -58,6 +58,39 @@ def test_clip_norm_by_hand():
     np.testing.assert_allclose(model.get_layer("w").kernel, [[0.9]], atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("clip", "moved"), [(0.5, 0.05), (16.0, 1.6), (17.0, 1.7), (20.0, 1.7)], ids=["below 1", "cut", "just", "longer"]
+)
+@pytest.mark.parametrize("parts", [1, 2])
+def test_every_length_to_clip_to_by_hand(clip, moved, parts):
+    """The gradient of 17 is cut to what is longer only, and never stretched; in two parts with one item each, too."""
+    model = OneWeight()
+    model.compile(keras.optimizers.SGD(0.1), clip_norm=clip, accumulate_steps=parts)
+    assert model.fit(data(), verbose=0, shuffle=False).history["gradient_norm"] == [17.0]
+    np.testing.assert_allclose(model.get_layer("w").kernel, [[1.0 - moved]], atol=1e-6)
+
+
+def test_a_short_gradient_is_not_stretched_to_1():
+    """The gradient is 17 * 0.01: below 1 and below the length to clip to, or cut to 0.1."""
+    small = BATCH | {"x": BATCH["x"] / 10, "y": BATCH["y"]}
+    rows = tf.data.Dataset.from_tensor_slices(small).batch(4)
+    for clip, moved in ((0.5, 0.017), (2.0, 0.017), (0.1, 0.01)):
+        model = OneWeight()
+        model.compile(keras.optimizers.SGD(0.1), clip_norm=clip)
+        model.fit(rows, verbose=0, shuffle=False)
+        np.testing.assert_allclose(model.get_layer("w").kernel, [[1.0 - moved]], atol=1e-6)
+
+
+def test_uneven_parts_by_hand():
+    """Rows 0, 1 hold two items, rows 2, 3 one: losses 1, 4 and 16, their mean is 7 and its gradient 2 * 21 / 3 = 14."""
+    uneven = BATCH | {"use": np.array([1.0, 1.0, 0.0, 1.0], "float32")}
+    model = OneWeight()
+    model.compile(keras.optimizers.SGD(0.1), accumulate_steps=2)
+    history = model.fit(tf.data.Dataset.from_tensor_slices(uneven).batch(4), verbose=0, shuffle=False).history
+    np.testing.assert_allclose([history["loss"][0], history["gradient_norm"][0]], [7.0, 14.0], rtol=1e-6)
+    np.testing.assert_allclose(model.get_layer("w").kernel, [[-0.4]], atol=1e-6)
+
+
 def test_uneven_replicas_by_hand():
     """Rows 0, 1 on one replica hold two items, rows 2, 3 on the other hold one."""
     BATCH_UNEVEN = BATCH | {

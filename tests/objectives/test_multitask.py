@@ -187,6 +187,36 @@ def test_gradnorm_moves_towards_the_task_with_the_small_gradient():
     np.testing.assert_allclose(model.first_losses.numpy(), [*before.values()], rtol=1e-5)
 
 
+def balanced_with(**changes):
+    """A model of two tasks after one call of GradNorm's update, with gradients of norms 5 and 1 on the shared weights."""
+    targets = {"a": Numbers(column="a"), "b": Numbers(column="b")}
+    model = multi_head(SmallCNN((8, 8, 1), (8,)), targets, weighting="gradnorm", dropout=0.0)
+    model.compile(keras.optimizers.SGD(0.0))
+    model.first_losses.assign([2.0, 1.0])
+    given = {"a": [3.0, 4.0], "b": [0.6, 0.8], "losses": [1.0, 1.0]} | changes
+    model._balance([[tf.constant(given["a"])], [tf.constant(given["b"])]], tf.constant(given["losses"]))
+    return model
+
+
+def test_gradnorm_by_hand():
+    """Rates 1/2 and 1, over their mean 2/3 and 4/3; wanted norms 3 * (2/3)^1.5 = 1.63 and 3 * (4/3)^1.5 = 4.62.
+
+    So the first factor falls by 0.025 * 5 / 3 and the second rises by 0.025 / 3; then both are scaled to the sum 2.
+    """
+    moved = np.array([1.0 - 0.025 * 5 / 3, 1.0 + 0.025 / 3])
+    np.testing.assert_allclose(balanced_with().balanced, 2 * moved / moved.sum(), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"a": [float("inf"), 4.0]}, {"b": [float("nan"), 0.0]}, {"losses": [float("inf"), 1.0]}]
+)
+def test_gradnorm_leaves_out_what_is_no_number(changes):
+    """As where float16 tries a scale that is too large; the next step goes on from there."""
+    model = balanced_with(**changes)
+    np.testing.assert_array_equal(model.balanced, [1.0, 1.0])
+    np.testing.assert_array_equal(model.first_losses, [2.0, 1.0])
+
+
 def test_gradnorm_keeps_the_factor_of_a_task_without_examples():
     model = make("gradnorm")
     fit_one_step(model, 1e-3, BATCH | {"odd": np.full(5, -1, "int32")})

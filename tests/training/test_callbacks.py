@@ -14,7 +14,7 @@ from tfpretune.training.callbacks import Measured, NonFiniteGuard, ScalarLog
 def make_model():
     model = Toy()
     model.compile(keras.optimizers.SGD(0.25))
-    model.optimizer.build(model.trainable_variables)
+    model.build_optimizer()
     return model
 
 
@@ -28,23 +28,74 @@ def scalars(folder):
     }
 
 
+def make_step(model, total, count, *, norm=1.0, factor=1.0, penalty=None):
+    """What a training step with one term adds."""
+    penalty = None if penalty is None else tf.constant(penalty)
+    model.recent.add(tf.constant([[total, count]]), {"squared": tf.constant(factor)}, penalty, tf.constant(norm))
+
+
 def test_scalars_by_hand(tmp_path):
-    """Steps 5 to 8 of a resumed run, every second written; the validation figure at the end of the interval."""
-    log = ScalarLog(tmp_path, 4, every_steps=2, start_step=4, curves={"loss": [[2, 9.0], [4, 7.0]]})
-    log.set_model(make_model())
+    """Steps 5 to 9 of a resumed run, a point every second step and after the last; the first counts what was pending.
+
+    Step 5 has 1 item of loss 6, step 6 three of 2: their mean is 12 / 4. Step 8 had a gradient that is no number.
+    """
+    log = ScalarLog(tmp_path, 4, every_steps=2, start_step=4, last_step=9, curves={"loss": [[2, 9.0], [4, 7.0]]})
+    model = make_model()
+    log.set_model(model)
+    log.begin(())
     log.on_train_begin()
-    for batch, loss in enumerate([6.0, 5.0, 4.0, 3.0]):
-        log.on_train_batch_end(batch, {"loss": loss})
+    steps = [(6.0, 1.0, 3.0), (6.0, 3.0, 5.0), (4.0, 2.0, 7.0), (10.0, 2.0, float("inf")), (5.0, 1.0, 2.0)]
+    for batch, (total, count, norm) in enumerate(steps):
+        make_step(model, total, count, norm=norm)
+        log.on_train_batch_end(batch, {"loss": 99.0})  # Keras' running means do not count
     log.on_epoch_end(0, {"loss": 3.0, "val_loss": 8.0})
     log.flush()
     train, validation = scalars(tmp_path / "train"), scalars(tmp_path / "validation")
-    assert sorted(train) == ["examples_per_second", "learning_rate", "loss"]
-    assert train["loss"] == [(6, 5.0), (8, 3.0)]
-    assert train["learning_rate"] == [(6, 0.25), (8, 0.25)]
+    assert sorted(train) == ["examples_per_second", "gradient_norm", "learning_rate", "loss", "squared"]
+    assert train["loss"] == train["squared"] == [(6, 3.0), (8, 3.5), (9, 5.0)]
+    assert train["gradient_norm"] == [(6, 4.0), (8, 7.0), (9, 2.0)]
+    assert train["learning_rate"] == [(6, 0.25), (8, 0.25), (9, 0.25)]
     assert all(rate > 0 for _, rate in train["examples_per_second"])
-    assert validation == {"loss": [(8, 8.0)]}
-    assert log.curves["loss"] == [(2, 9.0), (4, 7.0), (6, 5.0), (8, 3.0)]
-    assert log.curves["val_loss"] == [(8, 8.0)]
+    assert validation == {"loss": [(9, 8.0)]}
+    assert log.curves["loss"] == [(2, 9.0), (4, 7.0), (6, 3.0), (8, 3.5), (9, 5.0)]
+    assert log.curves["val_loss"] == [(9, 8.0)]
+
+
+def test_what_is_behind_the_last_point_goes_into_the_checkpoint(tmp_path):
+    model = make_model()
+    log = ScalarLog(None, 4, every_steps=2)
+    log.set_model(model)
+    log.begin(())
+    log.on_train_begin()
+    make_step(model, 6.0, 1.0)
+    log.on_train_batch_end(0, {})
+    log.flush()
+    kept = list(log.pending)
+    later = ScalarLog(None, 4, every_steps=2, start_step=1)
+    later.set_model(model)
+    later.begin(())
+    make_step(model, 100.0, 1.0)
+    later.begin(kept)  # what was there is put aside
+    later.on_train_begin()
+    make_step(model, 2.0, 3.0)
+    later.on_train_batch_end(0, {})
+    assert later.curves["squared"] == [(2, 2.0)]
+    later.finish()  # no step since: no point
+    assert later.curves["squared"] == [(2, 2.0)]
+    make_step(model, 3.0, 3.0)
+    later.finish()
+    assert later.curves["loss"] == [(2, 2.0), (2, 1.0)]
+
+
+def test_the_mean_loss_weighs_each_step_by_its_factor_then():
+    """(2 x 3 + 4 x 5) / (1 + 1), and the mean of the penalties 1 and 2."""
+    model = make_model()
+    make_step(model, 3.0, 1.0, factor=2.0, penalty=1.0)
+    make_step(model, 5.0, 1.0, factor=4.0, penalty=2.0)
+    assert model.recent.take(model) == {"loss": 14.5, "squared": 4.0, "gradient_norm": 1.0}
+    make_step(model, 0.0, 0.0)  # no item: nothing is known of the term
+    assert model.recent.take(model) == {"loss": 0.0, "gradient_norm": 1.0}
+    assert model.recent.take(model) == {}
 
 
 def test_measured_figures_reach_the_callbacks_behind():

@@ -16,6 +16,7 @@ from tfpretune.config import RunError, UsageError
 from tfpretune.data.batches import StepIndexed
 from tfpretune.training import fit, make_strategy
 from tfpretune.training.averages import AverageWeights
+from tfpretune.training.callbacks import ScalarLog
 from tfpretune.training.checkpoints import CheckpointFolder, run_variables
 from tfpretune.training.devices import Agreement
 from tfpretune.training.fit import _legs
@@ -141,9 +142,10 @@ def judge(folder, figures, *, progress=None, mode="min", patience=2):
     """Plays intervals of one step with the given validation figures to the callback."""
     model = make_model()
     model.compile("sgd")
-    model.optimizer.build(model.trainable_variables)
-    average = AverageWeights()
+    model.build_optimizer()
+    average, scalars = AverageWeights(), ScalarLog(None, 1)
     average.set_model(model)
+    scalars.set_model(model)
     saver = Checkpoints(
         folder,
         interval=1,
@@ -153,7 +155,7 @@ def judge(folder, figures, *, progress=None, mode="min", patience=2):
         stop=Stop(),
         agreement=Agreement(tf.distribute.get_strategy()),
         average=average,
-        flush=lambda: None,
+        scalars=scalars,
     )
     saver.judge_by("val_loss", mode=mode, patience=patience)
     saver.set_model(model)

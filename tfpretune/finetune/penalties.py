@@ -115,6 +115,19 @@ def learnable(model: keras.layers.Layer) -> list[keras.Variable]:
     return list({id(variable): variable for layer in layers for variable in layer._trainable_variables}.values())
 
 
+def pull_like(model: keras.Model, other: keras.Model) -> None:
+    """Lets a model's weights be pulled to where those of another model of the same make are pulled."""
+    for mine, its in zip(learnable(model), learnable(other), strict=True):
+        for own, theirs in zip(_pulls(mine), _pulls(its), strict=True):
+            if own.start is not None:
+                own.start.assign(theirs.start)
+
+
+def _pulls(variable: keras.Variable) -> list[Pull]:
+    penalty = variable.regularizer
+    return [part for part in (penalty.parts if isinstance(penalty, _Sum) else [penalty]) if isinstance(part, Pull)]
+
+
 def _of_layers(model: keras.Model) -> list[keras.Variable]:
     """What may learn of the layers; what the model has added itself, outside them, belongs to its loss."""
     own = {id(variable) for variable in model._trainable_variables}

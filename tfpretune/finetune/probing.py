@@ -5,10 +5,12 @@ from collections.abc import Iterable
 import keras
 import numpy as np
 import tensorflow as tf
+from scipy.special import log_softmax
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from tfpretune.config import UsageError
 from tfpretune.data.batches import Batch
+from tfpretune.finetune.probe_strength import Probe, fit_probe
 from tfpretune.objectives import MultiLabel, Numbers, Supervised
 
 
@@ -22,31 +24,79 @@ def features_of(model: Supervised, batches: Iterable[Batch], *, layer: str = "fe
     return np.concatenate([call(model.pick_inputs(batch)).numpy() for batch in batches])
 
 
-def start_head_from_probe(model: Supervised, batches: tf.data.Dataset, *, strength: float = 0.1) -> None:
+def start_head_from_probe(model: Supervised, batches: tf.data.Dataset, *, strength: float | None = None) -> None:
     """Sets the last layer to a linear model on the features of the frozen backbone.
 
     That is a logistic regression to classes, one for each label to sets of them, and a ridge regression to numbers.
 
     Fine-tuning from a random head first bends good features to a bad head; from a fitted one it does not (LP-FT, Kumar et
     al. 2022, arXiv:2202.10054, section 3.4). Matters most with few labels. Each feature is standardised for the fit and the
-    scaling folded into the weights. Those for sets and numbers are fitted as they will be trained, with the dropout before the
-    last layer: else, with many labels, large weights cancel each other and the first steps only undo that.
+    scaling folded into the weights. All are fitted as they will be trained, with the dropout before the last layer: else,
+    where features hardly vary around a large mean, large weights cancel each other, and dropout breaks that up.
+
+    How strongly it is regularised is chosen on held-out parts of the examples. Where no strength is better there than no
+    features at all, the head starts without: it says the classes' shares, or the mean, for every example, and a line says so.
 
     Args:
         model: a classifier, multi-label classifier or regressor with the layers "features" and "logits".
         batches: the training examples with `labels`, each once, without augmentation.
-        strength: inverse of the regularisation (scikit-learn's C), for features of unit variance divided by sqrt(dim) / 4.
+        strength: inverse of the regularisation (scikit-learn's C), for features of unit variance divided by sqrt(dim) / 4;
+            None chooses, and does not start worse than without features.
+
+    Raises:
+        UsageError: all rows are of one class.
     """
     rows = list(batches)
-    labels = np.concatenate([batch["labels"].numpy() for batch in rows])
-    layer, found = model.get_layer("logits"), features_of(model, rows)
-    if isinstance(model.target, MultiLabel):
-        layer.set_weights(fit_one_against_rest(found, labels, strength=strength, dropout=_dropout(model)))
-    elif isinstance(model.target, Numbers):
-        numbers = (labels.reshape(len(labels), -1) - model.target.offset) / model.target.scale
-        layer.set_weights(fit_ridge(found, numbers, strength=strength, dropout=_dropout(model)))
+    truths, found = _truths(model, rows), features_of(model, rows)
+    probe, dropout = _probe_of(model), _dropout(model)
+    stratified = truths.ndim == 1
+    if stratified:
+        found, truths = found[truths >= 0], truths[truths >= 0]
+        _require_two_classes(truths)
+    if strength is not None:
+        weights = probe.fit(found, truths, strength, dropout)
     else:
-        layer.set_weights(fit_logistic(found, labels, layer.units, strength=strength))
+        weights = fit_probe(probe, found, truths, dropout=dropout, stratified=stratified)
+    model.get_layer("logits").set_weights(weights)
+
+
+def _truths(model: Supervised, rows: list[Batch]) -> np.ndarray:
+    """Classes `(rows,)`, labels that fit `(rows, labels)`, or numbers in the head's units `(rows, size)`."""
+    labels = np.concatenate([np.asarray(batch["labels"]) for batch in rows])
+    if isinstance(model.target, Numbers):
+        return (labels.reshape(len(labels), -1) - model.target.offset) / model.target.scale
+    return labels
+
+
+def _probe_of(model: Supervised) -> Probe:
+    if isinstance(model.target, MultiLabel):
+        return Probe(
+            lambda x, y, strength, dropout: fit_one_against_rest(x, y, strength=strength, dropout=dropout),
+            _logits_of_shares,
+            _cross_entropy_of_labels,
+        )
+    if isinstance(model.target, Numbers):
+        return Probe(
+            lambda x, y, strength, dropout: fit_ridge(x, y, strength=strength, dropout=dropout),
+            lambda y: y.mean(0).astype("float32"),
+            lambda outputs, y: float(np.square(outputs - y).mean()),
+        )
+    classes = model.get_layer("logits").units
+    return Probe(
+        lambda x, y, strength, dropout: fit_classes(x, y, classes, strength=strength, dropout=dropout),
+        lambda y: _log_shares(y, classes),
+        _cross_entropy_of_classes,
+    )
+
+
+def fit_classes(
+    found: np.ndarray, labels: np.ndarray, num_classes: int, *, strength: float, dropout: float = 0.0
+) -> list[np.ndarray]:
+    """Fits a logistic regression with the penalty that dropout amounts to, as `fit_one_against_rest`; see `fit_logistic`."""
+    shares = np.bincount(labels, minlength=num_classes) / len(labels)
+    variance = float(np.mean((shares * (1.0 - shares))[shares > 0]))
+    noise = dropout / (1.0 - dropout) * variance
+    return fit_logistic(found, labels, num_classes, strength=strength, noise=noise)
 
 
 def fit_logistic(
@@ -67,8 +117,7 @@ def fit_logistic(
     Raises:
         UsageError: all rows are of one class.
     """
-    if len(np.unique(labels)) < 2:
-        raise UsageError("the training examples are all of one class: a probe needs two")
+    _require_two_classes(labels)
     mean, scale = _standard(found)
     if noise:
         scale = _against_noise(found, scale, noise * strength)
@@ -107,7 +156,7 @@ def fit_one_against_rest(
             weights, biases = fit_logistic(found[known], column[known], 2, strength=strength, noise=noise)
             kernel[:, number], bias[number] = weights[:, 1] - weights[:, 0], biases[1] - biases[0]
         else:
-            bias[number] = np.log((fits + 0.5) / (known.sum() - fits + 0.5))
+            bias[number] = _logits_of_shares(column)
     return [kernel, bias]
 
 
@@ -128,6 +177,33 @@ def fit_ridge(found: np.ndarray, numbers: np.ndarray, *, strength: float, dropou
     probe = Ridge(alpha=0.5 / strength).fit((found - mean) / scale, numbers)
     kernel = probe.coef_.reshape(numbers.shape[1], -1).T / scale[:, np.newaxis]
     return [kernel.astype("float32"), (probe.intercept_ - mean @ kernel).astype("float32")]
+
+
+def _require_two_classes(labels: np.ndarray) -> None:
+    if len(np.unique(labels)) < 2:
+        raise UsageError("the training examples are all of one class: a probe needs two")
+
+
+def _log_shares(labels: np.ndarray, num_classes: int) -> np.ndarray:
+    """The logits that say each class's share, with half a row added to each."""
+    counts = np.bincount(labels, minlength=num_classes) + 0.5
+    return np.log(counts / counts.sum()).astype("float32")
+
+
+def _logits_of_shares(labels: np.ndarray) -> np.ndarray:
+    """The logits that say the share of each label `(rows, …)` among the rows that it is known for, half a row added to both."""
+    fits, fits_not = (labels == 1).sum(0), (labels == 0).sum(0)
+    return np.log((fits + 0.5) / (fits_not + 0.5)).astype("float32")
+
+
+def _cross_entropy_of_classes(logits: np.ndarray, labels: np.ndarray) -> float:
+    return float(-log_softmax(logits, axis=1)[np.arange(len(labels)), labels].mean())
+
+
+def _cross_entropy_of_labels(logits: np.ndarray, labels: np.ndarray) -> float:
+    """The mean over what is known."""
+    losses, known = np.logaddexp(0.0, logits) - logits * (labels == 1), labels >= 0
+    return float((losses * known).sum() / max(1, known.sum()))
 
 
 def _dropout(model: Supervised) -> float:

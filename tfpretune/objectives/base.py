@@ -16,7 +16,9 @@ from tfpretune.objectives.gradients import (
     plus,
     summed,
 )
+from tfpretune.objectives.recent import RecentSums
 from tfpretune.objectives.replicas import sum_over_replicas, test_function, training_function
+from tfpretune.objectives.skipped import may_be_skipped, put_back_unless, statistics
 from tfpretune.objectives.terms import Term, factor, sums, weights
 
 Batch = Mapping[str, tf.Tensor]
@@ -34,6 +36,8 @@ class Objective(keras.Model):
     """The loss compares examples with each other: a batch cannot be learnt from in parts."""
     unfreezing: Any = None
     """A `finetune.GradualUnfreezing` puts itself here: what learns in which step."""
+    recent: RecentSums | None = None
+    """Sums over the training steps since a curve's last point, once the optimizer is built."""
     train_function: Any  # Keras sets both
     test_function: Any
 
@@ -106,6 +110,7 @@ class Objective(keras.Model):
 
     def train_step(self, data: Batch) -> dict[str, tf.Tensor]:
         """Learns from one batch. Keras calls it on every replica."""
+        before = statistics(self) if may_be_skipped(self) else []
         penalty, slopes = penalty_gradients(self)
         gradients, term_weights, totals = self.global_gradients(data, slopes)
         factors = {name: factor(weight) for name, weight in term_weights.items()}  # before the update changes them
@@ -115,8 +120,14 @@ class Objective(keras.Model):
         share = tf.constant(1.0 / tf.distribute.get_strategy().num_replicas_in_sync)  # the optimizer sums once more
         if self.clip_norm is not None:
             share *= self.clip_norm / tf.maximum(norm, self.clip_norm)
-        self.optimizer.apply([g * tf.cast(share, g.dtype) for g, _ in used], [v for _, v in used])
-        return self._update(factors, totals, penalty) | {"gradient_norm": norm}
+        shares = [g * tf.cast(share, g.dtype) for g, _ in used]
+        self.optimizer.apply(shares, [v for _, v in used])
+        if before:
+            put_back_unless(self.optimizer.check_finite(shares), before)
+        logs = self._update(factors, totals, penalty) | {"gradient_norm": norm}
+        if self.recent is not None:
+            self.recent.add(totals, factors, penalty, norm)
+        return logs
 
     def global_gradients(self, data: Batch, slopes: Gradients) -> Found:
         """Returns the gradients of the loss over all replicas, the terms' weights, and the terms' sums.
@@ -168,9 +179,10 @@ class Objective(keras.Model):
 
     def build_optimizer(self) -> None:
         """Creates the optimizer's slots, if there are none yet: for all variables that learn in any step of the run."""
-        if self.optimizer is None or self.optimizer.built:
-            return
         with self.distribute_strategy.scope():
+            self.recent = self.recent or RecentSums(self.term_names)
+            if self.optimizer is None or self.optimizer.built:
+                return
             if self.unfreezing is not None:
                 self.unfreezing.build(self.optimizer)
             else:

@@ -123,6 +123,7 @@ class MultiTask(Objective):
         found, term_weights, sums = gradients_by_term(self, data)
         by_task = [summed(functools.reduce(plus, own)) for task in self.tasks if (own := self._of_task(task, found))]
         if self.weighting == "gradnorm":
+            term_weights = {name: _as_now(weight) for name, weight in term_weights.items()}
             means = dict(zip(term_weights, tf.unstack(tf.math.divide_no_nan(sums[:, 0], sums[:, 1])), strict=True))
             self._balance(by_task, tf.stack([self._task_loss(task, means) for task in self.tasks]))
         else:
@@ -155,11 +156,15 @@ class MultiTask(Objective):
             self.first_losses = self.add_weight(name="first_losses", shape=shape, initializer="zeros", **kept, **same)
 
     def _balance(self, by_task: list[Gradients], losses: tf.Tensor) -> None:
-        """Moves the factors: each task's gradient on the shared weights towards the mean norm times its relative rate."""
-        present, first = losses > 0.0, tf.convert_to_tensor(self.first_losses)
-        first = tf.where(first > 0.0, first, losses)
-        self.first_losses.assign(first)
+        """Moves the factors: each task's gradient on the shared weights towards the mean norm times its relative rate.
+
+        Losses or gradients that are no numbers, as where float16 tries a scale that is too large, move nothing.
+        """
         norms = shared_norms(by_task) / self.optimizer.scale_loss(tf.constant(1.0))
+        finite = tf.reduce_all(tf.math.is_finite(tf.concat([norms, losses], axis=0)))
+        before = tf.convert_to_tensor(self.first_losses)
+        present, first = losses > 0.0, tf.where(before > 0.0, before, losses)
+        self.first_losses.assign(tf.where(finite, first, before))
         rates = tf.math.divide_no_nan(losses, first)
         mean_norm, mean_rate = (
             tf.math.divide_no_nan(tf.reduce_sum(tf.where(present, x, 0.0)), tf.reduce_sum(tf.cast(present, tf.float32)))
@@ -169,7 +174,7 @@ class MultiTask(Objective):
         factors = tf.convert_to_tensor(self.balanced)
         slopes = tf.sign(norms - wanted) * tf.math.divide_no_nan(norms / factors, mean_norm)
         moved = tf.where(present, tf.maximum(factors - self.balance_rate * slopes, 1e-3), factors)
-        self.balanced.assign(moved * len(self.tasks) / tf.reduce_sum(moved))
+        self.balanced.assign(tf.where(finite, moved * len(self.tasks) / tf.reduce_sum(moved), factors))
 
     def get_config(self) -> dict[str, Any]:
         """Returns the functional graph's config and this class's own settings."""
@@ -204,6 +209,14 @@ def _times(weight: Weight, inner: Weight) -> Weight:
     if callable(inner) or callable(weight):
         return lambda: factor(inner) * factor(weight)
     return inner * weight
+
+
+def _as_now(weight: Weight) -> Weight:
+    """Returns a weight that stays what it is now, whatever moves its variable."""
+    if not callable(weight):
+        return weight
+    value = weight()
+    return lambda: value
 
 
 def _check(

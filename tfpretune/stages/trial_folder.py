@@ -14,9 +14,10 @@ from tfpretune.backbones.hugging_face import packaged_folder
 from tfpretune.config import UsageError
 from tfpretune.files import MANIFEST, write_atomic
 
-WAY = 2
+WAY = 3
 """Of making trials; it is counted up when the same settings come to mean another training. 2: an average of the weights is
-what is scored, and shares are of the steps that a trial makes."""
+what is scored, and shares are of the steps that a trial makes. 3: position tables do not decay; the strength of the probe is
+chosen; AdaGrad's sums begin where they should in every trial."""
 _DATED = "metadata.json"  # says when a preset was saved
 
 

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,15 @@ def optimizer_step(model: keras.Model) -> int:
 class ScalarLog(keras.callbacks.Callback):
     """Writes losses, learning rate, gradient norm, examples/s to `log_dir/train`, and validation figures to `…/validation`.
 
+    A point of a training curve is the mean over the steps since the point before it, each figure weighed by its counts: not
+    Keras' running mean, which falls off a cliff where an interval begins. `begin` comes before training.
+
     Args:
         log_dir: where to; None writes nothing (a worker that is not the chief).
         batch_size: examples a step.
         every_steps: steps between two points of the training curves.
         start_step: steps made before.
+        last_step: of the run; it ends with a point, after a shorter interval perhaps.
         curves: the points so far.
     """
 
@@ -36,6 +40,7 @@ class ScalarLog(keras.callbacks.Callback):
         *,
         every_steps: int = 20,
         start_step: int = 0,
+        last_step: int = 0,
         curves: dict[str, list[tuple[int, float]]] | None = None,
     ):
         super().__init__()
@@ -45,26 +50,31 @@ class ScalarLog(keras.callbacks.Callback):
             LogWriter(None if log_dir is None else log_dir / name) for name in ("train", "validation")
         )
         self.step = start_step
+        self.last_step = last_step
         self.curves = {
             name: [(int(step), float(value)) for step, value in points] for name, points in (curves or {}).items()
         }
+        self.pending: list[float] = []
+
+    def begin(self, pending: Sequence[float]) -> None:
+        """Goes on from the sums of the steps behind the last point, as a checkpoint has them in `pending`."""
+        self.model.recent.put(pending)
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Starts the clock."""
         self.since = (self.step, time.perf_counter())
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Writes every `every_steps` steps."""
+        """Writes every `every_steps` steps, and after the last one."""
         self.step += self.model.steps_per_execution
-        if self.step % self.every_steps < self.model.steps_per_execution:
+        if self.step % self.every_steps < self.model.steps_per_execution or self.step == self.last_step:
             step, start = self.since
             now = time.perf_counter()
             rate = (self.step - step) * self.batch_size / max(now - start, 1e-9)
             self.since = (self.step, now)
             learning_rate = float(self.model.optimizer.learning_rate.numpy())
-            self._write(
-                self.train, "", dict(logs or {}) | {"learning_rate": learning_rate, "examples_per_second": rate}
-            )
+            means = self.model.recent.take(self.model)
+            self._write(self.train, "", means | {"learning_rate": learning_rate, "examples_per_second": rate})
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Writes the validation figures under the names of the training ones."""
@@ -72,12 +82,19 @@ class ScalarLog(keras.callbacks.Callback):
         self._write(self.validation, "val_", values)
         self.since = (self.step, time.perf_counter())
 
+    def finish(self) -> None:
+        """Writes a last point of the training curves, of a run that ends before its last step."""
+        self._write(self.train, "", self.model.recent.take(self.model))
+
     def flush(self) -> None:
-        """Brings all scalars to the disk."""
+        """Brings all scalars to the disk, and what is behind the last point to `pending`."""
+        self.pending[:] = self.model.recent.values()
         self.train.flush()
         self.validation.flush()
 
     def _write(self, writer: LogWriter, prefix: str, values: dict[str, Any]) -> None:
+        if not values:
+            return
         with writer.at(self.step):
             for name, value in values.items():
                 tf.summary.scalar(name, float(value))

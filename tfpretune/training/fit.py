@@ -126,18 +126,20 @@ class _Attempt:
     ):
         self.model, self.batches, self.run, self.validation = model, batches, run, validation
         self.skipped: list[int] = progress.get("skipped", [])
-        step = progress.get("step", 0)
+        step, total = progress.get("step", 0), run.total_steps(batches.steps_per_epoch)
         chief = is_chief(model.distribute_strategy)
         self.scalars = ScalarLog(
             Path(run.out_dir, "logs") if chief else None,
             batches.batch_size,
-            every_steps=20 if run.total_steps(batches.steps_per_epoch) > 100 else 1,
+            every_steps=20 if total > 100 else 1,
             start_step=step,
+            last_step=total,
             curves=progress.get("curves"),
         )
         self.average = AverageWeights(batches)
         kept = ("jit", "accumulate_steps", "rows", "identity")
-        facts = {"curves": self.scalars.curves, "skipped": self.skipped} | {name: progress[name] for name in kept}
+        facts = {"curves": self.scalars.curves, "pending": self.scalars.pending, "skipped": self.skipped}
+        facts |= {name: progress[name] for name in kept}
         self.saver = Checkpoints(
             folder if chief else None,
             interval=run.save_every_steps,
@@ -147,7 +149,7 @@ class _Attempt:
             stop=stop,
             agreement=agreement,
             average=self.average,
-            flush=self.scalars.flush,
+            scalars=self.scalars,
         )
         guard = NonFiniteGuard(self._rows, start_step=step)
         unfreezing = [] if model.unfreezing is None else [model.unfreezing]
@@ -157,8 +159,9 @@ class _Attempt:
         # The scalars stand behind the others: `Measured` adds to what is logged.
         self.callbacks = [*unfreezing, self.average, guard, *more, self.scalars, self.saver]
         self.evaluated = progress.get("evaluated", True)
-        for callback in (self.average, self.saver):
+        for callback in (self.average, self.scalars, self.saver):
             callback.set_model(model)
+        self.scalars.begin(progress.get("pending", ()))
 
     def train(self, total: int) -> None:
         """Trains to step `total`, unless the patience ends before."""

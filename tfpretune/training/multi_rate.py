@@ -6,6 +6,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfpretune.training.decay import decays
+
 # Pairs of a regular expression on a variable's path and a factor; the first that fits counts.
 Factors = tuple[tuple[str, float], ...]
 
@@ -15,7 +17,8 @@ class MultiRate(keras.optimizers.Optimizer):
 
     A variable's rate is the schedule's, times the factor of the first of `multipliers` that fits its path, times that of the
     first of `rate_factors`. Weight decay goes with the schedule and with `rate_factors`: a layer that learns slowly is also
-    pulled slowly towards zero, as in a parameter group of its own. It does not go with `multipliers`.
+    pulled slowly towards zero, as in a parameter group of its own. It does not go with `multipliers`. Which variables decay is
+    `decays`' rule, less what `exclude_from_weight_decay` names; it is asked once, in `build`, where variables are Keras' own.
     """
 
     multipliers: Factors = ()
@@ -27,13 +30,15 @@ class MultiRate(keras.optimizers.Optimizer):
         self.rate_factors = tuple((pattern, float(factor)) for pattern, factor in rate_factors)
 
     def build(self, variables: list[keras.Variable]) -> None:
-        """Creates the slots and looks up each variable's factors."""
+        """Creates the slots and looks up each variable's factors and decay."""
         super().build(variables)
-        self._layer_factors = {self._var_key(v): _first_fit(self.rate_factors, v.path) for v in variables}
-        self._factors = {
-            self._var_key(v): self._layer_factors[self._var_key(v)] * _first_fit(self.multipliers, v.path)
-            for v in variables
-        }
+        self._factors: dict[Any, float] = {}
+        self._decays: dict[Any, float] = {}
+        for variable in variables:
+            key, layer_factor = self._var_key(variable), _first_fit(self.rate_factors, variable.path)
+            self._factors[key] = layer_factor * _first_fit(self.multipliers, variable.path)
+            decayed = self.weight_decay and decays(variable) and self._use_weight_decay(variable)
+            self._decays[key] = self.weight_decay * layer_factor if decayed else 0.0
 
     def _apply_weight_decay(self, variables: list[keras.Variable]) -> None:
         """Does nothing: the update of a variable begins with its decay."""
@@ -41,8 +46,8 @@ class MultiRate(keras.optimizers.Optimizer):
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Updates one variable at its own rate."""
         key = self._var_key(variable)
-        if self.weight_decay and self._use_weight_decay(variable):
-            variable.assign_sub(variable * (self.weight_decay * self._layer_factors[key]) * learning_rate)
+        if self._decays[key]:
+            variable.assign_sub(variable * self._decays[key] * learning_rate)
         super().update_step(gradient, variable, learning_rate * self._factors[key] * self._correction(key))
 
     def _correction(self, key: Any) -> Any:
@@ -179,12 +184,8 @@ class MultiRateAdamW(MultiRate, keras.optimizers.AdamW):
         kept = [(tf.convert_to_tensor(g), v) for g, v in zip(grads, trainable_variables, strict=True) if g is not None]
         indices = [self._get_variable_index(variable) for _, variable in kept]
         keys = [self._var_key(variable) for _, variable in kept]
-        decays = [
-            self.weight_decay * self._layer_factors[key] if self._use_weight_decay(variable) else 0.0
-            for key, (_, variable) in zip(keys, kept, strict=True)
-        ]
         slots = [[slot[index] for index in indices] for slot in (self._momentums, self._velocities)]
-        factors = [self._factors[key] for key in keys]
+        factors, shares = [self._factors[key] for key in keys], [self._decays[key] for key in keys]
         own = [self._starts.get(key) for key in keys]
         starts = list({id(start): start for start in own}.values())
         kinds = [next(index for index, start in enumerate(starts) if start is mine) for mine in own]
@@ -194,7 +195,7 @@ class MultiRateAdamW(MultiRate, keras.optimizers.AdamW):
             rates = [self._corrected(rate, step) for step in steps]
             updated = []
             for g, x, m, v, decay, factor, kind in zip(
-                gradients, values, first, second, decays, factors, kinds, strict=True
+                gradients, values, first, second, shares, factors, kinds, strict=True
             ):
                 m = m + (g - m) * (1.0 - self.beta_1)
                 v = v + (tf.square(g) - v) * (1.0 - self.beta_2)

@@ -7,16 +7,6 @@ from tfpretune.training.averages import average_equally, keep_weights_when_fit_e
 from tfpretune.training.multi_rate import Factors, MultiRateAdagrad, MultiRateAdamW, MultiRateSGD
 from tfpretune.training.schedules import WarmUp
 
-NOT_DECAYED = (
-    "bias",
-    "gamma",
-    "beta",
-    "scale",
-    "position_embedding",
-    "mask_token",
-    "log_variance",
-)  # in variables' own names, not in paths
-
 
 def make_optimizer(
     config: OptimizerConfig, total_steps: int, *, rate_factors: Factors = ()
@@ -34,17 +24,16 @@ def make_optimizer(
     if config.name == "adamw":
         optimizer = MultiRateAdamW(rate, weight_decay=config.weight_decay)
     elif config.name == "adam":
-        optimizer = MultiRateAdamW(rate, beta_2=0.999, epsilon=1e-7)  # Keras' Adam counts one age for all moments
+        # Keras' Adam counts one age for all moments
+        optimizer = MultiRateAdamW(rate, weight_decay=config.weight_decay, beta_2=0.999, epsilon=1e-7)
     elif config.name == "sgd":
         optimizer = MultiRateSGD(rate, weight_decay=decay)
     else:
-        optimizer = MultiRateAdagrad(rate)
+        optimizer = MultiRateAdagrad(rate, weight_decay=decay)
     optimizer.multiply(config.multipliers, rate_factors)
     if config.ema:
         optimizer.use_ema, optimizer.ema_momentum = True, config.ema
         keep_weights_when_fit_ends(optimizer)
     if config.swa:
         average_equally(optimizer, start=min(round(config.swa * total_steps), total_steps - 1))
-    if optimizer.weight_decay:
-        optimizer.exclude_from_weight_decay(var_names=list(NOT_DECAYED))
     return optimizer

@@ -10,6 +10,7 @@ import numpy as np
 
 from tfpretune.config import RunError
 from tfpretune.training.averages import AverageWeights
+from tfpretune.training.callbacks import ScalarLog
 from tfpretune.training.checkpoints import CheckpointFolder, snapshot
 from tfpretune.training.devices import Agreement
 from tfpretune.training.stopping import Stop, Stopped
@@ -29,7 +30,8 @@ class Checkpoints(keras.callbacks.Callback):
         stop: when the run has to end early.
         agreement: what the workers do together.
         average: the averaged weights that the model may hold at the moment; they are never saved as the weights.
-        flush: called before each save, so that the logs on the disk reach as far as the checkpoint.
+        scalars: flushed before each save, so that the logs on the disk reach as far as the checkpoint; finished where the
+            patience ends.
     """
 
     def __init__(
@@ -43,7 +45,7 @@ class Checkpoints(keras.callbacks.Callback):
         stop: Stop,
         agreement: Agreement,
         average: AverageWeights,
-        flush: Any,
+        scalars: ScalarLog,
     ):
         super().__init__()
         self.folder = folder
@@ -53,7 +55,7 @@ class Checkpoints(keras.callbacks.Callback):
         self.stop = stop
         self.agreement = agreement
         self.average = average
-        self.flush = flush
+        self.scalars = scalars
         self.judge_by("val_loss", mode="min", patience=0)
         self.step = progress.get("step", 0)
         self.best = progress.get("best")
@@ -104,6 +106,8 @@ class Checkpoints(keras.callbacks.Callback):
         value = (logs or {}).get(self.monitor)
         if value is not None:
             self._judge(float(value))
+        if self.out_of_patience:
+            self.scalars.finish()
         self.save(evaluated=True)
         code, _ = self.agreement(self.stop.code, False)
         if code:
@@ -114,7 +118,7 @@ class Checkpoints(keras.callbacks.Callback):
     def save(self, *, evaluated: bool = False) -> None:
         """Hands a copy of the values to the thread that writes."""
         self.average.put_back()
-        self.flush()
+        self.scalars.flush()
         inside = self.step % self.interval and not evaluated
         progress = self.facts | {
             "best": self.best,

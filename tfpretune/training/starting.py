@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -168,6 +169,10 @@ def check_combinations(model: keras.Model, batches: StepIndexed, run: RunConfig)
             raise UsageError(f"--steps-per-execution {steps} does not divide {name} {value}")
     if steps > 1 and run.skip_bad_steps:
         raise UsageError("--skip-bad-steps needs --steps-per-execution 1: a bad step is seen after the whole call only")
+    learning = model.unfreezing.variables if model.unfreezing is not None else model.trainable_variables
+    for pattern, _ in run.optimizer.multipliers:
+        if not any(re.search(pattern, variable.path) for variable in learning):
+            print(f"warning: --optimizer.multipliers {pattern}: it fits no variable that learns", flush=True)
     normalization = [
         layer.name for layer in model._flatten_layers() if isinstance(layer, keras.layers.BatchNormalization)
     ]

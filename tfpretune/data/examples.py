@@ -4,7 +4,6 @@ import collections
 import dataclasses
 import functools
 import hashlib
-import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,8 @@ import numpy as np
 
 from tfpretune.config import RunError, UsageError
 from tfpretune.data.splits import PARTS as PARTS
-from tfpretune.data.splits import Part as Part
-from tfpretune.data.splits import split_by_digest, split_groups_in_order, split_in_order
+from tfpretune.data.splits import Origin, Places, Splittable, find_places
+from tfpretune.data.text import normal_form
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -31,7 +30,7 @@ class LabelColumn:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Examples:
+class Examples(Splittable):
     """Texts, pairs of texts or images, with or without labels.
 
     Args:
@@ -47,6 +46,7 @@ class Examples:
         seconds: the second text of each pair, whose first is the input; None where there are no pairs.
         more: further label columns by name, for several tasks on the same inputs.
         in_order: `split` cuts the parts in the order of the source (a newspaper in the order of its days).
+        origin: the whole source that these were taken from, which decides how they are split; None: this is it.
     """
 
     kind: str
@@ -60,6 +60,7 @@ class Examples:
     seconds: Sequence[str] | None = None
     more: Mapping[str, LabelColumn] = dataclasses.field(default_factory=dict)
     in_order: bool = False
+    origin: Origin | None = dataclasses.field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if self.kind not in ("text", "image"):
@@ -90,6 +91,7 @@ class Examples:
             groups=None if self.groups is None else self.groups[rows],
             seconds=None if self.seconds is None else [self.seconds[i] for i in positions],
             more={name: LabelColumn(more.labels[rows], more.class_names) for name, more in self.more.items()},
+            origin=self._origin_of(rows),
         )
 
     @property
@@ -134,28 +136,12 @@ class Examples:
             return [hashlib.sha256(shape + image.tobytes()).digest() for image in self.inputs]
         return [_file_key(path) for path in self.inputs]
 
-    def split(self, part: Part, fractions: tuple[float, float, float] = (0.8, 0.1, 0.1)) -> "Examples":
-        """Returns one part of the examples, chosen by a hash of the content (or of the group, where there are groups).
-
-        Equal contents land in the same part, and so do examples of one group. Rows that are added later move no others.
-        Where the examples are `in_order`, the first share is the training part, the next one validation.
-
-        Args:
-            part: "train", "validation" or "test".
-            fractions: the shares of the three parts, each in [0, 1], together 1. Sizes come out near them, not exact.
-
-        Raises:
-            UsageError: for an unknown part, for fractions that are no shares, and for a part that came out empty.
-        """
-        if self.in_order and self.groups is None:
-            return self.take(split_in_order(len(self), part, fractions, self.name))
-        if self.in_order and self.groups is not None:
-            return self.take(split_groups_in_order(self.groups, part, fractions, self.name))
-        if self.groups is None:
-            digests = self.keys()
-        else:
-            digests = [hashlib.sha256(str(group).encode()).digest() for group in self.groups]
-        return self.take(split_by_digest(digests, part, fractions, self.name))
+    def _places(self) -> Places:
+        texts = None
+        if self.kind == "text":
+            pairs = zip(self.inputs, self.seconds or (), strict=False)
+            texts = [f"{first}\n{second}" for first, second in pairs] if self.seconds is not None else self.inputs
+        return find_places(self.keys, texts=texts, groups=self.groups, in_order=self.in_order)
 
     def without_duplicates(self) -> "Examples":
         """Returns the first of equal contents; contents that come with more than one label are dropped entirely.
@@ -208,12 +194,6 @@ class Examples:
             raise UsageError(f"{self.name} has no labels, which are needed here: give a labelled source")
         return self.labels
 
-    def sample(self, most: int, seed: int = 0) -> "Examples":
-        """Returns at most `most` examples, drawn without replacement, in the order of the source."""
-        if len(self) <= most:
-            return self
-        return self.take(np.sort(np.random.default_rng(seed).choice(len(self), most, replace=False)))
-
 
 def _require_range(labels: np.ndarray | None, class_names: tuple[str, ...]) -> None:
     if labels is None or not len(labels) or labels.dtype.kind == "f":
@@ -228,8 +208,7 @@ def _require_range(labels: np.ndarray | None, class_names: tuple[str, ...]) -> N
 
 def text_key(text: str) -> bytes:
     """Returns the sha256 digest of a text after NFC, case folding and squeezing of white space."""
-    normal = " ".join(unicodedata.normalize("NFC", text).casefold().split())
-    return hashlib.sha256(normal.encode("utf-8", "replace")).digest()
+    return hashlib.sha256(normal_form(text).encode("utf-8", "replace")).digest()
 
 
 def _file_key(path: str) -> bytes:

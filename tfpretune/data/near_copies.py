@@ -13,14 +13,14 @@ from tfpretune.data.sketches import VALUES
 
 NEAR = 0.35
 """Two texts are near copies from this Jaccard similarity of their runs on: of two of the same length about half is common."""
-NEARER = 0.8
+NEARER = 0.9
 """The same for the texts of a group that has become too large."""
 LARGEST = 0.1
 """A group with a larger share of all texts holds more than copies: a form letter, say, filled in again and again."""
 FEWEST = 10
 """Up to so many texts no group is too large."""
 
-_BANDS = {NEAR: 3, NEARER: 9}  # values of a band: of pairs just above the threshold 1 in 40 agrees in none
+_BANDS = {NEAR: 3, NEARER: 15}  # values of a band: of pairs just above the threshold 1 in 40 at most agrees in none
 _NEIGHBOURS = 8  # each text is compared with so many others that agree in a band
 _AT_ONCE = 1 << 13  # sketches that are read at once
 _KEYS_BYTES = 1 << 27  # of the keys that are held at once

@@ -30,6 +30,8 @@ from tfpretune.data.vocabulary import read_vocabulary
 from tfpretune.files import MANIFEST, remove_leftovers, write_atomic
 from tfpretune.lock import alone_in
 
+Each = Callable[[str, Callable[[Piece], None], Sequence[Piece]], None]
+
 
 @contextlib.contextmanager
 def claim(folder: Path | str, corpus: Corpus, settings: dict[str, Any]) -> Iterator[bool]:
@@ -66,8 +68,12 @@ def find_parts(folder: Path | str, corpus: Corpus, shares: Shares, *, workers: i
     Raises:
         RunError: as `prepare`.
     """
-    folder = Path(folder)
-    with _processes(_count(workers, corpus)) as each:
+    with _processes(workers, corpus) as each:
+        _find_parts(Path(folder), corpus, shares, each)
+
+
+def _find_parts(folder: Path, corpus: Corpus, shares: Shares, each: Each) -> None:
+    if not (folder / "work" / "parts").is_dir():
         each("scanned", functools.partial(scan_piece, folder), corpus.pieces)
     choose_parts(folder, corpus, shares)
 
@@ -105,9 +111,8 @@ def prepare(
         RunError: a text that cannot be read, a full disk, a worker that was killed.
     """
     folder = Path(folder)
-    if not (folder / "work" / "parts").is_dir():
-        find_parts(folder, corpus, packing.shares, workers=workers)
-    with _processes(_count(workers, corpus)) as each:
+    with _processes(workers, corpus) as each:
+        _find_parts(folder, corpus, packing.shares, each)
         each("packed", functools.partial(_pack, folder, packing), corpus.pieces)
     return seal(folder, corpus, packing, settings=settings, licence=licence)
 
@@ -148,11 +153,6 @@ def seal(
     write_atomic(folder / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
     shutil.rmtree(folder / "work")
     return manifest
-
-
-def _count(workers: int, corpus: Corpus) -> int:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(workers or cores, len(corpus.pieces))
 
 
 def _pack(folder: Path, packing: Packing, piece: Piece) -> None:
@@ -209,8 +209,10 @@ def _remove_leftovers(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _processes(workers: int) -> Iterator[Callable[[str, Callable[[Piece], None], Sequence[Piece]], None]]:
+def _processes(workers: int, corpus: Corpus) -> Iterator[Each]:
     """Gives a function that calls another for each piece, in this process or in several."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    workers = min(workers or cores, len(corpus.pieces))
     if workers < 2:
         yield lambda what, do, pieces: _report(what, map(do, pieces), len(pieces))
         return

@@ -145,7 +145,7 @@ def main(run: Config) -> FitResult | None:
     spaces = {name: simple, "backbone before": Space(features_of(model, gallery), features_of(model, queries))}
 
     embed, labels = embedding_predictor(model), validation.known_labels
-    own = identity_of(backbone, batches, tokenizer=tokenizer, class_names=parts.class_names)
+    own = identity_of(backbone, batches, tokenizer=tokenizer, class_names=parts.class_names, data=parts.train)
     shown = {"label": [parts.class_names[label] for label in labels], "where": validation.where}
     result = fit_head(
         model,

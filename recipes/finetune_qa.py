@@ -89,7 +89,7 @@ def main(run: Config) -> FitResult | None:
         batches,
         run,
         validation=watched,
-        identity=identity_of(backbone, batches, tokenizer=tokenizer),
+        identity=identity_of(backbone, batches, tokenizer=tokenizer, data=parts[0]),
         measure=lambda: {"answer_f1": judged(parts[1], rows[1], watched)["f1"]},
         monitor=("answer_f1", "max"),
     )

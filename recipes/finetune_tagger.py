@@ -91,7 +91,7 @@ def main(run: Config) -> FitResult | None:
         batches,
         run,
         validation=watched,
-        identity=identity_of(backbone, batches, tokenizer=tokenizer, class_names=train.tag_names),
+        identity=identity_of(backbone, batches, tokenizer=tokenizer, class_names=train.tag_names, data=train),
         measure=lambda: {"entity_f1": judged(validation, rows[1], watched)["f1"]},
         monitor=("entity_f1", "max"),
     )

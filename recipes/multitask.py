@@ -122,7 +122,9 @@ def main(run: Config) -> FitResult | None:
         return None
     print(table)
 
-    same = identity_of(backbone, batches, tokenizer=tokenizer) | {"tasks": {task: [*names[task]] for task in names}}
+    data = {f"source {number}": parts.train for number, parts in enumerate(sources.parts.values(), 1)}
+    same = identity_of(backbone, batches, tokenizer=tokenizer, data=data)
+    same["tasks"] = {task: [*names[task]] for task in names}
     result = fit_head(model, batches, run, validation=validation.in_order(), identity=same)
     if run.layered:
         learnt = model.backbone.trainable_variables

@@ -94,7 +94,8 @@ def main(run: Config) -> Path:
     with claim(folder, corpus, settings) as unfinished:
         if unfinished:
             how: dict[str, Any] = {"workers": run.workers}
-            find, make = find_parts, prepare
+            find: Any = find_parts
+            make: Any = prepare
             if run.beam:
                 from tfpretune.data import beam  # an extra
 

@@ -97,7 +97,7 @@ def main(run: Config) -> FitResult | None:
 
     pages = [FillingsPage(tokenizer, data.texts, log_dir=f"{run.out_dir}/logs")]
     with damage_named():
-        about = identity_of(backbone, batches, tokenizer=tokenizer)
+        about = identity_of(backbone, batches, tokenizer=tokenizer, data=data.data)
         result = fit(model, batches, run, validation=held_out, callbacks=pages, identity=about)
     save_preset(f"{run.out_dir}/preset", model, tokenizer=tokenizer)
 

@@ -49,7 +49,12 @@ def test_a_sketch_estimates_the_jaccard_similarity(length, changed):
 
 def test_a_sketch_is_that_of_the_normal_form_and_of_words():
     words = [f"caf\u00e9{number}" for number in range(30)]
-    texts = [" ".join(words), "  ".join(words).upper(), ", ".join(words) + "!", " ".join(words).replace("\u00e9", "e\u0301")]
+    texts = [
+        " ".join(words),
+        "  ".join(words).upper(),
+        ", ".join(words) + "!",
+        " ".join(words).replace("\u00e9", "e\u0301"),
+    ]
     _, values = sketch(texts)
     assert (values == values[0]).all()
 
@@ -76,7 +81,9 @@ def test_every_script_has_words(text):
 
 def test_short_texts_have_no_sketch():
     words = words_of(random.Random(0), FEWEST_WORDS)
-    assert sketch(["good", "very good", "", "\U0001f600" * 99, "!" * 99, " ".join(words[1:]), " ".join(words)])[0].tolist() == [6]
+    assert sketch(["good", "very good", "", "\U0001f600" * 99, "!" * 99, " ".join(words[1:]), " ".join(words)])[
+        0
+    ].tolist() == [6]
     assert sketch([])[1].shape == (0, VALUES)
 
 

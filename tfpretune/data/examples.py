@@ -4,7 +4,8 @@ import collections
 import dataclasses
 import functools
 import hashlib
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from tfpretune.config import RunError, UsageError
 from tfpretune.data.splits import PARTS as PARTS
-from tfpretune.data.splits import Origin, Places, Splittable, find_places
+from tfpretune.data.splits import Origin, Places, Splittable, find_places, in_bytes
 from tfpretune.data.text import normal_form
 
 
@@ -134,6 +135,10 @@ class Examples(Splittable):
         if isinstance(self.inputs, np.ndarray):
             shape = repr(self.inputs.shape[1:]).encode()
             return [hashlib.sha256(shape + image.tobytes()).digest() for image in self.inputs]
+        if isinstance(whole := self.origin and self.origin.whole, Examples):  # a file is read once
+            rows = self.origin.rows.tolist() if self.origin else []
+            if all(whole.inputs[row] == path for row, path in zip(rows, self.inputs, strict=True)):
+                return [whole._keys[row] for row in rows]
         return [_file_key(path) for path in self.inputs]
 
     def _places(self) -> Places:
@@ -142,6 +147,17 @@ class Examples(Splittable):
             pairs = zip(self.inputs, self.seconds or (), strict=False)
             texts = [f"{first}\n{second}" for first, second in pairs] if self.seconds is not None else self.inputs
         return find_places(self.keys, texts=texts, groups=self.groups, in_order=self.in_order)
+
+    def _contents_and_labels(self) -> tuple[Iterable[bytes], Iterable[bytes] | None]:
+        columns = [self.labels, *(self.more[name].labels for name in sorted(self.more))]
+        known = [column for column in columns if column is not None]
+        labels = (b"".join(column[row].tobytes() for column in known) for row in range(len(self)))
+        contents: Iterable[bytes] = self.keys()
+        if self.seconds is not None:
+            contents = itertools.starmap(in_bytes, zip(self.inputs, self.seconds, strict=True))
+        elif self.kind == "text":
+            contents = map(in_bytes, self.inputs)
+        return contents, labels if known else None
 
     def without_duplicates(self) -> "Examples":
         """Returns the first of equal contents; contents that come with more than one label are dropped entirely.

@@ -14,7 +14,7 @@ from tfpretune.data.examples import Examples
 from tfpretune.data.folders import IMAGE_SUFFIXES
 from tfpretune.data.mask_rows import IMAGES, MASKS, NO_CLASS, MaskRows, is_mask_folder
 from tfpretune.data.rows import Problem
-from tfpretune.data.splits import Part
+from tfpretune.data.splits import CONTENTS, LABELS, Part
 
 MASK_SUFFIXES = (".png", ".bmp", ".gif")
 CLASSES_FILE = "classes.txt"
@@ -54,6 +54,12 @@ class MaskExamples:
             pixels = mask if isinstance(mask, np.ndarray) else read_mask(mask)
             counts += np.bincount(pixels.ravel(), minlength=NO_CLASS + 1)
         return counts[: len(self.class_names)]
+
+    def fingerprint(self) -> dict[str, str]:
+        """Returns what `Examples.fingerprint` does, of the images and of the masks as their labels."""
+        masks = self.masks if isinstance(self.masks, np.ndarray) else list(self.masks)
+        labels = Examples("image", masks, None, (), self.images.where, self.name).fingerprint()
+        return self.images.fingerprint() | {LABELS: labels[CONTENTS]}
 
     def take(self, indices: Sequence[int] | np.ndarray) -> "MaskExamples":
         """Returns the images at these positions, in this order."""

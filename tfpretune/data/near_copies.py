@@ -69,7 +69,9 @@ def near_copies(sketches: Sequence[np.ndarray], total: int) -> NearCopies:
     if not len(table):
         return NearCopies(np.zeros(0, np.int64), CopyCounts())
     digests = table.hashes(np.arange(len(table)), [slice(0, VALUES)])[0]
-    _, different, number = np.unique(digests, return_index=True, return_inverse=True)  # sorted: in an order of their own
+    _, different, number = np.unique(
+        digests, return_index=True, return_inverse=True
+    )  # sorted: in an order of their own
     roots = _connected(table, different, NEAR)
     most = max(FEWEST, int(LARGEST * total))
     large = np.flatnonzero(_is_large(roots, most))

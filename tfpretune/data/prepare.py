@@ -20,8 +20,8 @@ from typing import Any
 import tensorflow as tf
 
 from tfpretune.config import RunError, UsageError
-from tfpretune.data.examples import PARTS
 from tfpretune.data.choosing import choose, read_copies, read_parts, scan_piece
+from tfpretune.data.examples import PARTS
 from tfpretune.data.packing import Packing, pack_piece, record_path
 from tfpretune.data.pieces import Corpus, Piece
 from tfpretune.data.shards import FORMAT, VOCABULARY, files_of, find_faults, read_manifest

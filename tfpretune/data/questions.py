@@ -2,14 +2,15 @@
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from tfpretune.config import UsageError
 from tfpretune.data.examples import text_key
 from tfpretune.data.rows import Problem
-from tfpretune.data.splits import Origin, Places, Splittable, find_places
+from tfpretune.data.splits import Origin, Places, Splittable, find_places, in_bytes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,6 +97,11 @@ class QuestionExamples(Splittable):
             return [text_key(context) for context in self.contexts]
 
         return find_places(contents, texts=self.contexts, groups=self.groups, in_order=self.in_order)
+
+    def _contents_and_labels(self) -> tuple[Iterable[bytes], Iterable[bytes] | None]:
+        contents = itertools.starmap(in_bytes, zip(self.questions, self.contexts, strict=True))
+        answers = (repr([(answer.text, answer.start) for answer in found]).encode() for found in self.answers)
+        return contents, answers
 
     @functools.cached_property
     def _keys(self) -> list[bytes]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from tfpretune.config import RunError, UsageError
 from tfpretune.data.shard_rows import ShardRows, row_dtype
+from tfpretune.data.splits import CONTENTS
 from tfpretune.data.vocabulary import VOCABULARY, read_vocabulary
 from tfpretune.files import MANIFEST
 
@@ -30,6 +31,7 @@ class Shards:
         sequence_length: tokens in a row.
         lowercase: the tokenizer folded case.
         strip_accents: the tokenizer dropped accents.
+        split_rule: the rule by which the texts were split, `tfpretune.data.splits.RULE` of the version that did it.
     """
 
     def __init__(self, folder: Path, manifest: dict[str, Any]):
@@ -39,6 +41,16 @@ class Shards:
         self.sequence_length = int(manifest["packing"]["sequence_length"])
         self.lowercase = bool(manifest["packing"]["lowercase"])
         self.strip_accents = bool(manifest["packing"]["strip_accents"])
+        self.split_rule = int(manifest["settings"].get("split_rule", 1))
+
+    def fingerprint(self) -> dict[str, str]:
+        """Returns a short text that changes with the training rows; see `Splittable.fingerprint`."""
+        digest = hashlib.sha256()
+        for piece in self.manifest["pieces"]:
+            for name, entry in piece["files"].items():
+                if name.startswith("data/train-"):
+                    digest.update(entry["sha256"].encode())
+        return {CONTENTS: f"{self.manifest['rows']['train']:,} rows, sha256 {digest.hexdigest()[:16]}"}
 
     def rows(self, part: str) -> ShardRows:
         """Returns the rows of "train", "validation" or "test".

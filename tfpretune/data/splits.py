@@ -8,7 +8,7 @@ whole source, so they stay the same for the examples that are left after duplica
 import dataclasses
 import functools
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -20,6 +20,8 @@ from tfpretune.data.sketches import sketch
 PARTS = ("train", "validation", "test")
 Part = Literal["train", "validation", "test"]
 Shares = tuple[float, float, float]
+CONTENTS, LABELS = "contents", "labels"
+"""What `Splittable.fingerprint` tells apart."""
 RULE = 2
 """Counted up when the same source comes to be split otherwise. 2: near copies stay together, shards follow the same rule."""
 
@@ -109,11 +111,37 @@ class Splittable:
             )
         return chosen
 
+    def fingerprint(self) -> dict[str, str]:
+        """Returns short texts that change with the contents, or the labels, or the order of the examples, not with their place.
+
+        A run that goes on must find the same; see `tfpretune.training.identity`.
+        """
+        contents, labels = self._contents_and_labels()
+        found = {CONTENTS: f"{len(self):,}, sha256 {_digest_of(contents)}"}
+        return found if labels is None else found | {LABELS: f"sha256 {_digest_of(labels)}"}
+
+    def _contents_and_labels(self) -> tuple[Iterable[bytes], Iterable[bytes] | None]:
+        """Returns each content in bytes, and each label, or None where there are none."""
+        raise NotImplementedError
+
     def sample(self, most: int, seed: int = 0) -> Self:
         """Returns at most `most` examples, drawn without replacement, in the order of the source."""
         if len(self) <= most:
             return self
         return self.take(np.sort(np.random.default_rng(seed).choice(len(self), most, replace=False)))
+
+
+def _digest_of(items: Iterable[bytes]) -> str:
+    digest = hashlib.sha256()
+    for item in items:
+        digest.update(len(item).to_bytes(8, "little") + item)
+    return digest.hexdigest()[:16]
+
+
+def in_bytes(*texts: str) -> bytes:
+    """Returns texts in bytes, each with its length, so that no two lists of texts give the same."""
+    encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
+    return b"".join(len(each).to_bytes(8, "little") + each for each in encoded)
 
 
 def sides_of(positions: np.ndarray, shares: Shares) -> np.ndarray:

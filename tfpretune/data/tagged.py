@@ -2,13 +2,13 @@
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from tfpretune.config import UsageError
 from tfpretune.data.examples import text_key
-from tfpretune.data.splits import Origin, Places, Splittable, find_places
+from tfpretune.data.splits import Origin, Places, Splittable, find_places, in_bytes
 
 OUTSIDE = "O"
 
@@ -101,6 +101,10 @@ class TaggedExamples(Splittable):
 
     def _places(self) -> Places:
         return find_places(lambda: self._keys, texts=self.texts(), in_order=self.in_order)
+
+    def _contents_and_labels(self) -> tuple[Iterable[bytes], Iterable[bytes] | None]:
+        contents = (in_bytes(*words) for words in self.words)
+        return contents, None if self.tags is None else (tags.astype("<i4").tobytes() for tags in self.tags)
 
     @functools.cached_property
     def _keys(self) -> list[bytes]:

@@ -173,6 +173,7 @@ def main(run: Config) -> FitResult | None:
         tables=[*search_tables(found), neighbours],
         pictures=pictures,
         settings=dataclasses.asdict(run) | {"training examples": len(parts.train), "licence": parts.train.licence},
+        data=parts.train.near_copies(),
     )
     task: dict[str, Any] = {"kind": kind, "source": run.source, "licence": parts.train.licence, "metrics": metrics}
     task |= {"sequence_length": run.sequence_length, "window_length": run.window_length} if text else {}

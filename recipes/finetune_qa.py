@@ -100,6 +100,7 @@ def main(run: Config) -> FitResult | None:
         metrics=metrics,
         curves={"loss": {"training": result.curves["loss"], "validation": result.curves["val_loss"]}},
         settings=dataclasses.asdict(run) | {"licence": examples.licence},
+        data=examples.near_copies(),
         notes=[f"{len(rows[0].lost)} training questions have answers that fit in no row"] if rows[0].lost else [],
     )
     task: dict[str, Any] = {"kind": "text", "source": run.source, "licence": examples.licence, "metrics": metrics}

@@ -107,6 +107,7 @@ def main(run: Config) -> FitResult | None:
         curves={"loss": {"training": result.curves["loss"], "validation": result.curves["val_loss"]}},
         tables=[Table("Whole entities", ("", *FIGURES), table_rows)],
         settings=dataclasses.asdict(run) | {"licence": train.licence},
+        data=train.near_copies(),
     )
     task: dict[str, Any] = {
         "kind": "text",

@@ -155,6 +155,7 @@ def main(run: Config) -> FitResult | None:
         curves={"loss": {"training": result.curves["loss"], "validation": result.curves["val_loss"]}},
         tables=[Table("Tasks", ("", *FIGURES), lines)],
         settings=dataclasses.asdict(run) | {"licence": sources.licence},
+        data=sources.near_copies(),
     )
     facts: dict[str, Any] = {
         "kind": "text",

@@ -81,9 +81,8 @@ def test_every_script_has_words(text):
 
 def test_short_texts_have_no_sketch():
     words = words_of(random.Random(0), FEWEST_WORDS)
-    assert sketch(["good", "very good", "", "\U0001f600" * 99, "!" * 99, " ".join(words[1:]), " ".join(words)])[
-        0
-    ].tolist() == [6]
+    texts = ["good", "very good", "", "\U0001f600" * 99, "!" * 99, " ".join(words[1:]), " ".join(words)]
+    assert sketch(texts)[0].tolist() == [6]
     assert sketch([])[1].shape == (0, VALUES)
 
 

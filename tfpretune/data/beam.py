@@ -1,8 +1,8 @@
 """The preparation of `tfpretune.data.prepare` on Apache Beam, for a corpus that one machine would take too long for.
 
-Needs `pip install tfpretune[beam]`. The source and the folder must be paths that every worker sees (a shared disk). Scanning and
-packing, which read the texts, run on the workers; choosing runs here, on what scanning left in the folder. They are the same
-functions, so the files are the same bytes.
+Needs `pip install tfpretune[beam]`. The source and the folder must be paths that every worker sees (a shared disk). Scanning
+and packing, which read the texts, run on the workers; choosing runs here, on what scanning left in the folder. They are the
+same functions, so the files are the same bytes.
 """
 
 import functools

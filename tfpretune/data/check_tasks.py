@@ -4,6 +4,7 @@ import collections
 
 import numpy as np
 
+from tfpretune.data.check_copies import copy_notes, shared_notes
 from tfpretune.data.check_tagged import check_tagged
 from tfpretune.data.checks import CheckResult
 from tfpretune.data.demo import DEMOS
@@ -12,6 +13,7 @@ from tfpretune.data.mask_rows import NO_CLASS, is_mask_folder
 from tfpretune.data.masks import read_mask, read_masks
 from tfpretune.data.question_sources import read_questions
 from tfpretune.data.rows import Problem
+from tfpretune.data.splits import find_places
 
 
 def check_task(spec: str, *, against: str = "") -> CheckResult | None:
@@ -40,12 +42,15 @@ def check_questions(spec: str, *, against: str = "") -> CheckResult:
     rows = read_questions(spec)
     problems = list(rows.problems)
     contexts = [text_key(context) for context in rows.contexts]
+    notes: list[str] = []
     if against:
         other = read_questions(against)
         places = {text_key(context): where for context, where in zip(other.contexts, other.where, strict=True)}
         problems += _shared(contexts, rows.where, places, "context", against)
+        notes += shared_notes(rows.contexts, rows.where, other.contexts, other.where, against)
     keys = {(context, text_key(question)) for context, question in zip(contexts, rows.questions, strict=True)}
-    notes = []
+    copies = find_places(lambda: contexts, texts=rows.contexts).copies
+    notes += copy_notes(copies)
     if rows.contexts:
         lengths = [len(context) for context in rows.contexts]
         notes.append(f"contexts have {int(np.median(lengths)):,} characters in the median, {max(lengths):,} at most")
@@ -53,7 +58,9 @@ def check_questions(spec: str, *, against: str = "") -> CheckResult:
         problems.append(Problem(spec, "there are no usable questions", "give another source"))
     answered = sum(map(bool, rows.answers))
     histogram = {"answer": answered, "no answer": len(rows.answers) - answered}
-    return CheckResult(spec, tuple(problems), tuple(notes), histogram, _counts(len(rows.questions), len(keys)))
+    return CheckResult(
+        spec, tuple(problems), tuple(notes), histogram, _counts(len(rows.questions), len(keys)) | copies.facts()
+    )
 
 
 def check_masks(spec: str, *, against: str = "") -> CheckResult:

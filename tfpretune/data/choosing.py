@@ -1,8 +1,8 @@
 """Which part each text of a corpus belongs to, however large it is: scan (a key and a sketch of each text), then choose.
 
-Scanning works on one piece at a time, is a pure function of its piece and leaves whole files only in `FOLDER/work`. So any number
-of processes makes the same files, and a killed preparation goes on where it stopped. Choosing takes of equal texts the first
-and follows the rule of `tfpretune.data.splits`: the parts are those that `Examples.split` gives.
+Scanning works on one piece at a time, is a pure function of its piece and leaves whole files only in `FOLDER/work`. So any
+number of processes makes the same files, and a killed preparation goes on where it stopped. Choosing takes of equal texts the
+first and follows the rule of `tfpretune.data.splits`: the parts are those that `Examples.split` gives.
 """
 
 import dataclasses

@@ -142,11 +142,13 @@ class Examples(Splittable):
         return [_file_key(path) for path in self.inputs]
 
     def _places(self) -> Places:
-        texts = None
-        if self.kind == "text":
-            pairs = zip(self.inputs, self.seconds or (), strict=False)
-            texts = [f"{first}\n{second}" for first, second in pairs] if self.seconds is not None else self.inputs
-        return find_places(self.keys, texts=texts, groups=self.groups, in_order=self.in_order)
+        return find_places(self.keys, texts=self.compared_texts(), groups=self.groups, in_order=self.in_order)
+
+    def compared_texts(self) -> Sequence[str] | None:
+        """Returns what near copies are looked for in: each text, or both of a pair; None for images."""
+        if self.kind != "text" or self.seconds is None:
+            return self.inputs if self.kind == "text" else None
+        return [f"{first}\n{second}" for first, second in zip(self.inputs, self.seconds, strict=True)]
 
     def _contents_and_labels(self) -> tuple[Iterable[bytes], Iterable[bytes] | None]:
         columns = [self.labels, *(self.more[name].labels for name in sorted(self.more))]
@@ -158,6 +160,10 @@ class Examples(Splittable):
         elif self.kind == "text":
             contents = map(in_bytes, self.inputs)
         return contents, labels if known else None
+
+    def near_copies(self) -> dict[str, int]:
+        """Counts near copies as `Splittable.near_copies` does; of images none are looked for."""
+        return super().near_copies() if self.kind == "text" else {}
 
     def without_duplicates(self) -> "Examples":
         """Returns the first of equal contents; contents that come with more than one label are dropped entirely.

@@ -54,6 +54,11 @@ class CopyCounts:
     texts: int = 0
     too_alike: int = 0
 
+    def facts(self) -> dict[str, int]:
+        """Returns the counts under the names that reports give them."""
+        found = {"near_copies": self.texts, "near_copy_groups": self.groups}
+        return found | ({"near_copies_too_alike": self.too_alike} if self.too_alike else {})
+
 
 def near_copies(sketches: Sequence[np.ndarray], total: int) -> NearCopies:
     """Groups texts by their sketches.

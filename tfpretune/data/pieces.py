@@ -40,7 +40,7 @@ class Piece:
         form: what the spans hold: a text a line, a JSON object a line, or a text a file.
         spans: where the texts lie.
         texts: the texts themselves, cleaned, of a source that is not read by span.
-        positions: of `texts`, as `tfpretune.data.splits` worked them out for the whole source; () where they are still to be found.
+        positions: of `texts`, as `tfpretune.data.splits` says for the whole source; () where they are still to be found.
         text_column: the key of the text in a JSON object.
     """
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tfpretune.config import RunError, UsageError
+from tfpretune.data.near_copies import CopyCounts
 from tfpretune.data.shard_rows import ShardRows, row_dtype
 from tfpretune.data.splits import CONTENTS
 from tfpretune.data.vocabulary import VOCABULARY, read_vocabulary
@@ -51,6 +52,11 @@ class Shards:
                 if name.startswith("data/train-"):
                     digest.update(entry["sha256"].encode())
         return {CONTENTS: f"{self.manifest['rows']['train']:,} rows, sha256 {digest.hexdigest()[:16]}"}
+
+    def near_copies(self) -> dict[str, int]:
+        """Counts the near copies among the texts, each group in one part; {} if an earlier version prepared them."""
+        found = self.manifest.get("near_copies")
+        return CopyCounts(**found).facts() if found else {}
 
     def rows(self, part: str) -> ShardRows:
         """Returns the rows of "train", "validation" or "test".

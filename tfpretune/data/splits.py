@@ -74,10 +74,7 @@ class Splittable:
         if self.origin is not None:
             whole = self.origin.whole.places
             return Places(whole.positions[self.origin.rows], whole.copies)
-        found = self._places()
-        if found.copies.too_alike:
-            print(f"note: {self.name}: {too_alike_note(found.copies)}", flush=True)
-        return found
+        return self._places()
 
     def _origin_of(self, rows: np.ndarray) -> Origin:
         return self.origin.take(rows) if self.origin is not None else Origin(self, rows)
@@ -102,6 +99,8 @@ class Splittable:
     def split_rows(self, part: Part, fractions: Shares) -> np.ndarray:
         """Returns the int64 positions among these examples of those that `split` returns; raises as it does."""
         number = _number(part, fractions)
+        if part == "train" and self.places.copies.too_alike:
+            print(f"note: {self.name}: {too_alike_note(self.places.copies)}", flush=True)
         chosen = np.flatnonzero(sides_of(self.places.positions, fractions) == number + 1)
         if not len(chosen) and fractions[number] > 0:
             size, share = len(self), fractions[number]
@@ -110,6 +109,10 @@ class Splittable:
                 "give more data or other fractions"
             )
         return chosen
+
+    def near_copies(self) -> dict[str, int]:
+        """Counts the near copies in the whole source, which stay on one side of a split, for reports."""
+        return self.places.copies.facts()
 
     def fingerprint(self) -> dict[str, str]:
         """Returns short texts that change with the contents, or the labels, or the order of the examples, not with their place.
@@ -217,7 +220,9 @@ def _with_near_copies(
     sizes = np.bincount(joined[node], minlength=len(roots))
     several = np.bincount(joined, minlength=len(roots)) > 1
     large = (several & (sizes > max(FEWEST, int(LARGEST * len(texts)))))[joined]
-    lost = int(np.isin(node[rows], np.flatnonzero(large)).sum()) if large.any() else 0
+    links = np.unique(np.stack([found.groups, node[rows]]), axis=1)[0]  # each group of near copies once for each node
+    linking = np.bincount(links, minlength=len(rows)) > 1
+    lost = int((linking[found.groups] & large[node[rows]]).sum())
     counts = dataclasses.replace(found.counts, too_alike=found.counts.too_alike + lost)
     return np.where(large, roots, joined), counts
 
@@ -225,8 +230,8 @@ def _with_near_copies(
 def too_alike_note(copies: CopyCounts) -> str:
     """Says that near copies may stand on two sides, and why."""
     return (
-        f"{copies.too_alike:,} texts are so alike that they would be a group of more than a tenth of all (a form that is filled "
-        "in?): only those that are nearly equal stay on one side of a split, so test texts may be much like training texts"
+        f"{copies.too_alike:,} texts are so alike that they would be a group of more than a tenth of all (a form that is "
+        "filled in?): only the nearly equal ones stay on one side of a split, so test texts may be much like training texts"
     )
 
 

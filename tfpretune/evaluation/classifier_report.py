@@ -84,5 +84,6 @@ def report_classifier(
         curves=curves,
         tables=tables,
         settings={**(settings or {}), "licence": examples.licence},
+        data=examples.near_copies(),
     )
     return ClassifierReport(page, json.loads(page.with_name("metrics.json").read_text("utf-8")), examples)

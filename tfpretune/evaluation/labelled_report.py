@@ -107,6 +107,7 @@ def report_sets(
             _wrong_sets(examples, probabilities, threshold),
         ],
         settings={**(settings or {}), "licence": examples.licence},
+        data=examples.near_copies(),
     )
     found = f"micro F1 {metrics['f1_micro']:.3f}, macro F1 {metrics['f1_macro']:.3f}"
     return LabelledReport(page, _read(page), examples, f"{found} on {len(examples)} {examples.kind}s", threshold)
@@ -151,6 +152,7 @@ def report_numbers(
         curves=curves,
         tables=[*tables, _beside(NUMBER_FIGURES, metrics, baselines or {}), _far_numbers(examples, numbers)],
         settings={**(settings or {}), "licence": examples.licence},
+        data=examples.near_copies(),
         figures=figures,
     )
     found = f"MAE {metrics['mean_absolute_error']:.3f}"

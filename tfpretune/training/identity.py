@@ -61,11 +61,14 @@ def fingerprints(named: Mapping[str, Data]) -> dict[str, str]:
     return {f"{fact} of {name}": text for name, each in named.items() for fact, text in each.fingerprint().items()}
 
 
+def data_facts(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what an identity says of the data."""
+    return {name: text for name, text in identity.items() if name.startswith((f"{CONTENTS} of ", f"{LABELS} of "))}
+
+
 def comparable(old: Mapping[str, Any], new: Mapping[str, Any], *, where: str) -> dict[str, Any]:
     """Leaves out of `new` the fingerprints of the data where `old` was written by a version that made none, and says so."""
-    facts = (f"{CONTENTS} of ", f"{LABELS} of ")
-    told = any(name.startswith(facts) for name in old)
-    unknown = [] if told or not old else [name for name in new if name.startswith(facts)]
+    unknown = {} if data_facts(old) or not old else data_facts(new)
     if unknown:
         print(
             f"note: {where} was begun by an earlier version: whether its data are the same cannot be seen", flush=True

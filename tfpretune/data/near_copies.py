@@ -22,8 +22,8 @@ FEWEST = 10
 
 _BANDS = {NEAR: 3, NEARER: 15}  # values of a band: of pairs just above the threshold 1 in 40 at most agrees in none
 _NEIGHBOURS = 8  # each text is compared with so many others that agree in a band
-_AT_ONCE = 1 << 13  # sketches that are read at once
-_KEYS_BYTES = 1 << 27  # of the keys that are held at once
+_AT_ONCE = 1 << 10  # sketches that are read at once
+_KEYS_BYTES = 1 << 22  # of the keys that are held at once
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 
 

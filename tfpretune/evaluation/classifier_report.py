@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 
 from tfpretune.data.examples import Examples
+from tfpretune.data.splits import RULE
 from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.evaluation.report import Curves, write_report
 from tfpretune.evaluation.tables import Table
@@ -44,6 +45,7 @@ class ClassifierReport:
             "source": self.examples.name,
             "licence": self.examples.licence,
             "metrics": self.metrics,
+            "split_rule": RULE,
         }
 
 

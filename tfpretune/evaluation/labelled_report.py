@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tfpretune.data.examples import Examples
+from tfpretune.data.splits import RULE
 from tfpretune.evaluation.figures import scatter_chart
 from tfpretune.evaluation.multi_label import multi_label_metrics
 from tfpretune.evaluation.page import escape
@@ -62,6 +63,7 @@ class LabelledReport:
             "source": self.examples.name,
             "licence": self.examples.licence,
             "metrics": self.metrics,
+            "split_rule": RULE,
         }
         return task if self.threshold is None else task | {"threshold": self.threshold}
 

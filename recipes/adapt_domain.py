@@ -92,7 +92,8 @@ def main(run: Config) -> Table:
     out_dir = Path(run.out_dir)
     with alone_in(out_dir):
         domains = open_domains(run)
-        made_with = trial_identity(run.preset)
+        sources = {f"source {number}": parts for number, parts in enumerate(domains.sources, 1)}
+        made_with = trial_identity(run.preset, sources | {"target": domains.target})
         check_same_comparison(out_dir, run, may_differ=("methods", "seeds", "out_dir"), identity=made_with)
         methods = {str(name): METHODS.get(name) or from_adapted(adapt(run, domains)) for name in run.methods}
         found = compare_methods(domains, methods, seeds=run.seeds, out_dir=out_dir)

@@ -35,6 +35,7 @@ from tfpretune.stages.finetuning import fit_classifier, report_on_test
 from tfpretune.stages.members import load_member, require_classes
 from tfpretune.training import make_strategy
 from tfpretune.training.dry_run import describe
+from tfpretune.training.identity import fingerprints
 from tfpretune.training.presets import save_preset
 
 
@@ -137,13 +138,20 @@ def main(run: Config) -> Table | None:
         describe(student(soft), batches, run)
         return None
     validation, test = (make_batches(part, run.batch_size).in_order() for part in (parts.validation, parts.test))
-    settings = {"validation": validation, "examples": parts.validation, "tokenizer": form.tokenizer}
+    settings = {
+        "validation": validation,
+        "examples": parts.validation,
+        "train": parts.train,
+        "tokenizer": form.tokenizer,
+    }
     alone = student(soft.classes)
     beside = run.shared_dir / "alone" / Path(run.out_dir).relative_to(run.shared_dir)  # each worker has its own
     fit_classifier(alone, batches, dataclasses.replace(run, out_dir=str(beside)), **settings)
     sizes = {"batch_size": run.batch_size, "seed": run.seed}
     taught, model = taught_batches(teacher, make_training, parts.train, unlabelled, **sizes), student(soft)
-    result = fit_classifier(model, taught, run, identity={"teacher": fingerprint(teacher)}, **settings)
+    other = {"teacher": fingerprint(teacher)}
+    other |= {} if unlabelled is None else fingerprints({"the unlabelled examples": unlabelled})
+    result = fit_classifier(model, taught, run, identity=other, **settings)
 
     model = without_teacher(model)
     students = {"student alone": (alone, make_batches), "student distilled": (model, make_batches)}

@@ -152,7 +152,7 @@ def main(run: Config) -> FitResult | None:
     spaces = {name: simple, "backbone before": Space(features_of(model, gallery), features_of(model, queries))}
 
     embed, labels = embedding_predictor(model), validation.known_labels
-    own = identity_of(backbone, batches, tokenizer=tokenizer, class_names=parts.class_names)
+    own = identity_of(backbone, batches, tokenizer=tokenizer, class_names=parts.class_names, data=parts.train)
     shown = {"label": [parts.class_names[label] for label in labels], "where": validation.where}
     result = fit_head(
         model,
@@ -180,6 +180,7 @@ def main(run: Config) -> FitResult | None:
         tables=[*search_tables(found), neighbours],
         pictures=pictures,
         settings=dataclasses.asdict(run) | {"training examples": len(parts.train), "licence": parts.train.licence},
+        data=parts.train.near_copies(),
     )
     task: dict[str, Any] = {"kind": kind, "source": run.source, "licence": parts.train.licence, "metrics": metrics}
     task |= {"sequence_length": run.sequence_length, "window_length": run.window_length} if text else {}

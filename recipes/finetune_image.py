@@ -94,7 +94,7 @@ def main(run: Config) -> FitResult | None:
         start_head_from_probe(model, plain(parts.train, 256).in_order())
 
     validation, test = (plain(part, 256).in_order() for part in (parts.validation, parts.test))
-    result = fit_labelled(model, batches, run, validation=validation, examples=parts.validation)
+    result = fit_labelled(model, batches, run, validation=validation, examples=parts.validation, train=parts.train)
     shown = image_array(parts.test, shape)
     report = report_labelled(model, run, result, parts=parts, validation=validation, batches=test, inputs=shown)
     task = report.task | {"image_shape": shape} | label_settings(run, parts.train)

@@ -67,7 +67,8 @@ def main(run: Config) -> FitResult | None:
     if run.probe_head and not run.from_scratch:
         start_head_from_probe(model, batches.in_order())
 
-    result = fit_labelled(model, batches, run, validation=validation, examples=parts.validation, tokenizer=tokenizer)
+    watched = {"validation": validation, "examples": parts.validation}
+    result = fit_labelled(model, batches, run, train=parts.train, tokenizer=tokenizer, **watched)
     both = [f"{first}\n{second}" for first, second in zip(parts.test.inputs, parts.test.seconds or [], strict=True)]
     report = report_labelled(model, run, result, parts=parts, validation=validation, batches=test, inputs=both)
     task = report.task | {"sequence_length": run.sequence_length, "pair_column": run.pair_column}

@@ -94,7 +94,7 @@ def main(run: Config) -> FitResult | None:
         batches,
         run,
         validation=watched,
-        identity=identity_of(backbone, batches, tokenizer=tokenizer),
+        identity=identity_of(backbone, batches, tokenizer=tokenizer, data=parts[0]),
         measure=lambda: {"answer_f1": judged(parts[1], rows[1], watched)["f1"]},
         monitor=("answer_f1", "max"),
     )
@@ -105,6 +105,7 @@ def main(run: Config) -> FitResult | None:
         metrics=metrics,
         curves={"loss": {"training": result.curves["loss"], "validation": result.curves["val_loss"]}},
         settings=dataclasses.asdict(run) | {"licence": examples.licence},
+        data=examples.near_copies(),
         notes=[f"{len(rows[0].lost)} training questions have answers that fit in no row"] if rows[0].lost else [],
     )
     task: dict[str, Any] = {"kind": "text", "source": run.source, "licence": examples.licence, "metrics": metrics}

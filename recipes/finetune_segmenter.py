@@ -127,7 +127,7 @@ def main(run: Config) -> FitResult | None:
         batches,
         run,
         validation=watched,
-        identity=identity_of(backbone, batches, class_names=names),
+        identity=identity_of(backbone, batches, class_names=names, data=train),
         measure=lambda: {
             "mean_iou": segmentation_metrics(count_pixels(predict, watched, len(names)), names)["mean_iou"]
         },

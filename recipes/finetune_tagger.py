@@ -103,7 +103,7 @@ def main(run: Config) -> FitResult | None:
         batches,
         run,
         validation=watched,
-        identity=identity_of(backbone, batches, tokenizer=tokenizer, class_names=train.tag_names),
+        identity=identity_of(backbone, batches, tokenizer=tokenizer, class_names=train.tag_names, data=train),
         measure=lambda: {best: judged(validation, rows[1], watched)[figure]},
         monitor=(best, "max"),
     )
@@ -121,6 +121,7 @@ def main(run: Config) -> FitResult | None:
         curves={"loss": {"training": result.curves["loss"], "validation": result.curves["val_loss"]}},
         tables=[Table("Whole entities" if entities else "Words", ("", *FIGURES[entities]), table_rows)],
         settings=dataclasses.asdict(run) | {"licence": train.licence},
+        data=train.near_copies(),
     )
     task: dict[str, Any] = {
         "kind": "text",

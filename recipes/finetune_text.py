@@ -86,7 +86,8 @@ def main(run: Config) -> FitResult | None:
     if run.probe_head and not run.from_scratch:
         start_head_from_probe(model, batches.in_order())
 
-    result = fit_labelled(model, batches, run, validation=validation, examples=parts.validation, tokenizer=tokenizer)
+    watched = {"validation": validation, "examples": parts.validation}
+    result = fit_labelled(model, batches, run, train=parts.train, tokenizer=tokenizer, **watched)
     report = report_labelled(model, run, result, parts=parts, validation=validation, batches=test)
     task = report.task | {"sequence_length": run.sequence_length, "window_length": run.window_length}
     task |= label_settings(run, parts.train)

@@ -101,14 +101,16 @@ def main(run: Config) -> Table:
     out_dir = Path(run.out_dir)
     with alone_in(out_dir):
         most, as_written = 256 if run.fast else 0, run.labels_as_written
-        train = labelled_parts(run.source, most=most, label_kind="class", labels_as_written=as_written).train
+        parts = labelled_parts(run.source, most=most, label_kind="class", labels_as_written=as_written)
+        train = parts.train
         run = run if train.kind == "text" else for_images(run)
         fewest = min(int((train.known_labels == label).sum()) for label in range(len(train.class_names)))
         counts = [labels for labels in run.labels if labels <= fewest]
         if len(counts) < len(run.labels):
             print(f"left out: more than the {fewest} labels that the smallest class has")
         may_differ = ("methods", "labels", "seeds", "processes", "out_dir")
-        check_same_comparison(out_dir, run, may_differ=may_differ, identity=trial_identity(run.preset))
+        made_with = trial_identity(run.preset, {"source": parts})
+        check_same_comparison(out_dir, run, may_differ=may_differ, identity=made_with)
         methods = {str(name): settings(run, name) for name in run.methods}
         trials = [Trial(name, n, seed) for name in methods for n in counts for seed in range(run.seeds)]
         jitter = None if train.kind == "text" else run.jitter

@@ -125,7 +125,9 @@ def main(run: Config) -> FitResult | None:
         return None
     print(table)
 
-    same = identity_of(backbone, batches, tokenizer=tokenizer) | {"tasks": {task: [*names[task]] for task in names}}
+    data = {f"source {number}": parts.train for number, parts in enumerate(sources.parts.values(), 1)}
+    same = identity_of(backbone, batches, tokenizer=tokenizer, data=data)
+    same["tasks"] = {task: [*names[task]] for task in names}
     result = fit_head(model, batches, run, validation=validation.in_order(), identity=same)
     if run.layered:
         learnt = model.backbone.trainable_variables
@@ -157,6 +159,7 @@ def main(run: Config) -> FitResult | None:
         curves={"loss": {"training": result.curves["loss"], "validation": result.curves["val_loss"]}},
         tables=[Table("Tasks", ("", *FIGURES), lines)],
         settings=dataclasses.asdict(run) | {"licence": sources.licence},
+        data=sources.near_copies(),
     )
     facts: dict[str, Any] = {
         "kind": "text",

@@ -20,7 +20,7 @@ from tfpretune.backbones.sizes import load_tokenizer
 from tfpretune.config import UsageError
 from tfpretune.data.packing import Packing
 from tfpretune.data.pieces import Corpus, cut_corpus
-from tfpretune.data.prepare import claim, prepare
+from tfpretune.data.prepare import claim, find_parts, prepare
 from tfpretune.data.shards import read_manifest
 from tfpretune.data.tokens import train_wordpiece
 from tfpretune.data.vocabulary import VOCABULARY, read_vocabulary, vocabulary_sample, write_vocabulary
@@ -53,7 +53,7 @@ class Config:
     sequence_length: int = 128
     """Tokens in a row. Texts are joined and cut, so no row is padded."""
     validation_share: float = 0.1
-    """Share of the texts that is kept for validation, chosen by a hash of the text."""
+    """Share of the texts that is kept for validation, chosen as everywhere: by a hash of the text, near copies together."""
     test_share: float = 0.1
     """Share of the texts that is kept for tests."""
     piece_megabytes: int = 64
@@ -93,30 +93,36 @@ def main(run: Config) -> Path:
 
     with claim(folder, corpus, settings) as unfinished:
         if unfinished:
-            vocabulary = tokenizer.get_vocabulary() if tokenizer else find_vocabulary(run, corpus, packing)
-            write_vocabulary(folder, vocabulary, run.preset or run.vocabulary or "the new vocabulary")
-            facts: dict[str, Any] = {"settings": settings, "licence": run.licence}
+            how: dict[str, Any] = {"workers": run.workers}
+            find: Any = find_parts
+            make: Any = prepare
             if run.beam:
-                from tfpretune.data.beam import prepare_with_beam  # Beam is an extra
+                from tfpretune.data import beam  # an extra
 
-                prepare_with_beam(folder, corpus, packing, flags=shlex.split(run.beam), **facts)
-            else:
-                prepare(folder, corpus, packing, workers=run.workers, **facts)
+                how = {"flags": shlex.split(run.beam)}
+                find, make = beam.find_parts_with_beam, beam.prepare_with_beam
+            find(folder, corpus, packing.shares, **how)
+            vocabulary = tokenizer.get_vocabulary() if tokenizer else find_vocabulary(run, corpus)
+            write_vocabulary(folder, vocabulary, run.preset or run.vocabulary or "the new vocabulary")
+            make(folder, corpus, packing, settings=settings, licence=run.licence, **how)
         manifest = read_manifest(folder)
     rows, texts = manifest["rows"], manifest["texts"]
     print(f"{'prepared' if unfinished else 'was prepared already'}: {folder}, rows of {run.sequence_length} tokens:")
     print(", ".join(f"{part} {rows[part]:,} rows of {texts[part]:,} texts" for part in rows))
-    print(f"left out: {texts['dropped']:,} texts that came before\nnext: pretrain_text --source shards:{folder}")
+    copies = manifest["near_copies"]
+    print(f"left out: {texts['dropped']:,} texts that came before")
+    print(f"near copies: {copies['texts']:,} texts in {copies['groups']:,} groups, each in one part")
+    print(f"next: pretrain_text --source shards:{folder}")
     return folder
 
 
-def find_vocabulary(run: Config, corpus: Corpus, packing: Packing) -> list[str]:
+def find_vocabulary(run: Config, corpus: Corpus) -> list[str]:
     """Returns the vocabulary that was given, that an interrupted run has left, or that is learnt from the corpus."""
     if run.vocabulary:
         return read_vocabulary(run.vocabulary)
     if (Path(run.out_dir) / VOCABULARY).is_file():
         return read_vocabulary(Path(run.out_dir) / VOCABULARY)
-    sample = vocabulary_sample(corpus, run.vocabulary_megabytes << 20, packing.shares[0])
+    sample = vocabulary_sample(Path(run.out_dir), corpus, run.vocabulary_megabytes << 20)
     return train_wordpiece(sample, run.vocabulary_size, lowercase=run.lowercase)
 
 

@@ -97,7 +97,7 @@ def main(run: Config) -> FitResult | None:
 
     sample = next(iter(make_batches(validation.sample(8, seed=run.seed), 8).in_order()))
     pages = [ReconstructionPage(sample, f"{run.out_dir}/logs")]
-    about = identity_of(backbone, batches)
+    about = identity_of(backbone, batches, data=train)
     result = fit(model, batches, run, validation=held_out, callbacks=pages, identity=about)
     save_preset(f"{run.out_dir}/preset", model)
 

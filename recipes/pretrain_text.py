@@ -8,7 +8,7 @@ A run that ends near the unigram line has learnt word counts only and is worth n
 """
 
 import dataclasses
-from typing import Literal
+from typing import Any, Literal
 
 import keras
 
@@ -97,7 +97,7 @@ def main(run: Config) -> FitResult | None:
 
     pages = [FillingsPage(tokenizer, data.texts, log_dir=f"{run.out_dir}/logs")]
     with damage_named():
-        about = identity_of(backbone, batches, tokenizer=tokenizer)
+        about = identity_of(backbone, batches, tokenizer=tokenizer, data=data.data)
         result = fit(model, batches, run, validation=held_out, callbacks=pages, identity=about)
     save_preset(f"{run.out_dir}/preset", model, tokenizer=tokenizer)
 
@@ -105,7 +105,8 @@ def main(run: Config) -> FitResult | None:
     plateau = unigram_loss(data.counted, special_token_ids=tuple(tokenizer.special_token_ids))
     verdict = plateau_verdict(figures["masked_lm"], plateau)
     figures, levels = figures | {"unigram_loss": plateau}, {"unigram loss": plateau}
-    report = report_pretraining(run, result, figures, loss_levels=levels, notes=[f"Validation {verdict}."])
+    said: dict[str, Any] = {"data": data.data.near_copies(), "notes": [f"Validation {verdict}."]}
+    report = report_pretraining(run, result, figures, loss_levels=levels, **said)
     print(f"validation {verdict}\nmasked accuracy {figures['masked_accuracy']:.3f}")
     print(f"preset: {run.out_dir}/preset\nreport: {report}")
     return result

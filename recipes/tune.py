@@ -22,7 +22,7 @@ from tfpretune.stages.command_line import parse_pairs
 from tfpretune.stages.search_space import Searched, make_space
 from tfpretune.stages.study import FILE, import_optuna
 from tfpretune.stages.trial_folder import check_same_comparison, trial_identity
-from tfpretune.stages.tuning import STOPPED, Budget, open_recipe, search
+from tfpretune.stages.tuning import DATA_FILE, STOPPED, Budget, open_recipe, search
 from tfpretune.stages.tuning_report import write_search
 from tfpretune.training import make_strategy
 from tfpretune.training.stopping import Stopped
@@ -80,7 +80,7 @@ def main(run: Config) -> Table:
         print(f"left out: {', '.join(space.left_out)}: not with this backbone or beside the other settings")
     with alone_in(out_dir):
         if not (out_dir / FILE).is_file():
-            for name in ("config.json", "identity.json"):
+            for name in ("config.json", "identity.json", DATA_FILE):
                 (out_dir / name).unlink(missing_ok=True)
         may_differ = ("trials", "minutes", "out_dir")
         check_same_comparison(out_dir, run, may_differ=may_differ, identity=trial_identity(base.preset))

@@ -11,6 +11,7 @@ import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from tfpretune.disk_space import full_disk_named, require_room
 from tfpretune.errors import RunError
@@ -31,14 +32,29 @@ def write_atomic(path: Path | str, data: bytes | str) -> None:
     Raises:
         RunError: the disk is full; the old file is unharmed.
     """
-    path = Path(path)
     content = data.encode("utf-8") if isinstance(data, str) else data
+    with atomic_file(path, needed=len(content)) as file:
+        file.write(content)
+
+
+@contextlib.contextmanager
+def atomic_file(path: Path | str, *, needed: int | None = None) -> Iterator[BinaryIO]:
+    """Gives a new file to write into, which takes the place of `path` when the block ends well.
+
+    Args:
+        path: the file; its folder is created when missing.
+        needed: about so many bytes will be written, for the message on a full disk.
+
+    Raises:
+        RunError: the disk is full; the old file is unharmed.
+    """
+    path = Path(path)
     temporary = _temporary(path)
-    with full_disk_named(path, needed=len(content)):
+    with full_disk_named(path, needed=needed):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with temporary.open("wb") as file:
-                file.write(content)
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)

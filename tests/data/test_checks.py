@@ -188,3 +188,22 @@ def test_check_examples_of_a_demo():
     result = check_examples(open_source("demo:digits"))
     assert result.ok
     assert sum(result.histogram.values()) == 1797
+
+
+def test_near_copies_are_counted_and_those_of_a_test_set_are_told(tmp_path):
+    words = [[f"{letter}{number}" for number in range(30)] for letter in "abcdef"]
+    texts = [" ".join(each) for each in words]
+    (tmp_path / "train.csv").write_text("text,label\n" + "".join(f"{text},x\n{text[::-1]},y\n" for text in texts[:4]))
+    near = [f"{text} end" for text in texts[:2]]
+    (tmp_path / "test.csv").write_text(
+        "text,label\n" + "".join(f"{text},{'xy'[n % 2]}\n" for n, text in enumerate([*near, *texts[4:]]))
+    )
+    result = check(f"csv:{tmp_path}/test.csv", against=f"csv:{tmp_path}/train.csv")
+    assert result.ok
+    told = f"2 texts are near copies of texts in csv:{tmp_path}/train.csv, such as {tmp_path}/test.csv:2 of "
+    assert any(note.startswith(f"{told}{tmp_path}/train.csv:2: ") for note in result.notes)
+    assert (result.counts["near_copies"], result.counts["near_copy_groups"]) == (0, 0)
+    (tmp_path / "both.txt").write_text("\n".join([*near, *texts]))
+    result = check(f"text:{tmp_path}/both.txt")
+    assert (result.counts["near_copies"], result.counts["near_copy_groups"]) == (4, 2)
+    assert "4 texts are near copies of others, in 2 groups, each kept on one side of a split" in result.notes

@@ -123,7 +123,10 @@ def test_demos_and_tables_import_neither_tensorflow_nor_the_packages():
 
 
 def test_people_daily_sentences_have_sets_of_kinds():
-    """In order and by paragraphs: no paragraph stands in two parts, and the days of the test part come last."""
+    """In order and by paragraphs: no paragraph stands in two parts, and a part's own days come after those of the one before.
+
+    Near copies of earlier paragraphs stay with them.
+    """
     source = open_source("demo:people-daily-kinds")
     assert (len(source), source.label_kind, source.class_names) == (44533, "set", ("PER", "LOC", "ORG"))
     assert source.labels.sum(axis=0).tolist() == [11381, 15009, 2662]
@@ -133,21 +136,15 @@ def test_people_daily_sentences_have_sets_of_kinds():
     assert sum(map(len, parts)) == len(source)
     groups = [[int(group) for group in part.groups] for part in parts]
     for before, after in itertools.pairwise(groups):
-        assert max(before) < min(after)
+        assert not set(before) & set(after)
+    assert min(groups[1]) > 0.8 * 19484
+    assert min(groups[2]) > 0.9 * 19484
     with pytest.raises(UsageError, match="are sets of classes: ask for kind 'set', not 'class'"):
         open_source("demo:people-daily-kinds", label_kind="class")
     assert open_source("demo:people-daily-kinds", label_separator=",").class_names == source.class_names
 
 
 def test_no_tagged_test_text_is_pretrained_on():
-    """Of the tagged test texts the unlabelled training part has bylines only, which the tagged one prints, too."""
     tagged = open_tagged("demo:people-daily-ner")
-    unlabelled, trained, tested = (
-        set(texts)
-        for texts in (
-            open_source("demo:people-daily").without_duplicates().split("train").inputs,
-            tagged.split("train").texts(),
-            tagged.split("test").texts(),
-        )
-    )
-    assert tested & unlabelled <= trained
+    unlabelled = open_source("demo:people-daily").without_duplicates().split("train").inputs
+    assert not {*unlabelled} & {*tagged.split("test").texts()}

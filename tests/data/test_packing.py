@@ -1,4 +1,4 @@
-"""Scan, choose, pack: each step by hand on a few texts."""
+"""Rows of packed tokens, by hand on a few texts."""
 
 import json
 
@@ -9,8 +9,7 @@ from tests.data.shard_toys import WORDS
 from tfpretune.backbones import TextEncoderTokenizer
 from tfpretune.config import RunError, UsageError
 from tfpretune.data import packing
-from tfpretune.data.examples import Examples
-from tfpretune.data.packing import Packing, choose, key_of, pack_piece, parts_of, read_parts, scan_piece
+from tfpretune.data.packing import Packing, pack_piece
 from tfpretune.data.pieces import Piece, cut_corpus
 from tfpretune.data.shard_rows import ShardRows, row_dtype
 from tfpretune.data.tokens import pack
@@ -24,49 +23,6 @@ def read(folder, name, rows, length):
     return (
         ShardRows(folder, [(f"data/{name}.rows", rows)], row_dtype(len(WORDS), length)).read(np.arange(rows)).tolist()
     )
-
-
-@pytest.mark.parametrize("shares", [(0.8, 0.1, 0.1), (0.5, 0.25, 0.25), (0.9, 0.1, 0.0), (1.0, 0.0, 0.0)])
-def test_texts_fall_into_the_parts_that_a_split_in_memory_gives(shares):
-    texts = [f"text {number}" for number in range(1000)]
-    examples = Examples("text", texts, None, (), texts, "toys")
-    keys = np.array([int.from_bytes(key_of(text)[:8], "big") for text in texts], np.uint64)
-    parts = parts_of(keys, shares)
-    for number, name in enumerate(("train", "validation", "test"), 1):
-        assert [text for text, part in zip(texts, parts, strict=True) if part == number] == examples.split(
-            name, shares
-        ).inputs
-
-
-@pytest.mark.parametrize("at_once", [1, 2, 7, 1000])
-def test_of_equal_texts_the_first_of_the_corpus_stays(tmp_path, at_once):
-    """Case, white space and Unicode form make no difference; pieces are in order, texts within them too."""
-    texts = [("a", "b", "A"), ("c", "b  ", "c"), (), ("\u00e9", "e\u0301", "d", " a")]
-    for number, of_piece in enumerate(texts):
-        scan_piece(tmp_path, Piece(number, texts=of_piece))
-    choose(tmp_path, 4, (1.0, 0.0, 0.0), at_once=at_once)
-    assert [read_parts(tmp_path, number).tolist() for number in range(4)] == [[1, 1, 0], [1, 0, 0], [], [1, 0, 1, 0]]
-
-
-@pytest.mark.parametrize("at_once", [40, 10_000])
-def test_ranges_of_keys_do_not_change_what_is_chosen(tmp_path, at_once):
-    generator = np.random.default_rng(0)
-    texts = [tuple(f"text {n}" for n in generator.integers(0, 300, 200)) for _ in range(3)]
-    for number, of_piece in enumerate(texts):
-        scan_piece(tmp_path, Piece(number, texts=of_piece))
-    choose(tmp_path, 3, (0.8, 0.1, 0.1), at_once=at_once)
-    chosen = [read_parts(tmp_path, number) for number in range(3)]
-    seen = set()
-    for of_piece, parts in zip(texts, chosen, strict=True):
-        for text, part in zip(of_piece, parts, strict=True):
-            assert bool(part) == (text not in seen)
-            seen.add(text)
-
-
-def test_a_corpus_without_texts_is_refused(tmp_path):
-    scan_piece(tmp_path, Piece(0, texts=()))
-    with pytest.raises(RunError, match="there are no texts in the source"):
-        choose(tmp_path, 1, (1.0, 0.0, 0.0))
 
 
 def test_rows_by_hand(tmp_path):

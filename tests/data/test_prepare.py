@@ -237,9 +237,10 @@ def test_a_corpus_with_nothing_to_train_on_is_refused(tmp_path):
 
 
 def test_a_killed_worker_is_reported(tmp_path):
-    pieces = cut_corpus(write_corpus(tmp_path / "a.txt", 100), piece_bytes=500).pieces
-    with pytest.raises(RunError, match="a worker was killed, out of memory most likely"), module._processes(2) as each:
-        each("killed", shard_toys.end_of_worker, pieces)
+    corpus = cut_corpus(write_corpus(tmp_path / "a.txt", 100), piece_bytes=500)
+    killed = pytest.raises(RunError, match="a worker was killed, out of memory most likely")
+    with killed, module._processes(2, corpus) as each:
+        each("killed", shard_toys.end_of_worker, corpus.pieces)
 
 
 def measure(*arguments, seconds=240):

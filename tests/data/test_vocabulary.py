@@ -4,6 +4,7 @@ import pytest
 
 from tests.data.shard_toys import WORDS
 from tfpretune.config import RunError, UsageError
+from tfpretune.data.choosing import choose, scan_piece
 from tfpretune.data.examples import Examples
 from tfpretune.data.pieces import cut_corpus
 from tfpretune.data.vocabulary import read_vocabulary, vocabulary_sample, write_vocabulary
@@ -42,23 +43,32 @@ def test_files_that_cannot_be_read_are_named(tmp_path):
         read_vocabulary(tmp_path / "latin")
 
 
-def test_the_sample_of_a_small_corpus_is_its_training_part(tmp_path):
+def chosen(folder, corpus, shares):
+    for piece in corpus.pieces:
+        scan_piece(folder, piece)
+    choose(folder, corpus.pieces, shares)
+    return corpus
+
+
+@pytest.mark.parametrize("piece_bytes", [100, 1 << 20])
+def test_the_sample_of_a_small_corpus_is_its_training_part(tmp_path, piece_bytes):
     texts = [f"text {number % 400}" for number in range(500)]
     (tmp_path / "a.txt").write_text("\n".join(texts))
     examples = Examples("text", texts, None, (), texts, "toys").without_duplicates()
-    for piece_bytes in (100, 1 << 20):
-        corpus = cut_corpus(f"text:{tmp_path}/a.txt", piece_bytes=piece_bytes)
-        assert vocabulary_sample(corpus, 1 << 20, 0.8) == examples.split("train").inputs
+    corpus = chosen(tmp_path, cut_corpus(f"text:{tmp_path}/a.txt", piece_bytes=piece_bytes), (0.8, 0.1, 0.1))
+    assert vocabulary_sample(tmp_path, corpus, 1 << 20) == examples.split("train").inputs
 
 
 def test_the_sample_of_a_large_corpus_has_as_much_of_each_piece(tmp_path):
     (tmp_path / "a.txt").write_text("".join(f"{number:09d}\n" for number in range(1000)))
-    corpus = cut_corpus(f"text:{tmp_path}/a.txt", piece_bytes=1000)  # ten pieces of 100 texts of 9 bytes
-    sample = vocabulary_sample(corpus, 10 * 9 * 5, 1.0)
+    # ten pieces of 100 texts of 9 bytes
+    corpus = chosen(tmp_path, cut_corpus(f"text:{tmp_path}/a.txt", piece_bytes=1000), (1.0, 0.0, 0.0))
+    sample = vocabulary_sample(tmp_path, corpus, 10 * 9 * 5)
     assert sample == [f"{number:09d}" for start in range(0, 1000, 100) for number in range(start, start + 5)]
 
 
 def test_a_corpus_without_training_texts_is_refused(tmp_path):
     (tmp_path / "a.txt").write_text("x")
+    corpus = chosen(tmp_path, cut_corpus(f"text:{tmp_path}/a.txt"), (0.0, 1.0, 0.0))
     with pytest.raises(RunError, match="no texts to learn a vocabulary from"):
-        vocabulary_sample(cut_corpus(f"text:{tmp_path}/a.txt"), 100, 0.0)
+        vocabulary_sample(tmp_path, corpus, 100)

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from tests.evaluation.pages import Page
 from tfpretune.data.examples import Examples
+from tfpretune.data.splits import RULE
 from tfpretune.evaluation.classifier_report import report_classifier
 from tfpretune.evaluation.tables import Table
 from tfpretune.objectives import Classes, Supervised
@@ -37,7 +38,7 @@ def test_figures_by_hand(report):
 
 def test_the_task_says_what_the_classifier_is_for(report):
     expected = {"kind": "text", "class_names": ["a", "b"], "source": "csv:t.csv", "licence": "CC0"}
-    assert report.task == expected | {"metrics": report.metrics}
+    assert report.task == expected | {"metrics": report.metrics, "split_rule": RULE}
     json.dumps(report.task)
 
 

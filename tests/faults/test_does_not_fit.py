@@ -1,5 +1,7 @@
 """Checkpoints, presets and rows that are another model's: refused before anything is restored, saying what differs."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -12,6 +14,7 @@ from tfpretune.backbones import SmallCNN
 from tfpretune.backbones.sizes import load_backbone
 from tfpretune.config import RunError, UsageError
 from tfpretune.data.batches import StepIndexed
+from tfpretune.data.examples import Examples
 from tfpretune.finetune import classifier
 from tfpretune.objectives import MaskedLM
 from tfpretune.training import fit
@@ -27,12 +30,12 @@ TOKENS = {
 }
 
 
-def image_identity(shape=(8, 8, 1), filters=(4, 8), names=("cat", "dog")):
+def image_identity(shape=(8, 8, 1), filters=(4, 8), names=("cat", "dog"), data=None):
     backbone = SmallCNN(shape, filters, groups=2)
     rows = {"images": np.zeros((12, *shape), "float32"), "labels": np.arange(12, dtype="int32") % 2}
     batches = StepIndexed(rows, 4)
     model = classifier(backbone, len(names))
-    return model, batches, identity_of(backbone, batches, class_names=names)
+    return model, batches, identity_of(backbone, batches, class_names=names, data=data)
 
 
 @pytest.mark.parametrize(
@@ -52,6 +55,35 @@ def test_what_differs_is_listed_before_anything_is_restored(tmp_path, monkeypatc
     with pytest.raises(UsageError, match=rf"does not fit this run \({said}\): choose another --out-dir"):
         fit(model, batches, run, identity=about)
     assert state.steps(tmp_path) == [1]
+
+
+TEXTS = Examples(
+    "text", [f"text {row}" for row in range(12)], np.arange(12, dtype=np.int32) % 2, ("a", "b"), ["t"] * 12, "t"
+)
+CHANGED = {
+    "a label": (dataclasses.replace(TEXTS, labels=np.roll(TEXTS.labels, 1)), r"labels of the training examples: [^;]*"),
+    "a text": (
+        dataclasses.replace(TEXTS, inputs=["other", *TEXTS.inputs[1:]]),
+        "contents of the training examples: .*",
+    ),
+    "the order": (TEXTS.take(np.roll(np.arange(12), 2)), "contents of the training examples: [^;]*"),
+}
+
+
+def test_other_training_examples_are_refused_and_a_run_from_before_goes_on_with_a_line(tmp_path, monkeypatch, capsys):
+    """Of the same number, with the same classes: the rows on the disk changed while the run was not at work."""
+    model, batches, about = image_identity()  # as a version wrote it that knew nothing of the examples
+    fit(model, batches, make_run(tmp_path, steps=1), identity=about)
+    model, batches, about = image_identity(data=TEXTS)
+    assert fit(model, batches, make_run(tmp_path, steps=2), identity=about).steps == 2
+    said = f"note: {tmp_path} was begun by an earlier version: whether its data are the same cannot be seen"
+    assert capsys.readouterr().out.count(said) == 1
+    monkeypatch.setattr(CheckpointFolder, "load", None)
+    for changed, said in CHANGED.values():
+        about = identity_of(model.backbone, batches, class_names=("cat", "dog"), data=changed)
+        with pytest.raises(UsageError, match=rf"does not fit this run \({said}\): choose another --out-dir"):
+            fit(model, batches, make_run(tmp_path), identity=about)
+    assert state.steps(tmp_path)[-1] == 2
 
 
 def test_another_vocabulary_or_backbone_is_named():

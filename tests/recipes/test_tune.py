@@ -167,15 +167,16 @@ class Played:
     runs: list = dataclasses.field(default_factory=list)
     after: int = 0
     mode: str = "max"
+    identity: dict | None = None
 
     def main(self, run):
-        training.fit(None, None, run, monitor="val_accuracy", mode=self.mode, played=self)
+        training.fit(None, None, run, monitor="val_accuracy", mode=self.mode, identity=self.identity, played=self)
         self.after += 1
 
 
-def play(model, batches, run, *, monitor, mode, played, callbacks=()):
+def play(model, batches, run, *, monitor, mode, played, identity, callbacks=()):
     """Stands where `fit` does: calls the callbacks as Keras would."""
-    del model, batches
+    del model, batches, identity
     curve = played.curves[len(played.runs)]
     played.runs.append(run)
     best = None
@@ -260,6 +261,17 @@ def test_a_search_in_two_parts_finds_what_one_finds(tmp_path, monkeypatch):
     other = make(Played(figures), tmp_path / "other", 2, seed=1)
     assert other.outcomes[0].settings == found.outcomes[0].settings  # the base
     assert other.outcomes[1].settings != found.outcomes[1].settings
+
+
+@pytest.mark.usefixtures("played_fit")
+def test_trials_on_other_data_are_not_mixed(tmp_path):
+    one, other = ({"labels of the training examples": text, "backbone": text} for text in ("1", "2"))
+    make(Played([[0.5]], identity=one), tmp_path, 1)
+    made = make(Played([[0.5]], identity={**one, "backbone": "another"}), tmp_path, 2)
+    assert [outcome.ended for outcome in made.outcomes] == [WHOLE, WHOLE]
+    with pytest.raises(UsageError, match=r"with other data \(labels of the training examples: '1' -> '2'\): choose"):
+        make(Played([[0.5]], identity=other), tmp_path, 3)
+    assert len(make(Played([[0.5]], identity=one), tmp_path, 3).outcomes) == 3
 
 
 @pytest.mark.usefixtures("played_fit")

@@ -21,7 +21,7 @@ def test_the_best_validation_accuracy_is_kept(monkeypatch, tmp_path):
     examples = labelled_parts("demo:digits").validation
     validation, model = tf.data.Dataset.range(1), classifier(SmallCNN((8, 8, 1), (8,)), 10)
     batches = image_batches(examples, 4, image_shape=(8, 8, 1))
-    fit_classifier(model, batches, run, validation=validation, examples=examples)
+    fit_classifier(model, batches, run, validation=validation, examples=examples, train=examples)
     assert asked["given"] == (model, batches, run)
     assert asked["validation"] is validation
     chosen = {name: asked[name] for name in ("monitor", "mode", "patience", "restore_best")}
@@ -47,7 +47,7 @@ def test_cached_features_and_the_adapter(tmp_path):
         before = [v.numpy() for v in model.trainable_variables]
         batches = image_batches(parts.train, 8, image_shape=(8, 8, 1))
         watched = image_batches(parts.validation, 8, image_shape=(8, 8, 1)).in_order()
-        result = fit_classifier(model, batches, run, validation=watched, examples=parts.validation)
+        result = fit_classifier(model, batches, run, validation=watched, examples=parts.validation, train=parts.train)
         assert result.steps == 2
         assert any((a != v.numpy()).any() for a, v in zip(before, model.trainable_variables, strict=True))
     assert (tmp_path / "1/adapter/adapter.json").is_file()

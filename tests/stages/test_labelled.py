@@ -139,7 +139,9 @@ def test_what_decides_and_what_must_be_the_same(monkeypatch, tmp_path):
     )
     for target, examples, same, shown in cases:
         model = pooled_head(SmallCNN((8, 8, 1), (4,), groups=2), target)
-        labelled.fit_labelled(model, None, settings(out_dir=str(tmp_path)), validation=None, examples=examples)
+        labelled.fit_labelled(
+            model, None, settings(out_dir=str(tmp_path)), validation=None, examples=examples, train=examples
+        )
         assert (tuple(asked["identity"].values()) or {}) == same
         assert label_texts(examples) == shown
     assert (MultiLabel.monitor, Numbers.monitor) == (("binary_cross_entropy", "min"), ("mean_absolute_error", "min"))

@@ -1,12 +1,16 @@
 """Finished trials are not mixed with those of other settings, of another preset, or of an older way to make them."""
 
+import dataclasses
 import json
 import shutil
 
+import numpy as np
 import pytest
 
 from tfpretune.backbones import SmallCNN
 from tfpretune.config import UsageError
+from tfpretune.data.examples import Examples
+from tfpretune.data.parts import LabelledParts
 from tfpretune.objectives import Autoencoder
 from tfpretune.stages.adaptation import Strengths
 from tfpretune.stages.trial_folder import WAY, check_same_comparison, preset_fingerprint, trial_identity
@@ -39,6 +43,22 @@ def test_a_folder_from_before_is_refused(tmp_path):
     check_same_comparison(tmp_path, Strengths(), may_differ=())
     with pytest.raises(UsageError, match=rf"way of making trials: None -> {WAY}\)"):
         check_same_comparison(tmp_path, Strengths(), may_differ=(), identity={"way of making trials": WAY})
+
+
+def test_other_data_are_refused_and_a_folder_from_before_goes_on(tmp_path, capsys):
+    labels = np.array([0, 1, 0, 1], np.int32)
+    one = Examples("text", ["a", "b", "c", "d"], labels, ("x", "y"), ["1", "2", "3", "4"], "toys")
+
+    def check(train, *, known=True):
+        made = trial_identity("", {"source": LabelledParts(train, one, one)} if known else None)
+        check_same_comparison(tmp_path, Strengths(), may_differ=(), identity=made)
+        return capsys.readouterr().out
+
+    check(one, known=False)
+    assert "was begun by an earlier version" in check(one)
+    assert check(one) == ""
+    with pytest.raises(UsageError, match=r"other settings \(labels of source: training: 'sha256 .*"):
+        check(dataclasses.replace(one, labels=1 - labels))
 
 
 def test_the_fingerprint_is_that_of_the_files(tmp_path):

@@ -1,24 +1,32 @@
 """The preparation of `tfpretune.data.prepare` on Apache Beam, for a corpus that one machine would take too long for.
 
-Needs `pip install tfpretune[beam]`. The source and the folder must be paths that every worker sees (a shared disk). Pieces,
-keys and packing are the same functions, so the files are the same bytes.
+Needs `pip install tfpretune[beam]`. The source and the folder must be paths that every worker sees (a shared disk). Scanning
+and packing, which read the texts, run on the workers; choosing runs here, on what scanning left in the folder. They are the
+same functions, so the files are the same bytes.
 """
 
+import functools
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
-import numpy as np
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from tfpretune.config import RunError
-from tfpretune.data.packing import Packing, key_of, pack_piece, parts_of
-from tfpretune.data.pieces import Corpus, Piece, read_texts
-from tfpretune.data.prepare import seal
+from tfpretune.data.choosing import read_parts, scan_piece
+from tfpretune.data.packing import Packing, pack_piece
+from tfpretune.data.pieces import Corpus, Piece
+from tfpretune.data.prepare import choose_parts, seal
+from tfpretune.data.splits import Shares
 
-Place = tuple[int, int]
+
+def find_parts_with_beam(folder: Path | str, corpus: Corpus, shares: Shares, *, flags: Sequence[str] = ()) -> None:
+    """Does what `find_parts` does; arguments as `prepare_with_beam` takes them."""
+    folder = Path(folder).absolute()
+    _run(functools.partial(_scan, folder), corpus, flags)
+    choose_parts(folder, corpus, shares)
 
 
 def prepare_with_beam(
@@ -30,7 +38,7 @@ def prepare_with_beam(
     flags: Sequence[str] = (),
     licence: str = "",
 ) -> dict[str, Any]:
-    """Does what `prepare` does, as a Beam pipeline.
+    """Does what `prepare` does, in Beam pipelines.
 
     Args:
         folder: the folder, which `claim` gave and which holds a vocabulary; every worker must see it.
@@ -47,49 +55,31 @@ def prepare_with_beam(
         RunError: as `prepare`; a worker's one is taken out of what Beam made of it.
     """
     folder = Path(folder).absolute()
+    if not (folder / "work" / "parts").is_dir():
+        find_parts_with_beam(folder, corpus, packing.shares, flags=flags)
+    _run(functools.partial(_pack, folder, packing), corpus, flags)
+    return seal(folder, corpus, packing, settings=settings, licence=licence)
+
+
+def _run(do: Callable[[Piece], None], corpus: Corpus, flags: Sequence[str]) -> None:
+    """Calls a function for each piece on Beam's workers."""
     try:
-        _run(folder, corpus, packing, flags)
+        with beam.Pipeline(options=PipelineOptions(list(flags))) as pipeline:
+            pipeline | "pieces" >> beam.Create(list(corpus.pieces)) | beam.Reshuffle() | "work" >> beam.Map(do)
     except Exception as error:
         found = re.search(r"RunError: (.+)", f"{type(error).__name__}: {error}")
         if not found:
             raise
         raise RunError(found[1].partition(" [while running")[0]) from error
-    return seal(folder, corpus, packing, settings=settings, licence=licence)
 
 
-def _run(folder: Path, corpus: Corpus, packing: Packing, flags: Sequence[str]) -> None:
-    with beam.Pipeline(options=PipelineOptions(list(flags))) as pipeline:
-        pieces = pipeline | "pieces" >> beam.Create(list(corpus.pieces)) | beam.Reshuffle()
-        chosen = (
-            pieces
-            | "keys" >> beam.FlatMap(_keys)
-            | "first of equals" >> beam.CombinePerKey(min)
-            | "parts" >> beam.Map(_place_and_part, shares=packing.shares)
-        )
-        numbered = pieces | "number" >> beam.Map(lambda piece: (piece.number, piece))
-        (
-            {"piece": numbered, "chosen": chosen}
-            | beam.CoGroupByKey()
-            | "pack" >> beam.Map(_pack, folder=folder, packing=packing)
-        )
+def _scan(folder: Path, piece: Piece) -> None:
+    if not (folder / "work" / "settings.json").is_file():
+        raise RunError(f"{folder} is not seen by this worker: give an --out-dir on a disk that all workers share")
+    scan_piece(folder, piece)
 
 
-def _keys(piece: Piece) -> Iterator[tuple[bytes, Place]]:
-    for position, text in enumerate(read_texts(piece)):
-        yield key_of(text), (piece.number, position)
-
-
-def _place_and_part(found: tuple[bytes, Place], shares: tuple[float, float, float]) -> tuple[int, Place]:
-    key, (piece, position) = found
-    first = np.array([int.from_bytes(key[:8], "big")], np.uint64)
-    return piece, (position, int(parts_of(first, shares)[0]))
-
-
-def _pack(grouped: tuple[int, dict[str, Iterable[Any]]], folder: Path, packing: Packing) -> None:
-    (piece,) = grouped[1]["piece"]
+def _pack(folder: Path, packing: Packing, piece: Piece) -> None:
     if not (folder / "vocabulary.txt").is_file():
         raise RunError(f"{folder} is not seen by this worker: give an --out-dir on a disk that all workers share")
-    parts = np.zeros(sum(1 for _ in read_texts(piece)), np.uint8)
-    for position, part in grouped[1]["chosen"]:
-        parts[position] = part
-    pack_piece(folder, piece, parts, packing)
+    pack_piece(folder, piece, read_parts(folder, piece.number), packing)

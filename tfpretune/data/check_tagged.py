@@ -3,6 +3,7 @@
 import collections
 from collections.abc import Sequence
 
+from tfpretune.data.check_copies import copy_notes, shared_notes
 from tfpretune.data.checks import CheckResult
 from tfpretune.data.rows import Problem
 from tfpretune.data.tagged import TaggedExamples, is_bio
@@ -54,8 +55,10 @@ def check_tagged(
     if not len(examples):
         problems.append(Problem(spec, "there are no sentences", "nothing can be learnt from it: give another source"))
     keys = [" ".join(words).casefold() for words in examples.words]
+    shared: list[str] = []
     if against:
         other = read(against)[1]
+        shared = shared_notes(examples.texts(), examples.where, other.texts(), other.where, against)
         places = {" ".join(words).casefold(): where for words, where in zip(other.words, other.where, strict=True)}
         problems += [
             Problem(where, f"the same sentence is in {against} too, at {places[key]}", "remove it from one of the two")
@@ -64,8 +67,14 @@ def check_tagged(
         ]
     words = sum(map(len, examples.words))
     longest = max(map(len, examples.words), default=0)
-    notes = (f"{words:,} words, {longest:,} in the longest sentence", *examples.notes)
+    notes = (
+        f"{words:,} words, {longest:,} in the longest sentence",
+        *examples.notes,
+        *copy_notes(examples.places.copies),
+        *shared,
+    )
     counts = {"examples": len(examples), "unique": len(set(keys)), "duplicates": len(examples) - len(set(keys))}
+    counts |= examples.near_copies()
     return CheckResult(spec, tuple(problems), notes, _histogram(examples), counts)
 
 

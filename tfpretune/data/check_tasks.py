@@ -6,6 +6,7 @@ import json
 import numpy as np
 
 from tfpretune.config import UsageError
+from tfpretune.data.check_copies import copy_notes, shared_notes
 from tfpretune.data.check_tagged import check_tagged
 from tfpretune.data.checks import CheckResult
 from tfpretune.data.demo import DEMOS
@@ -14,6 +15,7 @@ from tfpretune.data.mask_rows import NO_CLASS, is_mask_folder
 from tfpretune.data.masks import read_mask, read_masks
 from tfpretune.data.question_sources import add_spec_problems, read_questions
 from tfpretune.data.rows import Problem, find_files
+from tfpretune.data.splits import find_places
 from tfpretune.data.tables import DEFAULT_TEXT
 
 
@@ -59,12 +61,15 @@ def check_questions(spec: str, *, against: str = "") -> CheckResult:
     add_spec_problems(rows, spec)
     problems = list(rows.problems)
     contexts = [text_key(context) for context in rows.contexts]
+    notes: list[str] = []
     if against:
         other = read_questions(against)
         places = {text_key(context): where for context, where in zip(other.contexts, other.where, strict=True)}
         problems += _shared(contexts, rows.where, places, "context", against)
+        notes += shared_notes(rows.contexts, rows.where, other.contexts, other.where, against)
     keys = {(context, text_key(question)) for context, question in zip(contexts, rows.questions, strict=True)}
-    notes = []
+    copies = find_places(lambda: contexts, texts=rows.contexts).copies
+    notes += copy_notes(copies)
     if rows.contexts:
         lengths = [len(context) for context in rows.contexts]
         notes.append(f"contexts have {int(np.median(lengths)):,} characters in the median, {max(lengths):,} at most")
@@ -74,7 +79,9 @@ def check_questions(spec: str, *, against: str = "") -> CheckResult:
     histogram = {"answer": answered, "no answer": len(rows.answers) - answered}
     if answered < len(rows.answers):
         notes.append("a model says that there is no answer where it is trained with --may-lack")
-    return CheckResult(spec, tuple(problems), tuple(notes), histogram, _counts(len(rows.questions), len(keys)))
+    return CheckResult(
+        spec, tuple(problems), tuple(notes), histogram, _counts(len(rows.questions), len(keys)) | copies.facts()
+    )
 
 
 def check_masks(spec: str, *, against: str = "") -> CheckResult:

@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 
+from tfpretune.data.check_copies import copy_notes, shared_notes
 from tfpretune.data.check_images import decode_all
 from tfpretune.data.check_labels import label_histogram, written_label
 from tfpretune.data.check_lines import at_most
@@ -30,7 +31,8 @@ class CheckResult:
         problems: what must be put right, in the order of the source.
         notes: what is good to know.
         histogram: class name -> good examples; {} when unlabelled and for numbers.
-        counts: "examples" (good ones), "unique", "duplicates", "conflicts", "long_lines", "skipped_files".
+        counts: "examples" (good ones), "unique", "duplicates", "conflicts", "near_copies" and "near_copy_groups" (texts),
+            "long_lines", "skipped_files".
         numbers: the labels are numbers, which have no histogram.
     """
 
@@ -114,6 +116,9 @@ def check(
     if against:
         other_rows, other, _ = read(against)
         problems += _shared(examples, other)
+        texts, others = examples.compared_texts(), other.compared_texts()
+        if texts is not None and others is not None:
+            notes += shared_notes(texts, examples.where, others, other.where, against)
         if other_rows.problems:
             notes.append(f"{against} has problems of its own, run: tfpretune check {against}")
     if rows.long_lines:
@@ -163,10 +168,12 @@ def check_examples(examples: Examples) -> CheckResult:
         notes.append(
             f"{duplicates:,} examples are copies of others: drop them before splitting (Examples.without_duplicates)"
         )
+    notes += copy_notes(examples.places.copies)
     if examples.kind == "text" and len(examples):
         lengths = [len(text) for text in examples.inputs]
         notes.append(f"texts have {int(np.median(lengths)):,} characters in the median, {max(lengths):,} at most")
     counts = {"examples": len(examples), "unique": len(groups), "duplicates": duplicates, "conflicts": conflicts}
+    counts |= examples.near_copies()
     numbers = examples.label_kind == "number"
     return CheckResult(examples.name, tuple(problems), tuple(notes), histogram, counts, numbers)
 

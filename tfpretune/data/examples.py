@@ -3,8 +3,8 @@
 import dataclasses
 import functools
 import hashlib
-import unicodedata
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,8 @@ import numpy as np
 from tfpretune.config import RunError, UsageError
 from tfpretune.data.merging import merge
 from tfpretune.data.splits import PARTS as PARTS
-from tfpretune.data.splits import Part as Part
-from tfpretune.data.splits import split_by_digest, split_groups_in_order, split_in_order
+from tfpretune.data.splits import Origin, Places, Splittable, find_places, in_bytes
+from tfpretune.data.text import normal_form
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -31,7 +31,7 @@ class LabelColumn:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Examples:
+class Examples(Splittable):
     """Texts, pairs of texts or images, with or without labels.
 
     Args:
@@ -48,6 +48,7 @@ class Examples:
         more: further label columns by name, for several tasks on the same inputs.
         in_order: `split` cuts the parts in the order of the source (a newspaper in the order of its days).
         notes: how the source was read, where it could be read in another way.
+        origin: the whole source that these were taken from, which decides how they are split; None: this is it.
     """
 
     kind: str
@@ -62,6 +63,7 @@ class Examples:
     more: Mapping[str, LabelColumn] = dataclasses.field(default_factory=dict)
     in_order: bool = False
     notes: tuple[str, ...] = ()
+    origin: Origin | None = dataclasses.field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if self.kind not in ("text", "image"):
@@ -92,6 +94,7 @@ class Examples:
             groups=None if self.groups is None else self.groups[rows],
             seconds=None if self.seconds is None else [self.seconds[i] for i in positions],
             more={name: LabelColumn(more.labels[rows], more.class_names) for name, more in self.more.items()},
+            origin=self._origin_of(rows),
         )
 
     @property
@@ -143,30 +146,35 @@ class Examples:
         if isinstance(self.inputs, np.ndarray):
             shape = repr(self.inputs.shape[1:]).encode()
             return [hashlib.sha256(shape + image.tobytes()).digest() for image in self.inputs]
+        if isinstance(whole := self.origin and self.origin.whole, Examples):  # a file is read once
+            rows = self.origin.rows.tolist() if self.origin else []
+            if all(whole.inputs[row] == path for row, path in zip(rows, self.inputs, strict=True)):
+                return [whole._keys[row] for row in rows]
         return [_file_key(path) for path in self.inputs]
 
-    def split(self, part: Part, fractions: tuple[float, float, float] = (0.8, 0.1, 0.1)) -> "Examples":
-        """Returns one part of the examples, chosen by a hash of the content (or of the group, where there are groups).
+    def _places(self) -> Places:
+        return find_places(self.keys, texts=self.compared_texts(), groups=self.groups, in_order=self.in_order)
 
-        Equal contents land in the same part, and so do examples of one group. Rows that are added later move no others.
-        Where the examples are `in_order`, the first share is the training part, the next one validation.
+    def compared_texts(self) -> Sequence[str] | None:
+        """Returns what near copies are looked for in: each text, or both of a pair; None for images."""
+        if self.kind != "text" or self.seconds is None:
+            return self.inputs if self.kind == "text" else None
+        return [f"{first}\n{second}" for first, second in zip(self.inputs, self.seconds, strict=True)]
 
-        Args:
-            part: "train", "validation" or "test".
-            fractions: the shares of the three parts, each in [0, 1], together 1. Sizes come out near them, not exact.
+    def _contents_and_labels(self) -> tuple[Iterable[bytes], Iterable[bytes] | None]:
+        columns = [self.labels, *(self.more[name].labels for name in sorted(self.more))]
+        known = [column for column in columns if column is not None]
+        labels = (b"".join(column[row].tobytes() for column in known) for row in range(len(self)))
+        contents: Iterable[bytes] = self.keys()
+        if self.seconds is not None:
+            contents = itertools.starmap(in_bytes, zip(self.inputs, self.seconds, strict=True))
+        elif self.kind == "text":
+            contents = map(in_bytes, self.inputs)
+        return contents, labels if known else None
 
-        Raises:
-            UsageError: for an unknown part, for fractions that are no shares, and for a part that came out empty.
-        """
-        if self.in_order and self.groups is None:
-            return self.take(split_in_order(len(self), part, fractions, self.name))
-        if self.in_order and self.groups is not None:
-            return self.take(split_groups_in_order(self.groups, part, fractions, self.name))
-        if self.groups is None:
-            digests = self.keys()
-        else:
-            digests = [hashlib.sha256(str(group).encode()).digest() for group in self.groups]
-        return self.take(split_by_digest(digests, part, fractions, self.name))
+    def near_copies(self) -> dict[str, int]:
+        """Counts near copies as `Splittable.near_copies` does; of images none are looked for."""
+        return super().near_copies() if self.kind == "text" else {}
 
     def without_duplicates(self) -> "Examples":
         """Returns the first of equal contents. Numbers are averaged; contents with two classes or sets are dropped entirely.
@@ -216,12 +224,6 @@ class Examples:
             raise UsageError(f"{self.name} has no labels, which are needed here: give a labelled source")
         return self.labels
 
-    def sample(self, most: int, seed: int = 0) -> "Examples":
-        """Returns at most `most` examples, drawn without replacement, in the order of the source."""
-        if len(self) <= most:
-            return self
-        return self.take(np.sort(np.random.default_rng(seed).choice(len(self), most, replace=False)))
-
 
 def _require_range(labels: np.ndarray | None, class_names: tuple[str, ...], *, lowest: int = 0) -> None:
     if labels is None or not len(labels) or labels.dtype.kind == "f":
@@ -236,8 +238,7 @@ def _require_range(labels: np.ndarray | None, class_names: tuple[str, ...], *, l
 
 def text_key(text: str) -> bytes:
     """Returns the sha256 digest of a text after NFC, case folding and squeezing of white space."""
-    normal = " ".join(unicodedata.normalize("NFC", text).casefold().split())
-    return hashlib.sha256(normal.encode("utf-8", "replace")).digest()
+    return hashlib.sha256(normal_form(text).encode("utf-8", "replace")).digest()
 
 
 def _file_key(path: str) -> bytes:

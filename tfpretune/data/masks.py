@@ -14,7 +14,7 @@ from tfpretune.data.examples import Examples
 from tfpretune.data.folders import IMAGE_SUFFIXES
 from tfpretune.data.mask_rows import IMAGES, MASKS, NO_CLASS, MaskRows, is_mask_folder
 from tfpretune.data.rows import Problem
-from tfpretune.data.splits import Part, split_by_digest
+from tfpretune.data.splits import CONTENTS, LABELS, Part
 
 MASK_SUFFIXES = (".png", ".bmp", ".gif")
 CLASSES_FILE = "classes.txt"
@@ -55,6 +55,12 @@ class MaskExamples:
             counts += np.bincount(pixels.ravel(), minlength=NO_CLASS + 1)
         return counts[: len(self.class_names)]
 
+    def fingerprint(self) -> dict[str, str]:
+        """Returns what `Examples.fingerprint` does, of the images and of the masks as their labels."""
+        masks = self.masks if isinstance(self.masks, np.ndarray) else list(self.masks)
+        labels = Examples("image", masks, None, (), self.images.where, self.name).fingerprint()
+        return self.images.fingerprint() | {LABELS: labels[CONTENTS]}
+
     def take(self, indices: Sequence[int] | np.ndarray) -> "MaskExamples":
         """Returns the images at these positions, in this order."""
         rows = np.asarray(indices, np.int64)
@@ -68,8 +74,8 @@ class MaskExamples:
         return self.take(np.sort(np.random.default_rng(seed).choice(len(self), most, replace=False)))
 
     def split(self, part: Part, fractions: tuple[float, float, float] = (0.8, 0.1, 0.1)) -> "MaskExamples":
-        """Returns one part, chosen by a hash of the image; equal images land in the same part."""
-        return self.take(split_by_digest(self.images.keys(), part, fractions, self.name))
+        """Returns one part, as `Examples.split` does: by a hash of the image; equal images land in the same part."""
+        return self.take(self.images.split_rows(part, fractions))
 
 
 def open_masks(spec: str, *, class_names: Sequence[str] = ()) -> MaskExamples:

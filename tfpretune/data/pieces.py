@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from tfpretune.config import RunError, UsageError
+from tfpretune.data.near_copies import CopyCounts
 from tfpretune.data.packed_files import no_text
 from tfpretune.data.rows import find_files
 from tfpretune.data.sources import open_source
@@ -40,6 +41,7 @@ class Piece:
         form: what the spans hold: a text a line, a JSON object a line, or a text a file.
         spans: where the texts lie.
         texts: the texts themselves, cleaned, of a source that is not read by span.
+        positions: of `texts`, as `tfpretune.data.splits` says for the whole source; () where they are still to be found.
         text_column: the key of the text in a JSON object.
     """
 
@@ -47,6 +49,7 @@ class Piece:
     form: Form = "lines"
     spans: tuple[Span, ...] = ()
     texts: tuple[str, ...] = ()
+    positions: tuple[float, ...] = ()
     text_column: str = DEFAULT_TEXT
 
 
@@ -61,6 +64,7 @@ class Corpus:
         names_and_sizes: hex sha256 of the files' names and sizes.
         times: hex sha256 of the times at which they were changed.
         licence: terms of use, where the source says.
+        copies: near copies in a source that is read whole; None where they are still to be counted.
     """
 
     pieces: tuple[Piece, ...]
@@ -69,6 +73,7 @@ class Corpus:
     names_and_sizes: str
     times: str
     licence: str = ""
+    copies: CopyCounts | None = None
 
 
 def cut_corpus(spec: str, *, piece_bytes: int = 1 << 26, text_column: str = DEFAULT_TEXT) -> Corpus:
@@ -122,10 +127,14 @@ def _cut_texts(spec: str, piece_bytes: int, text_column: str) -> Corpus:
     examples = open_source(spec, text_column=text_column, label_column="")
     if examples.kind != "text":
         raise UsageError(f"--source {spec} holds {examples.kind} examples, expected text")
-    groups = list(_grouped(iter(examples.inputs), lambda text: len(text.encode()), piece_bytes))
-    pieces = tuple(Piece(number, texts=group) for number, group in enumerate(groups))
+    placed = zip(examples.inputs, examples.places.positions.tolist(), strict=True)
+    groups = _grouped(placed, lambda each: len(each[0].encode()), piece_bytes)
+    pieces = tuple(
+        Piece(number, texts=tuple(text for text, _ in group), positions=tuple(position for _, position in group))
+        for number, group in enumerate(groups)
+    )
     size = sum(len(text.encode()) for text in examples.inputs)
-    return Corpus(pieces, 0, size, _digest([size]), _digest(examples.inputs), examples.licence)
+    return Corpus(pieces, 0, size, _digest([size]), _digest(examples.inputs), examples.licence, examples.places.copies)
 
 
 def _text_files(folder: str) -> list[str]:

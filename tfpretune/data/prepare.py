@@ -20,20 +20,17 @@ from typing import Any
 import tensorflow as tf
 
 from tfpretune.config import RunError, UsageError
+from tfpretune.data.choosing import choose, read_copies, read_parts, scan_piece
 from tfpretune.data.examples import PARTS
-from tfpretune.data.packing import (
-    Packing,
-    choose,
-    pack_piece,
-    read_parts,
-    record_path,
-    scan_piece,
-)
+from tfpretune.data.packing import Packing, pack_piece, record_path
 from tfpretune.data.pieces import Corpus, Piece
 from tfpretune.data.shards import FORMAT, VOCABULARY, files_of, find_faults, read_manifest
+from tfpretune.data.splits import RULE, Shares, too_alike_note
 from tfpretune.data.vocabulary import read_vocabulary
 from tfpretune.files import MANIFEST, remove_leftovers, write_atomic
 from tfpretune.lock import alone_in
+
+Each = Callable[[str, Callable[[Piece], None], Sequence[Piece]], None]
 
 
 @contextlib.contextmanager
@@ -57,6 +54,35 @@ def claim(folder: Path | str, corpus: Corpus, settings: dict[str, Any]) -> Itera
     folder = Path(folder)
     with alone_in(folder):
         yield _look(folder, _identity(corpus, settings), corpus.times)
+
+
+def find_parts(folder: Path | str, corpus: Corpus, shares: Shares, *, workers: int = 0) -> None:
+    """Finds out which part each text of a corpus belongs to: the first step of `prepare`, which may be taken before it.
+
+    Args:
+        folder: the folder, which `claim` gave.
+        corpus: what is prepared.
+        shares: of texts for training, validation and test.
+        workers: as for `prepare`.
+
+    Raises:
+        RunError: as `prepare`.
+    """
+    with _processes(workers, corpus) as each:
+        _find_parts(Path(folder), corpus, shares, each)
+
+
+def _find_parts(folder: Path, corpus: Corpus, shares: Shares, each: Each) -> None:
+    if not (folder / "work" / "parts").is_dir():
+        each("scanned", functools.partial(scan_piece, folder), corpus.pieces)
+    choose_parts(folder, corpus, shares)
+
+
+def choose_parts(folder: Path, corpus: Corpus, shares: Shares) -> None:
+    """Chooses, when all pieces are scanned, and says what there is to say of it."""
+    choose(folder, corpus.pieces, shares)
+    if (copies := read_copies(folder)).too_alike:
+        print(f"note: {too_alike_note(copies)}", flush=True)
 
 
 def prepare(
@@ -85,10 +111,8 @@ def prepare(
         RunError: a text that cannot be read, a full disk, a worker that was killed.
     """
     folder = Path(folder)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    with _processes(min(workers or cores, len(corpus.pieces))) as each:
-        each("scanned", functools.partial(scan_piece, folder), corpus.pieces)
-        choose(folder, len(corpus.pieces), packing.shares)
+    with _processes(workers, corpus) as each:
+        _find_parts(folder, corpus, packing.shares, each)
         each("packed", functools.partial(_pack, folder, packing), corpus.pieces)
     return seal(folder, corpus, packing, settings=settings, licence=licence)
 
@@ -109,6 +133,7 @@ def seal(
             "there are no training texts in the source: give more data, or smaller shares to the other parts"
         )
     vocabulary = (folder / VOCABULARY).read_bytes()
+    copies = corpus.copies or read_copies(folder)
     manifest = {
         "format": FORMAT,
         "licence": licence or corpus.licence,
@@ -121,6 +146,7 @@ def seal(
         },
         "rows": rows,
         "texts": {name: sum(piece["texts"][name] for piece in pieces) for name in (*PARTS, "dropped")},
+        "near_copies": dataclasses.asdict(copies),
         "pieces": pieces,
     }
     _remove_leftovers(folder)
@@ -135,7 +161,7 @@ def _pack(folder: Path, packing: Packing, piece: Piece) -> None:
 
 def _identity(corpus: Corpus, settings: dict[str, Any]) -> dict[str, Any]:
     source = {"files": corpus.num_files, "bytes": corpus.num_bytes, "names_and_sizes": corpus.names_and_sizes}
-    return json.loads(json.dumps(settings | source))
+    return json.loads(json.dumps(settings | source | {"split_rule": RULE}))
 
 
 def _look(folder: Path, identity: dict[str, Any], times: str) -> bool:
@@ -178,13 +204,15 @@ def _reopen(folder: Path, manifest: dict[str, Any]) -> None:
 
 
 def _remove_leftovers(folder: Path) -> None:
-    for name in (".", "data", "work", "work/keys", "work/records"):
+    for name in (".", "data", "work", "work/keys", "work/sketches", "work/records"):
         remove_leftovers(folder / name, locked=True)
 
 
 @contextlib.contextmanager
-def _processes(workers: int) -> Iterator[Callable[[str, Callable[[Piece], None], Sequence[Piece]], None]]:
+def _processes(workers: int, corpus: Corpus) -> Iterator[Each]:
     """Gives a function that calls another for each piece, in this process or in several."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    workers = min(workers or cores, len(corpus.pieces))
     if workers < 2:
         yield lambda what, do, pieces: _report(what, map(do, pieces), len(pieces))
         return

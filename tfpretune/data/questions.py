@@ -2,15 +2,15 @@
 
 import dataclasses
 import functools
-import hashlib
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from tfpretune.config import UsageError
 from tfpretune.data.examples import text_key
 from tfpretune.data.rows import Problem
-from tfpretune.data.splits import Part, split_by_digest, split_in_order
+from tfpretune.data.splits import Origin, Places, Splittable, find_places, in_bytes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Answer:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class QuestionExamples:
+class QuestionExamples(Splittable):
     """Questions about contexts.
 
     Args:
@@ -42,8 +42,10 @@ class QuestionExamples:
         where: the place of each example, for messages.
         name: the source.
         licence: what is known of the terms of use.
-        groups: optional keys; examples with the same key, such as an article, stay on one side of a split.
+        groups: optional keys; examples with the same key, such as an article, stay on one side of a split. Without them
+            examples with the same context do.
         in_order: the parts are cut in the order of the source.
+        origin: the whole source that these were taken from, which decides how they are split; None: this is it.
     """
 
     questions: Sequence[str]
@@ -54,6 +56,7 @@ class QuestionExamples:
     licence: str = ""
     groups: Sequence[str] | None = None
     in_order: bool = False
+    origin: Origin | None = dataclasses.field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         columns = {"contexts": self.contexts, "answers": self.answers, "where": self.where, "groups": self.groups}
@@ -79,13 +82,8 @@ class QuestionExamples:
             answers=[self.answers[row] for row in rows],
             where=[self.where[row] for row in rows],
             groups=None if self.groups is None else [self.groups[row] for row in rows],
+            origin=self._origin_of(np.asarray(rows, np.int64)),
         )
-
-    def sample(self, most: int, seed: int = 0) -> "QuestionExamples":
-        """Returns at most `most` examples, drawn without replacement, in the order of the source."""
-        if len(self) <= most:
-            return self
-        return self.take(np.sort(np.random.default_rng(seed).choice(len(self), most, replace=False)))
 
     def without_duplicates(self) -> "QuestionExamples":
         """Returns the first of the examples with the same question and the same context."""
@@ -94,21 +92,16 @@ class QuestionExamples:
             first.setdefault(key, row)
         return self.take(list(first.values()))
 
-    def split(self, part: Part, fractions: tuple[float, float, float] = (0.8, 0.1, 0.1)) -> "QuestionExamples":
-        """Returns one part: in the order of the source where it is `in_order`, else by a hash of the group or the content.
+    def _places(self) -> Places:
+        def contents() -> list[bytes]:
+            return [text_key(context) for context in self.contexts]
 
-        Without groups, examples with the same context stay together.
+        return find_places(contents, texts=self.contexts, groups=self.groups, in_order=self.in_order)
 
-        Raises:
-            UsageError: as `Examples.split`.
-        """
-        if self.in_order:
-            return self.take(split_in_order(len(self), part, fractions, self.name))
-        digests = [
-            hashlib.sha256(group.encode("utf-8", "replace")).digest() if self.groups else text_key(context)
-            for group, context in zip(self.groups or self.contexts, self.contexts, strict=True)
-        ]
-        return self.take(split_by_digest(digests, part, fractions, self.name))
+    def _contents_and_labels(self) -> tuple[Iterable[bytes], Iterable[bytes] | None]:
+        contents = itertools.starmap(in_bytes, zip(self.questions, self.contexts, strict=True))
+        answers = (repr([(answer.text, answer.start) for answer in found]).encode() for found in self.answers)
+        return contents, answers
 
     @functools.cached_property
     def _keys(self) -> list[bytes]:

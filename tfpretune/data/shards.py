@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from tfpretune.config import RunError, UsageError
+from tfpretune.data.near_copies import CopyCounts
 from tfpretune.data.shard_rows import ShardRows, row_dtype
+from tfpretune.data.splits import CONTENTS
 from tfpretune.data.vocabulary import VOCABULARY, read_vocabulary
 from tfpretune.files import MANIFEST
 
@@ -30,6 +32,7 @@ class Shards:
         sequence_length: tokens in a row.
         lowercase: the tokenizer folded case.
         strip_accents: the tokenizer dropped accents.
+        split_rule: the rule by which the texts were split, `tfpretune.data.splits.RULE` of the version that did it.
     """
 
     def __init__(self, folder: Path, manifest: dict[str, Any]):
@@ -39,6 +42,21 @@ class Shards:
         self.sequence_length = int(manifest["packing"]["sequence_length"])
         self.lowercase = bool(manifest["packing"]["lowercase"])
         self.strip_accents = bool(manifest["packing"]["strip_accents"])
+        self.split_rule = int(manifest["settings"].get("split_rule", 1))
+
+    def fingerprint(self) -> dict[str, str]:
+        """Returns a short text that changes with the training rows; see `Splittable.fingerprint`."""
+        digest = hashlib.sha256()
+        for piece in self.manifest["pieces"]:
+            for name, entry in piece["files"].items():
+                if name.startswith("data/train-"):
+                    digest.update(entry["sha256"].encode())
+        return {CONTENTS: f"{self.manifest['rows']['train']:,} rows, sha256 {digest.hexdigest()[:16]}"}
+
+    def near_copies(self) -> dict[str, int]:
+        """Counts the near copies among the texts, each group in one part; {} if an earlier version prepared them."""
+        found = self.manifest.get("near_copies")
+        return CopyCounts(**found).facts() if found else {}
 
     def rows(self, part: str) -> ShardRows:
         """Returns the rows of "train", "validation" or "test".

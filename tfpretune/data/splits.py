@@ -1,53 +1,241 @@
-"""Which examples belong to which part. Imports no TensorFlow."""
+"""Which examples belong to which part: one rule for all forms of examples, in memory and in shards. Imports no TensorFlow.
 
-from collections.abc import Sequence
-from typing import Literal
+Every example of a source has a position in [0, 1): its hash, or, in sources that are cut in order, its place. Examples that
+must stay together have one position: the least one among equal contents, a group, near copies. Positions are those in the
+whole source, so they stay the same for the examples that are left after duplicates are dropped or some are drawn.
+"""
+
+import dataclasses
+import functools
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Literal, Self
 
 import numpy as np
 
 from tfpretune.config import UsageError
+from tfpretune.data.near_copies import FEWEST, LARGEST, CopyCounts, Forest, near_copies
+from tfpretune.data.sketches import sketch
 
 PARTS = ("train", "validation", "test")
 Part = Literal["train", "validation", "test"]
+Shares = tuple[float, float, float]
+CONTENTS, LABELS = "contents", "labels"
+"""What `Splittable.fingerprint` tells apart."""
+RULE = 2
+"""Counted up when the same source comes to be split otherwise. 2: near copies stay together, shards follow the same rule."""
 
 
-def split_by_digest(
-    digests: Sequence[bytes], part: Part, fractions: tuple[float, float, float], name: str
-) -> np.ndarray:
-    """Returns the int64 positions of one part, chosen by the first 8 bytes of each digest, as `Examples.split` says."""
-    number = _number(part, fractions)
-    positions = np.frombuffer(b"".join(digest[:8] for digest in digests), ">u8") / 2.0**64  # even in [0, 1)
-    bounds = (0.0, fractions[0], fractions[0] + fractions[1], 2.0)
-    chosen = np.flatnonzero((positions >= bounds[number]) & (positions < bounds[number + 1]))
-    if number == 2 and fractions[2] == 0:
-        chosen = chosen[:0]
-    _require_some(len(chosen), len(digests), part, fractions[number], name)
-    return chosen
+@dataclasses.dataclass(frozen=True, eq=False)
+class Places:
+    """Where the examples of a whole source lie.
 
-
-def split_in_order(size: int, part: Part, fractions: tuple[float, float, float], name: str) -> np.ndarray:
-    """Returns the int64 positions of one part: the first share is the training part, the next one validation.
-
-    Raises:
-        UsageError: as `split_by_digest`.
+    Args:
+        positions: float64 `(n,)` in [0, 1).
+        copies: near copies among them.
     """
-    number = _number(part, fractions)
-    bounds = np.round(np.cumsum((0.0, *fractions)) * size).astype(np.int64)
-    chosen = np.arange(bounds[number], bounds[number + 1])
-    _require_some(len(chosen), size, part, fractions[number], name)
-    return chosen
+
+    positions: np.ndarray
+    copies: CopyCounts
 
 
-def split_groups_in_order(
-    groups: np.ndarray, part: Part, fractions: tuple[float, float, float], name: str
-) -> np.ndarray:
-    """As `split_in_order`, but rows that follow each other and have the same group stay together; shares are of groups."""
-    number = np.cumsum(np.concatenate([[False], groups[1:] != groups[:-1]]))
-    chosen = split_in_order(int(number[-1]) + 1 if len(number) else 0, part, fractions, name)
-    return np.flatnonzero(np.isin(number, chosen))
+@dataclasses.dataclass(frozen=True, eq=False)
+class Origin:
+    """Rows of a whole source."""
+
+    whole: "Splittable"
+    rows: np.ndarray
+
+    def take(self, rows: np.ndarray) -> "Origin":
+        """Returns some of these rows."""
+        return Origin(self.whole, self.rows[rows])
 
 
-def _number(part: str, fractions: tuple[float, float, float]) -> int:
+class Splittable:
+    """What all forms of examples share: where they come from, and how they are split and drawn."""
+
+    name: str
+    origin: Origin | None
+
+    def __len__(self) -> int:
+        raise NotImplementedError
+
+    def take(self, indices: Any) -> Self:
+        """Returns the examples at these positions, in this order."""
+        raise NotImplementedError
+
+    def _places(self) -> Places:
+        """Works out the places of a whole source; see `find_places`."""
+        raise NotImplementedError
+
+    @functools.cached_property
+    def places(self) -> Places:
+        """The positions of these examples, and the near copies in the whole source that they come from."""
+        if self.origin is not None:
+            whole = self.origin.whole.places
+            return Places(whole.positions[self.origin.rows], whole.copies)
+        return self._places()
+
+    def _origin_of(self, rows: np.ndarray) -> Origin:
+        return self.origin.take(rows) if self.origin is not None else Origin(self, rows)
+
+    def split(self, part: Part, fractions: Shares = (0.8, 0.1, 0.1)) -> Self:
+        """Returns one part of the examples.
+
+        Which part an example belongs to is decided by the source that it was opened from: by a hash of its content, or of its
+        group where there are groups; where the source is `in_order`, its first share is the training part, the next one
+        validation. Equal contents, examples of a group and near copies (`near_copies`) are on one side: in a source that is
+        in order on that of the first of them. Rows that are added later move no others but near copies of theirs.
+
+        Args:
+            part: "train", "validation" or "test".
+            fractions: the shares of the three parts, each in [0, 1], together 1. Sizes come out near them, not exact.
+
+        Raises:
+            UsageError: for an unknown part, for fractions that are no shares, and for a part that came out empty.
+        """
+        return self.take(self.split_rows(part, fractions))
+
+    def split_rows(self, part: Part, fractions: Shares) -> np.ndarray:
+        """Returns the int64 positions among these examples of those that `split` returns; raises as it does."""
+        number = _number(part, fractions)
+        if part == "train" and self.places.copies.too_alike:
+            print(f"note: {self.name}: {too_alike_note(self.places.copies)}", flush=True)
+        chosen = np.flatnonzero(sides_of(self.places.positions, fractions) == number + 1)
+        if not len(chosen) and fractions[number] > 0:
+            size, share = len(self), fractions[number]
+            raise UsageError(
+                f"the {part} part of {self.name} is empty ({size} examples, share {share:g}): "
+                "give more data or other fractions"
+            )
+        return chosen
+
+    def near_copies(self) -> dict[str, int]:
+        """Counts the near copies in the whole source, which stay on one side of a split, for reports."""
+        return self.places.copies.facts()
+
+    def fingerprint(self) -> dict[str, str]:
+        """Returns short texts that change with the contents, or the labels, or the order of the examples, not with their place.
+
+        A run that goes on must find the same; see `tfpretune.training.identity`.
+        """
+        contents, labels = self._contents_and_labels()
+        found = {CONTENTS: f"{len(self):,}, sha256 {_digest_of(contents)}"}
+        return found if labels is None else found | {LABELS: f"sha256 {_digest_of(labels)}"}
+
+    def _contents_and_labels(self) -> tuple[Iterable[bytes], Iterable[bytes] | None]:
+        """Returns each content in bytes, and each label, or None where there are none."""
+        raise NotImplementedError
+
+    def sample(self, most: int, seed: int = 0) -> Self:
+        """Returns at most `most` examples, drawn without replacement, in the order of the source."""
+        if len(self) <= most:
+            return self
+        return self.take(np.sort(np.random.default_rng(seed).choice(len(self), most, replace=False)))
+
+
+def _digest_of(items: Iterable[bytes]) -> str:
+    digest = hashlib.sha256()
+    for item in items:
+        digest.update(len(item).to_bytes(8, "little") + item)
+    return digest.hexdigest()[:16]
+
+
+def in_bytes(*texts: str) -> bytes:
+    """Returns texts in bytes, each with its length, so that no two lists of texts give the same."""
+    encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
+    return b"".join(len(each).to_bytes(8, "little") + each for each in encoded)
+
+
+def sides_of(positions: np.ndarray, shares: Shares) -> np.ndarray:
+    """Splits by position.
+
+    Args:
+        positions: float64 `(n,)`.
+        shares: of train, validation and test.
+
+    Returns:
+        uint8 `(n,)`: 1 train, 2 validation, 3 test; 0 for what falls outside of all.
+    """
+    sides = 1 + (positions >= shares[0]).astype(np.uint8) + (positions >= shares[0] + shares[1])
+    return np.where((sides == 3) & (shares[2] == 0), 0, sides).astype(np.uint8)
+
+
+def hash_positions(hashes: np.ndarray) -> np.ndarray:
+    """Returns the positions of hashes, uint64 `(n,)`: even in [0, 1]."""
+    return hashes / 2.0**64
+
+
+def leading_numbers(digests: Sequence[bytes]) -> np.ndarray:
+    """Returns the first 8 bytes of each digest as a number, uint64 `(n,)`."""
+    return np.frombuffer(b"".join(digest[:8] for digest in digests), ">u8").astype(np.uint64)
+
+
+def find_places(
+    contents: Callable[[], Sequence[bytes]],
+    *,
+    texts: Sequence[str] | None = None,
+    groups: Sequence[Any] | np.ndarray | None = None,
+    in_order: bool = False,
+) -> Places:
+    """Works out the places of all examples of a source.
+
+    Args:
+        contents: returns the digest of each content; called where there are no groups.
+        texts: what near copies are looked for in; None: nowhere.
+        groups: keys; examples with the same one stay together.
+        in_order: positions are places in the source (of its groups, where there are any), not hashes.
+    """
+    digests = contents() if groups is None else [hashlib.sha256(_encoded(group)).digest() for group in groups]
+    numbers = leading_numbers(digests)
+    values, first, node = np.unique(numbers, return_index=True, return_inverse=True)
+    if in_order:
+        values = first if groups is None else np.argsort(np.argsort(first))
+    copies, roots = CopyCounts(), np.arange(len(values))
+    if texts is not None:
+        roots, copies = _with_near_copies(texts, node, roots, grouped=groups is not None)
+    least = values.copy()
+    np.minimum.at(least, roots, values)
+    least = least[roots][node]
+    if not in_order:
+        return Places(hash_positions(least), copies)
+    return Places((least + 0.5) / (len(numbers) if groups is None else len(values)), copies)
+
+
+def _encoded(group: Any) -> bytes:
+    return str(group).encode("utf-8", "replace")
+
+
+def _with_near_copies(
+    texts: Sequence[str], node: np.ndarray, roots: np.ndarray, *, grouped: bool
+) -> tuple[np.ndarray, CopyCounts]:
+    """Joins the nodes (contents or groups) of near copies; groups that would be joined to too large ones stay alone."""
+    rows, sketches = sketch(texts)
+    found = near_copies([sketches], len(texts))
+    forest = Forest(len(roots) + len(rows))
+    forest.join(node[rows], len(roots) + found.groups)
+    joined = forest.roots(roots)
+    if not grouped:
+        return joined, found.counts
+    sizes = np.bincount(joined[node], minlength=len(roots))
+    several = np.bincount(joined, minlength=len(roots)) > 1
+    large = (several & (sizes > max(FEWEST, int(LARGEST * len(texts)))))[joined]
+    links = np.unique(np.stack([found.groups, node[rows]]), axis=1)[0]  # each group of near copies once for each node
+    linking = np.bincount(links, minlength=len(rows)) > 1
+    lost = int((linking[found.groups] & large[node[rows]]).sum())
+    counts = dataclasses.replace(found.counts, too_alike=found.counts.too_alike + lost)
+    return np.where(large, roots, joined), counts
+
+
+def too_alike_note(copies: CopyCounts) -> str:
+    """Says that near copies may stand on two sides, and why."""
+    return (
+        f"{copies.too_alike:,} texts are so alike that they would be a group of more than a tenth of all (a form that is "
+        "filled in?): only the nearly equal ones stay on one side of a split, so test texts may be much like training texts"
+    )
+
+
+def _number(part: str, fractions: Shares) -> int:
     if part not in PARTS:
         raise UsageError(f"unknown part {part!r}: expected one of {', '.join(PARTS)}")
     if len(fractions) != 3 or min(fractions) < 0 or not abs(sum(fractions) - 1) < 1e-6:
@@ -55,10 +243,3 @@ def _number(part: str, fractions: tuple[float, float, float]) -> int:
             f"fractions must be three shares (train, validation, test) that sum to 1, received {fractions}"
         )
     return PARTS.index(part)
-
-
-def _require_some(found: int, size: int, part: str, share: float, name: str) -> None:
-    if not found and share > 0:
-        raise UsageError(
-            f"the {part} part of {name} is empty ({size} examples, share {share:g}): give more data or other fractions"
-        )

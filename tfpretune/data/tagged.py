@@ -2,18 +2,18 @@
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from tfpretune.config import UsageError
 from tfpretune.data.examples import text_key
-from tfpretune.data.splits import Part, split_by_digest, split_in_order
+from tfpretune.data.splits import Origin, Places, Splittable, find_places, in_bytes
 from tfpretune.data.tag_schemes import OUTSIDE
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class TaggedExamples:
+class TaggedExamples(Splittable):
     """Sentences as words, each word with a tag.
 
     Args:
@@ -26,6 +26,7 @@ class TaggedExamples:
         joiner: what stands between words in the running text: " ", or "" where each character is a word.
         in_order: the parts are cut in the order of the source (a newspaper in the order of its days), not drawn.
         notes: how the source was read, where it could be read in another way.
+        origin: the whole source that these were taken from, which decides how they are split; None: this is it.
     """
 
     words: Sequence[tuple[str, ...]]
@@ -37,6 +38,7 @@ class TaggedExamples:
     joiner: str = " "
     in_order: bool = False
     notes: tuple[str, ...] = ()
+    origin: Origin | None = dataclasses.field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if len(self.where) != len(self.words):
@@ -87,13 +89,8 @@ class TaggedExamples:
             words=[self.words[row] for row in rows],
             tags=None if self.tags is None else [self.tags[row] for row in rows],
             where=[self.where[row] for row in rows],
+            origin=self._origin_of(np.asarray(rows, np.int64)),
         )
-
-    def sample(self, most: int, seed: int = 0) -> "TaggedExamples":
-        """Returns at most `most` sentences, drawn without replacement, in the order of the source."""
-        if len(self) <= most:
-            return self
-        return self.take(np.sort(np.random.default_rng(seed).choice(len(self), most, replace=False)))
 
     def without_duplicates(self) -> "TaggedExamples":
         """Returns the first of equal sentences; those that come with different tags are kept: taggers meet both."""
@@ -103,19 +100,12 @@ class TaggedExamples:
             first.setdefault((key, tags), row)
         return self.take(list(first.values()))
 
-    def split(self, part: Part, fractions: tuple[float, float, float] = (0.8, 0.1, 0.1)) -> "TaggedExamples":
-        """Returns one part: by a hash of the sentence, or, where the source is `in_order`, the first 80 % and so on.
+    def _places(self) -> Places:
+        return find_places(lambda: self._keys, texts=self.texts(), in_order=self.in_order)
 
-        Args:
-            part: "train", "validation" or "test".
-            fractions: the shares of the three parts.
-
-        Raises:
-            UsageError: as `Examples.split`.
-        """
-        if self.in_order:
-            return self.take(split_in_order(len(self), part, fractions, self.name))
-        return self.take(split_by_digest(self._keys, part, fractions, self.name))
+    def _contents_and_labels(self) -> tuple[Iterable[bytes], Iterable[bytes] | None]:
+        contents = (in_bytes(*words) for words in self.words)
+        return contents, None if self.tags is None else (tags.astype("<i4").tobytes() for tags in self.tags)
 
     @functools.cached_property
     def _keys(self) -> list[bytes]:

@@ -30,6 +30,11 @@ def clean(text: str) -> str:
     return split_long_lines(text)[0] if len(text) * 4 > MAX_LINE_BYTES else text
 
 
+def normal_form(text: str) -> str:
+    """Returns a text after NFC, case folding and squeezing of white space: what counts as equal has the same one."""
+    return " ".join(unicodedata.normalize("NFC", text).casefold().split())
+
+
 def split_long_lines(text: str, max_bytes: int = MAX_LINE_BYTES) -> tuple[str, int]:
     """Breaks lines that are too long, at the last space that fits, or between characters where there is none.
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tfpretune.config import RunError, UsageError
-from tfpretune.data.examples import text_key
+from tfpretune.data.choosing import read_parts
 from tfpretune.data.pieces import Corpus, read_texts
 from tfpretune.data.tokens import SPECIAL_TOKENS
 from tfpretune.files import write_atomic
@@ -52,13 +52,13 @@ def write_vocabulary(folder: Path, vocabulary: Sequence[str], where: str) -> Non
     write_atomic(path, data)
 
 
-def vocabulary_sample(corpus: Corpus, most_bytes: int, train_share: float) -> list[str]:
-    """Draws texts to learn a vocabulary from: the same number of bytes from the start of every piece.
+def vocabulary_sample(folder: Path, corpus: Corpus, most_bytes: int) -> list[str]:
+    """Draws training texts to learn a vocabulary from: of the same number of bytes from the start of every piece.
 
     Args:
+        folder: the folder of shards, where `tfpretune.data.choosing.choose` has split the corpus.
         corpus: the pieces.
         most_bytes: of all texts that are read for it, as UTF-8.
-        train_share: only texts whose key lies in this share are taken, as `Examples.split` does for training.
 
     Returns:
         The texts in the order of the corpus, without duplicates.
@@ -66,16 +66,15 @@ def vocabulary_sample(corpus: Corpus, most_bytes: int, train_share: float) -> li
     Raises:
         RunError: there are none.
     """
-    sample: dict[bytes, str] = {}
+    sample: list[str] = []
     for piece in corpus.pieces:
         left = most_bytes // len(corpus.pieces)
-        for text in read_texts(piece):
+        for text, part in zip(read_texts(piece), read_parts(folder, piece.number).tolist(), strict=False):
             left -= len(text.encode())
             if left < 0:
                 break
-            key = text_key(text)
-            if int.from_bytes(key[:8], "big") / 2.0**64 < train_share:
-                sample.setdefault(key, text)
+            if part == 1:
+                sample.append(text)
     if not sample:
         raise RunError("there are no texts to learn a vocabulary from: give more data, or --vocabulary FILE")
-    return list(sample.values())
+    return sample

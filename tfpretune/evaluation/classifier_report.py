@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 
 from tfpretune.data.examples import Examples
+from tfpretune.data.splits import RULE
 from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.evaluation.report import Curves, write_report
 from tfpretune.evaluation.tables import Table
@@ -44,6 +45,7 @@ class ClassifierReport:
             "source": self.examples.name,
             "licence": self.examples.licence,
             "metrics": self.metrics,
+            "split_rule": RULE,
         }
 
 
@@ -84,5 +86,6 @@ def report_classifier(
         curves=curves,
         tables=tables,
         settings={**(settings or {}), "licence": examples.licence},
+        data=examples.near_copies(),
     )
     return ClassifierReport(page, json.loads(page.with_name("metrics.json").read_text("utf-8")), examples)

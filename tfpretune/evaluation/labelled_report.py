@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tfpretune.data.examples import Examples
+from tfpretune.data.splits import RULE
 from tfpretune.evaluation.figures import scatter_chart
 from tfpretune.evaluation.multi_label import multi_label_metrics
 from tfpretune.evaluation.page import escape
@@ -62,6 +63,7 @@ class LabelledReport:
             "source": self.examples.name,
             "licence": self.examples.licence,
             "metrics": self.metrics,
+            "split_rule": RULE,
         }
         return task if self.threshold is None else task | {"threshold": self.threshold}
 
@@ -107,6 +109,7 @@ def report_sets(
             _wrong_sets(examples, probabilities, threshold),
         ],
         settings={**(settings or {}), "licence": examples.licence},
+        data=examples.near_copies(),
     )
     found = f"micro F1 {metrics['f1_micro']:.3f}, macro F1 {metrics['f1_macro']:.3f}"
     return LabelledReport(page, _read(page), examples, f"{found} on {len(examples)} {examples.kind}s", threshold)
@@ -151,6 +154,7 @@ def report_numbers(
         curves=curves,
         tables=[*tables, _beside(NUMBER_FIGURES, metrics, baselines or {}), _far_numbers(examples, numbers)],
         settings={**(settings or {}), "licence": examples.licence},
+        data=examples.near_copies(),
         figures=figures,
     )
     found = f"MAE {metrics['mean_absolute_error']:.3f}"

@@ -41,6 +41,7 @@ def write_report(
     hlines: Levels | None = None,
     tables: Sequence[Table] = (),
     settings: Mapping[str, Any] | None = None,
+    data: Mapping[str, float] | None = None,
     notes: Sequence[str] = (),
 ) -> Path:
     """Writes `out_dir/report/index.html` and `metrics.json` on a classifier; a failure leaves an older report alone.
@@ -58,6 +59,7 @@ def write_report(
         hlines: horizontal lines in these charts, e.g. the unigram loss.
         tables: shown in this order.
         settings: what was run: settings, data, licence, seed; nested mappings become dotted names.
+        data: counts of the data, such as near copies; they stand beside the settings and in `metrics.json`.
         notes: what a reader must know first.
 
     Returns:
@@ -84,11 +86,11 @@ def write_report(
             "Worst mistakes",
             sections.mistakes_section(labels, probabilities, class_names, kind=kind, inputs=inputs, where=where),
         ),
-        Section("What was run", _settings(settings)),
+        Section("What was run", _settings({**(settings or {}), **(data or {})})),
     ]
     lead = f"{len(labels):,} examples, {len(class_names)} classes. {_written()}"
     page = render_page(title, lead=lead, notes=notes, headline=_headline(metrics), sections=parts)
-    return _write(out_dir, page, metrics)
+    return _write(out_dir, page, {**metrics, **(data or {})})
 
 
 def write_pretraining_report(
@@ -101,6 +103,7 @@ def write_pretraining_report(
     pictures: Sequence[Pictures] = (),
     tables: Sequence[Table] = (),
     settings: Mapping[str, Any] | None = None,
+    data: Mapping[str, float] | None = None,
     notes: Sequence[str] = (),
     figures: str = "",
     headline: Sequence[str] = (),
@@ -116,6 +119,7 @@ def write_pretraining_report(
         pictures: e.g. input, masked and restored images.
         tables: shown in this order.
         settings: what was run; nested mappings become dotted names.
+        data: see `write_report`.
         notes: what a reader must know first.
         figures: charts above the tables, as `evaluation.figures` draws them.
         headline: names of the metrics that are shown on top; () for all.
@@ -131,11 +135,11 @@ def write_pretraining_report(
         Section("Training", _charts(curves or {}, hlines or {})),
         Section("Examples", "".join(_strips(each) for each in pictures)),
         Section("Results", figures + "".join(html_table(table) for table in tables)),
-        Section("What was run", _settings(settings)),
+        Section("What was run", _settings({**(settings or {}), **(data or {})})),
     ]
     top = headline_numbers([(name.replace("_", " "), _short(metrics[name]), "") for name in headline or metrics])
     page = render_page(title, lead=_written(), notes=notes, headline=top, sections=parts)
-    return _write(out_dir, page, metrics)
+    return _write(out_dir, page, {**metrics, **(data or {})})
 
 
 def _write(out_dir: str | Path, page: str, metrics: Mapping[str, float]) -> Path:

@@ -32,6 +32,7 @@ def fit_classifier(
     *,
     validation: tf.data.Dataset,
     examples: Examples,
+    train: Examples,
     tokenizer: Any = None,
     identity: Mapping[str, Any] | None = None,
 ) -> FitResult:
@@ -45,19 +46,21 @@ def fit_classifier(
         run: the settings.
         validation: the validation batches, in order.
         examples: the validation examples, in the same order.
+        train: the training examples; a run on other ones does not go on from its checkpoints.
         tokenizer: of a text classifier; a run with another vocabulary does not go on from its checkpoints.
         identity: what else must be the same when the run goes on; JSON values.
     """
     logs = f"{run.out_dir}/logs"
-    names = [examples.class_names[label] for label in examples.known_labels]
+    labels = [examples.class_names[label] for label in examples.known_labels]
 
     def pages(watched: tf.data.Dataset) -> list[keras.callbacks.Callback]:
         return [
             ConfusionPage(watched, examples.class_names, log_dir=logs),
-            EmbeddingsPage(watched, {"label": names, "where": examples.where}, log_dir=logs),
+            EmbeddingsPage(watched, {"label": labels, "where": examples.where}, log_dir=logs),
         ]
 
-    own = identity_of(model.backbone, batches, tokenizer=tokenizer, class_names=examples.class_names)
+    names = examples.class_names
+    own = identity_of(model.backbone, batches, tokenizer=tokenizer, class_names=names, data=train)
     return fit_head(model, batches, run, validation=validation, pages=pages, identity=own | dict(identity or {}))
 
 

@@ -88,6 +88,7 @@ def fit_labelled(
     *,
     validation: tf.data.Dataset,
     examples: Examples,
+    train: Examples,
     tokenizer: Any = None,
 ) -> FitResult:
     """Fits a model on labels of any kind; arguments as `fit_classifier` takes them.
@@ -101,12 +102,16 @@ def fit_labelled(
         run: the settings.
         validation: the validation batches, in order.
         examples: the validation examples, in the same order.
+        train: the training examples.
         tokenizer: of a text model.
     """
     if isinstance(model.target, Classes):
-        return fit_classifier(model, batches, run, validation=validation, examples=examples, tokenizer=tokenizer)
+        return fit_classifier(
+            model, batches, run, validation=validation, examples=examples, train=train, tokenizer=tokenizer
+        )
     named = {"label": label_texts(examples), "where": examples.where}
-    own = identity_of(model.backbone, batches, tokenizer=tokenizer, class_names=examples.class_names)
+    names = examples.class_names
+    own = identity_of(model.backbone, batches, tokenizer=tokenizer, class_names=names, data=train)
     if isinstance(model.target, Numbers):
         own |= {"mean of the labels": model.target.offset, "spread of the labels": model.target.scale}
     return fit_head(

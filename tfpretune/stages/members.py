@@ -16,6 +16,7 @@ from tfpretune.data.examples import Examples
 from tfpretune.data.labels import LabelKind
 from tfpretune.data.pairs import pair_batches
 from tfpretune.data.parts import LabelledParts
+from tfpretune.data.splits import RULE
 from tfpretune.data.tables import DEFAULT_LABEL, DEFAULT_TEXT
 from tfpretune.evaluation.multi_label import multi_label_metrics
 from tfpretune.evaluation.predict import predict_outputs
@@ -99,6 +100,12 @@ def load_member(run_dir: str, *, kinds: Sequence[LabelKind] = ("class",)) -> Mem
     if label_kind_of(target) not in kinds or len(model.output.shape) != 2:
         what = " or ".join(WHAT[kind] for kind in kinds)
         raise UsageError(f"{run_dir} holds no {what} of whole texts or images: nothing can be made of it here")
+    if task["kind"] == "text" and task.get("split_rule", 1) != RULE:
+        print(
+            f"note: {run_dir} was trained by an earlier version, which split texts otherwise: the validation and test parts of "
+            "the same source may hold texts that it was trained on",
+            flush=True,
+        )
     return Member(run_dir, model, task, load_tokenizer(str(preset)) if task["kind"] == "text" else None)
 
 

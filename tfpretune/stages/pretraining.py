@@ -22,6 +22,7 @@ def report_pretraining(
     *,
     loss_levels: Mapping[str, float] | None = None,
     pictures: Sequence[Pictures] = (),
+    data: Mapping[str, float] | None = None,
     notes: Sequence[str] = (),
 ) -> Path:
     """Writes the report of a pre-training run with its loss curves.
@@ -32,6 +33,7 @@ def report_pretraining(
         figures: name -> number, on the validation set.
         loss_levels: name -> height of horizontal lines in the chart of the loss.
         pictures: strips of images.
+        data: counts of the data, such as near copies.
         notes: what a reader must know first.
 
     Returns:
@@ -45,6 +47,7 @@ def report_pretraining(
         hlines={"loss": loss_levels} if loss_levels else None,
         pictures=pictures,
         settings=dataclasses.asdict(run),
+        data=data,
         notes=notes,
     )
 

@@ -1,5 +1,6 @@
 """Texts for several tasks: further labels of the same texts, or texts of their own for each task."""
 
+import collections
 import dataclasses
 import re
 from collections.abc import Mapping, Sequence
@@ -50,6 +51,13 @@ class TaskSources:
     def licence(self) -> str:
         """The licences of all sources."""
         return "; ".join(dict.fromkeys(parts.test.licence for parts in self.parts.values() if parts.test.licence))
+
+    def near_copies(self) -> dict[str, int]:
+        """Counts the near copies in all sources; see `Splittable.near_copies`."""
+        found: collections.Counter[str] = collections.Counter()
+        for parts in self.parts.values():
+            found.update(parts.train.near_copies())
+        return dict(found)
 
     def batches(
         self,

@@ -11,7 +11,8 @@ from tfpretune.backbones.sizes import load_tokenizer
 from tfpretune.config import UsageError
 from tfpretune.data.batches import RowSource
 from tfpretune.data.examples import Examples
-from tfpretune.data.shards import open_shards
+from tfpretune.data.shards import Shards, open_shards
+from tfpretune.data.splits import RULE
 from tfpretune.data.tokens import pack, train_wordpiece
 
 VALIDATION_ROWS = 8192
@@ -28,6 +29,7 @@ class TextRows:
         validation: the same, in memory.
         counted: of `train`, for the unigram loss.
         texts: a few validation texts, for the page of fillings.
+        data: the training texts, or the shards that hold them.
     """
 
     tokenizer: Any
@@ -35,6 +37,7 @@ class TextRows:
     validation: np.ndarray
     counted: np.ndarray
     texts: Sequence[str]
+    data: Examples | Shards
 
 
 def rows_in_memory(
@@ -63,7 +66,8 @@ def rows_in_memory(
         vocabulary = train_wordpiece(train.inputs, vocabulary_size, lowercase=lowercase)
         tokenizer = TextEncoderTokenizer(vocabulary, lowercase=lowercase, strip_accents=lowercase)
     rows, held_out = (pack(tokenizer, part.inputs, sequence_length=sequence_length) for part in (train, validation))
-    return TextRows(tokenizer, rows, held_out, rows, validation.sample(5, seed=seed).inputs)
+    shown = validation.sample(5, seed=seed).inputs
+    return TextRows(tokenizer, rows, held_out, rows, shown, train)
 
 
 def rows_on_disk(folder: str, *, preset: str = "", sequence_length: int = 128, fast: bool = False) -> TextRows:
@@ -94,9 +98,15 @@ def rows_on_disk(folder: str, *, preset: str = "", sequence_length: int = 128, f
     else:
         case = {"lowercase": shards.lowercase, "strip_accents": shards.strip_accents}
         tokenizer = TextEncoderTokenizer(shards.vocabulary, **case)
+    if shards.split_rule != RULE:
+        print(
+            f"note: {folder} was prepared by an earlier version, whose training rows may hold near copies of test texts: "
+            "for such figures prepare the texts again",
+            flush=True,
+        )
     train = shards.rows("train")
     validation = shards.rows("validation").sample(64 if fast else VALIDATION_ROWS)
     special = set(tokenizer.special_token_ids)
     shown = validation[:: max(1, len(validation) // 5)][:5].tolist()
     texts = [str(tokenizer.detokenize([token for token in row if token not in special])) for row in shown]
-    return TextRows(tokenizer, train, validation, train.sample(COUNTED_ROWS), texts)
+    return TextRows(tokenizer, train, validation, train.sample(COUNTED_ROWS), texts, shards)

@@ -12,7 +12,9 @@ import keras_hub
 from tfpretune import config_file
 from tfpretune.backbones.hugging_face import packaged_folder
 from tfpretune.config import UsageError
+from tfpretune.data.parts import LabelledParts
 from tfpretune.files import MANIFEST, write_atomic
+from tfpretune.training.identity import comparable, fingerprints
 
 WAY = 3
 """Of making trials; it is counted up when the same settings come to mean another training. 2: an average of the weights is
@@ -39,7 +41,8 @@ def check_same_comparison(
     if file.is_file():
         changed = config_file.differences(config_file.read_config(type(run), file), run, may_differ=may_differ)
         if identity is not None:
-            changed += config_file.changes(_read(beside), identity)
+            before = _read(beside)
+            changed += config_file.changes(before, comparable(before, identity, where=str(out_dir)))
         if changed:
             raise UsageError(
                 f"{out_dir} was started with other settings ({'; '.join(changed)}): choose another --out-dir"
@@ -49,13 +52,20 @@ def check_same_comparison(
     write_atomic(file, config_file.to_json(run))
 
 
-def trial_identity(preset: str) -> dict[str, Any]:
-    """Returns what trials are made of beside their settings: the way they are made, and the files of the preset.
+def trial_identity(preset: str, parts: Mapping[str, LabelledParts] | None = None) -> dict[str, Any]:
+    """Returns what trials are made of beside their settings: the way they are made, the files of the preset, the data.
+
+    Args:
+        preset: of the run.
+        parts: a name for each source -> its examples.
 
     Raises:
         UsageError: there is no such preset.
     """
-    return {"way of making trials": WAY, "files of the preset": preset_fingerprint(preset)}
+    data = {f"{name}: training": each.train for name, each in (parts or {}).items()}
+    data |= {f"{name}: test": each.test for name, each in (parts or {}).items()}
+    made = {"way of making trials": WAY, "files of the preset": preset_fingerprint(preset)}
+    return made | fingerprints(data)
 
 
 def preset_fingerprint(preset: str) -> str:

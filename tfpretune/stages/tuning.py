@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import gc
 import importlib.util
+import json
 import math
 import shutil
 import signal
@@ -11,7 +12,7 @@ import sys
 import threading
 import time
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import FrameType, ModuleType
 from typing import Any, NoReturn
@@ -21,14 +22,18 @@ import tensorflow as tf
 
 from tfpretune import training
 from tfpretune.config import RunError, UsageError
+from tfpretune.config_file import changes
+from tfpretune.files import write_atomic
 from tfpretune.finetune_config import TaskConfig
 from tfpretune.stages.search_space import Space
 from tfpretune.stages.study import EARLY, WHOLE, Found, Lagging, Outcome, Study, Trial
 from tfpretune.training import FitResult
+from tfpretune.training.identity import data_facts
 from tfpretune.training.pages_run import write_hparams
 from tfpretune.training.stopping import Stopped
 
 Main = Callable[[Any], FitResult | None]
+DATA_FILE = "data.json"
 STOPPED = 128 + signal.SIGINT
 
 
@@ -72,7 +77,7 @@ def search(main: Main, space: Space, out_dir: Path, *, budget: Budget, seed: int
         prune: end a trial early when it lags behind the median of the others.
 
     Raises:
-        UsageError: Optuna is not installed, or the settings of the very first trial do not work.
+        UsageError: Optuna is not installed, the settings of the very first trial do not work, or the data have changed.
     """
     tf.get_logger().setLevel("ERROR")  # a network for each trial, so many traces: no news
     with contextlib.closing(Study(out_dir, space, seed=seed, prune=prune)) as study, _AfterThisTrial() as stop:
@@ -94,6 +99,8 @@ def _make(study: Study, main: Main, out_dir: Path, stop: "_AfterThisTrial") -> N
         figure, ended = _train(main, trial, folder, stop), WHOLE
     except Lagging:
         ended = EARLY
+    except OtherData:
+        raise
     except UsageError as error:
         if not study.outcomes():
             study.discard()
@@ -122,6 +129,22 @@ def _said(outcome: Outcome) -> str:
     return f"{outcome.figure:.4g}" + (", ended early" if outcome.ended == EARLY else "")
 
 
+class OtherData(UsageError):
+    """The trials before were made with other examples."""
+
+
+def _require_same_data(file: Path, identity: Mapping[str, Any]) -> None:
+    """Compares the fingerprints of the examples with those in a file of the search, which the first trial writes.
+
+    Raises:
+        OtherData: they differ.
+    """
+    now = data_facts(identity)
+    if file.is_file() and (changed := changes(json.loads(file.read_text("utf-8")), now)):
+        raise OtherData(f"{file.parent} was started with other data ({'; '.join(changed)}): choose another --out-dir")
+    write_atomic(file, json.dumps(now, indent=2) + "\n")
+
+
 class _Fitted(Exception):
     """Ends a recipe after its fit: the test set is for the winner."""
 
@@ -135,6 +158,7 @@ def _train(main: Main, trial: Trial, folder: Path, stop: "_AfterThisTrial") -> f
     true_fit = training.fit
 
     def fit(model: Any, batches: Any, run: Any, **given: Any) -> NoReturn:
+        _require_same_data(folder.parents[1] / DATA_FILE, given.get("identity") or {})
         trial.judge_by(given["monitor"], given["mode"])
         callbacks = [*given.pop("callbacks", ()), _Watch(trial, given["monitor"], stop)]
         raise _Fitted(true_fit(model, batches, run, callbacks=callbacks, **given))

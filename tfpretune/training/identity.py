@@ -1,14 +1,15 @@
 """What a run is about, and whether its rows fit the model: both are looked at before the first step."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
 import keras
 import numpy as np
 
 from tfpretune.config import UsageError
 from tfpretune.data.batches import RowSource, StepIndexed
+from tfpretune.data.splits import CONTENTS, LABELS
 from tfpretune.objectives.targets import Numbers
 
 CHUNK_VALUES = 1 << 22
@@ -16,7 +17,12 @@ _NOT_COMPARED = ("name", "trainable", "dtype")
 
 
 def identity_of(
-    backbone: keras.Model, batches: StepIndexed, *, tokenizer: Any = None, class_names: Sequence[str] = ()
+    backbone: keras.Model,
+    batches: StepIndexed,
+    *,
+    tokenizer: Any = None,
+    class_names: Sequence[str] = (),
+    data: "Data | Mapping[str, Data] | None" = None,
 ) -> dict[str, Any]:
     """Returns what must be the same when a run goes on from a checkpoint: `fit(…, identity=…)` compares and lists it.
 
@@ -25,6 +31,7 @@ def identity_of(
         batches: the shapes of its columns count: image shape, sequence length.
         tokenizer: its vocabulary counts, by number of tokens and sha256.
         class_names: the classes in the order of their indices.
+        data: the training examples, or several by name; their contents, labels and order count, not where they lie.
     """
     found: dict[str, Any] = {"backbone": type(backbone).__name__}
     for name, value in backbone.get_config().items():
@@ -38,7 +45,36 @@ def identity_of(
         found["vocabulary"] = f"{len(tokens)} tokens, sha256 {digest}"
     if class_names:
         found["class_names"] = list(class_names)
+    if data is not None:
+        found |= fingerprints(data if isinstance(data, Mapping) else {"the training examples": data})
     return found
+
+
+class Data(Protocol):
+    """Examples of any form, or shards."""
+
+    def fingerprint(self) -> dict[str, str]:
+        """Returns short texts that change with contents, labels and order; see `tfpretune.data.splits.Splittable`."""
+
+
+def fingerprints(named: Mapping[str, Data]) -> dict[str, str]:
+    """Returns the fingerprints of several data: "labels of NAME" -> text."""
+    return {f"{fact} of {name}": text for name, each in named.items() for fact, text in each.fingerprint().items()}
+
+
+def data_facts(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what an identity says of the data."""
+    return {name: text for name, text in identity.items() if name.startswith((f"{CONTENTS} of ", f"{LABELS} of "))}
+
+
+def comparable(old: Mapping[str, Any], new: Mapping[str, Any], *, where: str) -> dict[str, Any]:
+    """Leaves out of `new` the fingerprints of the data where `old` was written by a version that made none, and says so."""
+    unknown = {} if data_facts(old) or not old else data_facts(new)
+    if unknown:
+        print(
+            f"note: {where} was begun by an earlier version: whether its data are the same cannot be seen", flush=True
+        )
+    return {name: value for name, value in new.items() if name not in unknown}
 
 
 def _is_plain(value: Any) -> bool:

@@ -18,7 +18,7 @@ from tfpretune.files import remove_leftovers, write_atomic
 from tfpretune.training.callbacks import NonFinite
 from tfpretune.training.checkpoints import CheckpointFolder
 from tfpretune.training.devices import Agreement, is_chief, num_workers, separate_dropout, synchronize_normalization
-from tfpretune.training.identity import check_ranges
+from tfpretune.training.identity import check_ranges, comparable
 from tfpretune.training.jit import choose_jit
 from tfpretune.training.memory import fewest_parts, refuse_too_big
 from tfpretune.training.optimizers import make_optimizer
@@ -194,8 +194,9 @@ def check_same_data(run: RunConfig, old: Mapping[str, Any], new: Mapping[str, An
             f"{run.out_dir} was started on {old['rows']} training rows, now there are {new['rows']}: "
             "choose another --out-dir"
         )
-    before, after = old.get("identity") or new["identity"], json.loads(json.dumps(new["identity"]))
-    changed = config_file.changes(before, after, show=_short)
+    after = json.loads(json.dumps(new["identity"]))
+    before = old.get("identity") or after
+    changed = config_file.changes(before, comparable(before, after, where=str(run.out_dir)), show=_short)
     if old and changed:
         raise UsageError(f"{run.out_dir} does not fit this run ({'; '.join(changed)}): choose another --out-dir")
 

@@ -124,6 +124,15 @@ def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
         help="what a label is: one class, a set of classes, a number (default: what the source says, of files a class)",
     )
     check.add_argument("--label-separator", default=";", help="between the classes of a set in csv files (default: ;)")
+    check.add_argument(
+        "--mask-orientation",
+        choices=("auto", "stored", "upright"),
+        default="auto",
+        help="what masks of photos that are stored turned (Exif) are drawn on, where no size tells",
+    )
+    check.add_argument(
+        "--mask-values", type=int, nargs="+", default=(), help="the numbers in masks that are classes, in their order"
+    )
     check.add_argument("--pair-column", default="", help="column with the second texts, where examples are pairs")
     predict = add("predict", commands.predict, "Ask an exported model.")
     predict.add_argument(

@@ -78,6 +78,8 @@ def check(settings: argparse.Namespace) -> int:
         pair_column=settings.pair_column,
         label_kind=settings.label_kind,
         label_separator=settings.label_separator,
+        mask_orientation=settings.mask_orientation,
+        mask_values=settings.mask_values,
     )
     print(checks.format_result(result))
     return 0 if result.ok else 1

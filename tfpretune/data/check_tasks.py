@@ -1,25 +1,34 @@
 """One pass over all of a source whose form is that of one task: tagged words, questions, images with masks."""
 
 import collections
+import functools
+from collections.abc import Sequence
 
 import numpy as np
 
+from tfpretune.data.check_images import decode_all
+from tfpretune.data.check_splits import shared_contents
 from tfpretune.data.check_tagged import check_tagged
 from tfpretune.data.checks import CheckResult
 from tfpretune.data.demo import DEMOS
 from tfpretune.data.examples import Examples, text_key
-from tfpretune.data.mask_rows import NO_CLASS, is_mask_folder
-from tfpretune.data.masks import read_mask, read_masks
+from tfpretune.data.mask_folders import find_mask_folders
+from tfpretune.data.mask_geometry import MaskOrientation
+from tfpretune.data.masks import read_masks
 from tfpretune.data.question_sources import read_questions
 from tfpretune.data.rows import Problem
 
 
-def check_task(spec: str, *, against: str = "") -> CheckResult | None:
+def check_task(
+    spec: str, *, against: str = "", mask_orientation: MaskOrientation = "auto", mask_values: Sequence[int] = ()
+) -> CheckResult | None:
     """Checks a source if it can only be of one task.
 
     Args:
         spec: the source.
         against: a second source of the same form that must share no sentence, context or image with the first.
+        mask_orientation: as `orientation` of `open_masks`.
+        mask_values: as `values` of `open_masks`.
 
     Returns:
         What was found; None for a source of labelled or unlabelled examples.
@@ -30,8 +39,8 @@ def check_task(spec: str, *, against: str = "") -> CheckResult | None:
         return check_tagged(spec, against=against)
     if scheme == "squad" or kind == "questions":
         return check_questions(spec, against=against)
-    if kind == "masks" or (scheme == "images" and is_mask_folder(rest)):
-        return check_masks(spec, against=against)
+    if kind == "masks" or (scheme == "images" and find_mask_folders(rest)):
+        return check_masks(spec, against=against, orientation=mask_orientation, values=mask_values)
     return None
 
 
@@ -56,22 +65,34 @@ def check_questions(spec: str, *, against: str = "") -> CheckResult:
     return CheckResult(spec, tuple(problems), tuple(notes), histogram, _counts(len(rows.questions), len(keys)))
 
 
-def check_masks(spec: str, *, against: str = "") -> CheckResult:
-    """Goes over all images and masks; the histogram counts the images that show each class."""
-    rows = read_masks(spec)
-    problems = list(rows.problems)
-    keys = Examples("image", rows.images, None, (), rows.where, spec).keys()
+def check_masks(
+    spec: str, *, against: str = "", orientation: MaskOrientation = "auto", values: Sequence[int] = ()
+) -> CheckResult:
+    """Goes over all images and masks and decodes both; the histogram counts the images that show each class."""
+    read = functools.partial(read_masks, orientation=orientation, values=values)
+    rows = read(spec)
+    problems, notes = list(rows.problems), list(rows.notes)
+    in_files = not isinstance(rows.images, np.ndarray)
+    if in_files:
+        faults, image_notes = decode_all(rows.images, todo="replace it")
+        problems += faults
+        notes += image_notes
+    images = Examples("image", rows.images, None, (), rows.where, spec, splits=rows.splits or None)
+    keys = images.keys()
+    groups: dict[bytes, list[int]] = collections.defaultdict(list)
+    for row, key in enumerate(keys):
+        groups[key].append(row)
+    problems += shared_contents(images, groups)
     if against:
-        other = read_masks(against)
+        other = read(against)
         other_keys = Examples("image", other.images, None, (), other.where, against).keys()
         problems += _shared(keys, rows.where, dict(zip(other_keys, other.where, strict=True)), "image", against)
     tally: collections.Counter[int] = collections.Counter()
-    for mask in rows.masks:
-        tally.update(np.unique(read_mask(mask) if isinstance(mask, str) else mask).tolist())
-    notes = [f"{tally[NO_CLASS]:,} images have pixels without a class"] if tally[NO_CLASS] else []
+    for classes in rows.pixels if in_files else (np.unique(mask).tolist() for mask in rows.masks):
+        tally.update(list(classes))
     notes += [f"class {name!r} is in no image" for number, name in enumerate(rows.class_names) if not tally[number]]
     histogram = {name: tally[number] for number, name in enumerate(rows.class_names)}
-    return CheckResult(spec, tuple(problems), tuple(notes), histogram, _counts(len(rows.where), len(set(keys))))
+    return CheckResult(spec, tuple(problems), tuple(notes), histogram, _counts(len(rows.where), len(groups)))
 
 
 def _shared(keys: list[bytes], where: list[str], places: dict[bytes, str], what: str, against: str) -> list[Problem]:

@@ -10,11 +10,14 @@ import numpy as np
 
 from tfpretune.data.check_images import decode_all
 from tfpretune.data.check_labels import label_histogram, odd_numbers, written_label
+from tfpretune.data.check_splits import shared_contents
 from tfpretune.data.examples import Examples
 from tfpretune.data.labels import LabelKind, read_labels
+from tfpretune.data.mask_geometry import MaskOrientation
 from tfpretune.data.rows import Problem, Rows
 from tfpretune.data.sources import make_examples, read_rows
 from tfpretune.data.tables import DEFAULT_LABEL, DEFAULT_TEXT
+from tfpretune.data.walking import hidden_note
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,6 +56,8 @@ def check(
     pair_column: str = "",
     label_kind: LabelKind | Literal[""] = "",
     label_separator: str = ";",
+    mask_orientation: MaskOrientation = "auto",
+    mask_values: Sequence[int] = (),
 ) -> CheckResult:
     """Goes over all of a source: reads every row, decodes every image, looks at every label, compares every content.
 
@@ -67,13 +72,15 @@ def check(
         pair_column: as for `open_source`.
         label_kind: as for `open_source`.
         label_separator: as for `open_source`.
+        mask_orientation: of images with masks: as `orientation` of `open_masks`.
+        mask_values: of images with masks: as `values` of `open_masks`.
 
     Raises:
         UsageError: when there is no such source or column.
     """
     from tfpretune.data.check_tasks import check_task  # which imports this module
 
-    if result := check_task(spec, against=against):
+    if result := check_task(spec, against=against, mask_orientation=mask_orientation, mask_values=mask_values):
         return result
     read = functools.partial(
         _read,
@@ -86,7 +93,7 @@ def check(
     )
     rows, examples, good = read(spec)
     problems = [*rows.problems, *rows.skipped]
-    notes = []
+    notes = [*rows.notes, *hidden_note(rows.hidden)]
     if rows.kind == "image" and not isinstance(rows.inputs, np.ndarray):
         faults, image_notes = decode_all(rows.inputs)
         good[[rows.inputs.index(fault.where) for fault in faults]] = False
@@ -144,6 +151,7 @@ def check_examples(examples: Examples) -> CheckResult:
             conflict = _conflict(examples, members)
             problems += conflict
             conflicts += len(conflict)
+    problems += shared_contents(examples, groups)
     duplicates = len(examples) - len(groups)
     if duplicates:
         notes.append(

@@ -9,7 +9,7 @@ import tensorflow as tf
 from tfpretune.config import UsageError
 from tfpretune.data.batches import Batch, Load, StepIndexed, Transform
 from tfpretune.data.examples import Examples
-from tfpretune.data.images import decode_image, load_image
+from tfpretune.data.images import load_image
 from tfpretune.data.tokens import CHUNK, encode_all
 
 IN_MEMORY_BYTES = 1 << 30
@@ -42,7 +42,7 @@ def image_batches(
     if isinstance(examples.inputs, np.ndarray) or len(examples) * int(np.prod(image_shape)) <= IN_MEMORY_BYTES:
         columns["images"] = image_array(examples, image_shape)
     else:
-        columns["images"], load = np.asarray(examples.inputs), _file_loader(image_shape)
+        columns["images"], load = np.asarray(examples.inputs), file_loader(image_shape)
     columns |= label_columns(examples, more_labels)
 
     def prepare(batch: Batch, batch_seed: tf.Tensor) -> Batch:
@@ -126,11 +126,18 @@ def _to_bytes(pixels: tf.Tensor) -> np.ndarray:
     return np.clip(np.round(np.asarray(pixels) * 255.0), 0, 255).astype(np.uint8)
 
 
-def _file_loader(image_shape: tuple[int, int, int]) -> Load:
+def file_loader(image_shape: tuple[int, int, int]) -> Load:
+    """Returns a function from a row with the path of an image, `images`, to the row with its pixels in [0, 1].
+
+    In tf.data an error of TensorFlow's decoder would not say which file it is about: so `load_image` is called, whose own does.
+    """
     height, width, channels = image_shape
 
+    def decoded(path: bytes) -> np.ndarray:
+        return load_image(path.decode(), size=(height, width), channels=channels).numpy()
+
     def load(row: Batch) -> Batch:
-        contents = tf.io.read_file(row["images"])
-        return row | {"images": decode_image(contents, size=(height, width), channels=channels)}
+        pixels = tf.numpy_function(decoded, [row["images"]], tf.float32, stateful=False)
+        return row | {"images": tf.ensure_shape(pixels, image_shape)}
 
     return load

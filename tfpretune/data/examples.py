@@ -14,7 +14,7 @@ import numpy as np
 from tfpretune.config import RunError, UsageError
 from tfpretune.data.splits import PARTS as PARTS
 from tfpretune.data.splits import Part as Part
-from tfpretune.data.splits import split_by_digest, split_groups_in_order, split_in_order
+from tfpretune.data.splits import rows_of_split, split_by_digest, split_groups_in_order, split_in_order
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -47,6 +47,7 @@ class Examples:
         seconds: the second text of each pair, whose first is the input; None where there are no pairs.
         more: further label columns by name, for several tasks on the same inputs.
         in_order: `split` cuts the parts in the order of the source (a newspaper in the order of its days).
+        splits: `(n,)` optional names of `PARTS`: the split that the source itself puts each example into.
     """
 
     kind: str
@@ -60,11 +61,13 @@ class Examples:
     seconds: Sequence[str] | None = None
     more: Mapping[str, LabelColumn] = dataclasses.field(default_factory=dict)
     in_order: bool = False
+    splits: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in ("text", "image"):
             raise ValueError(f'kind must be "text" or "image", received {self.kind!r}')
         columns = {"where": self.where, "labels": self.labels, "groups": self.groups, "seconds": self.seconds}
+        columns["splits"] = self.splits
         for field, column in (columns | {name: more.labels for name, more in self.more.items()}).items():
             if column is not None and len(column) != len(self.inputs):
                 raise ValueError(
@@ -89,6 +92,7 @@ class Examples:
             where=[self.where[i] for i in positions],
             groups=None if self.groups is None else self.groups[rows],
             seconds=None if self.seconds is None else [self.seconds[i] for i in positions],
+            splits=None if self.splits is None else [self.splits[i] for i in positions],
             more={name: LabelColumn(more.labels[rows], more.class_names) for name, more in self.more.items()},
         )
 
@@ -138,7 +142,8 @@ class Examples:
         """Returns one part of the examples, chosen by a hash of the content (or of the group, where there are groups).
 
         Equal contents land in the same part, and so do examples of one group. Rows that are added later move no others.
-        Where the examples are `in_order`, the first share is the training part, the next one validation.
+        Where the examples are `in_order`, the first share is the training part, the next one validation. Where they have
+        `splits`, these are the parts; one that they lack is taken from the training part as above, in the same share of it.
 
         Args:
             part: "train", "validation" or "test".
@@ -147,6 +152,10 @@ class Examples:
         Raises:
             UsageError: for an unknown part, for fractions that are no shares, and for a part that came out empty.
         """
+        if self.splits is not None:
+            own, shares = rows_of_split(self.splits, part, fractions)
+            chosen = dataclasses.replace(self.take(own), splits=None)
+            return chosen.split(part, shares) if shares else chosen
         if self.in_order and self.groups is None:
             return self.take(split_in_order(len(self), part, fractions, self.name))
         if self.in_order and self.groups is not None:

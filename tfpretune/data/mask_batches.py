@@ -5,12 +5,14 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tfpretune.config import RunError
 from tfpretune.data import columns
-from tfpretune.data.batches import Batch, StepIndexed, Transform
-from tfpretune.data.columns import image_array
-from tfpretune.data.images import decode_image
+from tfpretune.data.batches import Batch, Load, StepIndexed, Transform
+from tfpretune.data.columns import file_loader, image_array
+from tfpretune.data.mask_files import READ_ERRORS
+from tfpretune.data.mask_reader import MaskReader
 from tfpretune.data.mask_rows import NO_CLASS
-from tfpretune.data.masks import MaskExamples, read_mask
+from tfpretune.data.masks import MaskExamples
 
 IGNORED = -1
 
@@ -47,7 +49,7 @@ def mask_batches(
         }
     else:
         values = {"images": np.asarray(examples.images.inputs), "labels": np.asarray(examples.masks)}
-        load = _loader(image_shape)
+        load = _loader(image_shape, examples.read)
 
     def prepare(batch: Batch, batch_seed: tf.Tensor) -> Batch:
         images, labels = batch["images"], tf.cast(batch["labels"], tf.int32)
@@ -66,25 +68,25 @@ def mask_array(examples: MaskExamples, size: tuple[int, int]) -> np.ndarray:
     masks: Any = examples.masks
     if isinstance(masks, np.ndarray):
         return masks if masks.shape[1:] == size else _resized(masks, size)
-    return np.stack([_resized(read_mask(path)[None], size)[0] for path in masks])
+    return np.stack([_resized(examples.read(path)[None], size)[0] for path in masks])
 
 
 def _resized(masks: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return tf.image.resize(masks[..., None], size, method="nearest").numpy()[..., 0]
 
 
-def _loader(image_shape: tuple[int, int, int]) -> Any:
+def _loader(image_shape: tuple[int, int, int], read: MaskReader) -> Load:
     height, width, channels = image_shape
+    load_photo = file_loader(image_shape)
 
     def decoded(path: bytes) -> np.ndarray:
-        return _resized(read_mask(path.decode())[None], (height, width))[0]
+        try:
+            return _resized(read(path.decode())[None], (height, width))[0]
+        except READ_ERRORS as error:
+            raise RunError(f"{path.decode()}: the mask cannot be read ({error})") from error
 
     def load(row: Batch) -> Batch:
-        contents = tf.io.read_file(row["images"])
         mask = tf.numpy_function(decoded, [row["labels"]], tf.uint8, stateful=False)
-        return {
-            "images": decode_image(contents, size=(height, width), channels=channels),
-            "labels": tf.ensure_shape(mask, (height, width)),
-        }
+        return {"images": load_photo(row)["images"], "labels": tf.ensure_shape(mask, (height, width))}
 
     return load

@@ -56,6 +56,9 @@ class Rows:
         in_order: the parts are cut in the order of the source (a newspaper in the order of its days), not drawn.
         groups: the group of each row, where the source has groups.
         seconds: the second text of each row, where the rows are pairs.
+        splits: the split of each row, where the source itself has splits.
+        notes: what was found out about the source and decides how it is read.
+        hidden: hidden files and folders that were passed over.
     """
 
     kind: str
@@ -74,6 +77,9 @@ class Rows:
     in_order: bool = False
     groups: list[str] = dataclasses.field(default_factory=list)
     seconds: list[str] = dataclasses.field(default_factory=list)
+    splits: list[str] = dataclasses.field(default_factory=list)
+    notes: list[str] = dataclasses.field(default_factory=list)
+    hidden: list[str] = dataclasses.field(default_factory=list)
 
     def add_text(
         self,
@@ -105,6 +111,21 @@ class Rows:
         self.where.append(where)
         for name, other in (more or {}).items():
             self.more_labels.setdefault(name, []).append(_label(other))
+
+    def mark_split(self, split: str | None) -> None:
+        """Notes the split of the row that was added last; does nothing for one that was refused, or without a split."""
+        if split and len(self.splits) < len(self.inputs):
+            self.splits.append(split)
+
+    def join(self, other: "Rows", split: str | None = None) -> None:
+        """Adds the rows of another reader without labels, with the split that they are of, and all that it found."""
+        for content, where in zip(other.inputs, other.where, strict=True):
+            self.add(content, None, where)
+            self.mark_split(split)
+        if not split:
+            self.splits += other.splits
+        for name in ("problems", "skipped", "notes", "hidden"):
+            getattr(self, name).extend(getattr(other, name))
 
 
 def _label(written: str | None) -> str | None:

@@ -47,6 +47,34 @@ def split_groups_in_order(
     return np.flatnonzero(np.isin(number, chosen))
 
 
+def rows_of_split(
+    splits: Sequence[str], part: Part, fractions: tuple[float, float, float]
+) -> tuple[np.ndarray, tuple[float, float, float] | None]:
+    """Finds one part of a source that has splits of its own.
+
+    Args:
+        splits: a name of `PARTS` for each example.
+        part: the part.
+        fractions: the three shares; those of splits that the source lacks are cut from its training split.
+
+    Returns:
+        int64 positions, and the shares by which the part is cut from them; None where they are the part as it is.
+
+    Raises:
+        UsageError: as `split_by_digest`.
+    """
+    _number(part, fractions)
+    names = np.asarray(splits)
+    if part != "train" and part in splits:
+        return np.flatnonzero(names == part), None
+    left = [0.0 if name != "train" and name in splits else share for name, share in zip(PARTS, fractions, strict=True)]
+    whole = sum(left)
+    if not whole:
+        raise UsageError(f"the fractions {fractions} leave nothing of the training split")
+    train, validation, test = (share / whole for share in left)
+    return np.flatnonzero(names == "train"), (train, validation, test)
+
+
 def _number(part: str, fractions: tuple[float, float, float]) -> int:
     if part not in PARTS:
         raise UsageError(f"unknown part {part!r}: expected one of {', '.join(PARTS)}")

@@ -69,7 +69,7 @@ def main(run: Config) -> FitResult | None:
         folder = run.source.removeprefix("shards:")
         data = rows_on_disk(folder, preset=run.preset, sequence_length=run.sequence_length, fast=run.fast)
     else:
-        examples = require_kind(open_source(run.source), "text").without_duplicates()
+        examples = require_kind(open_source(run.source, label_column=""), "text").without_duplicates()
         data = rows_in_memory(
             examples.sample(300, seed=run.seed) if run.fast else examples,
             preset=run.preset,

@@ -26,6 +26,12 @@ class Pixels:
     offset: float | tuple[float, ...] = 0.0
     size: tuple[int, int] | None = None
 
+    def scaled(self, images: keras.KerasTensor) -> keras.KerasTensor:
+        """Returns what the backbone sees of images in [0, 1]; `save_pixels` finds the layer in a model."""
+        if self.scale == 1.0 and self.offset == 0.0:
+            return images
+        return keras.layers.Rescaling(self.scale, self.offset, dtype="float32", name=PIXELS_LAYER)(images)
+
 
 def read_pixels(preset: str) -> Pixels:
     """Reads the image converter of a KerasHub preset.
@@ -162,9 +168,7 @@ def _feed_images(
             f"which takes {shape[0]} x {shape[1]} pixels only"
         )
     images = keras.Input(shape, dtype="float32", name="images")
-    x = images
-    if pixels.scale != 1.0 or pixels.offset != 0.0:
-        x = keras.layers.Rescaling(pixels.scale, pixels.offset, dtype="float32", name=PIXELS_LAYER)(images)
+    x = pixels.scaled(images)
     return {"images": images}, {"images": x} if isinstance(backbone.input, dict) else x
 
 

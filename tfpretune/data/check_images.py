@@ -10,6 +10,8 @@ from tfpretune.data.rows import Problem
 
 DARK = 16
 """An image without a pixel above this, of 255, is nearly black."""
+DIM = 63
+"""An image of 16 bits a pixel without a pixel above this, of 255, uses 14 of them at most, as cameras and scanners do."""
 
 
 def decode_all(paths: list[str], *, todo: str = "replace or remove it") -> tuple[list[Problem], list[str]]:
@@ -43,21 +45,25 @@ def decode_all(paths: list[str], *, todo: str = "replace or remove it") -> tuple
         sizes = [fact[:2] for _, fact in facts]
         low, high = np.min(sizes, axis=0), np.max(sizes, axis=0)
         notes.append(f"images are {low[0]} to {high[0]} pixels high and {low[1]} to {high[1]} wide")
-    dark = [path for path, (_, _, brightest) in facts if brightest <= DARK]
-    return problems, notes + _dark_note(dark)
+    return problems, notes + _dark_notes([(path, brightest) for path, (_, _, brightest) in facts])
 
 
-def _dark_note(paths: list[str]) -> list[str]:
-    """Says which images are nearly black, and why where that can be seen: few of their 16 bits are used."""
-    if not paths:
-        return []
-    deep = [path for path in paths if _bits_of_png(path) == 16]
-    what = f"{len(paths):,} images are nearly black (no pixel above {DARK} of 255), the first is {paths[0]}"
+def _dark_notes(images: list[tuple[str, int]]) -> list[str]:
+    """Says which images are nearly black, and which use few of their 16 bits, so that only their low end is seen.
+
+    Args:
+        images: path and largest value, of 255, of each.
+    """
+    notes = []
+    deep = [(path, top) for path, top in images if top <= DIM and _bits_of_png(path) == 16]
     if deep:
-        what += (
-            f"; {len(deep):,} have 16 bits a pixel and use the lowest 12 or fewer: multiply their pixels by 16 or more"
-        )
-    return [what]
+        bits = 8 + max(top for _, top in deep).bit_length()
+        what = f"{len(deep):,} images have 16 bits a pixel and use the lowest {bits} alone, the first is {deep[0][0]}"
+        notes.append(f"{what}: they are read nearly black; multiply their pixels by {2 ** (16 - bits)}")
+    rest = [path for path, top in images if top <= DARK and (path, top) not in deep]
+    if rest:
+        notes.append(f"{len(rest):,} images are nearly black (no pixel above {DARK} of 255), the first is {rest[0]}")
+    return notes
 
 
 def _bits_of_png(path: str) -> int:

@@ -8,8 +8,9 @@ import tensorflow as tf
 
 from tfpretune.config import UsageError
 from tfpretune.data.batches import Batch, Load, StepIndexed, Transform
+from tfpretune.data.check_images import DARK
 from tfpretune.data.examples import Examples
-from tfpretune.data.images import load_image
+from tfpretune.data.images import decode_image, load_image
 from tfpretune.data.tokens import CHUNK, encode_all
 
 IN_MEMORY_BYTES = 1 << 30
@@ -74,7 +75,10 @@ def image_array(examples: Examples, image_shape: tuple[int, int, int]) -> np.nda
             return inputs
         parts = [inputs[start : start + CHUNK] for start in range(0, len(inputs), CHUNK)]
         return np.concatenate([_converted(part, image_shape) for part in parts])
-    return np.stack([_to_bytes(load_image(path, size=(height, width), channels=channels)) for path in inputs])
+    found = np.stack([_to_bytes(load_image(path, size=(height, width), channels=channels)) for path in inputs])
+    if found.size and found.max() <= DARK:
+        print(f"{examples.name}: all images are nearly black (no pixel above {DARK} of 255): tfpretune check says more")
+    return found
 
 
 def text_batches(
@@ -127,17 +131,11 @@ def _to_bytes(pixels: tf.Tensor) -> np.ndarray:
 
 
 def file_loader(image_shape: tuple[int, int, int]) -> Load:
-    """Returns a function from a row with the path of an image, `images`, to the row with its pixels in [0, 1].
-
-    In tf.data an error of TensorFlow's decoder would not say which file it is about: so `load_image` is called, whose own does.
-    """
+    """Returns a function from a row with the path of an image, `images`, to the row with its pixels in [0, 1]."""
     height, width, channels = image_shape
 
-    def decoded(path: bytes) -> np.ndarray:
-        return load_image(path.decode(), size=(height, width), channels=channels).numpy()
-
     def load(row: Batch) -> Batch:
-        pixels = tf.numpy_function(decoded, [row["images"]], tf.float32, stateful=False)
-        return row | {"images": tf.ensure_shape(pixels, image_shape)}
+        contents = tf.io.read_file(row["images"])
+        return row | {"images": decode_image(contents, size=(height, width), channels=channels)}
 
     return load

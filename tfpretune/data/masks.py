@@ -10,14 +10,15 @@ from tfpretune.config import RunError, UsageError
 from tfpretune.data.demo import read_demo
 from tfpretune.data.examples import Examples
 from tfpretune.data.mask_classes import CLASSES_FILE, ClassList, read_classes
-from tfpretune.data.mask_folders import find_mask_folders, pair_files
+from tfpretune.data.mask_folders import MaskFolder, MaskPair, find_mask_folders, pair_files
 from tfpretune.data.mask_geometry import MaskOrientation, mask_turns
 from tfpretune.data.mask_meaning import Meaning, find_meaning
 from tfpretune.data.mask_reader import MaskReader
 from tfpretune.data.mask_rows import NO_CLASS, MaskRows
 from tfpretune.data.mask_survey import Surveyed, survey
 from tfpretune.data.rows import Problem
-from tfpretune.data.splits import Part
+from tfpretune.data.split_folders import splits_note
+from tfpretune.data.splits import PARTS, Part
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -130,7 +131,7 @@ def read_masks(
         raise UsageError(
             f"{rest} has no folders images and masks: put the images into one and the masks into the other"
         )
-    rows = MaskRows()
+    rows = MaskRows(notes=_layout_notes(os.path.expanduser(rest), folders))
     pairs = [pair for folder in folders for pair in pair_files(folder, rows.problems)]
     if not pairs and not rows.problems:
         rows.problems.append(Problem(folders[0].images, "there are no images", "give another folder"))
@@ -142,12 +143,24 @@ def read_masks(
     turns, more, notes = mask_turns([mask.frame for mask in masks], orientation)
     meaning, faults, found_out = find_meaning(masks, listed, values=values, where=spec)
     rows.problems += [*problems, *more, *faults]
-    rows.notes += [*notes, *found_out]
+    rows.notes += [*notes, *found_out, *_split_notes(pairs)]
     if sum(mask.unread_turn for mask in masks):
         rows.notes.append("the Exif orientation of PNG and WebP photos is not read: they are taken as they are stored")
     _add(rows, masks, turns, meaning, quiet=bool(faults))
     _look_at_classes(rows, spec)
     return rows
+
+
+def _layout_notes(root: str, folders: Sequence[MaskFolder]) -> list[str]:
+    """Says where the masks are, unless they are in FOLDER/masks."""
+    first = folders[0]
+    names = [os.path.relpath(path, root) for path in (first.images, first.masks)]
+    return [] if names == ["images", "masks"] else [f"{names[1]} holds the masks of the images in {names[0]}"]
+
+
+def _split_notes(pairs: Sequence[MaskPair]) -> list[str]:
+    found = {pair.split for pair in pairs} - {None}
+    return [splits_note({part: part for part in PARTS if part in found})] if found else []
 
 
 def _require_values(values: Sequence[int]) -> None:

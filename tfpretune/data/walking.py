@@ -4,11 +4,7 @@ import dataclasses
 import os
 from collections.abc import Iterable
 
-from tfpretune.data.rows import Problem
-
-_SYSTEM_FILES = frozenset(
-    ("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx", "@eadir", "$recycle.bin", "lost+found")
-)
+from tfpretune.data.rows import Problem, is_hidden
 
 
 @dataclasses.dataclass
@@ -26,11 +22,6 @@ class Walk:
     folders: list[str] = dataclasses.field(default_factory=list)
     hidden: list[str] = dataclasses.field(default_factory=list)
     problems: list[Problem] = dataclasses.field(default_factory=list)
-
-
-def is_hidden(name: str) -> bool:
-    """Returns whether a file or folder is hidden (`._a.jpg`, `.ipynb_checkpoints`) or a system's own (`Thumbs.db`)."""
-    return name.startswith(".") or name.lower() in _SYSTEM_FILES
 
 
 def walk(folder: str) -> Walk:

@@ -45,7 +45,7 @@ def unlabelled_examples(source: str, *, most: int = 0) -> Examples:
         source: as `open_source` takes it.
         most: take at most so many, for rehearsals; 0 takes all.
     """
-    examples = open_source(source).without_duplicates().split("train")
+    examples = open_source(source, label_column="").without_duplicates().split("train")
     return examples.sample(most) if most else examples
 
 

@@ -89,7 +89,8 @@ def examples_of(
         if isinstance(target, Classes) and rank == 3:
             return open_tagged(source).split("test").sample(count).texts()
         if isinstance(target, Classes) and rank == 4:
-            return list(open_masks(source).split("test").sample(count).images.inputs)
+            opened = open_masks(source).images if source.startswith("demo:") else open_source(source, label_column="")
+            return list(opened.split("test").sample(count).inputs)
         form = {"pair_column": pair_column, "label_separator": label_separator}
         examples = open_source(source, label_kind=label_kind_of(target) or "", **form).split("test").sample(count)
     except (UsageError, RunError) as error:

@@ -1,6 +1,7 @@
 """How a backbone is fed: the same named inputs for every backbone of a kind."""
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
@@ -47,12 +48,10 @@ def read_pixels(preset: str) -> Pixels:
         UsageError: there is a converter that cannot be read, or one that does more than scaling.
     """
     try:
-        converter = keras_hub.layers.ImageConverter.from_preset(preset)
+        converter = _converter(preset)
     except FileNotFoundError:
         return Pixels()
-    except (ValueError, OSError) as error:
-        if "Unable to find a subclass of ImageConverter" in str(error):  # KerasHub's words for: this kind has none
-            return Pixels()
+    except (ValueError, OSError, KeyError, TypeError) as error:
         raise UsageError(
             f"--preset {preset}: its image converter cannot be read: {str(error).splitlines()[0]}"
         ) from error
@@ -66,6 +65,17 @@ def read_pixels(preset: str) -> Pixels:
         0.0 if offset is None else _per_channel(offset, 1.0),
         None if converter.image_size is None else tuple(converter.image_size),
     )
+
+
+def _converter(preset: str) -> keras_hub.layers.ImageConverter:
+    """Loads a preset's converter; a FileNotFoundError where there is none."""
+    try:
+        return keras_hub.layers.ImageConverter.from_preset(preset)
+    except ValueError as error:
+        if "Unable to find a subclass of ImageConverter" not in str(error):  # KerasHub's words for: this kind has none
+            raise
+    config = json.loads((Path(preset) / "image_converter.json").read_text("utf-8"))  # but the preset may, as ours do
+    return keras_hub.layers.ImageConverter.from_config(config["config"])
 
 
 def save_pixels(model: keras.Model, folder: Path | str) -> None:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from tfpretune.config import UsageError
 from tfpretune.data.folders import IMAGE_SUFFIXES
 from tfpretune.data.rows import Problem
-from tfpretune.data.split_folders import inner_splits, splits_of
+from tfpretune.data.split_folders import inner_splits, split_of, splits_of
 from tfpretune.data.splits import Part
 from tfpretune.data.walking import walk
 
@@ -55,7 +55,8 @@ def find_mask_folders(folder: str) -> list[MaskFolder]:
     names = _folders(root)
     if found := _pair_of(root, names):
         return [MaskFolder(*found, None)]
-    within = {name: _pair_of(os.path.join(root, name), _folders(os.path.join(root, name))) for name in names}
+    tops = {name: os.path.join(root, name) for name in names if split_of(name)}
+    within = {name: _pair_of(top, _folders(top)) for name, top in tops.items()}
     splits = splits_of([name for name, pair in within.items() if pair])
     return [MaskFolder(*pair, split) for name, split in (splits or {}).items() if (pair := within[name])]
 

@@ -12,6 +12,7 @@ from tfpretune.data.mask_survey import Surveyed, palette_problems, white_of_bits
 from tfpretune.data.rows import Problem
 
 _MOST_SHOWN = 8
+_MOST_NAMED = 16  # more numbers than that, with gaps, are no list of classes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -147,7 +148,7 @@ def _by_numbers(numbers: set[int], where: str) -> tuple[Meaning, list[str], list
         f"or give them names in {CLASSES_FILE} (lines such as: {classes[-1]} name)"
     )
     what = f"the masks hold the numbers {shown}, with gaps"
-    if len(numbers) > 32:
+    if len(numbers) > _MOST_NAMED:
         what += "; so many come from edges that were smoothed, in a JPEG file or by resizing"
     return meaning, [], [Problem(where, what, todo)]
 

@@ -162,7 +162,10 @@ def _read_images(spec: str, folder: str, *, labels: bool) -> Rows:
         return read_image_folder(folder, labels=labels)
     if labels:
         names = " and ".join(os.path.relpath(path, os.path.expanduser(folder)) for path in masked[0][:2])
-        raise UsageError(f"{spec} holds images with masks ({names}), which open_masks opens: expected class folders")
+        raise UsageError(
+            f"{spec} holds images with masks, which open_masks opens: expected class folders, found {names} "
+            "(tfpretune run finetune_segmenter reads them)"
+        )
     rows = Rows("image")
     for each in masked:
         found = read_image_folder(each.images, labels=False)

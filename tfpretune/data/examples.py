@@ -66,8 +66,7 @@ class Examples:
     def __post_init__(self) -> None:
         if self.kind not in ("text", "image"):
             raise ValueError(f'kind must be "text" or "image", received {self.kind!r}')
-        columns = {"where": self.where, "labels": self.labels, "groups": self.groups, "seconds": self.seconds}
-        columns["splits"] = self.splits
+        columns = {name: getattr(self, name) for name in ("where", "labels", "groups", "seconds", "splits")}
         for field, column in (columns | {name: more.labels for name, more in self.more.items()}).items():
             if column is not None and len(column) != len(self.inputs):
                 raise ValueError(
@@ -152,19 +151,20 @@ class Examples:
         Raises:
             UsageError: for an unknown part, for fractions that are no shares, and for a part that came out empty.
         """
+        return self.take(self.split_rows(part, fractions))
+
+    def split_rows(self, part: Part, fractions: tuple[float, float, float]) -> np.ndarray:
+        """Returns the int64 positions of the examples that `split` returns; raises as it does."""
         if self.splits is not None:
             own, shares = rows_of_split(self.splits, part, fractions)
-            chosen = dataclasses.replace(self.take(own), splits=None)
-            return chosen.split(part, shares) if shares else chosen
+            return own[dataclasses.replace(self.take(own), splits=None).split_rows(part, shares)] if shares else own
         if self.in_order and self.groups is None:
-            return self.take(split_in_order(len(self), part, fractions, self.name))
+            return split_in_order(len(self), part, fractions, self.name)
         if self.in_order and self.groups is not None:
-            return self.take(split_groups_in_order(self.groups, part, fractions, self.name))
-        if self.groups is None:
-            digests = self.keys()
-        else:
-            digests = [hashlib.sha256(str(group).encode()).digest() for group in self.groups]
-        return self.take(split_by_digest(digests, part, fractions, self.name))
+            return split_groups_in_order(self.groups, part, fractions, self.name)
+        groups = self.groups
+        digests = self.keys() if groups is None else [hashlib.sha256(str(group).encode()).digest() for group in groups]
+        return split_by_digest(digests, part, fractions, self.name)
 
     def without_duplicates(self) -> "Examples":
         """Returns the first of equal contents; contents that come with more than one label are dropped entirely.

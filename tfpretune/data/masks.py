@@ -72,9 +72,7 @@ class MaskExamples:
 
     def split(self, part: Part, fractions: tuple[float, float, float] = (0.8, 0.1, 0.1)) -> "MaskExamples":
         """Returns one part, as `Examples.split` does; equal images land in the same part."""
-        rows = {place: row for row, place in enumerate(self.images.where)}
-        chosen = self.images.split(part, fractions)
-        return self.take([rows[place] for place in chosen.where])
+        return self.take(self.images.split_rows(part, fractions))
 
 
 def open_masks(

@@ -18,6 +18,7 @@ from tfpretune.backbones.inputs import read_pixels
 from tfpretune.backbones.sizes import load_backbone
 from tfpretune.config import OptimizerConfig, UsageError
 from tfpretune.data.mask_batches import mask_batches
+from tfpretune.data.mask_geometry import MaskOrientation
 from tfpretune.data.masks import open_masks
 from tfpretune.data.transforms import jitter
 from tfpretune.evaluation.report import write_pretraining_report
@@ -47,12 +48,16 @@ class Config(TaskConfig):
 
     source: str = "demo:mnist5k-masks"
     """Images with masks: images:FOLDER with FOLDER/images and FOLDER/masks (PNG, a pixel is the number of its class, 255 of
-    none), demo:mnist5k-masks."""
+    none; FOLDER/classes.txt names them, or lists their colours), demo:mnist5k-masks."""
     out_dir: str = "runs/finetune_segmenter"
     preset: str = "runs/pretrain_image/preset"
     steps: int = 600
     batch_size: int = 32
     save_every_steps: int = 100
+    mask_orientation: MaskOrientation = "auto"
+    """What masks of photos that are stored turned (Exif) are drawn on, where no size tells: the stored pixels, or upright."""
+    mask_values: tuple[int, ...] = ()
+    """The numbers in masks that are classes, in their order, such as 0 255; all others have no class. Empty: as they are."""
     train_images: int = 0
     """Use only so many labelled images; 0 uses all of the training part."""
     image_size: tuple[int, int] = (0, 0)
@@ -82,7 +87,7 @@ class Config(TaskConfig):
 def main(run: Config) -> FitResult | None:
     """Data, model, fit, report, save."""
     strategy = make_strategy(run.devices.replicas)
-    source = open_masks(run.source)
+    source = open_masks(run.source, orientation=run.mask_orientation, values=run.mask_values)
     names, most = source.class_names, 32 if run.fast else len(source)
     train, validation, test = (
         part.sample(most, seed=run.seed)

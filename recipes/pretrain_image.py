@@ -14,6 +14,7 @@ from typing import Literal
 import keras
 
 from tfpretune import config
+from tfpretune.backbones.inputs import Pixels, read_pixels
 from tfpretune.backbones.sizes import load_backbone, make_image_backbone
 from tfpretune.config import OptimizerConfig, RunConfig, UsageError
 from tfpretune.data.columns import image_batches
@@ -73,15 +74,19 @@ def main(run: Config) -> FitResult | None:
     train, validation = examples.split("train"), examples.split("validation")
     keras.utils.set_random_seed(run.seed)
 
+    pixels = read_pixels(run.preset) if run.preset else Pixels()
     with strategy.scope():
         dtype = resolve_precision(run.precision)
         if run.preset:
             backbone = load_backbone(run.preset, dtype=dtype)
         else:
-            shape, size = run.image_shape, run.patch_size
-            backbone = make_image_backbone(run.backbone, image_shape=shape, patch_size=size, dtype=dtype)
+            size = run.patch_size
+            backbone = make_image_backbone(run.backbone, image_shape=run.image_shape, patch_size=size, dtype=dtype)
         objectives = {"autoencoder": Autoencoder, "denoising": DenoisingAutoencoder, "mae": MaskedAutoencoder}
-        model = objectives[run.objective](backbone)
+        model = objectives[run.objective](
+            backbone, pixels=dataclasses.replace(pixels, size=pixels.size or run.image_shape[:2])
+        )
+    shape = tuple(model.input["images"].shape[1:])
 
     hide = None
     if run.objective == "mae":
@@ -89,7 +94,7 @@ def main(run: Config) -> FitResult | None:
     if run.objective == "denoising":
         move = jitter(shift=run.shift, rotate_degrees=run.rotate_degrees, scale=run.scale)
         hide = denoising(run.noise_stddev, run.mask_rate, patch_size=run.patch_size, move=move)
-    make_batches = functools.partial(image_batches, image_shape=backbone.image_shape, seed=run.seed, transform=hide)
+    make_batches = functools.partial(image_batches, image_shape=shape, seed=run.seed, transform=hide)
     batches, held_out = make_batches(train, run.batch_size), make_batches(validation, run.batch_size).in_order()
     if run.dry_run:
         describe(model, batches, run)

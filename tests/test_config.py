@@ -176,7 +176,15 @@ def test_changes_are_listed_by_name_with_none_for_what_one_side_lacks():
 
 @pytest.mark.parametrize(
     ("error", "code", "line"),
-    [(UsageError("bad"), 2, "error: bad\n"), (RunError("full"), 1, "failed: full\n")],
+    [
+        (UsageError("bad"), 2, "error: bad\n"),
+        (RunError("full"), 1, "failed: full\n"),
+        (
+            ValueError("2 root errors\nRunError: a.jpg: broken\nTraceback"),
+            1,
+            "failed: a.jpg: broken\n",
+        ),  # TensorFlow's words
+    ],
 )
 def test_run_turns_errors_into_exit_codes(capsys, monkeypatch, error, code, line):
     def main(settings):
@@ -187,6 +195,15 @@ def test_run_turns_errors_into_exit_codes(capsys, monkeypatch, error, code, line
         config.run(Config, main, "Does it.")
     assert stop.value.code == code
     assert capsys.readouterr().err == line
+
+
+def test_run_leaves_other_errors_as_they_are(monkeypatch):
+    def main(settings):
+        raise ValueError("no RunErrors here")
+
+    monkeypatch.setattr(sys, "argv", ["recipe"])
+    with pytest.raises(ValueError, match="no RunErrors here"):
+        config.run(Config, main, "Does it.")
 
 
 def test_help_says_what_each_field_is_for(capsys):

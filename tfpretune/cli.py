@@ -132,6 +132,15 @@ def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
     check.add_argument(
         "--may-lack", action="store_true", help="rows may lack a label, as those of one task of several may"
     )
+    check.add_argument(
+        "--mask-orientation",
+        choices=("auto", "stored", "upright"),
+        default="auto",
+        help="what masks of photos that are stored turned (Exif) are drawn on, where no size tells",
+    )
+    check.add_argument(
+        "--mask-values", type=int, nargs="+", default=(), help="the numbers in masks that are classes, in their order"
+    )
     check.add_argument("--pair-column", default="", help="column with the second texts, where examples are pairs")
     check.add_argument("--word-column", type=int, default=0, help="conll: number of the words' column (default: 0)")
     check.add_argument(

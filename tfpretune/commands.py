@@ -83,6 +83,8 @@ def check(settings: argparse.Namespace) -> int:
         word_column=settings.word_column,
         tag_column=settings.tag_column,
         repair=settings.repair,
+        mask_orientation=settings.mask_orientation,
+        mask_values=settings.mask_values,
     )
     print(checks.format_result(result))
     return 0 if result.ok else 1

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tfpretune.config_file import Settings, read_config
-from tfpretune.errors import RunError, UsageError
+from tfpretune.errors import RunError, UsageError, passed_on
 from tfpretune.lock import refuse_if_held
 from tfpretune.ray_workers import run_on_ray
 from tfpretune.workers import WORKER_PREFIX, lost_worker_named, own_folder, this_task
@@ -209,6 +209,11 @@ def run(config_class: type[Settings], main: typing.Callable[[Settings], Any], de
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         raise SystemExit(130) from None
+    except Exception as error:
+        if not (inner := passed_on(error)):
+            raise
+        print(f"failed: {inner}", file=sys.stderr)
+        raise SystemExit(1) from None
 
 
 def option_names(config_class: Any, prefix: str = "--") -> list[str]:

@@ -35,16 +35,22 @@ def test_questions(tmp_path):
 def test_masks(tmp_path):
     for kind in ("images", "masks"):
         (tmp_path / kind).mkdir()
-    for row, top in enumerate((1, 1, 3)):
-        pixels = np.full((4, 4), 50 * row, np.uint8)
+    for row, top in enumerate((1, 1, 2)):
+        pixels = np.full((4, 4), 50 * row + 40, np.uint8)
         Image.fromarray(pixels).save(tmp_path / f"images/{row}.png")
         mask = np.zeros((4, 4), np.uint8)
         mask[0, 0], mask[1, 1] = top, 255
         Image.fromarray(mask).save(tmp_path / f"masks/{row}.png")
     result = check(f"images:{tmp_path}")
     assert result.ok
-    assert result.histogram == {"0": 3, "1": 2, "2": 0, "3": 1}
-    assert result.notes == ("3 images have pixels without a class", "class '2' is in no image")
+    assert result.histogram == {"0": 3, "1": 2, "2": 1}
+    assert result.notes == (
+        "255 is no class (the others are 0 to 2)",
+        "3 images have pixels without a class, 6.2 % of all pixels",
+        "images are 4 to 4 pixels high and 4 to 4 wide",
+    )
+    (tmp_path / "classes.txt").write_text("a\nb\nc\nd\n")
+    assert "class 'd' is in no image" in check(f"images:{tmp_path}").notes
     assert len(check(f"images:{tmp_path}", against=f"images:{tmp_path}").problems) == 3
     (tmp_path / "masks/1.png").unlink()
     assert [problem.where for problem in check(f"images:{tmp_path}").problems] == [f"{tmp_path}/images/1.png"]

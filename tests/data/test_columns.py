@@ -1,6 +1,7 @@
 """Examples to batches."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from tfpretune.data import columns
 from tfpretune.data.columns import image_array, image_batches, text_batches
 from tfpretune.data.examples import Examples, LabelColumn
 from tfpretune.data.tokens import SPECIAL_TOKENS
+from tfpretune.errors import passed_on
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (5, 4, 6, 3)).astype("uint8")
 
@@ -63,6 +65,21 @@ def test_beyond_the_memory_limit_files_are_read_step_by_step(files, monkeypatch)
     read = list(image_batches(images(files), 2, image_shape=(4, 6, 3), seed=3).from_step(1, 3))
     for one, other in zip(held, read, strict=True):
         np.testing.assert_allclose(one["images"], other["images"], atol=1e-6)
+
+
+@pytest.mark.parametrize("broken", [1, 4])
+def test_beyond_the_memory_limit_a_broken_file_is_named(files, monkeypatch, broken):
+    """Also the last one; and the rows before it are still served."""
+    monkeypatch.setattr(columns, "IN_MEMORY_BYTES", 10)
+    batches = image_batches(images(files), 1, image_shape=(4, 6, 3)).in_order()
+    assert len(list(batches)) == 5
+    Path(files[broken]).write_bytes(Path(files[broken]).read_bytes()[:50])
+    served = iter(batches)
+    for row in range(broken):
+        np.testing.assert_allclose(next(served)["images"][0] * 255, PIXELS[row], atol=1e-3)
+    with pytest.raises(tf.errors.OpError) as error:
+        next(served)
+    assert str(passed_on(error.value)).startswith(f"{files[broken]}: gone, broken or of a kind that is not read")
 
 
 def test_arrays_beyond_the_limit_are_still_brought_to_size(monkeypatch):

@@ -2,12 +2,14 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from tfpretune.config import RunError, UsageError
 from tfpretune.data import columns
+from tfpretune.data.examples import Examples
 from tfpretune.data.mask_batches import mask_array, mask_batches
-from tfpretune.data.masks import open_masks
+from tfpretune.data.masks import MaskExamples, open_masks
 from tfpretune.data.sources import open_source
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (4, 4, 6, 3)).astype(np.uint8)
@@ -55,6 +57,26 @@ def test_batches_from_memory_and_from_files(folder, monkeypatch):
         np.testing.assert_array_equal(other["labels"], batch["labels"])
 
 
+def test_a_mask_that_breaks_later_is_named_with_its_photo(folder, monkeypatch):
+    source = open_masks(f"images:{folder}")
+    held, path = mask_batches(source, 4, image_shape=(4, 6, 3)), folder / "masks/2.png"
+    path.write_bytes(b"")
+    assert len(list(held.in_order())) == 1
+    with pytest.raises(RunError, match=r"masks/2.png: the mask cannot be read"):
+        mask_batches(source, 4, image_shape=(4, 6, 3))
+    monkeypatch.setattr(columns, "IN_MEMORY_BYTES", 10)
+    with pytest.raises(tf.errors.OpError, match=r"RunError: .*images/2.png, .*masks/2.png: gone, broken"):
+        list(mask_batches(source, 4, image_shape=(4, 6, 3)).in_order())
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 5), (4, 6), (7, 4), (9, 13), (31, 17)])
+def test_the_nearest_pixel_is_that_of_tensorflow(size):
+    values = np.random.default_rng(0).integers(0, 256, (2, 4, 6)).astype(np.uint8)
+    held = MaskExamples(Examples("image", PIXELS[:2], None, (), ["0", "1"], "test"), values, ("a",))
+    expected = tf.image.resize(values[..., None], size, method="nearest").numpy()[..., 0]
+    np.testing.assert_array_equal(mask_array(held, size), expected)
+
+
 def test_masks_are_resized_to_the_nearest_pixel(folder):
     source = open_masks(f"images:{folder}")
     doubled = mask_array(source, (8, 12))
@@ -64,10 +86,10 @@ def test_masks_are_resized_to_the_nearest_pixel(folder):
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
-        ("missing", "images/2.png: there is no mask .*masks/2.png; add it or remove the image"),
+        ("missing", "images/2.png: there is no mask .*masks/2.png; add it; what has no mask can serve pre-training"),
         ("size", "masks/2.png: the mask is 5 x 6 pixels, its image 4 x 6; give both the same size"),
-        ("class", "masks/2.png: pixels have the class 7, there are 3; correct it, or mark what has no class by 255"),
-        ("colours", "masks/2.png: cannot be read .it has the channels RGB, expected one number a pixel"),
+        ("class", "masks/2.png: pixels have the class 7, there are 3; correct it, mark what has no class by 255"),
+        ("colours", "masks/2.png: this mask is in colours: .*; list them in classes.txt"),
         ("broken", "masks/2.png: cannot be read"),
     ],
 )

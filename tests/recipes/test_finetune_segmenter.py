@@ -12,6 +12,7 @@ from tests.faults.tiny import make_encoder, make_tokenizer
 from tests.recipes.test_recipes import load, run_recipe
 from tfpretune.backbones import SmallCNN
 from tfpretune.config import OptimizerConfig, UsageError
+from tfpretune.data.images import load_image
 from tfpretune.data.masks import open_masks
 from tfpretune.objectives import DenoisingAutoencoder, MaskedLM
 from tfpretune.stages.segmenting import pixel_predictor
@@ -71,6 +72,15 @@ def test_from_a_preset_to_a_served_model(folder, tmp_path):
     answer = tf.saved_model.load(str(saved)).signatures["serving_default"](image_bytes=content[tf.newaxis])
     pixels = tf.cast(tf.io.decode_png(content), tf.float32)[tf.newaxis] / 255.0
     np.testing.assert_array_equal(answer["classes"], pixel_predictor(model)(pixels.numpy()))
+    # A photo that is stored turned is put upright when served as in training.
+    block, path = Image.Exif(), str(tmp_path / "turned.jpg")
+    block[0x0112] = 6
+    Image.open(test.images.inputs[0]).convert("L").save(path, quality=100, exif=block)
+    answer = tf.saved_model.load(str(saved)).signatures["serving_default"](
+        image_bytes=tf.io.read_file(path)[tf.newaxis]
+    )
+    seen = load_image(path, size=(8, 8), channels=1)[tf.newaxis].numpy()
+    np.testing.assert_array_equal(answer["classes"], pixel_predictor(model)(seen))
 
 
 def test_cached_features_and_few_images(folder, tmp_path, capsys):

@@ -1,6 +1,7 @@
 """How a backbone is fed: the same named inputs for every backbone of a kind."""
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,12 @@ class Pixels:
     offset: float | tuple[float, ...] = 0.0
     size: tuple[int, int] | None = None
 
+    def scaled(self, images: keras.KerasTensor) -> keras.KerasTensor:
+        """Returns what the backbone sees of images in [0, 1]; `save_pixels` finds the layer in a model."""
+        if self.scale == 1.0 and self.offset == 0.0:
+            return images
+        return keras.layers.Rescaling(self.scale, self.offset, dtype="float32", name=PIXELS_LAYER)(images)
+
 
 def read_pixels(preset: str) -> Pixels:
     """Reads the image converter of a KerasHub preset.
@@ -41,12 +48,10 @@ def read_pixels(preset: str) -> Pixels:
         UsageError: there is a converter that cannot be read, or one that does more than scaling.
     """
     try:
-        converter = keras_hub.layers.ImageConverter.from_preset(preset)
+        converter = _converter(preset)
     except FileNotFoundError:
         return Pixels()
-    except (ValueError, OSError) as error:
-        if "Unable to find a subclass of ImageConverter" in str(error):  # KerasHub's words for: this kind has none
-            return Pixels()
+    except (ValueError, OSError, KeyError, TypeError) as error:
         raise UsageError(
             f"--preset {preset}: its image converter cannot be read: {str(error).splitlines()[0]}"
         ) from error
@@ -60,6 +65,17 @@ def read_pixels(preset: str) -> Pixels:
         0.0 if offset is None else _per_channel(offset, 1.0),
         None if converter.image_size is None else tuple(converter.image_size),
     )
+
+
+def _converter(preset: str) -> keras_hub.layers.ImageConverter:
+    """Loads a preset's converter; a FileNotFoundError where there is none."""
+    try:
+        return keras_hub.layers.ImageConverter.from_preset(preset)
+    except ValueError as error:
+        if "Unable to find a subclass of ImageConverter" not in str(error):  # KerasHub's words for: this kind has none
+            raise
+    config = json.loads((Path(preset) / "image_converter.json").read_text("utf-8"))  # but the preset may, as ours do
+    return keras_hub.layers.ImageConverter.from_config(config["config"])
 
 
 def save_pixels(model: keras.Model, folder: Path | str) -> None:
@@ -162,9 +178,7 @@ def _feed_images(
             f"which takes {shape[0]} x {shape[1]} pixels only"
         )
     images = keras.Input(shape, dtype="float32", name="images")
-    x = images
-    if pixels.scale != 1.0 or pixels.offset != 0.0:
-        x = keras.layers.Rescaling(pixels.scale, pixels.offset, dtype="float32", name=PIXELS_LAYER)(images)
+    x = pixels.scaled(images)
     return {"images": images}, {"images": x} if isinstance(backbone.input, dict) else x
 
 

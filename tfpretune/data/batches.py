@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import tensorflow as tf
 
+from tfpretune.errors import RunError
+
 Batch = dict[str, tf.Tensor]
 Transform = Callable[[Batch, tf.Tensor], Batch]
 Load = Callable[[Batch], Batch]
@@ -43,7 +45,8 @@ class StepIndexed:
         batch_size: rows a batch, over all replicas.
         seed: any int; decides the order and the seeds that `transform` gets.
         transform: `(batch, seed) -> batch`, applied to whole batches; `seed` is int32 `(2,)`, another one for every step.
-        load: `row -> row`, applied to single rows in parallel before batching, for what cannot be held in memory (files).
+        load: `row -> row`, applied to single rows in parallel before batching, for what cannot be held in memory (files). Where
+            it fails, the columns of strings of that row are named: its files.
     """
 
     def __init__(
@@ -135,9 +138,46 @@ class StepIndexed:
             batches = steps.map(gather, num_parallel_calls=2, deterministic=True)
         else:
             rows = steps.map(gather).unbatch()
-            batches = rows.map(self.load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).batch(size)
+            batches = _loaded(rows, self.load).batch(size)
         batches = tf.data.Dataset.zip(steps, batches).map(transform, num_parallel_calls=2, deterministic=True)
         return batches.apply(tf.data.experimental.assert_cardinality(end - start)).prefetch(4)
+
+
+def _loaded(rows: tf.data.Dataset, load: Load) -> tf.data.Dataset:
+    """Applies `load`; a row for which it fails becomes a RunError with its files, which TensorFlow's decoders do not name.
+
+    Failed rows are left out and missed: what is loaded is compared with what was to be loaded, row by row.
+    """
+    names = [name for name, spec in rows.element_spec.items() if spec.dtype == tf.string]
+
+    def named(row: Batch) -> tuple[tf.Tensor, Batch]:
+        return files_of(row), load(row)
+
+    def files_of(row: Batch) -> tf.Tensor:
+        return tf.stack([row[name] for name in names])
+
+    def compare(wanted: tf.Tensor, found: tuple[tf.Tensor, Batch]) -> Batch:
+        files, row = found
+        same = tf.reduce_all(wanted == files)
+        checked = tf.cond(same, lambda: wanted, lambda: tf.numpy_function(_refuse_files, [wanted], tf.string))
+        with tf.control_dependencies([checked]):
+            return {name: tf.identity(column) for name, column in row.items()}
+
+    if not names:
+        return rows.map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    loaded = rows.map(named, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).ignore_errors()
+    end = tf.nest.map_structure(
+        lambda spec: tf.zeros(spec.shape, spec.dtype), loaded.element_spec
+    )  # to miss the last row
+    loaded = loaded.concatenate(tf.data.Dataset.from_tensors(end))
+    wanted = rows.map(files_of).concatenate(tf.data.Dataset.from_tensors(end[0]))
+    pairs = tf.data.Dataset.zip(wanted, loaded).take_while(lambda files, found: files[0] != b"")
+    return pairs.map(compare)
+
+
+def _refuse_files(files: np.ndarray) -> np.ndarray:
+    names = ", ".join(file.decode() for file in files.tolist())
+    raise RunError(f"{names}: gone, broken or of a kind that is not read (tfpretune check on the source says more)")
 
 
 def _look_up(column: np.ndarray | RowSource) -> Callable[[tf.Tensor], tf.Tensor]:

@@ -2,35 +2,71 @@
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 
 from tfpretune.data.rows import Problem
 
+DARK = 16
+"""An image without a pixel above this, of 255, is nearly black."""
+DIM = 63
+"""An image of 16 bits a pixel without a pixel above this, of 255, uses 14 of them at most, as cameras and scanners do."""
 
-def decode_all(paths: list[str]) -> tuple[list[Problem], list[str]]:
-    """Decodes every file by itself, since TensorFlow's errors do not name the file."""
+
+def decode_all(paths: list[str], *, todo: str = "replace or remove it") -> tuple[list[Problem], list[str]]:
+    """Decodes every file by itself, since TensorFlow's errors do not name the file.
+
+    Args:
+        paths: of the files.
+        todo: what to do with one that cannot be read.
+    """
     import tensorflow as tf  # here, so that checking texts does not wait for TensorFlow
 
     from tfpretune.data.images import DECODE_ERRORS, decode_pixels, explain_decode_error
 
     @tf.function(input_signature=[tf.TensorSpec((), tf.string)])
-    def shape_of(path: tf.Tensor) -> tf.Tensor:
-        return tf.shape(decode_pixels(tf.io.read_file(path)))
+    def facts_of(path: tf.Tensor) -> tf.Tensor:
+        pixels = decode_pixels(tf.io.read_file(path))
+        return tf.concat([tf.shape(pixels)[:2], [tf.cast(tf.reduce_max(pixels), tf.int32)]], 0)
 
-    def look(path: str) -> tuple[int, int] | Problem:
+    def look(path: str) -> tuple[int, ...] | Problem:
         try:
-            height, width, _ = shape_of(tf.constant(path)).numpy()
+            return tuple(facts_of(tf.constant(path)).numpy().tolist())
         except DECODE_ERRORS as error:
-            return Problem(path, explain_decode_error(error), "replace or remove it")
-        return int(height), int(width)
+            return Problem(path, explain_decode_error(error), todo)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         seen = list(pool.map(look, paths))
     problems = [item for item in seen if isinstance(item, Problem)]
-    sizes = [item for item in seen if not isinstance(item, Problem)]
+    facts = [(path, item) for path, item in zip(paths, seen, strict=True) if not isinstance(item, Problem)]
     notes = []
-    if sizes:
+    if facts:
+        sizes = [fact[:2] for _, fact in facts]
         low, high = np.min(sizes, axis=0), np.max(sizes, axis=0)
         notes.append(f"images are {low[0]} to {high[0]} pixels high and {low[1]} to {high[1]} wide")
-    return problems, notes
+    return problems, notes + _dark_notes([(path, brightest) for path, (_, _, brightest) in facts])
+
+
+def _dark_notes(images: list[tuple[str, int]]) -> list[str]:
+    """Says which images are nearly black, and which use few of their 16 bits, so that only their low end is seen.
+
+    Args:
+        images: path and largest value, of 255, of each.
+    """
+    notes = []
+    deep = [(path, top) for path, top in images if top <= DIM and _bits_of_png(path) == 16]
+    if deep:
+        bits = 8 + max(top for _, top in deep).bit_length()
+        what = f"{len(deep):,} images have 16 bits a pixel and use the lowest {bits} alone, the first is {deep[0][0]}"
+        notes.append(f"{what}: they are read nearly black; multiply their pixels by {2 ** (16 - bits)}")
+    rest = [path for path, top in images if top <= DARK and (path, top) not in deep]
+    if rest:
+        notes.append(f"{len(rest):,} images are nearly black (no pixel above {DARK} of 255), the first is {rest[0]}")
+    return notes
+
+
+def _bits_of_png(path: str) -> int:
+    with Path(path).open("rb") as file:
+        head = file.read(25)
+    return head[24] if head[:4] == b"\x89PNG" and len(head) == 25 else 0

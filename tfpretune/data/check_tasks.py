@@ -1,18 +1,23 @@
 """One pass over all of a source whose form is that of one task: tagged words, questions, images with masks."""
 
 import collections
+import functools
 import json
+from collections.abc import Sequence
 
 import numpy as np
 
 from tfpretune.config import UsageError
 from tfpretune.data.check_copies import copy_notes, shared_notes
+from tfpretune.data.check_images import decode_all
+from tfpretune.data.check_splits import shared_contents
 from tfpretune.data.check_tagged import check_tagged
 from tfpretune.data.checks import CheckResult
 from tfpretune.data.demo import DEMOS
 from tfpretune.data.examples import Examples, text_key
-from tfpretune.data.mask_rows import NO_CLASS, is_mask_folder
-from tfpretune.data.masks import read_mask, read_masks
+from tfpretune.data.mask_folders import find_mask_folders
+from tfpretune.data.mask_geometry import MaskOrientation
+from tfpretune.data.masks import read_masks
 from tfpretune.data.question_sources import add_spec_problems, read_questions
 from tfpretune.data.rows import Problem, find_files
 from tfpretune.data.splits import find_places
@@ -20,7 +25,14 @@ from tfpretune.data.tables import DEFAULT_TEXT
 
 
 def check_task(
-    spec: str, *, against: str = "", word_column: int = 0, tag_column: int = -1, repair: bool = False
+    spec: str,
+    *,
+    against: str = "",
+    word_column: int = 0,
+    tag_column: int = -1,
+    repair: bool = False,
+    mask_orientation: MaskOrientation = "auto",
+    mask_values: Sequence[int] = (),
 ) -> CheckResult | None:
     """Checks a source if it can only be of one task.
 
@@ -30,6 +42,8 @@ def check_task(
         word_column: as for `open_tagged`.
         tag_column: as for `open_tagged`.
         repair: as for `open_tagged`.
+        mask_orientation: as `orientation` of `open_masks`.
+        mask_values: as `values` of `open_masks`.
 
     Returns:
         What was found; None for a source of labelled or unlabelled examples.
@@ -40,8 +54,8 @@ def check_task(
         return check_tagged(spec, against=against, word_column=word_column, tag_column=tag_column, repair=repair)
     if scheme == "squad" or kind == "questions":
         return check_questions(spec, against=against)
-    if kind == "masks" or (scheme == "images" and is_mask_folder(rest)):
-        return check_masks(spec, against=against)
+    if kind == "masks" or (scheme == "images" and find_mask_folders(rest)):
+        return check_masks(spec, against=against, orientation=mask_orientation, values=mask_values)
     return None
 
 
@@ -84,22 +98,34 @@ def check_questions(spec: str, *, against: str = "") -> CheckResult:
     )
 
 
-def check_masks(spec: str, *, against: str = "") -> CheckResult:
-    """Goes over all images and masks; the histogram counts the images that show each class."""
-    rows = read_masks(spec)
-    problems = list(rows.problems)
-    keys = Examples("image", rows.images, None, (), rows.where, spec).keys()
+def check_masks(
+    spec: str, *, against: str = "", orientation: MaskOrientation = "auto", values: Sequence[int] = ()
+) -> CheckResult:
+    """Goes over all images and masks and decodes both; the histogram counts the images that show each class."""
+    read = functools.partial(read_masks, orientation=orientation, values=values)
+    rows = read(spec)
+    problems, notes = list(rows.problems), list(rows.notes)
+    in_files = not isinstance(rows.images, np.ndarray)
+    if in_files:
+        faults, image_notes = decode_all(rows.images, todo="replace it")
+        problems += faults
+        notes += image_notes
+    images = Examples("image", rows.images, None, (), rows.where, spec, splits=rows.splits or None)
+    keys = images.keys()
+    groups: dict[bytes, list[int]] = collections.defaultdict(list)
+    for row, key in enumerate(keys):
+        groups[key].append(row)
+    problems += shared_contents(images, groups)
     if against:
-        other = read_masks(against)
+        other = read(against)
         other_keys = Examples("image", other.images, None, (), other.where, against).keys()
         problems += _shared(keys, rows.where, dict(zip(other_keys, other.where, strict=True)), "image", against)
     tally: collections.Counter[int] = collections.Counter()
-    for mask in rows.masks:
-        tally.update(np.unique(read_mask(mask) if isinstance(mask, str) else mask).tolist())
-    notes = [f"{tally[NO_CLASS]:,} images have pixels without a class"] if tally[NO_CLASS] else []
+    for classes in rows.pixels if in_files else (np.unique(mask).tolist() for mask in rows.masks):
+        tally.update(list(classes))
     notes += [f"class {name!r} is in no image" for number, name in enumerate(rows.class_names) if not tally[number]]
     histogram = {name: tally[number] for number, name in enumerate(rows.class_names)}
-    return CheckResult(spec, tuple(problems), tuple(notes), histogram, _counts(len(rows.where), len(set(keys))))
+    return CheckResult(spec, tuple(problems), tuple(notes), histogram, _counts(len(rows.where), len(groups)))
 
 
 def _shared(keys: list[bytes], where: list[str], places: dict[bytes, str], what: str, against: str) -> list[Problem]:

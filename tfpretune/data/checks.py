@@ -12,11 +12,14 @@ from tfpretune.data.check_copies import copy_notes, shared_notes
 from tfpretune.data.check_images import decode_all
 from tfpretune.data.check_labels import label_histogram, written_label
 from tfpretune.data.check_lines import at_most
+from tfpretune.data.check_splits import shared_contents
 from tfpretune.data.examples import Examples
 from tfpretune.data.labels import LabelKind, more_label_columns, read_labels
+from tfpretune.data.mask_geometry import MaskOrientation
 from tfpretune.data.rows import Problem, Rows
 from tfpretune.data.sources import make_examples, read_rows
 from tfpretune.data.tables import DEFAULT_LABEL, DEFAULT_TEXT
+from tfpretune.data.walking import hidden_note
 
 MOST_LINES = 20
 """So many problems, notes or classes of a kind are printed."""
@@ -64,6 +67,8 @@ def check(
     word_column: int = 0,
     tag_column: int = -1,
     repair: bool = False,
+    mask_orientation: MaskOrientation = "auto",
+    mask_values: Sequence[int] = (),
 ) -> CheckResult:
     """Goes over all of a source: reads every row, decodes every image, looks at every label, compares every content.
 
@@ -82,14 +87,24 @@ def check(
         word_column: as for `open_tagged`.
         tag_column: as for `open_tagged`.
         repair: as for `open_tagged`.
+        mask_orientation: of images with masks: as `orientation` of `open_masks`.
+        mask_values: of images with masks: as `values` of `open_masks`.
 
     Raises:
         UsageError: when there is no such source or column.
     """
     from tfpretune.data.check_tasks import check_task  # which imports this module
 
-    tagged = {"word_column": word_column, "tag_column": tag_column}
-    if result := check_task(spec, against=against, repair=repair, **tagged):
+    result = check_task(
+        spec,
+        against=against,
+        word_column=word_column,
+        tag_column=tag_column,
+        repair=repair,
+        mask_orientation=mask_orientation,
+        mask_values=mask_values,
+    )
+    if result:
         return result
     read = functools.partial(
         _read,
@@ -104,7 +119,7 @@ def check(
     )
     rows, examples, good = read(spec)
     problems = [*rows.problems, *rows.skipped]
-    notes = [*rows.notes]
+    notes = [*rows.notes, *hidden_note(rows.hidden)]
     if rows.kind == "image" and not isinstance(rows.inputs, np.ndarray):
         faults, image_notes = decode_all(rows.inputs)
         good[[rows.inputs.index(fault.where) for fault in faults]] = False
@@ -163,6 +178,7 @@ def check_examples(examples: Examples) -> CheckResult:
             notes.append(
                 f"{conflicts:,} {examples.kind}s have several numbers, whose mean counts (the first: {found[0].where})"
             )
+    problems += shared_contents(examples, groups)
     duplicates = len(examples) - len(groups)
     if duplicates:
         notes.append(

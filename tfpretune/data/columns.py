@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tfpretune.config import UsageError
 from tfpretune.data.batches import Batch, Load, StepIndexed, Transform
+from tfpretune.data.check_images import DARK
 from tfpretune.data.examples import Examples
 from tfpretune.data.images import decode_image, load_image
 from tfpretune.data.tokens import CHUNK, encode_all
@@ -42,7 +43,7 @@ def image_batches(
     if isinstance(examples.inputs, np.ndarray) or len(examples) * int(np.prod(image_shape)) <= IN_MEMORY_BYTES:
         columns["images"] = image_array(examples, image_shape)
     else:
-        columns["images"], load = np.asarray(examples.inputs), _file_loader(image_shape)
+        columns["images"], load = np.asarray(examples.inputs), file_loader(image_shape)
     columns |= label_columns(examples, more_labels)
 
     def prepare(batch: Batch, batch_seed: tf.Tensor) -> Batch:
@@ -74,7 +75,10 @@ def image_array(examples: Examples, image_shape: tuple[int, int, int]) -> np.nda
             return inputs
         parts = [inputs[start : start + CHUNK] for start in range(0, len(inputs), CHUNK)]
         return np.concatenate([_converted(part, image_shape) for part in parts])
-    return np.stack([_to_bytes(load_image(path, size=(height, width), channels=channels)) for path in inputs])
+    found = np.stack([_to_bytes(load_image(path, size=(height, width), channels=channels)) for path in inputs])
+    if found.size and found.max() <= DARK:
+        print(f"{examples.name}: all images are nearly black (no pixel above {DARK} of 255): tfpretune check says more")
+    return found
 
 
 def text_batches(
@@ -129,7 +133,8 @@ def _to_bytes(pixels: tf.Tensor) -> np.ndarray:
     return np.clip(np.round(np.asarray(pixels) * 255.0), 0, 255).astype(np.uint8)
 
 
-def _file_loader(image_shape: tuple[int, int, int]) -> Load:
+def file_loader(image_shape: tuple[int, int, int]) -> Load:
+    """Returns a function from a row with the path of an image, `images`, to the row with its pixels in [0, 1]."""
     height, width, channels = image_shape
 
     def load(row: Batch) -> Batch:

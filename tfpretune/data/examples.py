@@ -49,6 +49,7 @@ class Examples(Splittable):
         in_order: `split` cuts the parts in the order of the source (a newspaper in the order of its days).
         notes: how the source was read, where it could be read in another way.
         origin: the whole source that these were taken from, which decides how they are split; None: this is it.
+        splits: `(n,)` optional names of `PARTS`: the split that the source itself puts each example into.
     """
 
     kind: str
@@ -64,11 +65,12 @@ class Examples(Splittable):
     in_order: bool = False
     notes: tuple[str, ...] = ()
     origin: Origin | None = dataclasses.field(default=None, repr=False)
+    splits: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in ("text", "image"):
             raise ValueError(f'kind must be "text" or "image", received {self.kind!r}')
-        columns = {"where": self.where, "labels": self.labels, "groups": self.groups, "seconds": self.seconds}
+        columns = {name: getattr(self, name) for name in ("where", "labels", "groups", "seconds", "splits")}
         for field, column in (columns | {name: more.labels for name, more in self.more.items()}).items():
             if column is not None and len(column) != len(self.inputs):
                 raise ValueError(
@@ -93,6 +95,7 @@ class Examples(Splittable):
             where=[self.where[i] for i in positions],
             groups=None if self.groups is None else self.groups[rows],
             seconds=None if self.seconds is None else [self.seconds[i] for i in positions],
+            splits=None if self.splits is None else [self.splits[i] for i in positions],
             more={name: LabelColumn(more.labels[rows], more.class_names) for name, more in self.more.items()},
             origin=self._origin_of(rows),
         )

@@ -1,30 +1,28 @@
 """Files in folders: texts by line or by file, and images; the folder of a file is its class. Imports no TensorFlow."""
 
+import dataclasses
 import os
 from collections.abc import Sequence
 
 from tfpretune.config import UsageError
 from tfpretune.data.rows import Problem, Rows, read_utf8
+from tfpretune.data.split_folders import split_of, splits_note, splits_of
+from tfpretune.data.splits import Part
 from tfpretune.data.text import clean, split_long_lines
+from tfpretune.data.walking import walk
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
 TEXT_SUFFIXES = (".txt",)
 _UNREADABLE_IMAGES = (
-    ".tif",
-    ".tiff",
-    ".heic",
-    ".heif",
-    ".avif",
-    ".jxl",
-    ".jp2",
-    ".psd",
-    ".svg",
-    ".ico",
-    ".ppm",
-    ".pgm",
-    ".tga",
+    *(".tif", ".tiff", ".heic", ".heif", ".avif", ".jxl", ".jp2", ".psd", ".svg", ".ico", ".ppm", ".pgm", ".tga"),
 )
-_SYSTEM_FILES = ("thumbs.db", "desktop.ini", "__macosx")
+
+
+@dataclasses.dataclass(frozen=True)
+class _File:
+    path: str
+    label: str | None
+    split: Part | None = None
 
 
 def read_text_lines(paths: Sequence[str]) -> Rows:
@@ -45,66 +43,147 @@ def read_text_lines(paths: Sequence[str]) -> Rows:
     return rows
 
 
-def read_text_folder(folder: str) -> Rows:
-    """Reads a folder of .txt files, one document a file; class subfolders, if there are any, are the labels."""
+def read_text_folder(folder: str, *, labels: bool = True) -> Rows:
+    """Reads a folder of .txt files, one document a file.
+
+    Args:
+        folder: class subfolders, if there are any, are the labels; folders train, val and test are splits.
+        labels: without, all files of all folders are read and have none.
+    """
     rows = Rows("text")
-    for path, label in _files(rows, folder, TEXT_SUFFIXES, "text"):
-        text, problems = read_utf8(path)
+    for file in _files(rows, folder, "text", labels):
+        text, problems = read_utf8(file.path)
         rows.problems += problems
         if not problems:
-            rows.add_text(text, label, path)
+            rows.add_text(text, file.label, file.path)
+            rows.mark_split(file.split)
     return rows
 
 
-def read_image_folder(folder: str) -> Rows:
-    """Lists the images of a folder; class subfolders, if there are any, are the labels."""
+def read_image_folder(folder: str, *, labels: bool = True) -> Rows:
+    """Lists the images of a folder; arguments as for `read_text_folder`."""
     rows = Rows("image")
-    for path, label in _files(rows, folder, IMAGE_SUFFIXES, "image"):
-        if os.path.getsize(path):
-            rows.add(path, label, path)
+    for file in _files(rows, folder, "image", labels):
+        if os.path.getsize(file.path):
+            rows.add(file.path, file.label, file.path)
+            rows.mark_split(file.split)
         else:
-            rows.problems.append(Problem(path, "the file is empty", "replace or remove it"))
+            rows.problems.append(Problem(file.path, "the file is empty", "replace or remove it"))
     return rows
 
 
-def _files(rows: Rows, folder: str, suffixes: tuple[str, ...], what: str) -> list[tuple[str, str | None]]:
-    """Returns (path, class) of the wanted files, and notes the others in `rows`."""
-    root = os.path.expanduser(folder)
+def _files(rows: Rows, folder: str, what: str, labels: bool) -> list[_File]:
+    """Returns the wanted files with their classes and splits, and notes the others in `rows`."""
+    root = os.path.expanduser(folder).rstrip(os.sep) or os.sep
     if not os.path.isdir(root):
         raise UsageError(f"no folder {folder} (looked in {os.getcwd()}): check the path")
-    entries = sorted(entry.name for entry in os.scandir(root) if not _hidden(entry.name))
-    classes = [name for name in entries if os.path.isdir(os.path.join(root, name))]
-    loose = _sift(rows, [os.path.join(root, name) for name in entries if name not in classes], suffixes)
-    found: list[tuple[str, str | None]] = []
-    for name in classes:
-        top = os.path.join(root, name)
-        paths = _sift(rows, [os.path.join(at, file) for at, _, files in os.walk(top) for file in files], suffixes)
-        if not paths:
-            problem = Problem(top, f"the class folder has no {what}s ({' '.join(suffixes)})", "fill it or remove it")
-            rows.problems.append(problem)
-        found += [(path, name) for path in paths]
-    if not classes:
-        return [(path, None) for path in loose]
-    todo = "move it into a class folder or remove it"
+    found = walk(root)
+    rows.problems += found.problems
+    rows.hidden += found.hidden
+    paths, tops = _sift(rows, found.files, _suffixes(what)), _inner(root, found.folders)
+    by_top = _by_first(root, paths)
+    splits = splits_of([name for name in tops if by_top.get(name)])
+    if splits is None:
+        _name_doubtful(rows, root, by_top)
+        return _class_files(rows, root, tops, paths, what, labels)
+    if "train" not in splits.values():
+        what_is = f"the folders {', '.join(splits)} are splits, and there is no train"
+        rows.problems.append(Problem(root, what_is, "add a folder train, or give one of them by itself"))
     rows.problems += [
-        Problem(path, f"the {what} lies beside the class folders and has no class", todo) for path in loose
+        Problem(path, f"the {what} lies beside the folders of the splits", "move it into one of them")
+        for path in by_top.get("", [])
     ]
+    inside = {}
+    for name, split in splits.items():
+        top = os.path.join(root, name)
+        files = _class_files(rows, top, _inner(top, found.folders), by_top[name], what, labels)
+        inside[name] = [dataclasses.replace(file, split=split) for file in files]
+    return _comparable(rows, root, inside, splits)
+
+
+def _comparable(rows: Rows, root: str, found: dict[str, list[_File]], splits: dict[str, Part]) -> list[_File]:
+    """Leaves out splits without classes where training has some, and names classes that training does not have."""
+    classes = {file.label for name, part in splits.items() if part == "train" for file in found[name]}
+    kept = dict(splits)
+    for name, part in splits.items():
+        own = {file.label for file in found[name]}
+        if part == "train" or not classes:
+            continue
+        if own == {None} and None not in classes:
+            del kept[name]
+            rows.notes.append(f"{name} has no class folders: its {len(found[name]):,} files are not read")
+        todo = "add training examples of it, or correct the name of the folder"
+        rows.problems += [
+            Problem(os.path.join(root, name, label or ""), f"the class {label!r} is not in train", todo)
+            for label in sorted(own - classes - {None}, key=str)
+        ]
+    rows.notes.insert(0, splits_note(kept))
+    return [file for name in kept for file in found[name]]
+
+
+def _class_files(rows: Rows, root: str, classes: list[str], paths: list[str], what: str, labels: bool) -> list[_File]:
+    """Returns the files of a folder with the folders right below it as their classes, if there are any."""
+    if not labels or not classes:
+        return [_File(path, None) for path in paths]
+    by_class = _by_first(root, paths)
+    for name in classes:
+        if name not in by_class:
+            fault = f"the class folder has no {what}s ({' '.join(_suffixes(what))})"
+            rows.problems.append(Problem(os.path.join(root, name), fault, "fill it or remove it"))
+    nested = [os.path.dirname(os.path.relpath(path, root)) for path in paths]
+    if nested := [folder for folder in nested if os.sep in folder]:
+        shown = ", ".join(list(dict.fromkeys(nested))[:3])
+        rows.notes.append(f"class folders hold folders of their own ({shown}): the top folder is the class")
+    todo = "move it into a class folder (what needs no labels, such as pre-training, reads it as it is)"
+    rows.problems += [
+        Problem(path, f"the {what} lies beside the class folders and has no class", todo)
+        for path in by_class.get("", [])
+    ]
+    return [_File(path, name) for name in classes for path in by_class.get(name, [])]
+
+
+def _name_doubtful(rows: Rows, root: str, by_top: dict[str, list[str]]) -> None:
+    """Names a folder around the whole source, and splits beside folders that are none."""
+    filled = [name for name in by_top if name]
+    if len({split_of(name) for name in filled} - {None}) > 1:
+        others = [name for name in filled if not split_of(name)]
+        what = f"some folders are splits by their names and others are not: {', '.join(others[:3])}"
+        rows.problems.append(Problem(root, what, "move the others elsewhere, or give each folder by itself"))
+    if len(filled) == 1 and "" not in by_top:
+        alone = os.path.join(root, filled[0])
+        inner = [name for name in _by_first(alone, by_top[filled[0]]) if name]
+        if len(inner) > 1 or (inner and split_of(filled[0])):
+            what = f"all lies in one folder, {filled[0]}, with the folders {', '.join(inner[:3])}"
+            rows.problems.append(Problem(root, what, f"give that folder as the source: {alone}"))
+
+
+def _inner(root: str, folders: list[str]) -> list[str]:
+    """Returns the names of those folders that lie right in `root`."""
+    return [os.path.basename(folder) for folder in folders if os.path.dirname(folder) == root.rstrip(os.sep)]
+
+
+def _by_first(root: str, paths: list[str]) -> dict[str, list[str]]:
+    """Sorts paths by the first folder on the way from `root`; "" for files in `root` itself."""
+    found: dict[str, list[str]] = {}
+    for path in paths:
+        first, inside, _ = os.path.relpath(path, root).partition(os.sep)
+        found.setdefault(first if inside else "", []).append(path)
     return found
+
+
+def _suffixes(what: str) -> tuple[str, ...]:
+    return IMAGE_SUFFIXES if what == "image" else TEXT_SUFFIXES
 
 
 def _sift(rows: Rows, paths: list[str], suffixes: tuple[str, ...]) -> list[str]:
     wanted = []
-    for path in sorted(paths):
+    for path in paths:
         suffix = os.path.splitext(path)[1].lower()
         if suffix in suffixes:
             wanted.append(path)
         elif suffixes is IMAGE_SUFFIXES and suffix in _UNREADABLE_IMAGES:
             problem = Problem(path, f"{suffix} images are not read", f"convert it to one of {' '.join(suffixes)}")
             rows.problems.append(problem)
-        elif not any(_hidden(part) for part in (os.path.basename(path), os.path.basename(os.path.dirname(path)))):
+        else:
             rows.skipped.append(Problem(path, f"skipped: not one of {' '.join(suffixes)}", "convert it or remove it"))
     return wanted
-
-
-def _hidden(name: str) -> bool:
-    return name.startswith(".") or name.lower() in _SYSTEM_FILES

@@ -5,12 +5,14 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tfpretune.config import RunError
 from tfpretune.data import columns
-from tfpretune.data.batches import Batch, StepIndexed, Transform
-from tfpretune.data.columns import image_array
-from tfpretune.data.images import decode_image
+from tfpretune.data.batches import Batch, Load, StepIndexed, Transform
+from tfpretune.data.columns import file_loader, image_array
+from tfpretune.data.mask_files import READ_ERRORS
+from tfpretune.data.mask_reader import MaskReader
 from tfpretune.data.mask_rows import NO_CLASS
-from tfpretune.data.masks import MaskExamples, read_mask
+from tfpretune.data.masks import MaskExamples
 
 IGNORED = -1
 
@@ -47,7 +49,7 @@ def mask_batches(
         }
     else:
         values = {"images": np.asarray(examples.images.inputs), "labels": np.asarray(examples.masks)}
-        load = _loader(image_shape)
+        load = _loader(image_shape, examples.read)
 
     def prepare(batch: Batch, batch_seed: tf.Tensor) -> Batch:
         images, labels = batch["images"], tf.cast(batch["labels"], tf.int32)
@@ -62,29 +64,45 @@ def mask_batches(
 
 
 def mask_array(examples: MaskExamples, size: tuple[int, int]) -> np.ndarray:
-    """Returns all masks as uint8 `(n, height, width)`, decoded and resized where needed."""
+    """Returns all masks as uint8 `(n, height, width)`, decoded and resized where needed.
+
+    Raises:
+        RunError: naming a mask that cannot be read.
+    """
     masks: Any = examples.masks
     if isinstance(masks, np.ndarray):
         return masks if masks.shape[1:] == size else _resized(masks, size)
-    return np.stack([_resized(read_mask(path)[None], size)[0] for path in masks])
+    return np.stack([_read(examples.read, path, size) for path in masks])
+
+
+def _read(read: MaskReader, path: str, size: tuple[int, int]) -> np.ndarray:
+    try:
+        return _resized(read(path), size)
+    except READ_ERRORS as error:
+        raise RunError(f"{path}: the mask cannot be read ({error})") from error
 
 
 def _resized(masks: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    return tf.image.resize(masks[..., None], size, method="nearest").numpy()[..., 0]
+    """Takes the nearest pixel to the middle of each new one, as `tf.image.resize` does; of `(…, height, width)`.
+
+    In NumPy, since operations of TensorFlow inside of a `numpy_function` would wait for the threads that it runs on.
+    """
+    for axis, wanted in zip((-2, -1), size, strict=True):
+        there = masks.shape[axis]
+        places = np.floor((np.arange(wanted) + 0.5) * (there / wanted)).astype(np.int64)
+        masks = masks.take(np.minimum(places, there - 1), axis)
+    return masks
 
 
-def _loader(image_shape: tuple[int, int, int]) -> Any:
-    height, width, channels = image_shape
+def _loader(image_shape: tuple[int, int, int], read: MaskReader) -> Load:
+    size = image_shape[:2]
+    load_photo = file_loader(image_shape)
 
     def decoded(path: bytes) -> np.ndarray:
-        return _resized(read_mask(path.decode())[None], (height, width))[0]
+        return _read(read, path.decode(), size)
 
     def load(row: Batch) -> Batch:
-        contents = tf.io.read_file(row["images"])
         mask = tf.numpy_function(decoded, [row["labels"]], tf.uint8, stateful=False)
-        return {
-            "images": decode_image(contents, size=(height, width), channels=channels),
-            "labels": tf.ensure_shape(mask, (height, width)),
-        }
+        return {"images": load_photo(row)["images"], "labels": tf.ensure_shape(mask, size)}
 
     return load

@@ -1,12 +1,10 @@
 """What the readers of images with masks share. Imports no TensorFlow."""
 
 import dataclasses
-import os
 from typing import Any
 
 from tfpretune.data.rows import Problem
 
-IMAGES, MASKS = "images", "masks"
 NO_CLASS = 255
 """The number of a pixel of which nothing is known, as in PASCAL VOC."""
 
@@ -22,6 +20,10 @@ class MaskRows:
         class_names: the classes, in the order of their numbers.
         problems: what makes the source unusable as it is.
         licence: terms of use, where known.
+        splits: the split of each image, where the source itself has splits.
+        notes: what was found out about the source and decides how it is read.
+        reader: decodes a path of `masks`.
+        pixels: class index (255: none) -> pixels, of each mask in a file.
     """
 
     images: Any = dataclasses.field(default_factory=list)
@@ -30,9 +32,7 @@ class MaskRows:
     class_names: tuple[str, ...] = ()
     problems: list[Problem] = dataclasses.field(default_factory=list)
     licence: str = ""
-
-
-def is_mask_folder(folder: str) -> bool:
-    """Returns whether a folder holds two folders, images and masks."""
-    root = os.path.expanduser(folder)
-    return all(os.path.isdir(os.path.join(root, name)) for name in (IMAGES, MASKS))
+    splits: list[str] = dataclasses.field(default_factory=list)
+    notes: list[str] = dataclasses.field(default_factory=list)
+    reader: Any = None
+    pixels: list[dict[int, int]] = dataclasses.field(default_factory=list)

@@ -3,21 +3,22 @@
 import dataclasses
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
 from tfpretune.config import RunError, UsageError
 from tfpretune.data.demo import read_demo
 from tfpretune.data.examples import Examples
-from tfpretune.data.folders import IMAGE_SUFFIXES
-from tfpretune.data.mask_rows import IMAGES, MASKS, NO_CLASS, MaskRows, is_mask_folder
+from tfpretune.data.mask_classes import CLASSES_FILE, ClassList, read_classes
+from tfpretune.data.mask_folders import MaskFolder, MaskPair, find_mask_folders, pair_files
+from tfpretune.data.mask_geometry import MaskOrientation, mask_turns
+from tfpretune.data.mask_meaning import Meaning, find_meaning
+from tfpretune.data.mask_reader import MaskReader
+from tfpretune.data.mask_rows import NO_CLASS, MaskRows
+from tfpretune.data.mask_survey import Surveyed, survey
 from tfpretune.data.rows import Problem
-from tfpretune.data.splits import CONTENTS, LABELS, Part
-
-MASK_SUFFIXES = (".png", ".bmp", ".gif")
-CLASSES_FILE = "classes.txt"
+from tfpretune.data.split_folders import splits_note
+from tfpretune.data.splits import CONTENTS, LABELS, PARTS, Part
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -29,11 +30,13 @@ class MaskExamples:
         masks: uint8 `(n, height, width)`, or a list of file paths; each pixel is an index into `class_names`, or 255 where
             nothing is known of it.
         class_names: the classes, in the order of their indices.
+        read: decodes one of the paths to such pixels, turned as its image is.
     """
 
     images: Examples
     masks: np.ndarray | Sequence[str]
     class_names: tuple[str, ...]
+    read: MaskReader = dataclasses.field(default_factory=MaskReader)
 
     def __post_init__(self) -> None:
         if len(self.masks) != len(self.images):
@@ -51,7 +54,7 @@ class MaskExamples:
         """Counts the pixels of each class, int64 `(classes,)`; masks in files are read."""
         counts = np.zeros(NO_CLASS + 1, np.int64)
         for mask in self.masks:
-            pixels = mask if isinstance(mask, np.ndarray) else read_mask(mask)
+            pixels = mask if isinstance(mask, np.ndarray) else self.read(mask)
             counts += np.bincount(pixels.ravel(), minlength=NO_CLASS + 1)
         return counts[: len(self.class_names)]
 
@@ -65,7 +68,7 @@ class MaskExamples:
         """Returns the images at these positions, in this order."""
         rows = np.asarray(indices, np.int64)
         masks = self.masks[rows] if isinstance(self.masks, np.ndarray) else [self.masks[row] for row in rows.tolist()]
-        return MaskExamples(self.images.take(rows), masks, self.class_names)
+        return dataclasses.replace(self, images=self.images.take(rows), masks=masks)
 
     def sample(self, most: int, seed: int = 0) -> "MaskExamples":
         """Returns at most `most` images, drawn without replacement, in the order of the source."""
@@ -74,31 +77,48 @@ class MaskExamples:
         return self.take(np.sort(np.random.default_rng(seed).choice(len(self), most, replace=False)))
 
     def split(self, part: Part, fractions: tuple[float, float, float] = (0.8, 0.1, 0.1)) -> "MaskExamples":
-        """Returns one part, as `Examples.split` does: by a hash of the image; equal images land in the same part."""
+        """Returns one part, as `Examples.split` does; equal images land in the same part."""
         return self.take(self.images.split_rows(part, fractions))
 
 
-def open_masks(spec: str, *, class_names: Sequence[str] = ()) -> MaskExamples:
+def open_masks(
+    spec: str,
+    *,
+    class_names: Sequence[str] = (),
+    orientation: MaskOrientation = "auto",
+    values: Sequence[int] = (),
+) -> MaskExamples:
     """Opens a source of images with masks and checks all masks.
 
     Args:
         spec: `images:FOLDER`, where FOLDER/images holds the images and FOLDER/masks for each a mask of the same name and size
-            (.png: one channel or a palette; a pixel is the number of its class, 255 of none); or `demo:mnist5k-masks`.
-        class_names: the classes in the order of their numbers. Without it the lines of FOLDER/classes.txt, or the numbers.
+            (`mask_folders` lists other names): .png, .bmp or .gif with a number or a colour a pixel. Or `demo:mnist5k-masks`.
+        class_names: the classes in the order of their numbers. Without it FOLDER/classes.txt (`mask_classes.read_classes`),
+            or the numbers: 0, 1, … are classes and 255 is none; 0 and 255 alone are two classes.
+        orientation: of masks whose photos are stored turned, where no size tells (`mask_geometry.mask_turns`).
+        values: the numbers that are classes, in their order; all others have no class.
 
     Raises:
         UsageError: there is no such source.
         RunError: at the first bad place in it.
     """
-    rows = read_masks(spec, class_names=class_names)
+    rows = read_masks(spec, class_names=class_names, orientation=orientation, values=values)
     if rows.problems:
         raise RunError(f"{rows.problems[0]}; for all problems run: tfpretune check {spec}")
-    images = Examples("image", rows.images, None, (), rows.where, spec, rows.licence)
-    return MaskExamples(images, rows.masks, rows.class_names)
+    for note in rows.notes:
+        print(f"{spec}: {note}")
+    images = Examples("image", rows.images, None, (), rows.where, spec, rows.licence, splits=rows.splits or None)
+    return MaskExamples(images, rows.masks, rows.class_names, rows.reader)
 
 
-def read_masks(spec: str, *, class_names: Sequence[str] = ()) -> MaskRows:
-    """Reads a source with all its problems; every mask is decoded once.
+def read_masks(
+    spec: str,
+    *,
+    class_names: Sequence[str] = (),
+    orientation: MaskOrientation = "auto",
+    values: Sequence[int] = (),
+) -> MaskRows:
+    """Reads a source with all its problems; arguments as for `open_masks`. Every mask is decoded once.
 
     Raises:
         UsageError: there is no such source.
@@ -109,74 +129,83 @@ def read_masks(spec: str, *, class_names: Sequence[str] = ()) -> MaskRows:
         return found
     if scheme != "images" or not rest:
         raise UsageError(f"{spec!r} is no source of masks: expected images:FOLDER or demo:mnist5k-masks")
-    if not is_mask_folder(rest):
+    _require_values(values)
+    folders = find_mask_folders(rest)
+    if not folders:
         raise UsageError(
-            f"{rest} has no folders {IMAGES} and {MASKS}: put the images into one and the masks into the other"
+            f"{rest} has no folders images and masks: put the images into one and the masks into the other"
         )
-    root = Path(rest).expanduser()
-    listed = tuple(class_names) or _listed_classes(root)
-    paths = sorted(path for path in (root / IMAGES).rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
-    rows = MaskRows(class_names=listed)
-    top = -1
-    for path in paths:
-        top = max(top, _add(rows, path, root, len(listed) or NO_CLASS))
-    if not paths:
-        rows.problems.append(Problem(str(root / IMAGES), "there are no images", "give another folder"))
-    if not listed:
-        rows.class_names = tuple(str(number) for number in range(top + 1))
+    rows = MaskRows(notes=_layout_notes(os.path.expanduser(rest), folders))
+    pairs = [pair for folder in folders for pair in pair_files(folder, rows.problems)]
+    if not pairs and not rows.problems:
+        rows.problems.append(Problem(folders[0].images, "there are no images", "give another folder"))
+    surveyed = survey(pairs)
+    rows.problems += [found for found in surveyed if isinstance(found, Problem)]
+    masks = [found for found in surveyed if not isinstance(found, Problem)]
+    root = os.path.expanduser(rest)
+    listed, problems = (ClassList(tuple(class_names)), []) if class_names else read_classes(root)
+    turns, more, notes = mask_turns([mask.frame for mask in masks], orientation)
+    meaning, faults, found_out = find_meaning(masks, listed, values=values, where=spec)
+    rows.problems += [*problems, *more, *faults]
+    rows.notes += [*notes, *found_out, *_split_notes(pairs)]
+    if sum(mask.unread_turn for mask in masks):
+        rows.notes.append("the Exif orientation of PNG and WebP photos is not read: they are taken as they are stored")
+    _add(rows, masks, turns, meaning, quiet=bool(faults))
+    _look_at_classes(rows, spec)
     return rows
 
 
-def _listed_classes(root: Path) -> tuple[str, ...]:
-    path = root / CLASSES_FILE
-    return (
-        tuple(line.strip() for line in path.read_text("utf-8").splitlines() if line.strip()) if path.is_file() else ()
-    )
+def _layout_notes(root: str, folders: Sequence[MaskFolder]) -> list[str]:
+    """Says where the masks are, unless they are in FOLDER/masks."""
+    first = folders[0]
+    names = [os.path.relpath(path, root) for path in (first.images, first.masks)]
+    return [] if names == ["images", "masks"] else [f"{names[1]} holds the masks of the images in {names[0]}"]
 
 
-def _add(rows: MaskRows, path: Path, root: Path, limit: int) -> int:
-    """Adds an image with its mask, or notes what is wrong; returns the highest class in it, -1 for none."""
-    stem = root / MASKS / path.relative_to(root / IMAGES)
-    found = [stem.with_suffix(suffix) for suffix in MASK_SUFFIXES if stem.with_suffix(suffix).is_file()]
-    if not found:
-        rows.problems.append(
-            Problem(str(path), f"there is no mask {stem.with_suffix('.png')}", "add it or remove the image")
-        )
-        return -1
-    place = os.fspath(found[0])
-    try:
-        pixels = read_mask(place)
-        with Image.open(path) as image:
-            size = (image.height, image.width)
-    except (OSError, ValueError, UnidentifiedImageError) as error:
-        rows.problems.append(Problem(place, f"cannot be read ({error})", "replace or remove it and its image"))
-        return -1
-    if pixels.shape != size:
-        what = f"the mask is {pixels.shape[0]} x {pixels.shape[1]} pixels, its image {size[0]} x {size[1]}"
-        rows.problems.append(Problem(place, what, "give both the same size"))
-        return -1
-    classes = np.unique(pixels)
-    wrong = classes[(classes >= limit) & (classes != NO_CLASS)]
-    if len(wrong):
-        what = f"pixels have the class {wrong[0]}, there are {limit}"
-        rows.problems.append(Problem(place, what, f"correct it, or mark what has no class by {NO_CLASS}"))
-        return -1
-    rows.images.append(os.fspath(path))
-    rows.masks.append(place)
-    rows.where.append(os.fspath(path))
-    return int(max(classes[classes != NO_CLASS], default=-1))
+def _split_notes(pairs: Sequence[MaskPair]) -> list[str]:
+    found = {pair.split for pair in pairs} - {None}
+    return [splits_note({part: part for part in PARTS if part in found})] if found else []
 
 
-def read_mask(path: str) -> np.ndarray:
-    """Decodes a mask: uint8 `(height, width)`, the numbers in the file (of a palette, not its colours).
+def _require_values(values: Sequence[int]) -> None:
+    if values and (
+        len(set(values)) != len(values) or len(values) < 2 or not 0 <= min(values) <= max(values) <= NO_CLASS
+    ):
+        given = " ".join(map(str, values))
+        raise UsageError(f"--mask-values needs two or more different numbers from 0 to {NO_CLASS}, received {given}")
 
-    Raises:
-        ValueError: it has several channels, or numbers beyond 255.
-    """
-    with Image.open(path) as image:
-        if image.mode not in ("P", "L", "1", "I", "I;16"):
-            raise ValueError(f"it has the channels {image.mode}, expected one number a pixel")
-        pixels = np.asarray(image)
-    if pixels.size and not 0 <= int(pixels.min()) <= int(pixels.max()) <= NO_CLASS:
-        raise ValueError(f"its numbers are {pixels.min()} to {pixels.max()}, expected 0 to {NO_CLASS}")
-    return pixels.astype(np.uint8)
+
+def _add(
+    rows: MaskRows, masks: Sequence[Surveyed], turns: Sequence[int | None], meaning: Meaning, *, quiet: bool
+) -> None:
+    """Adds the good ones; `quiet` where numbers are already known to be wrong as a whole."""
+    put_upright: dict[str, int] = {}
+    for mask, turn in zip(masks, turns, strict=True):
+        classes, problem = meaning.tally(mask)
+        if problem and not quiet:
+            rows.problems.append(problem)
+        if problem or turn is None:
+            continue
+        put_upright[mask.pair.mask] = turn
+        rows.images.append(mask.pair.image)
+        rows.masks.append(mask.pair.mask)
+        rows.where.append(mask.pair.image)
+        rows.splits += [mask.pair.split] if mask.pair.split else []
+        rows.pixels.append(classes)
+    rows.class_names = meaning.class_names
+    rows.reader = MaskReader(meaning.codes, meaning.by_colour, meaning.white, put_upright)
+
+
+def _look_at_classes(rows: MaskRows, spec: str) -> None:
+    """Says how many pixels have no class, and refuses masks that all show one class."""
+    total = sum(sum(classes.values()) for classes in rows.pixels)
+    without = [classes[NO_CLASS] for classes in rows.pixels if classes.get(NO_CLASS)]
+    if without:
+        share = f"{100 * sum(without) / total:.1f} % of all pixels"
+        rows.notes.append(f"{len(without):,} images have pixels without a class, {share}")
+    used = {index for classes in rows.pixels for index in classes if index != NO_CLASS}
+    if rows.pixels and not rows.problems and len(used) < 2:
+        names = [rows.class_names[index] for index in used]
+        what = f"the masks show {f'one class only, {names[0]!r}' if names else 'no class at all'}"
+        todo = f"two are needed: add masks, name the classes in {CLASSES_FILE}, or list their numbers by --mask-values"
+        rows.problems.append(Problem(spec, what, todo))

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from tfpretune.config import RunError, UsageError
+from tfpretune.data.folders import TEXT_SUFFIXES
 from tfpretune.data.near_copies import CopyCounts
 from tfpretune.data.packed_files import no_text
 from tfpretune.data.rows import find_files
 from tfpretune.data.sources import open_source
 from tfpretune.data.tables import DEFAULT_TEXT
 from tfpretune.data.text import clean
+from tfpretune.data.walking import walk
 
 LONGEST_TEXT = 1 << 26
 """Most bytes of one line or one file of a `text:FOLDER`: what a process must hold at once."""
@@ -138,15 +140,13 @@ def _cut_texts(spec: str, piece_bytes: int, text_column: str) -> Corpus:
 
 
 def _text_files(folder: str) -> list[str]:
-    paths = [
-        os.path.join(parent, name)
-        for parent, _, names in os.walk(folder)
-        for name in names
-        if name.endswith(".txt") and not name.startswith(".")
-    ]
+    found = walk(folder)
+    if found.problems:
+        raise RunError(str(found.problems[0]))
+    paths = [path for path in found.files if path.lower().endswith(TEXT_SUFFIXES)]
     if not paths:
         raise UsageError(f"no .txt file in {folder} (looked in {os.getcwd()}): check the path")
-    return sorted(paths)
+    return paths
 
 
 def _spans(paths: Sequence[str], sizes: Sequence[int], piece_bytes: int, *, whole: bool) -> Iterator[Span]:

@@ -17,6 +17,11 @@ MAX_PIXELS = 89_478_485
 """The most pixels of an image, all frames together, that is decoded: as many as Pillow reads without a warning. A file of
 some kB can announce far more and would take the memory for them."""
 
+SYSTEM_FILES = frozenset(
+    ("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx", "@eadir", "$recycle.bin", "lost+found")
+)
+"""Names in small letters of files and folders that systems put beside a user's own."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Problem:
@@ -59,6 +64,8 @@ class Rows:
         in_order: the parts are cut in the order of the source (a newspaper in the order of its days), not drawn.
         groups: the group of each row, where the source has groups.
         seconds: the second text of each row, where the rows are pairs.
+        splits: the split of each row, where the source itself has splits.
+        hidden: hidden files and folders that were passed over.
     """
 
     kind: str
@@ -79,6 +86,8 @@ class Rows:
     in_order: bool = False
     groups: list[str] = dataclasses.field(default_factory=list)
     seconds: list[str] = dataclasses.field(default_factory=list)
+    splits: list[str] = dataclasses.field(default_factory=list)
+    hidden: list[str] = dataclasses.field(default_factory=list)
 
     def add_text(
         self,
@@ -111,6 +120,21 @@ class Rows:
         for name, other in (more or {}).items():
             self.more_labels.setdefault(name, []).append(_label(other))
 
+    def mark_split(self, split: str | None) -> None:
+        """Notes the split of the row that was added last; does nothing for one that was refused, or without a split."""
+        if split and len(self.splits) < len(self.inputs):
+            self.splits.append(split)
+
+    def join(self, other: "Rows", split: str | None = None) -> None:
+        """Adds the rows of another reader without labels, with the split that they are of, and all that it found."""
+        for content, where in zip(other.inputs, other.where, strict=True):
+            self.add(content, None, where)
+            self.mark_split(split)
+        if not split:
+            self.splits += other.splits
+        for name in ("problems", "skipped", "notes", "hidden"):
+            getattr(self, name).extend(getattr(other, name))
+
 
 def _label(written: str | None) -> str | None:
     return None if written is None else clean(written) or None
@@ -125,12 +149,24 @@ def find_files(pattern: str, scheme: str) -> list[str]:
     expanded = os.path.expanduser(pattern)
     if os.path.isdir(expanded):
         raise UsageError(f"{pattern} is a folder: give its files, such as {scheme}:{pattern.rstrip('/')}/*.{scheme}")
-    files = (
-        [expanded] if os.path.isfile(expanded) else sorted(filter(os.path.isfile, glob.glob(expanded, recursive=True)))
-    )
+    found = [expanded] if os.path.lexists(expanded) else sorted(glob.glob(expanded, recursive=True))
+    for path in found:
+        if not os.path.exists(path):
+            raise UsageError(f"{path}: the link leads nowhere: bring the file back or delete the link")
+    files = [path for path in found if os.path.isfile(path) and not _made_by_system(path, expanded)]
     if not files:
         raise UsageError(f"no file matches {scheme}:{pattern} (looked in {os.getcwd()}): check the path")
     return files
+
+
+def is_hidden(name: str) -> bool:
+    """Returns whether a file or folder is hidden (`._a.jpg`, `.ipynb_checkpoints`) or a system's own (`Thumbs.db`)."""
+    return name.startswith(".") or name.lower() in SYSTEM_FILES
+
+
+def _made_by_system(path: str, pattern: str) -> bool:
+    """Hidden files match no pattern; a system's own do, and count where the pattern names them."""
+    return any(part.lower() in SYSTEM_FILES and part not in pattern for part in path.split(os.sep))
 
 
 def read_utf8(path: str) -> tuple[str, list[Problem]]:

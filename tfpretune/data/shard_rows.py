@@ -8,7 +8,6 @@ import collections
 import contextlib
 import hashlib
 import os
-import re
 import threading
 import zlib
 from collections.abc import Iterator, Sequence
@@ -20,6 +19,7 @@ import tensorflow as tf
 
 from tfpretune.config import RunError
 from tfpretune.data.batches import RowSource
+from tfpretune.errors import passed_on
 from tfpretune.files import write_atomic
 
 OPEN_FILES = 128
@@ -144,7 +144,6 @@ def damage_named() -> Iterator[None]:
     try:
         yield
     except tf.errors.OpError as error:
-        found = re.search(r"RunError: (.+)", error.message or "")
-        if not found:
+        if not (inner := passed_on(error)):
             raise
-        raise RunError(found[1]) from error
+        raise inner from error

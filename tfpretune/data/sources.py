@@ -11,8 +11,9 @@ from tfpretune.config import RunError, UsageError
 from tfpretune.data.demo import read_demo
 from tfpretune.data.examples import Examples, LabelColumn
 from tfpretune.data.folders import read_image_folder, read_text_folder, read_text_lines
+from tfpretune.data.image_tables import refuse_image_table
 from tfpretune.data.labels import LabelKind, more_label_columns, read_labels
-from tfpretune.data.mask_rows import is_mask_folder
+from tfpretune.data.mask_folders import find_mask_folders
 from tfpretune.data.rows import Rows, find_files
 from tfpretune.data.tables import DEFAULT_LABEL, DEFAULT_TEXT, TableColumns, read_csv, read_jsonl
 
@@ -41,10 +42,11 @@ def open_source(
             `csv:GLOB`, comma-separated with a header line; `jsonl:GLOB`, one JSON object a line;
             `text:GLOB`, unlabelled, one example a line;
             `text:FOLDER`, one example a .txt file, class subfolders are labels;
-            `images:FOLDER`, class subfolders are labels, a flat folder has none.
+            `images:FOLDER`, class subfolders are labels, a flat folder has none. In both, folders train, val and test are the
+            source's splits.
         text_column: name of the column, key or feature with the text (csv, jsonl, tfds).
-        label_column: the same for the label; "" reads no labels (of a demo or a folder they are read, and not doubted). The
-            default may be missing: then there are no labels.
+        label_column: the same for the label; "" reads no labels, of folders neither (of a demo they are read, and not doubted).
+            The default may be missing: then there are no labels.
         class_names: the classes that are allowed, in the order of their indices. Labels may then be names, or
             numbers from 0. Without it: the sorted labels (as numbers if all are whole), or the order that tfds gives.
         pair_column: name of the column or key with the second text of each pair, such as "text_pair"; "" for single texts
@@ -117,6 +119,7 @@ def make_examples(
         more=more or {},
         in_order=rows.in_order,
         notes=tuple(rows.notes),
+        splits=rows.splits or None,
     )
 
 
@@ -152,23 +155,40 @@ def read_rows(
 
         columns = {"text_column": text_column, "label_column": label_column, "pair_column": pair_column}
         return read_tfds(rest, **columns, more_labels=more_labels)
-    names = TableColumns(text_column, label_column, pair_column, tuple(more_labels))
-    if scheme == "csv":
-        return read_csv(find_files(rest, scheme), names)
-    if scheme == "jsonl":
-        return read_jsonl(find_files(rest, scheme), names, label_kind=label_kind, separator=label_separator)
+    if scheme in ("csv", "jsonl"):
+        names = TableColumns(text_column, label_column, pair_column, tuple(more_labels))
+        paths = find_files(rest, scheme)
+        refuse_image_table(paths[0], scheme, text_column)
+        if scheme == "csv":
+            return read_csv(paths, names)
+        return read_jsonl(paths, names, label_kind=label_kind, separator=label_separator)
     _require_columns(spec, more_labels, ())
     if scheme == "images":
-        if is_mask_folder(rest):
-            raise UsageError(f"{spec} holds images with masks, which open_masks opens: expected class folders")
-        rows = read_image_folder(rest)
-        rows.class_folders = True
-        return rows
+        return _read_images(spec, rest, labels=bool(label_column))
     if os.path.isdir(os.path.expanduser(rest)):
-        rows = read_text_folder(rest)
+        rows = read_text_folder(rest, labels=bool(label_column))
         rows.class_folders = True
         return rows
     return read_text_lines(find_files(rest, scheme))
+
+
+def _read_images(spec: str, folder: str, *, labels: bool) -> Rows:
+    masked = find_mask_folders(folder)
+    if not masked:
+        rows = read_image_folder(folder, labels=labels)
+        rows.class_folders = True
+        return rows
+    if labels:
+        names = " and ".join(os.path.relpath(path, os.path.expanduser(folder)) for path in masked[0][:2])
+        raise UsageError(
+            f"{spec} holds images with masks, which open_masks opens: expected class folders, found {names} "
+            "(tfpretune run finetune_segmenter reads them)"
+        )
+    rows = Rows("image")
+    for each in masked:
+        found = read_image_folder(each.images, labels=False)
+        rows.join(found, each.split)
+    return rows
 
 
 def _require_columns(spec: str, wanted: Sequence[str], found: Collection[str]) -> None:

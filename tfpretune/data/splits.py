@@ -56,6 +56,7 @@ class Splittable:
 
     name: str
     origin: Origin | None
+    splits: Sequence[str] | None = None
 
     def __len__(self) -> int:
         raise NotImplementedError
@@ -101,7 +102,10 @@ class Splittable:
         number = _number(part, fractions)
         if part == "train" and self.places.copies.too_alike:
             print(f"note: {self.name}: {too_alike_note(self.places.copies)}", flush=True)
-        chosen = np.flatnonzero(sides_of(self.places.positions, fractions) == number + 1)
+        rows, shares = np.arange(len(self)), fractions
+        if self.splits is not None:
+            rows, shares = rows_of_split(self.splits, part, fractions)
+        chosen = rows[sides_of(self.places.positions[rows], shares) == number + 1]
         if not len(chosen) and fractions[number] > 0:
             size, share = len(self), fractions[number]
             raise UsageError(
@@ -233,6 +237,32 @@ def too_alike_note(copies: CopyCounts) -> str:
         f"{copies.too_alike:,} texts are so alike that they would be a group of more than a tenth of all (a form that is "
         "filled in?): only the nearly equal ones stay on one side of a split, so test texts may be much like training texts"
     )
+
+
+def rows_of_split(splits: Sequence[str], part: Part, fractions: Shares) -> tuple[np.ndarray, Shares]:
+    """Finds the examples from which one part of a source with splits of its own is cut.
+
+    Args:
+        splits: a name of `PARTS` for each example.
+        part: the part.
+        fractions: the three shares; those of splits that the source lacks are cut from its training split.
+
+    Returns:
+        int64 positions, and the shares by which `sides_of` finds the part among them: all of it where the source has it.
+
+    Raises:
+        UsageError: where the fractions leave nothing of the training split.
+    """
+    names = np.asarray(splits)
+    if part != "train" and part in splits:
+        train, validation, test = (float(name == part) for name in PARTS)
+        return np.flatnonzero(names == part), (train, validation, test)
+    left = [0.0 if name != "train" and name in splits else share for name, share in zip(PARTS, fractions, strict=True)]
+    whole = sum(left)
+    if not whole:
+        raise UsageError(f"the fractions {fractions} leave nothing of the training split")
+    train, validation, test = (share / whole for share in left)
+    return np.flatnonzero(names == "train"), (train, validation, test)
 
 
 def _number(part: str, fractions: Shares) -> int:

@@ -1,11 +1,13 @@
 """The masked autoencoder: restores an image from a few of its patches."""
 
+import dataclasses
 from typing import Any
 
 import keras
 import tensorflow as tf
 
 from tfpretune.backbones.blocks import EncoderBlock, PositionEmbedding
+from tfpretune.backbones.inputs import Pixels
 from tfpretune.backbones.vit import Patches, VisionTransformer, join_patches
 from tfpretune.objectives.base import Batch, Objective, Term
 from tfpretune.objectives.reconstruction import psnr
@@ -26,6 +28,7 @@ class MaskedAutoencoder(Objective):
         decoder_dim: width of the decoder.
         decoder_layers: blocks of the decoder.
         decoder_heads: attention heads of the decoder.
+        pixels: what a pre-trained backbone was trained to see, from `backbones.inputs.read_pixels`; targets stay in [0, 1].
         normalize_patches: compare with patches of mean 0 and deviation 1 (the paper's section 4.1, "reconstruction target").
     """
 
@@ -39,16 +42,18 @@ class MaskedAutoencoder(Objective):
         decoder_layers: int = 1,
         decoder_heads: int = 4,
         normalize_patches: bool = False,
+        pixels: Pixels | dict[str, Any] | None = None,
         name: str | None = None,
     ):
         if isinstance(backbone, dict):
             backbone = keras.saving.deserialize_keras_object(backbone)
+        pixels = Pixels(**pixels) if isinstance(pixels, dict) else pixels
         policy = backbone.dtype_policy
         values = backbone.patch_size**2 * backbone.image_shape[-1]
         images = keras.Input(backbone.image_shape, name="images")
         visible = keras.Input((None,), dtype="int32", name="visible_positions")
         masked = keras.Input((None,), dtype="int32", name="masked_positions")
-        x = backbone.get_layer("patches")(images)
+        x = backbone.get_layer("patches")(pixels.scaled(images) if pixels else images)
         x = backbone.get_layer("position_embedding")(backbone.get_layer("patch_embedding")(x))
         x = PickPatches(dtype=policy, name="visible_patches")(x, visible)
         for index in range(backbone.num_layers):
@@ -76,6 +81,7 @@ class MaskedAutoencoder(Objective):
         self.decoder_layers = decoder_layers
         self.decoder_heads = decoder_heads
         self.normalize_patches = normalize_patches
+        self.pixels = pixels
         self.add_term_metrics()
 
     def terms(self, batch: Batch, training: bool) -> dict[str, Term]:
@@ -117,6 +123,7 @@ class MaskedAutoencoder(Objective):
             "decoder_layers": self.decoder_layers,
             "decoder_heads": self.decoder_heads,
             "normalize_patches": self.normalize_patches,
+            "pixels": self.pixels and dataclasses.asdict(self.pixels),
             "name": self.name,
         }
 

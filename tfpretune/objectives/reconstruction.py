@@ -1,5 +1,6 @@
 """Autoencoders: restore the image from its code, or from the code of a corrupted copy."""
 
+import dataclasses
 import math
 from typing import Any
 
@@ -7,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from tfpretune.backbones.blocks import MeanPool
+from tfpretune.backbones.inputs import Pixels, feed
 from tfpretune.objectives.base import Batch, Objective, Term
 
 
@@ -55,15 +57,24 @@ class _Reconstruction(Objective):
 
     term_names = ("mse", "ssim")
 
-    def __init__(self, backbone: keras.Model, *, dtype: Any = None, name: str | None = None):
+    def __init__(
+        self,
+        backbone: keras.Model,
+        *,
+        pixels: Pixels | dict[str, Any] | None = None,
+        dtype: Any = None,
+        name: str | None = None,
+    ):
         if isinstance(backbone, dict):
             backbone = keras.saving.deserialize_keras_object(backbone)
+        pixels = Pixels(**pixels) if isinstance(pixels, dict) else pixels
         policy = keras.dtype_policies.get(dtype) if dtype is not None else backbone.dtype_policy
-        images = keras.Input(backbone.image_shape, name="images")
-        code = MeanPool(dtype=policy, name="code")(backbone({"images": images}))
-        outputs = _decoder(code, backbone.image_shape, policy)
-        super().__init__(inputs={"images": images}, outputs=outputs, name=name)
+        inputs, seen = feed(backbone, pixels=pixels)
+        code = MeanPool(dtype=policy, name="code")(backbone(seen))
+        outputs = _decoder(code, tuple(inputs["images"].shape[1:]), policy)
+        super().__init__(inputs=inputs, outputs=outputs, name=name)
         self.backbone = backbone
+        self.pixels = pixels
         self.add_term_metrics()
 
     def terms(self, batch: Batch, training: bool) -> dict[str, Term]:
@@ -81,7 +92,11 @@ class _Reconstruction(Objective):
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
-        return {"backbone": keras.saving.serialize_keras_object(self.backbone), "name": self.name}
+        return {
+            "backbone": keras.saving.serialize_keras_object(self.backbone),
+            "pixels": self.pixels and dataclasses.asdict(self.pixels),
+            "name": self.name,
+        }
 
 
 @keras.saving.register_keras_serializable("tfpretune")
@@ -93,7 +108,8 @@ class Autoencoder(_Reconstruction):
     Batches: float32 `images` `(batch, height, width, channels)` in [0, 1].
 
     Args:
-        backbone: a model with an `image_shape`, from `{"images"}` to features `(batch, …, dim)`.
+        backbone: from images of one size to features `(batch, …, dim)`.
+        pixels: what a pre-trained backbone was trained to see, from `backbones.inputs.read_pixels`; targets stay in [0, 1].
         dtype: policy of the decoder; the backbone's by default.
     """
 

@@ -5,6 +5,7 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from tfpretune.backbones.inputs import read_pixels
 from tfpretune.backbones.sizes import load_backbone, load_tokenizer, make_image_backbone
 from tfpretune.data.batches import StepIndexed, Transform
 from tfpretune.data.columns import image_batches, text_batches
@@ -54,7 +55,9 @@ def image_inputs(
     def make_model(other: str) -> Supervised:
         place = other or preset
         fresh = functools.partial(make_image_backbone, backbone, image_shape=image_shape)
-        return classifier(load_backbone(place, dtype=dtype) if place else fresh(dtype=dtype), num_classes)
+        if not place:
+            return classifier(fresh(dtype=dtype), num_classes)
+        return classifier(load_backbone(place, dtype=dtype), num_classes, pixels=read_pixels(place))
 
     make_batches = functools.partial(image_batches, image_shape=image_shape)
     return Inputs(make_batches, make_model, {"image_shape": image_shape}, transform=transform)

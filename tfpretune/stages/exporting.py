@@ -100,7 +100,8 @@ def examples_of(
             tagged = open_tagged(source, word_column=word, tag_column=tag, repair=True)
             return tagged.split("test").sample(count).texts()
         if isinstance(target, Classes) and rank == 4:
-            return list(open_masks(source).split("test").sample(count).images.inputs)
+            opened = open_masks(source).images if source.startswith("demo:") else open_source(source, label_column="")
+            return list(opened.split("test").sample(count).inputs)
         every = open_source(source, text_column=text_column, label_column="", pair_column=pair_column)
         examples = every.split("test").sample(count)
     except (UsageError, RunError) as error:

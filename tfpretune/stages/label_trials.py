@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfpretune.backbones.inputs import image_shape
+from tfpretune.backbones.inputs import image_shape, read_pixels
 from tfpretune.backbones.sizes import load_backbone, load_tokenizer
 from tfpretune.config import RunError
 from tfpretune.data.batches import Transform
@@ -210,6 +210,7 @@ class _Laboratory:
                 classifier,
                 num_classes=len(self.parts.class_names),
                 window_length=work.window_length if text else 0,
+                pixels=None if text else read_pixels(run.preset),
                 label_smoothing=run.label_smoothing,
                 r_drop=run.r_drop,
             ),

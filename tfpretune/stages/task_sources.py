@@ -11,9 +11,10 @@ import numpy as np
 from tfpretune.config import UsageError
 from tfpretune.data.batches import StepIndexed
 from tfpretune.data.columns import text_batches
-from tfpretune.data.examples import Examples, Part
+from tfpretune.data.examples import Examples
 from tfpretune.data.mixing import Mixed, batch_shares
 from tfpretune.data.parts import LabelledParts, labelled_parts
+from tfpretune.data.splits import Part
 
 TAKEN = ("token_ids", "padding_mask", "sources", "embed", "serving_default")
 """Names of other columns of a batch, and of other signatures of a served model."""

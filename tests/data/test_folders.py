@@ -1,0 +1,234 @@
+"""Folders of classes, of splits, around others; hidden files and links. One walker for images and texts."""
+
+import os
+import struct
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tfpretune.config import RunError, UsageError
+from tfpretune.data.check_images import _dark_notes
+from tfpretune.data.checks import check_examples
+from tfpretune.data.examples import Examples
+from tfpretune.data.folders import read_image_folder, read_text_folder
+from tfpretune.data.pieces import cut_corpus
+from tfpretune.data.rows import find_files
+from tfpretune.data.sources import open_source
+from tfpretune.data.split_folders import split_of
+from tfpretune.data.walking import walk
+
+
+def write(root, *names):
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+
+
+def many(split, count=60):
+    return [f"{split}/{name}/{row}.txt" for name in ("good", "bad") for row in range(count // 2)]
+
+
+def told(rows, root):
+    return [str(problem).replace(f"{root}/", "") for problem in rows.problems]
+
+
+@pytest.mark.parametrize(
+    ("name", "split"),
+    [
+        ("train", "train"),
+        ("Training", "train"),
+        ("train2017", "train"),
+        ("training_set", "train"),
+        ("VAL", "validation"),
+        ("valid", "validation"),
+        ("val_images", "validation"),
+        ("dev", "validation"),
+        ("test-data", "test"),
+        ("trains", None),
+        ("tested", None),
+        ("device", None),
+        ("evaluation", None),
+        ("set", None),
+    ],
+)
+def test_names_of_splits(name, split):
+    assert split_of(name) == split
+
+
+def test_the_folders_of_splits_are_the_parts(tmp_path, capsys):
+    write(tmp_path, *many("train"), *many("val", 10), *many("Test", 8))
+    source = open_source(f"text:{tmp_path}")
+    assert source.class_names == ("bad", "good")
+    parts = {part: source.split(part) for part in ("train", "validation", "test")}
+    assert {part: len(found) for part, found in parts.items()} == {"train": 60, "validation": 10, "test": 8}
+    assert all(where.startswith(f"{tmp_path}/Test/") for where in parts["test"].where)
+    assert (
+        "the folders train, val (validation), Test (test) are the splits of the source, no classes"
+        in capsys.readouterr().out
+    )
+    assert [len(source.take([0, 1, 61, 75]).split(part)) for part in parts] == [2, 1, 1]
+
+
+@pytest.mark.parametrize(("given", "missing"), [("test", "validation"), ("val", "test")])
+def test_a_part_without_a_folder_comes_from_train(tmp_path, given, missing):
+    write(tmp_path, *many("train", 400), *many(given, 8))
+    rows = read_text_folder(str(tmp_path))
+    assert rows.notes[0].endswith(f"; the {missing} part is taken from train by hash")
+    source = open_source(f"text:{tmp_path}")
+    train, taken = source.split("train"), source.split(missing)
+    assert len(source.split("test" if given == "test" else "validation")) == 8
+    assert len(train) + len(taken) == 400
+    assert 25 <= len(taken) <= 65  # a ninth
+    assert not set(train.inputs) & set(taken.inputs)
+    assert all("/train/" in where for where in taken.where)
+    more = [f"train/good/more{row}.txt" for row in range(50)]
+    write(tmp_path, *more)
+    assert set(taken.inputs) <= set(
+        open_source(f"text:{tmp_path}").split(missing).inputs
+    )  # what is added moves no other
+
+
+def test_splits_that_do_not_fit_together_are_named(tmp_path):
+    write(tmp_path, *many("train", 4), *many("test", 4), "test/ugly/1.txt", "loose.txt")
+    assert told(read_text_folder(str(tmp_path)), tmp_path) == [
+        "loose.txt: the text lies beside the folders of the splits; move it into one of them",
+        "test/ugly: the class 'ugly' is not in train; add training examples of it, or correct the name of the folder",
+    ]
+    write(tmp_path, "val/1.txt")
+    rows = read_text_folder(str(tmp_path))
+    assert "val has no class folders: its 1 files are not read" in rows.notes
+    assert "validation" not in rows.splits
+    write(tmp_path / "b", "val/1.txt", "test/1.txt")
+    assert (
+        "the folders val, test are splits, and there is no train"
+        in told(read_text_folder(str(tmp_path / "b")), tmp_path)[0]
+    )
+    write(tmp_path / "c", *many("train", 4), *many("test", 4), "unlabelled/1.txt")
+    assert (
+        "some folders are splits by their names and others are not: unlabelled"
+        in told(read_text_folder(str(tmp_path / "c")), tmp_path)[0]
+    )
+
+
+def test_a_class_may_be_called_train(tmp_path):
+    write(tmp_path, "bus/1.txt", "train/2.txt", "car/3.txt")
+    rows = read_text_folder(str(tmp_path))
+    assert not rows.problems
+    assert rows.labels == ["bus", "car", "train"]
+    assert rows.splits == []
+
+
+def test_without_labels_all_is_read(tmp_path):
+    """Pre-training takes loose files and those of subfolders, and leaves a folder test out of training."""
+    write(tmp_path, "1.txt", "2.txt", "rejects/3.txt", "rejects/deep/4.txt")
+    assert told(read_text_folder(str(tmp_path)), tmp_path)[0].startswith(
+        "1.txt: the text lies beside the class folders"
+    )
+    source = open_source(f"text:{tmp_path}", label_column="")
+    assert source.labels is None
+    assert source.inputs == ["1.txt", "2.txt", "rejects/3.txt", "rejects/deep/4.txt"]
+    write(tmp_path / "b", *many("train", 40), "test/1.txt")
+    assert open_source(f"text:{tmp_path}/b", label_column="").split("test").inputs == ["test/1.txt"]
+
+
+def test_the_same_content_in_two_splits_is_a_problem():
+    source = Examples("text", ["a", "b", "A"], None, (), ["x", "y", "z"], "s", splits=["train", "test", "test"])
+    (problem,) = check_examples(source).problems
+    assert str(problem) == "z: the same text is in train too, at x; delete one of the two, or the score measures memory"
+
+
+def test_a_folder_around_the_source_and_folders_in_classes_are_named(tmp_path):
+    write(tmp_path / "a", "data/cat/1.txt", "data/dog/2.txt", "__MACOSX/data/1.txt")
+    assert told(read_text_folder(str(tmp_path / "a")), tmp_path) == [
+        "a: all lies in one folder, data, with the folders cat, dog; give that folder as the source: a/data"
+    ]
+    write(tmp_path / "b", "train/cat/1.txt")
+    assert "give that folder as the source" in told(read_text_folder(str(tmp_path / "b")), tmp_path)[0]
+    write(tmp_path / "c", "cat/wild/1.txt", "cat/2.txt", "dog/3.txt")
+    rows = read_text_folder(str(tmp_path / "c"))
+    assert rows.labels == ["cat", "cat", "dog"]
+    assert rows.notes == ["class folders hold folders of their own (cat/wild): the top folder is the class"]
+
+
+def test_hidden_files_and_those_of_systems_are_passed_over(tmp_path):
+    hidden = [
+        "cat/._1.jpg",
+        "cat/.ipynb_checkpoints/1-checkpoint.jpg",
+        "__MACOSX/cat/._1.jpg",
+        "cat/Thumbs.db",
+        ".git/2.jpg",
+    ]
+    write(tmp_path, "cat/1.jpg", "dog/2.JPG", *hidden)
+    rows = read_image_folder(str(tmp_path))
+    assert [os.path.relpath(path, tmp_path) for path in rows.inputs] == ["cat/1.jpg", "dog/2.JPG"]
+    assert rows.problems == rows.skipped == []
+    assert len(rows.hidden) == 5
+
+
+def test_links_are_followed_and_those_that_lead_nowhere_are_named(tmp_path):
+    write(tmp_path / "elsewhere", "3.txt", "4.txt")
+    write(tmp_path / "a", "cat/1.txt", "dog/2.txt")
+    (tmp_path / "a/cat/more").symlink_to("../../elsewhere")
+    (tmp_path / "a/bird").symlink_to("../elsewhere", target_is_directory=True)
+    rows = read_text_folder(str(tmp_path / "a"))
+    assert rows.labels == ["bird", "bird", "cat", "cat", "cat", "dog"]
+    assert not rows.problems
+    (tmp_path / "a/dog/gone.txt").symlink_to("/nonexistent")
+    (tmp_path / "a/dog/around").symlink_to("..")
+    problems = told(read_text_folder(str(tmp_path / "a")), tmp_path)
+    assert (
+        "a/dog/gone.txt: the link leads nowhere (/nonexistent is not there); bring the file back or delete the link"
+        in problems
+    )
+    assert "a/dog/around: the link leads back to a folder that it lies in; delete the link" in problems
+    with pytest.raises(RunError, match=r"dog/(gone.txt|around): the link leads"):
+        cut_corpus(f"text:{tmp_path}/a")
+    with pytest.raises(UsageError, match=r"gone.txt: the link leads nowhere"):
+        find_files(f"{tmp_path}/a/dog/*.txt", "text")
+
+
+def test_the_walk_of_a_folder(tmp_path):
+    write(tmp_path, "b/2.txt", "a.txt", ".c", "d/.e/f")
+    found = walk(str(tmp_path))
+    assert [os.path.relpath(path, tmp_path) for path in found.files] == ["a.txt", "b/2.txt"]
+    assert [os.path.relpath(path, tmp_path) for path in found.folders] == ["b", "d"]
+    assert sorted(os.path.relpath(path, tmp_path) for path in found.hidden) == [".c", "d/.e"]
+    write(tmp_path, "x/__MACOSX/1.csv", "x/y/2.csv")
+    assert find_files(f"{tmp_path}/**/*.csv", "csv") == [f"{tmp_path}/x/y/2.csv"]
+    assert find_files(f"{tmp_path}/x/__MACOSX/*.csv", "csv") == [f"{tmp_path}/x/__MACOSX/1.csv"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "column"),
+    [
+        ("a.csv", "image,label\nd/1.jpg,cat\nd/2.PNG,dog\n", "text"),
+        ("a.csv", "label,file name\ncat,d/1.jpg\n", "text"),
+        ("a.csv", "image,label\nd/1.jpg,cat\n", "image"),
+        ("a.csv", "text,label\nd/1.jpg,cat\nd/2.png,dog\n", "text"),
+        ("a.jsonl", '{"image": "d/1.jpg", "label": 1}\n', "text"),
+    ],
+)
+def test_a_table_of_image_files_is_no_table_of_texts(tmp_path, name, content, column):
+    (tmp_path / name).write_text(content)
+    with pytest.raises(UsageError, match=r"the column '.*' names image files \(d/1.jpg\).*a folder for each class"):
+        open_source(f"{name.split('.')[1]}:{tmp_path}/{name}", text_column=column)
+
+
+def test_a_text_that_ends_like_a_file_is_a_text(tmp_path):
+    (tmp_path / "a.csv").write_text("text,label,image\nsee d/1.jpg,x,1.jpg\nfine,y,2.jpg\n")
+    assert len(open_source(f"csv:{tmp_path}/a.csv")) == 2
+
+
+def test_images_of_few_bits_are_told(tmp_path):
+    for name, top in (("12", 4095), ("16", 65535)):
+        Image.fromarray(np.linspace(0, top, 64).reshape(8, 8).astype(np.uint16)).save(tmp_path / f"{name}.png")
+    Image.fromarray(np.full((8, 8), 3, np.uint8)).save(tmp_path / "3.png")
+    assert struct.unpack(">B", (tmp_path / "12.png").read_bytes()[24:25]) == (16,)
+    found = _dark_notes([(f"{tmp_path}/12.png", 15), (f"{tmp_path}/16.png", 255), (f"{tmp_path}/3.png", 3)])
+    assert [note.replace(f"{tmp_path}/", "") for note in found] == [
+        "1 images have 16 bits a pixel and use the lowest 12 alone, the first is 12.png: they are read nearly black; multiply "
+        "their pixels by 16",
+        "1 images are nearly black (no pixel above 16 of 255), the first is 3.png",
+    ]

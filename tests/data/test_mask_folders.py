@@ -1,0 +1,122 @@
+"""Which folders hold images with masks, and which mask is whose."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tfpretune.config import UsageError
+from tfpretune.data.checks import check
+from tfpretune.data.mask_folders import find_mask_folders
+from tfpretune.data.masks import open_masks, read_masks
+from tfpretune.data.sources import open_source
+
+RANDOM = np.random.default_rng(0)
+
+
+def photo(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(RANDOM.integers(0, 256, (4, 6, 3)).astype(np.uint8)).save(path)
+
+
+def mask(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.resize(np.array([0, 1], np.uint8), (4, 6))).save(path)
+
+
+def pairs(folder):
+    source = open_masks(f"images:{folder}")
+    return {
+        image.removeprefix(f"{folder}/"): path.removeprefix(f"{folder}/")
+        for image, path in zip(source.images.inputs, source.masks, strict=True)
+    }
+
+
+@pytest.mark.parametrize(
+    ("image", "found"),
+    [
+        ("images/a.jpg", "masks/a.PNG"),
+        ("images/a.JPG", "masks/a_mask.png"),
+        ("Images/A.jpg", "Labels/a-Label.png"),
+        ("JPEGImages/2007_000032.jpg", "SegmentationClass/2007_000032.png"),
+        ("imgs/sub/a.png", "annotations/sub/a_seg.bmp"),
+        ("images/a.png", "annotations/trimaps/a.png"),
+        ("images/a_image.png", "masks/a_mask.png"),
+        ("images/a.b.jpg", "ground truth/a.b.gif"),
+    ],
+)
+def test_names_that_belong_together(tmp_path, image, found):
+    photo(tmp_path / image)
+    mask(tmp_path / found)
+    assert pairs(tmp_path) == {image: found}
+    with pytest.raises(UsageError, match="holds images with masks"):
+        open_source(f"images:{tmp_path}")
+    assert len(open_source(f"images:{tmp_path}", label_column="")) == 1  # pre-training takes the images
+
+
+def test_a_stricter_match_goes_first(tmp_path):
+    """A photo of a mask is called face_mask, and is none."""
+    for name in ("face", "face_mask"):
+        photo(tmp_path / f"images/{name}.jpg")
+        mask(tmp_path / f"masks/{name}.png")
+    assert pairs(tmp_path) == {f"images/{name}.jpg": f"masks/{name}.png" for name in ("face", "face_mask")}
+
+
+def test_what_has_no_partner_is_named_and_never_to_be_removed(tmp_path):
+    for name in ("a.jpg", "b.jpg", "c.jpg", "c.png", "d.jpg"):
+        photo(tmp_path / "images" / name)
+    for name in ("a.png", "c.png", "e.png", "d.tif", "._a.png", ".ipynb_checkpoints/a.png", "Thumbs.db"):
+        mask(tmp_path / "masks" / "x.png")
+        (tmp_path / "masks" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "masks/x.png").rename(tmp_path / "masks" / name)
+    problems = [str(problem).replace(f"{tmp_path}/", "") for problem in read_masks(f"images:{tmp_path}").problems]
+    assert [problem.split(":")[0] for problem in problems] == [
+        "images/b.jpg",
+        "masks/d.tif",
+        "masks/e.png",
+        "images/c.png",
+    ]
+    assert not any("remove" in problem for problem in problems)
+
+
+def test_folders_that_are_no_masks(tmp_path):
+    """YOLO's labels are texts; two folders may hold the masks; images alone are no pair."""
+    photo(tmp_path / "yolo/images/a.jpg")
+    (tmp_path / "yolo/labels").mkdir()
+    (tmp_path / "yolo/labels/a.txt").write_text("0 0.5 0.5 1 1")
+    with pytest.raises(
+        UsageError, match="labels holds no masks but other files, which are not read: give images:.*/images"
+    ):
+        open_source(f"images:{tmp_path}/yolo")
+    photo(tmp_path / "two/images/a.jpg")
+    mask(tmp_path / "two/masks/a.png")
+    mask(tmp_path / "two/SegmentationClass/a.png")
+    with pytest.raises(UsageError, match="the masks may lie in SegmentationClass or masks"):
+        read_masks(f"images:{tmp_path}/two")
+    assert find_mask_folders(str(tmp_path)) == []
+
+
+@pytest.mark.parametrize("layout", ["{split}/{kind}/{row}", "{kind}/{split}/{row}"])
+def test_splits_of_masks(tmp_path, layout):
+    counts = {"train": 12, "val": 3, "test": 4}
+    for split, count in counts.items():
+        for row in range(count):
+            photo(tmp_path / layout.format(split=split, kind="images", row=f"{row}.jpg"))
+            mask(tmp_path / layout.format(split=split, kind="masks", row=f"{row}.png"))
+    source = open_masks(f"images:{tmp_path}")
+    assert [len(source.split(part)) for part in ("train", "validation", "test")] == [12, 3, 4]
+    assert all("/test/" in path for path in source.split("test").masks)
+    pixels = open_source(f"images:{tmp_path}", label_column="")
+    assert [len(pixels.split(part)) for part in ("train", "validation", "test")] == [12, 3, 4]
+    notes = read_masks(f"images:{tmp_path}").notes
+    assert any("train, validation, test are the splits of the source" in note for note in notes)
+
+
+def test_check_decodes_the_photos(tmp_path):
+    for name in "ab":
+        photo(tmp_path / f"images/{name}.png")
+        mask(tmp_path / f"masks/{name}.png")
+    whole = (tmp_path / "images/b.png").read_bytes()
+    (tmp_path / "images/b.png").write_bytes(whole[:60])
+    (problem,) = check(f"images:{tmp_path}").problems
+    assert problem.where == f"{tmp_path}/images/b.png"
+    assert problem.todo == "replace it"

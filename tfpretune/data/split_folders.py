@@ -1,0 +1,48 @@
+"""Folders that are named after splits: train, val and test hold the examples of one set each. Imports no TensorFlow."""
+
+import os
+import re
+from collections.abc import Mapping
+
+from tfpretune.data.splits import PARTS, Part
+
+_NAMES: dict[str, Part] = {
+    "train": "train",
+    "training": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "dev": "validation",
+    "test": "test",
+    "testing": "test",
+}
+
+
+def split_of(name: str) -> Part | None:
+    """Returns the split that a folder is named after: "Train", "val2017", "test_set"; None for any other name."""
+    plain = re.sub(r"[\W_]+", "", name.casefold())
+    return _NAMES.get(re.sub(r"(set|data|images)?\d*$", "", plain))
+
+
+def splits_of(names: list[str]) -> dict[str, Part] | None:
+    """Returns the split of each folder, training first, if all are named after splits and after two at least."""
+    found = {name: part for name in names if (part := split_of(name))}
+    if len(found) != len(names) or len(set(found.values())) < 2:
+        return None
+    return dict(sorted(found.items(), key=lambda item: PARTS.index(item[1])))
+
+
+def splits_note(splits: Mapping[str, Part]) -> str:
+    """Says which folders are which split, and where a split without a folder comes from."""
+    told = ", ".join(name if name == part else f"{name} ({part})" for name, part in splits.items())
+    missing = [part for part in PARTS if part not in splits.values()]
+    rest = f"; the {missing[0]} part is taken from train by hash" if missing else ""
+    return f"the folders {told} are the splits of the source, no classes{rest}"
+
+
+def inner_splits(root: str, paths: list[str]) -> dict[str, Part] | None:
+    """Returns `splits_of` the first folders on the way from `root` to each file; None where a file lies in `root` itself."""
+    inside = [os.path.relpath(path, root).split(os.sep) for path in paths]
+    if any(len(parts) < 2 for parts in inside):
+        return None
+    return splits_of(sorted({parts[0] for parts in inside}))

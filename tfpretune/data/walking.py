@@ -1,0 +1,66 @@
+"""The files of a folder, as every reader of folders sees them: hidden ones left out, links followed. Imports no TensorFlow."""
+
+import dataclasses
+import os
+from collections.abc import Iterable
+
+from tfpretune.data.rows import Problem, is_hidden
+
+
+@dataclasses.dataclass
+class Walk:
+    """What lies in a folder and the folders below it.
+
+    Args:
+        files: paths of all files, sorted.
+        folders: paths of all folders, sorted.
+        hidden: paths of what was passed over: hidden files and folders, and those that systems make.
+        problems: links that lead nowhere or in a circle, and folders that cannot be read.
+    """
+
+    files: list[str] = dataclasses.field(default_factory=list)
+    folders: list[str] = dataclasses.field(default_factory=list)
+    hidden: list[str] = dataclasses.field(default_factory=list)
+    problems: list[Problem] = dataclasses.field(default_factory=list)
+
+
+def walk(folder: str) -> Walk:
+    """Goes through a folder and all folders below it, through links as well."""
+    found = Walk()
+    _walk(found, folder, ())
+    found.files.sort()
+    found.folders.sort()
+    return found
+
+
+def hidden_note(paths: Iterable[str]) -> list[str]:
+    """Returns a line about hidden files that were passed over, or nothing."""
+    names = sorted({os.path.basename(path) for path in paths})
+    if not names:
+        return []
+    return [f"hidden files and folders are not read: {', '.join(names[:3])}{', …' if len(names) > 3 else ''}"]
+
+
+def _walk(found: Walk, folder: str, above: tuple[str, ...]) -> None:
+    real = os.path.realpath(folder)
+    if real in above:
+        what = "the link leads back to a folder that it lies in"
+        found.problems.append(Problem(folder, what, "delete the link"))
+        return
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError as error:
+        what = f"the folder cannot be read ({error.strerror})"
+        found.problems.append(Problem(folder, what, "check that you may read it"))
+        return
+    for entry in entries:
+        if is_hidden(entry.name):
+            found.hidden.append(entry.path)
+        elif entry.is_dir():
+            found.folders.append(entry.path)
+            _walk(found, entry.path, (*above, real))
+        elif entry.is_file():
+            found.files.append(entry.path)
+        elif entry.is_symlink():
+            what = f"the link leads nowhere ({os.readlink(entry.path)} is not there)"
+            found.problems.append(Problem(entry.path, what, "bring the file back or delete the link"))

@@ -5,7 +5,7 @@ import signal
 import sys
 from pathlib import Path
 
-from tfpretune.data.packing import Packing
+from tfpretune.data.packing_settings import Packing
 from tfpretune.data.pieces import cut_corpus
 from tfpretune.data.prepare import claim, prepare
 from tfpretune.data.tokens import SPECIAL_TOKENS

@@ -14,7 +14,8 @@ import numpy as np
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from tfpretune.config import RunError
-from tfpretune.data.packing import Packing, key_of, pack_piece, parts_of
+from tfpretune.data.packing import key_of, pack_piece, parts_of
+from tfpretune.data.packing_settings import Packing
 from tfpretune.data.pieces import Corpus, Piece, read_texts
 from tfpretune.data.prepare import seal
 

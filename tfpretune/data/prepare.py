@@ -21,14 +21,8 @@ import tensorflow as tf
 
 from tfpretune.config import RunError, UsageError
 from tfpretune.data.examples import PARTS
-from tfpretune.data.packing import (
-    Packing,
-    choose,
-    pack_piece,
-    read_parts,
-    record_path,
-    scan_piece,
-)
+from tfpretune.data.packing import choose, pack_piece, read_parts, record_path, scan_piece
+from tfpretune.data.packing_settings import Packing
 from tfpretune.data.pieces import Corpus, Piece
 from tfpretune.data.shards import FORMAT, VOCABULARY, files_of, find_faults, read_manifest
 from tfpretune.data.vocabulary import read_vocabulary
@@ -121,6 +115,7 @@ def seal(
         },
         "rows": rows,
         "texts": {name: sum(piece["texts"][name] for piece in pieces) for name in (*PARTS, "dropped")},
+        "tokens": {name: sum(piece.get(name, 0) for piece in pieces) for name in ("tokens", "unknown")},
         "pieces": pieces,
     }
     _remove_leftovers(folder)

@@ -13,6 +13,7 @@ from typing import Any
 from tfpretune.config import RunError, UsageError
 from tfpretune.data.shard_rows import ShardRows, row_dtype
 from tfpretune.data.vocabulary import VOCABULARY, read_vocabulary
+from tfpretune.data.wordpiece import AddedToken
 from tfpretune.files import MANIFEST
 
 FORMAT = "tfpretune shards 1"
@@ -28,8 +29,7 @@ class Shards:
         manifest: what `manifest.json` holds.
         vocabulary: the tokens, by id.
         sequence_length: tokens in a row.
-        lowercase: the tokenizer folded case.
-        strip_accents: the tokenizer dropped accents.
+        settings: of the tokenizer: `lowercase`, `strip_accents`, `normalizer`, `split_on_cjk` and `added_tokens` of `Packing`.
     """
 
     def __init__(self, folder: Path, manifest: dict[str, Any]):
@@ -37,8 +37,14 @@ class Shards:
         self.manifest = manifest
         self.vocabulary = read_vocabulary(folder / VOCABULARY)
         self.sequence_length = int(manifest["packing"]["sequence_length"])
-        self.lowercase = bool(manifest["packing"]["lowercase"])
-        self.strip_accents = bool(manifest["packing"]["strip_accents"])
+        packing = manifest["packing"]
+        self.settings: dict[str, Any] = {
+            "lowercase": bool(packing["lowercase"]),
+            "strip_accents": bool(packing["strip_accents"]),
+            "normalizer": packing.get("normalizer", "keras_hub"),  # shards of an older version do not say it
+            "split_on_cjk": bool(packing.get("split_on_cjk", True)),
+            "added_tokens": tuple(AddedToken(*token) for token in packing.get("added_tokens", ())),
+        }
 
     def rows(self, part: str) -> ShardRows:
         """Returns the rows of "train", "validation" or "test".

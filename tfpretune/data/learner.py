@@ -3,7 +3,7 @@
 import collections
 import re
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 LONGEST_WHOLE = 20
@@ -11,7 +11,6 @@ LONGEST_WHOLE = 20
 WINDOW = 8
 """Characters of the windows into which longer words are cut for it; tokens of unspaced scripts are seldom longer."""
 MOST_WINDOWS = 50_000
-_INSIDE = "\ue000"  # private: stands before a window that goes on a word, so that its parts are counted as `##` tokens
 # Thai, Lao, Tibetan, Burmese, Khmer, Tai, Balinese, Javanese, kana: without spaces, a run of them is hardly ever seen twice.
 _UNSPACED = re.compile(
     "[\u0e00-\u109f\u1780-\u17ff\u1950-\u19df\u1a20-\u1aaf\u1b00-\u1b7f\u3040-\u30ff\u31f0-\u31ff\ua980-\ua9ff\uaa60-\uaa7f]"
@@ -41,16 +40,21 @@ def learn(counts: Mapping[str, int], vocabulary_size: int) -> list[str]:
     least = 2 if total > 100_000 else 1
     alphabet = find_alphabet(counts, vocabulary_size // 2, least=least)
     chinese = {character for character in alphabet if _CHINESE.match(character)}
-    known = {
-        word: count
-        for word, count in learnable(counts, least).items()
-        if word not in chinese and alphabet.issuperset(word.removeprefix(_INSIDE))
-    }
-    found = _learn(known, vocabulary_size - len(chinese), most=max(100, 2 * total // vocabulary_size), least=least)
     needed = dict.fromkeys([*SPECIAL_TOKENS, *sorted(alphabet), *(f"##{c}" for c in sorted(alphabet - chinese))])
-    pieces = [token for token in found if token not in needed and _INSIDE not in token]
-    kept = {*needed, *pieces[: vocabulary_size - len(needed)]}
-    order = [*SPECIAL_TOKENS, *sorted(alphabet), *(token for token in found if token in kept), *needed]
+    room = vocabulary_size - len(needed)
+    whole, inside = (
+        {word: count for word, count in words.items() if word not in chinese and alphabet.issuperset(word)}
+        for words in learnable(counts, least)
+    )
+    bounds = {"most": max(100, 2 * total // vocabulary_size), "least": least}
+    starts = _learn(whole, vocabulary_size - len(chinese), **bounds)
+    goes_on = [f"##{token.removeprefix('##')}" for token in _learn(inside, vocabulary_size - len(chinese), **bounds)]
+    share = _size(inside) / max(_size(whole) + _size(inside), 1)
+    pieces = [token for token in dict.fromkeys(goes_on) if token not in needed][: round(room * share)]
+    taken = {*needed, *pieces}
+    pieces += [token for token in starts if token not in taken][: room - len(pieces)]
+    kept = {*needed, *pieces}
+    order = [*SPECIAL_TOKENS, *sorted(alphabet), *(token for token in [*starts, *goes_on] if token in kept), *needed]
     return list(dict.fromkeys(order))
 
 
@@ -75,32 +79,36 @@ def find_alphabet(counts: Mapping[str, int], slots: int, *, least: int = 1) -> s
     return alphabet
 
 
-def learnable(counts: Mapping[str, int], least: int) -> dict[str, int]:
-    """Returns the words that the learner takes, with their counts: whole, or as windows.
+def learnable(counts: Mapping[str, int], least: int) -> tuple[dict[str, int], dict[str, int]]:
+    """Returns the words that the learner takes, with their counts: whole ones, and windows of what goes on a word.
 
-    A window that goes on a word stands behind a private character: what it has inside are `##` tokens.
+    The start of a run in a script without spaces counts as a word; long words of other scripts begin as short ones do.
     """
     whole: dict[str, int] = {}
-    windows: collections.Counter[str] = collections.Counter()
+    first: collections.Counter[str] = collections.Counter()
+    inside: collections.Counter[str] = collections.Counter()
     for word, count in counts.items():
-        if _INSIDE in word:
-            continue
+        unspaced = _UNSPACED.search(word) is not None
         if len(word) <= LONGEST_WHOLE and count >= least:
             whole[word] = count
-        elif count >= least or _UNSPACED.search(word):
-            for window in _windows(word):
-                windows[window] += count
-    # Most are seen once: a hash chooses among them, since the order of their letters would take one script and not another.
-    chosen = sorted(windows.items(), key=lambda pair: (-pair[1], zlib.crc32(pair[0].encode()), pair[0]))[:MOST_WINDOWS]
-    for window, count in chosen:
+        elif count >= least or unspaced:
+            if unspaced:
+                first[word[:WINDOW]] += count
+            for start in range(WINDOW if unspaced else 0, len(word), WINDOW):
+                inside[word[start : start + WINDOW]] += count
+    for window, count in _most_frequent(first).items():
         whole[window] = whole.get(window, 0) + count
-    return whole
+    return whole, _most_frequent(inside)
 
 
-def _windows(word: str) -> Iterator[str]:
-    yield word[:WINDOW]
-    for start in range(WINDOW, len(word), WINDOW):
-        yield _INSIDE + word[start : start + WINDOW]
+def _most_frequent(windows: Mapping[str, int]) -> dict[str, int]:
+    """Of windows that are seen once a hash chooses: the order of their letters would take one script and not another."""
+    order = sorted(windows.items(), key=lambda pair: (-pair[1], zlib.crc32(pair[0].encode()), pair[0]))
+    return dict(order[:MOST_WINDOWS])
+
+
+def _size(words: Mapping[str, int]) -> int:
+    return sum(len(word) * count for word, count in words.items())
 
 
 def _learn(counts: Mapping[str, int], vocabulary_size: int, *, most: int, least: int) -> list[str]:

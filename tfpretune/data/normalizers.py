@@ -25,6 +25,11 @@ _BERT_SPACE = r"[\t\n\r\p{Z}]"
 _BERT_CONTROL = r"[\p{Cc}\p{Cf}\p{Co}\x{FFFD}]"
 
 
+def without_null(texts: tf.Tensor) -> tf.Tensor:
+    """Puts another control character in the place of U+0000, at which operations of tensorflow-text end a text."""
+    return tf.strings.regex_replace(texts, r"\x00", "\x01")
+
+
 @dataclasses.dataclass(frozen=True)
 class Normalizer:
     """Text to words, in TensorFlow operations only.
@@ -35,8 +40,7 @@ class Normalizer:
             published algorithm. "keras_hub": of KerasHub's WordPiece tokenizers and of presets written before there was a
             choice; its code is KerasHub's.
         lowercase: capital and small letters are one.
-        strip_accents: all combining marks (Unicode Mn) go: é is e, but vowel signs of Hindi and Thai and voice marks of kana go,
-            too.
+        strip_accents: all combining marks (Unicode Mn) go: é is e. Hindi and Thai vowel signs and voice marks of kana go, too.
         split_on_cjk: each Chinese character is a word.
     """
 
@@ -54,7 +58,7 @@ class Normalizer:
         if self.rule == "bert":
             return self._bert(texts)
         form = "NFKC" if self.lowercase else "NFC"
-        texts = tf.strings.regex_replace(texts, _INVISIBLE, "")
+        texts = tf.strings.regex_replace(without_null(texts), _INVISIBLE, "")
         texts = tf_text.normalize_utf8(texts, form)
         if self.strip_accents:
             texts = tf.strings.regex_replace(tf_text.normalize_utf8(texts, "NFD"), r"\p{Mn}", "")
@@ -67,7 +71,7 @@ class Normalizer:
         """Splits normalized strings `(batch,)` into words `(batch, words)`; marks of punctuation stand alone."""
         alone = PUNCTUATION + (f"|{CHINESE}" if self.split_on_cjk else "")
         space = " " if self.rule == "bert" else SPACE
-        return tf_text.regex_split(texts, f"{space}|{alone}", alone)
+        return tf_text.regex_split(without_null(texts), f"{space}|{alone}", alone)
 
     def _bert(self, texts: tf.Tensor) -> tf.Tensor:
         texts = tf.strings.regex_replace(texts, _BERT_SPACE, " ")

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 import tensorflow_text as tf_text
 
-from tfpretune.data.normalizers import Normalizer
+from tfpretune.data.normalizers import Normalizer, without_null
 
 BERT_LONGEST_WORD = 100  # characters; a longer word is [UNK], as Hugging Face's has it
 _NO_LIMIT = 1 << 20  # bytes of a word; the algorithm's time is linear in them
@@ -113,7 +113,7 @@ class _Finder:
         """Splits what stands around the tokens, and puts each token's name where it stood, as one word."""
         if not self._pattern:
             return split(texts)
-        parts = tf_text.regex_split(texts, self._pattern, self._pattern)
+        parts = tf_text.regex_split(without_null(texts), self._pattern, self._pattern)
         flat = parts.flat_values
         same = flat[:, tf.newaxis] == tf.constant(self._texts)
         is_token = tf.reduce_any(same, axis=1)

@@ -7,7 +7,7 @@ import tensorflow as tf
 import tensorflow_text as tf_text
 
 from tfpretune.config import UsageError
-from tfpretune.data.normalizers import CHINESE, PUNCTUATION, SPACE, Rule
+from tfpretune.data.normalizers import CHINESE, PUNCTUATION, SPACE, Rule, without_null
 from tfpretune.data.tokens import with_ends
 from tfpretune.data.wordpiece import AddedToken, escape, longest_first
 
@@ -64,7 +64,9 @@ def split_words(
     space = SPACE if rule == "unicode" else _KERAS_HUB_SPACE
     added = [f"(?i:{escape(text)})" if normalized else escape(text) for text, normalized in longest_first(added_tokens)]
     borders = "|".join([*added, space, PUNCTUATION, *([CHINESE] if split_chinese else [])])
-    pieces = tf_text.regex_split(texts, borders, borders)  # nothing is dropped yet, so lengths sum to offsets
+    pieces = tf_text.regex_split(
+        without_null(texts), borders, borders
+    )  # nothing is dropped yet, so lengths sum to offsets
     lengths = tf.strings.length(pieces.flat_values, unit="UTF8_CHAR")
     ends = tf.cumsum(lengths)
     before = tf.gather(tf.concat([[0], ends], 0), pieces.row_starts())  # characters of the texts before this one

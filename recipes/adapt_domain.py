@@ -27,6 +27,7 @@ from tfpretune.lock import alone_in
 from tfpretune.stages.adaptation import METHODS, Domains, Strengths, adapt_preset, from_adapted
 from tfpretune.stages.adaptation_inputs import image_inputs, text_inputs
 from tfpretune.stages.adaptation_trials import compare_methods, comparison_table
+from tfpretune.stages.known_words import require_known
 from tfpretune.stages.trial_folder import check_same_comparison, trial_identity
 
 MethodName = Literal["source-only", "dann", "coral", "dapt", "pseudo-labels", "target-only"]
@@ -123,6 +124,8 @@ def open_domains(run: Config) -> Domains:
         raise UsageError(f"--target {run.target} holds texts: give --preset, which has a tokenizer")
     if kind == "text":
         inputs = text_inputs(num_classes, preset=run.preset, sequence_length=run.sequence_length)
+        for name, part in zip((*run.source, run.target), (*sources, target), strict=True):
+            require_known(inputs.tokenizer, part.train.inputs, source=name, preset=run.preset)
     else:
         moved = jitter(shift=run.shift, rotate_degrees=run.rotate_degrees, scale=run.scale)
         inputs = image_inputs(

@@ -32,6 +32,7 @@ from tfpretune.stages.distilling import (
     unlabelled_examples,
 )
 from tfpretune.stages.finetuning import fit_classifier, report_on_test
+from tfpretune.stages.known_words import require_known
 from tfpretune.stages.members import load_member, require_classes
 from tfpretune.training import make_strategy
 from tfpretune.training.dry_run import describe
@@ -121,6 +122,9 @@ def main(run: Config) -> Table | None:
     if text:
         lengths = {"sequence_length": run.sequence_length, "window_length": run.window_length}
         form = text_student(teacher, run, backbone=run.backbone, **lengths)
+        readers = {run.teacher_dir: teacher.tokenizer} | ({} if run.backbone else {run.preset: form.tokenizer})
+        for preset, tokenizer in readers.items():
+            require_known(tokenizer, parts.train.inputs, source=run.source, preset=preset, limit=run.most_unknown)
     else:
         size = run.image_size if all(run.image_size) else None
         form = image_student(teacher, run, backbone=run.backbone, patch_size=run.patch_size, image_size=size)

@@ -17,6 +17,7 @@ from tfpretune.data.sources import open_source, read_rows
 from tfpretune.evaluation.classifier_report import ClassifierReport, report_classifier
 from tfpretune.evaluation.labelled_report import LabelledReport, report_numbers, report_sets
 from tfpretune.evaluation.predict import predict_outputs
+from tfpretune.stages.known_words import require_known
 from tfpretune.stages.members import Member, load_member
 
 
@@ -48,6 +49,9 @@ def main(run: Config) -> Path:
         print(f"{source}: {note}")
     examples = examples if run.part == "all" else examples.split(run.part)
     examples = examples.sample(64) if run.fast else examples
+    if examples.kind == "text":
+        texts = [*examples.inputs, *(examples.seconds or [])]
+        require_known(member.tokenizer, texts, source=source, preset=f"{run.run_dir}/preset")
     batches = member.batches(examples, run.batch_size).in_order()
     title = f"{run.run_dir} on {source} ({run.part})"
     page: dict[str, Any] = {"out_dir": run.out_dir, "title": title, "settings": dataclasses.asdict(run)}

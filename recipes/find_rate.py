@@ -20,6 +20,7 @@ from tfpretune.config import OptimizerConfig, RunError
 from tfpretune.data.columns import image_batches, text_batches
 from tfpretune.finetune import pooled_head, start_head_from_probe
 from tfpretune.finetune_config import FinetuneConfig
+from tfpretune.stages.known_words import require_known
 from tfpretune.stages.labelled import make_target, open_parts
 from tfpretune.stages.methods import apply_methods
 from tfpretune.training import make_strategy, resolve_precision
@@ -79,6 +80,7 @@ def main(run: Config) -> RateCurve | None:
         )
     if text:
         length, tokenizer = run.sequence_length, load_tokenizer(run.preset)
+        require_known(tokenizer, parts.train.inputs, source=run.source, preset=run.preset, limit=run.most_unknown)
         batches = text_batches(parts.train, run.batch_size, tokenizer=tokenizer, sequence_length=length, seed=run.seed)
     else:
         shape = tuple(model.input["images"].shape[1:])

@@ -37,6 +37,7 @@ from tfpretune.stages.embedding import (
     simple_space,
 )
 from tfpretune.stages.finetuning import fit_head
+from tfpretune.stages.known_words import require_known
 from tfpretune.stages.methods import apply_methods
 from tfpretune.training import FitResult, make_strategy, resolve_precision
 from tfpretune.training.dry_run import describe
@@ -122,6 +123,8 @@ def main(run: Config) -> FitResult | None:
     )
     kind, text = parts.train.kind, parts.train.kind == "text"
     tokenizer = load_tokenizer(run.preset) if text else None
+    if text:
+        require_known(tokenizer, parts.train.inputs, source=run.source, preset=run.preset, limit=run.most_unknown)
     keras.utils.set_random_seed(run.seed)
 
     with strategy.scope():

@@ -17,6 +17,7 @@ from tfpretune.config import OptimizerConfig
 from tfpretune.data.pairs import pair_batches
 from tfpretune.finetune import pair_head, start_head_from_probe
 from tfpretune.finetune_config import FinetuneConfig
+from tfpretune.stages.known_words import require_known
 from tfpretune.stages.labelled import HEADS, fit_labelled, label_settings, make_target, open_parts, report_labelled
 from tfpretune.stages.methods import apply_methods
 from tfpretune.training import FitResult, make_strategy, resolve_precision
@@ -48,6 +49,13 @@ def main(run: Config) -> FitResult | None:
     parts = open_parts(run, pair_column=run.pair_column)
     target = make_target(parts.train, run)
     tokenizer = load_tokenizer(run.preset)
+    require_known(
+        tokenizer,
+        [*parts.train.inputs, *(parts.train.seconds or [])],
+        source=run.source,
+        preset=run.preset,
+        limit=run.most_unknown,
+    )
     settings = {"tokenizer": tokenizer, "sequence_length": run.sequence_length, "seed": run.seed}
     batches = pair_batches(parts.train, run.batch_size, **settings)
     validation = pair_batches(parts.validation, run.batch_size, **settings).in_order()

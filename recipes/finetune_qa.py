@@ -25,6 +25,7 @@ from tfpretune.evaluation.spans import span_metrics
 from tfpretune.finetune import span_finder
 from tfpretune.finetune_config import TaskConfig
 from tfpretune.stages.finetuning import fit_head
+from tfpretune.stages.known_words import require_known
 from tfpretune.stages.methods import apply_methods
 from tfpretune.training import FitResult, make_strategy, resolve_precision
 from tfpretune.training.dry_run import describe
@@ -68,6 +69,13 @@ def main(run: Config) -> FitResult | None:
         for part in (examples.split("train"), examples.split("validation"), examples.split("test"))
     ]
     tokenizer, length = load_tokenizer(run.preset), run.sequence_length
+    require_known(
+        tokenizer,
+        [*parts[0].questions, *parts[0].contexts],
+        source=run.source,
+        preset=run.preset,
+        limit=run.most_unknown,
+    )
     rows = [answer_rows(part, tokenizer=tokenizer, sequence_length=length, stride=run.stride) for part in parts]
     batches = rows[0].batches(run.batch_size, seed=run.seed)
     keras.utils.set_random_seed(run.seed)

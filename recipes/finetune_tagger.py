@@ -29,6 +29,7 @@ from tfpretune.evaluation.word_tags import frequent_tags, word_metrics
 from tfpretune.finetune import tagger
 from tfpretune.finetune_config import TaskConfig
 from tfpretune.stages.finetuning import fit_head
+from tfpretune.stages.known_words import require_known
 from tfpretune.stages.methods import apply_methods
 from tfpretune.training import FitResult, make_strategy, resolve_precision
 from tfpretune.training.dry_run import describe
@@ -74,6 +75,7 @@ def main(run: Config) -> FitResult | None:
         for part in (examples.split("train"), examples.split("validation"), examples.split("test"))
     )
     tokenizer = load_tokenizer(run.preset)
+    require_known(tokenizer, train.texts(), source=run.source, preset=run.preset, limit=run.most_unknown)
     rows = [
         tag_rows(part, tokenizer=tokenizer, sequence_length=run.sequence_length) for part in (train, validation, test)
     ]

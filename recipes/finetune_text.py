@@ -19,6 +19,7 @@ from tfpretune.config import OptimizerConfig, UsageError
 from tfpretune.data.columns import text_batches
 from tfpretune.finetune import pooled_head, start_head_from_probe
 from tfpretune.finetune_config import FinetuneConfig
+from tfpretune.stages.known_words import require_known
 from tfpretune.stages.labelled import HEADS, fit_labelled, label_settings, make_target, open_parts, report_labelled
 from tfpretune.stages.methods import apply_methods
 from tfpretune.training import FitResult, make_strategy, resolve_precision
@@ -57,6 +58,7 @@ def main(run: Config) -> FitResult | None:
     parts = open_parts(run)
     target = make_target(parts.train, run)
     tokenizer = load_tokenizer(run.preset)
+    require_known(tokenizer, parts.train.inputs, source=run.source, preset=run.preset, limit=run.most_unknown)
     settings = {"tokenizer": tokenizer, "sequence_length": run.sequence_length, "seed": run.seed}
     batches = text_batches(parts.train, run.batch_size, **settings)
     validation = text_batches(parts.validation, run.batch_size, **settings).in_order()

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tfpretune import config
+from tfpretune.backbones.sizes import load_tokenizer
 from tfpretune.config import OptimizerConfig, UsageError
 from tfpretune.data.parts import labelled_parts
 from tfpretune.evaluation.label_curves import LabelCurve, label_chart, label_table
@@ -21,6 +22,7 @@ from tfpretune.evaluation.tables import Table
 from tfpretune.files import write_atomic
 from tfpretune.finetune_config import FinetuneConfig
 from tfpretune.lock import alone_in
+from tfpretune.stages.known_words import require_known
 from tfpretune.stages.label_trials import Trial, Work, run_trials
 from tfpretune.stages.trial_folder import check_same_comparison, trial_identity
 
@@ -103,6 +105,8 @@ def main(run: Config) -> Table:
         most, as_written = 256 if run.fast else 0, run.labels_as_written
         parts = labelled_parts(run.source, most=most, label_kind="class", labels_as_written=as_written)
         train = parts.train
+        if train.kind == "text":
+            require_known(load_tokenizer(run.preset), train.inputs, source=run.source, preset=run.preset)
         run = run if train.kind == "text" else for_images(run)
         fewest = min(int((train.known_labels == label).sum()) for label in range(len(train.class_names)))
         counts = [labels for labels in run.labels if labels <= fewest]

@@ -25,6 +25,7 @@ from tfpretune.finetune import freeze, multi_head
 from tfpretune.finetune_config import TaskConfig
 from tfpretune.objectives import Classes
 from tfpretune.stages.finetuning import fit_head
+from tfpretune.stages.known_words import require_known
 from tfpretune.stages.methods import apply_methods
 from tfpretune.stages.task_sources import open_tasks, read_places
 from tfpretune.training import FitResult, make_strategy, resolve_precision
@@ -100,6 +101,8 @@ def main(run: Config) -> FitResult | None:
     sources = open_tasks(places, most=most, seed=run.seed, labels_as_written=run.labels_as_written)
     names = {task: sources.class_names(task) for task in sources.places}
     tokenizer = load_tokenizer(run.preset)
+    for source, parts in sources.parts.items():
+        require_known(tokenizer, parts.train.inputs, source=source, preset=run.preset, limit=run.most_unknown)
     settings = {"tokenizer": tokenizer, "sequence_length": run.sequence_length, "seed": run.seed}
     batches = sources.batches("train", run.batch_size, temperature=run.temperature, **settings)
     validation = sources.batches("validation", run.batch_size, **settings)

@@ -10,22 +10,27 @@ On a cluster: pip install "tfpretune[beam]" and --beam="--runner=…" with Beam'
 import dataclasses
 import importlib.util
 import shlex
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import keras_hub
 
 from tfpretune import config
+from tfpretune.backbones import TextEncoderTokenizer
 from tfpretune.backbones.sizes import load_tokenizer
 from tfpretune.config import UsageError
-from tfpretune.data.packing import Packing
-from tfpretune.data.pieces import Corpus, cut_corpus
+from tfpretune.data.packing_settings import Packing
+from tfpretune.data.pieces import Corpus, cut_corpus, read_texts
 from tfpretune.data.prepare import claim, find_parts, prepare
 from tfpretune.data.shards import read_manifest
 from tfpretune.data.tokens import train_wordpiece
+from tfpretune.data.unknown import Unknown
 from tfpretune.data.vocabulary import VOCABULARY, read_vocabulary, vocabulary_sample, write_vocabulary
+from tfpretune.stages.known_words import judge, require_known
+from tfpretune.stages.text_rows import settings_of
 
-MAY_DIFFER = ("out_dir", "workers", "beam")
+MAY_DIFFER = ("out_dir", "workers", "beam", "most_unknown")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +54,12 @@ class Config:
     vocabulary_megabytes: int = 64
     """Most text that a new vocabulary is learnt from, the same share from the start of each piece."""
     lowercase: bool = True
-    """Fold case; not used with --preset."""
+    """Capital and small letters are one; accents and other marks stay. Not used with --preset."""
+    strip_accents: bool = False
+    """Drop all marks, so that é is e: for European languages, since vowel signs of Hindi and Thai and voice marks of kana go,
+    too; and for an uncased --vocabulary of BERT. Not used with --preset."""
+    most_unknown: float = 0.2
+    """Refuse texts of which a larger share of the tokens is [UNK] than this, in [0, 1]; 1 refuses nothing."""
     sequence_length: int = 128
     """Tokens in a row. Texts are joined and cut, so no row is padded."""
     validation_share: float = 0.1
@@ -84,12 +94,10 @@ def main(run: Config) -> Path:
     corpus = cut_corpus(run.source, piece_bytes=piece_bytes, text_column=run.text_column)
     corpus = dataclasses.replace(corpus, pieces=corpus.pieces[:1]) if run.fast else corpus
     tokenizer = load_wordpiece(run.preset) if run.preset else None
-    packing = Packing(
-        run.sequence_length,
-        lowercase=tokenizer.lowercase if tokenizer else run.lowercase,
-        strip_accents=tokenizer.strip_accents if tokenizer else run.lowercase,
-        shares=(1 - run.validation_share - run.test_share, run.validation_share, run.test_share),
-    )
+    shares = (1 - run.validation_share - run.test_share, run.validation_share, run.test_share)
+    case: dict[str, Any] = {"lowercase": run.lowercase, "strip_accents": run.strip_accents}
+    packing = Packing(run.sequence_length, shares=shares, **(settings_of(tokenizer) if tokenizer else case))
+    told: dict[str, Any] = {"source": run.source, "preset": run.preset or run.vocabulary, "limit": run.most_unknown}
 
     with claim(folder, corpus, settings) as unfinished:
         if unfinished:
@@ -104,11 +112,15 @@ def main(run: Config) -> Path:
             find(folder, corpus, packing.shares, **how)
             vocabulary = tokenizer.get_vocabulary() if tokenizer else find_vocabulary(run, corpus)
             write_vocabulary(folder, vocabulary, run.preset or run.vocabulary or "the new vocabulary")
+            most = -(-2048 // len(corpus.pieces))
+            first = [text for piece in corpus.pieces for text in islice(read_texts(piece), most)]
+            require_known(tokenizer or TextEncoderTokenizer(vocabulary, **case), first, **told)
             make(folder, corpus, packing, settings=settings, licence=run.licence, **how)
         manifest = read_manifest(folder)
     rows, texts = manifest["rows"], manifest["texts"]
     print(f"{'prepared' if unfinished else 'was prepared already'}: {folder}, rows of {run.sequence_length} tokens:")
     print(", ".join(f"{part} {rows[part]:,} rows of {texts[part]:,} texts" for part in rows))
+    judge(Unknown(**manifest.get("tokens", {"tokens": 0, "unknown": 0})), **told)
     copies = manifest["near_copies"]
     print(f"left out: {texts['dropped']:,} texts that came before")
     print(f"near copies: {copies['texts']:,} texts in {copies['groups']:,} groups, each in one part")
@@ -123,7 +135,7 @@ def find_vocabulary(run: Config, corpus: Corpus) -> list[str]:
     if (Path(run.out_dir) / VOCABULARY).is_file():
         return read_vocabulary(Path(run.out_dir) / VOCABULARY)
     sample = vocabulary_sample(Path(run.out_dir), corpus, run.vocabulary_megabytes << 20)
-    return train_wordpiece(sample, run.vocabulary_size, lowercase=run.lowercase)
+    return train_wordpiece(sample, run.vocabulary_size, lowercase=run.lowercase, strip_accents=run.strip_accents)
 
 
 def load_wordpiece(preset: str) -> Any:

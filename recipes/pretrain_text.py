@@ -21,6 +21,7 @@ from tfpretune.data.shard_rows import damage_named
 from tfpretune.data.sources import open_source
 from tfpretune.data.tokens import unigram_loss
 from tfpretune.data.transforms import hidden_tokens
+from tfpretune.data.unknown import never_hidden
 from tfpretune.objectives import MaskedLM
 from tfpretune.stages.pretraining import plateau_verdict, report_pretraining
 from tfpretune.stages.text_rows import rows_in_memory, rows_on_disk
@@ -47,7 +48,12 @@ class Config(RunConfig):
     vocabulary_size: int = 8000
     """Upper bound of the tokens that are learnt from the texts; not used with --preset and shards."""
     lowercase: bool = True
-    """Fold case; not used with --preset and shards."""
+    """Capital and small letters are one; accents and other marks stay. Not used with --preset and shards."""
+    strip_accents: bool = False
+    """Drop all marks, so that é is e: for European languages, since vowel signs of Hindi and Thai and voice marks of kana go,
+    too. Not used with --preset and shards."""
+    most_unknown: float = 0.2
+    """Refuse texts of which a larger share of the tokens is [UNK] than this, in [0, 1]; 1 refuses nothing."""
     sequence_length: int = 128
     """Tokens in a row. Texts are joined and cut, so no row is padded."""
     mask_rate: float = 0.4
@@ -66,8 +72,13 @@ def main(run: Config) -> FitResult | None:
     """Data, model, fit, save, report."""
     strategy = make_strategy(run.devices.replicas)
     if run.source.startswith("shards:"):
-        folder = run.source.removeprefix("shards:")
-        data = rows_on_disk(folder, preset=run.preset, sequence_length=run.sequence_length, fast=run.fast)
+        data = rows_on_disk(
+            run.source.removeprefix("shards:"),
+            preset=run.preset,
+            sequence_length=run.sequence_length,
+            fast=run.fast,
+            most_unknown=run.most_unknown,
+        )
     else:
         examples = require_kind(open_source(run.source, label_column=""), "text").without_duplicates()
         data = rows_in_memory(
@@ -75,6 +86,8 @@ def main(run: Config) -> FitResult | None:
             preset=run.preset,
             vocabulary_size=run.vocabulary_size,
             lowercase=run.lowercase,
+            strip_accents=run.strip_accents,
+            most_unknown=run.most_unknown,
             sequence_length=run.sequence_length,
             seed=run.seed,
         )
@@ -102,7 +115,7 @@ def main(run: Config) -> FitResult | None:
     save_preset(f"{run.out_dir}/preset", model, tokenizer=tokenizer)
 
     figures = model.evaluate(held_out, verbose=0, return_dict=True)
-    plateau = unigram_loss(data.counted, special_token_ids=tuple(tokenizer.special_token_ids))
+    plateau = unigram_loss(data.counted, special_token_ids=never_hidden(tokenizer))
     verdict = plateau_verdict(figures["masked_lm"], plateau)
     figures, levels = figures | {"unigram_loss": plateau}, {"unigram loss": plateau}
     said: dict[str, Any] = {"data": data.data.near_copies(), "notes": [f"Validation {verdict}."]}

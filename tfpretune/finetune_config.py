@@ -44,6 +44,8 @@ class TaskConfig(RunConfig):
     """Rate of dropout before the head's last layer."""
     backbone_dropout: float | None = None
     """Rate of dropout inside the backbone, against overfitting; None keeps the preset's. For backbones that have one."""
+    most_unknown: float = 0.2
+    """Texts: refuse those of which a larger share of the tokens is [UNK] than this, in [0, 1]; 1 refuses nothing."""
     patience: int = 0
     """Stop after so many evaluations without a better validation figure; 0 never stops early."""
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from tfpretune.data import prepare as prepare_module
-from tfpretune.data.packing import Packing
+from tfpretune.data.packing_settings import Packing
 from tfpretune.data.pieces import cut_corpus
 from tfpretune.data.prepare import claim, prepare
 from tfpretune.data.tokens import SPECIAL_TOKENS

@@ -9,7 +9,8 @@ from tests.data.shard_toys import WORDS
 from tfpretune.backbones import TextEncoderTokenizer
 from tfpretune.config import RunError, UsageError
 from tfpretune.data import packing
-from tfpretune.data.packing import Packing, pack_piece
+from tfpretune.data.packing import pack_piece
+from tfpretune.data.packing_settings import Packing
 from tfpretune.data.pieces import Piece, cut_corpus
 from tfpretune.data.shard_rows import ShardRows, row_dtype
 from tfpretune.data.tokens import pack
@@ -47,7 +48,7 @@ def test_rows_are_those_of_packing_in_memory(tmp_path, monkeypatch, chunk_texts,
     write_vocabulary(tmp_path, WORDS, "toys")
     texts = tuple(f"The c\u00e4ts \u732b sat {number}!" for number in range(50))
     pack_piece(tmp_path, Piece(0, texts=texts), np.ones(50, np.uint8), Packing(16))
-    tokenizer = TextEncoderTokenizer(WORDS, lowercase=True, strip_accents=True)
+    tokenizer = TextEncoderTokenizer(WORDS, lowercase=True)
     expected = pack(tokenizer, texts, sequence_length=16)
     assert read(tmp_path, "train-00000", len(expected), 16) == expected.tolist()
 

@@ -15,7 +15,8 @@ from tests.data import shard_toys
 from tests.data.shard_toys import SETTINGS, contents, make, write_corpus
 from tfpretune.config import RunError, UsageError
 from tfpretune.data import prepare as module
-from tfpretune.data.packing import Packing, pack_piece
+from tfpretune.data.packing import pack_piece
+from tfpretune.data.packing_settings import Packing
 from tfpretune.data.pieces import cut_corpus
 from tfpretune.data.prepare import claim
 from tfpretune.data.shards import open_shards

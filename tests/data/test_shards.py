@@ -144,7 +144,7 @@ def shards(made, tmp_path):
 def test_a_folder_says_what_is_in_it(shards):
     opened = open_shards(shards)
     assert opened.vocabulary == WORDS
-    assert (opened.sequence_length, opened.lowercase, opened.strip_accents) == (8, True, True)
+    assert (opened.sequence_length, opened.settings["lowercase"], opened.settings["strip_accents"]) == (8, True, False)
     assert len(opened.rows("train")) == opened.manifest["rows"]["train"] > 100
     assert (opened.rows("train").read(np.arange(9)) < len(WORDS)).all()
     assert opened.rows("train").limit == opened.manifest["vocabulary"]["tokens"] == len(WORDS)

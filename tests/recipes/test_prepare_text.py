@@ -36,7 +36,7 @@ def test_a_small_corpus_becomes_what_pretraining_makes_of_it_in_memory(tmp_path)
     opened = open_shards(tmp_path / "shards")
     assert opened.vocabulary == vocabulary
     assert opened.manifest["licence"] == "mine"
-    tokenizer = TextEncoderTokenizer(vocabulary, lowercase=True, strip_accents=True)
+    tokenizer = TextEncoderTokenizer(vocabulary, lowercase=True)
     for part in ("train", "validation", "test"):
         rows = opened.rows(part)
         expected = pack(tokenizer, examples.split(part).inputs, sequence_length=32)

@@ -4,18 +4,9 @@ from typing import Any
 
 import keras
 import keras_hub
-import tensorflow as tf
-import tensorflow_text as tf_text
 
-# Kept in this order: what becomes a space, what goes, what stands by itself.
-_SPACE = r"[\t\n\r\p{Z}]"
-_CONTROL = r"[\p{Cc}\p{Cf}\p{Co}\x{FFFD}]"
-_PUNCTUATION = r"[!-/:-@\[-`{-~\p{P}]"
-_CHINESE = (
-    r"[\x{4E00}-\x{9FFF}\x{3400}-\x{4DBF}\x{F900}-\x{FAFF}\x{20000}-\x{2A6DF}"
-    r"\x{2A700}-\x{2B73F}\x{2B740}-\x{2B81F}\x{2B820}-\x{2CEAF}\x{2F800}-\x{2FA1F}]"
-)
-LONGEST_WORD = 100  # characters; a longer word is [UNK]
+from tfpretune.backbones.wordpiece import NormalizedTokenizer
+from tfpretune.data.normalizers import Rule
 
 
 @keras.saving.register_keras_serializable("tfpretune")
@@ -93,52 +84,17 @@ def gelu_tanh(x: Any) -> Any:
 
 
 @keras.saving.register_keras_serializable("tfpretune")
-class BertEncoderTokenizer(keras_hub.tokenizers.BertTokenizer):
+class BertEncoderTokenizer(NormalizedTokenizer):
     """WordPiece with the token ids of Hugging Face's `BertTokenizer`; saved in one preset folder with a `BertEncoder`.
 
     KerasHub's own differs: it splits words at control characters, which the original removes; does not split at spaces beyond
     ASCII; folds case (ß to ss), where the original makes it lower; and gives up at 100 bytes of a word, not characters.
-    Marks and punctuation that Unicode got after 2015 are known here and not there. [MASK] and the like in a text are
-    characters as any others, as with Hugging Face's `split_special_tokens=True`.
+    Marks and punctuation that Unicode got after 2015 are known here and not there. Without `added_tokens`, [MASK] and the like
+    in a text are characters as any others, as with Hugging Face's `split_special_tokens=True`.
     """
 
     backbone_cls = BertEncoder
+    rule_before = "bert"
 
-    def set_vocabulary(self, vocabulary: Any) -> None:
-        """Sets the vocabulary: tokens, or the path of a file with one a line."""
-        super().set_vocabulary(vocabulary)
-        self._pieces: Any = None
-        if self.vocabulary is not None:
-            self._pieces = tf_text.FastWordpieceTokenizer(
-                self.vocabulary,
-                self.suffix_indicator,
-                max_bytes_per_word=4 * LONGEST_WORD,
-                token_out_type=self.compute_dtype,
-                unknown_token=self.oov_token,
-                no_pretokenization=True,
-            )
-
-    def tokenize(self, inputs: Any) -> tf.RaggedTensor | tf.Tensor:
-        """Returns the tokens of texts `(batch,)` as ragged `(batch, None)`, of one text as `(None,)`; no special tokens."""
-        self._check_vocabulary()
-        texts = tf.convert_to_tensor(inputs, tf.string)
-        words = self._words(tf.reshape(texts, (-1,)))
-        lengths = tf.strings.length(words.flat_values, unit="UTF8_CHAR")
-        known = tf.where(lengths <= LONGEST_WORD, words.flat_values, self.oov_token)
-        tokens = self._pieces.tokenize(words.with_flat_values(known)).merge_dims(-2, -1)
-        return tokens.flat_values if texts.shape.rank == 0 else tokens
-
-    def _words(self, texts: tf.Tensor) -> tf.RaggedTensor:
-        texts = tf.strings.regex_replace(texts, _SPACE, " ")
-        texts = tf.strings.regex_replace(texts, _CONTROL, "")
-        if self.split_on_cjk:
-            texts = tf.strings.regex_replace(texts, _CHINESE, r" \0 ")
-        if self.strip_accents:
-            texts = tf.strings.regex_replace(tf_text.normalize_utf8(texts, "NFD"), r"\p{Mn}", "")
-        if self.lowercase:  # the last sigma of a word would become another letter than the others
-            texts = tf.strings.lower(tf.strings.regex_replace(texts, "Σ", "σ"), encoding="utf-8")
-        return tf_text.regex_split(texts, f" |{_PUNCTUATION}", _PUNCTUATION)
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns the constructor's arguments."""
-        return super().get_config() | {"split_on_cjk": self.split_on_cjk}
+    def __init__(self, vocabulary: Any = None, lowercase: bool = False, *, normalizer: Rule = "bert", **kwargs: Any):
+        super().__init__(vocabulary, lowercase, normalizer=normalizer, **kwargs)

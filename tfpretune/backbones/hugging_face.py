@@ -1,7 +1,6 @@
 """A folder as Hugging Face's Transformers saves a BERT: its network, weights and tokenizer, without Transformers or PyTorch."""
 
 import importlib.util
-import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,10 +10,10 @@ import keras
 import numpy as np
 import safetensors
 
-from tfpretune.backbones.bert import BertEncoder, BertEncoderTokenizer
+from tfpretune.backbones.bert import BertEncoder
+from tfpretune.backbones.hugging_face_files import WEIGHTS, read_json, refuse_pointer
 from tfpretune.config import RunError, UsageError
 
-WEIGHTS = "model.safetensors"
 ACTIVATIONS = {
     "gelu": "gelu",
     "gelu_new": "gelu_tanh",
@@ -49,12 +48,6 @@ def packaged_folder(preset: str) -> str:
     return str(Path(spec.submodule_search_locations[0]) / folder)
 
 
-def is_bert(folder: str) -> bool:
-    """Says whether a folder is one of Hugging Face's with a BERT. Any other preset is KerasHub's to load."""
-    path = Path(folder) / "config.json"
-    return path.is_file() and _read_json(path).get("model_type") == "bert"
-
-
 def read_bert(
     folder: str, *, dtype: Any = None, random_weights: bool = False, dropout: float | None = None
 ) -> BertEncoder:
@@ -73,53 +66,10 @@ def read_bert(
         RunError: a file is damaged, or the weights do not fit the config.
     """
     path = Path(folder) / "config.json"
-    backbone = BertEncoder(**_settings(_read_json(path), path, dropout), dtype=dtype)
+    backbone = BertEncoder(**_settings(read_json(path), path, dropout), dtype=dtype)
     if not random_weights:
         _load_weights(backbone, _weights_file(Path(folder)))
     return backbone
-
-
-def read_bert_tokenizer(folder: str) -> BertEncoderTokenizer:
-    """Builds the tokenizer of `vocab.txt` and `tokenizer_config.json`; without the latter, as for an uncased BERT.
-
-    Raises:
-        UsageError: a file is missing, or it is no WordPiece tokenizer.
-        RunError: a file is damaged.
-    """
-    path = Path(folder) / "tokenizer_config.json"
-    settings = _read_json(path) if path.is_file() else {}
-    kind = settings.get("tokenizer_class", "BertTokenizer")
-    if kind not in ("BertTokenizer", "BertTokenizerFast"):
-        raise UsageError(f"{path}: tokenizer_class {kind} is not known here: expected BertTokenizer")
-    lowercase = bool(settings.get("do_lower_case", True))
-    strip_accents = settings.get("strip_accents")
-    try:
-        lines = (Path(folder) / "vocab.txt").read_text("utf-8").removesuffix("\n").split("\n")
-    except OSError as error:
-        raise UsageError(f"{folder}/vocab.txt: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise RunError(f"{folder}/vocab.txt is damaged: it is not UTF-8") from None
-    try:
-        return BertEncoderTokenizer(
-            [line.rstrip() for line in lines],
-            lowercase=lowercase,
-            strip_accents=lowercase if strip_accents is None else bool(strip_accents),
-            split_on_cjk=bool(settings.get("tokenize_chinese_chars", True)),
-        )
-    except ValueError as error:  # a special token is missing
-        raise RunError(f"{folder}/vocab.txt: {str(error).splitlines()[0]}") from error
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from None
-    except ValueError as error:  # no JSON, or no UTF-8
-        raise RunError(f"{path} is damaged: {error}") from None
-    if not isinstance(found, dict):
-        raise RunError(f"{path} is damaged: expected an object with settings")
-    return found
 
 
 def _settings(config: dict[str, Any], path: Path, dropout: float | None) -> dict[str, Any]:
@@ -150,6 +100,7 @@ def _settings(config: dict[str, Any], path: Path, dropout: float | None) -> dict
 
 def _weights_file(folder: Path) -> Path:
     path = folder / WEIGHTS
+    refuse_pointer(path)
     if path.is_file():
         return path
     if (folder / f"{WEIGHTS}.index.json").is_file():

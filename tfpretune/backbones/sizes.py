@@ -10,7 +10,9 @@ import keras
 import keras_hub
 
 from tfpretune.backbones.cnn import SmallCNN
-from tfpretune.backbones.hugging_face import is_bert, packaged_folder, read_bert, read_bert_tokenizer
+from tfpretune.backbones.hugging_face import packaged_folder, read_bert
+from tfpretune.backbones.hugging_face_files import check_added, check_readable, check_size, kind_of
+from tfpretune.backbones.hugging_face_tokenizer import KINDS, read_bert_tokenizer
 from tfpretune.backbones.text_encoder import TextEncoder
 from tfpretune.backbones.vit import VisionTransformer
 from tfpretune.config import UsageError
@@ -119,8 +121,10 @@ def load_backbone(
     changes = {} if dropout is None else {"dropout": dropout}
     with _refusing(preset):
         folder = packaged_folder(preset)
-        if is_bert(folder):
+        kind = kind_of(folder)
+        if kind == "bert":
             return read_bert(folder, dtype=dtype, random_weights=random_weights, dropout=dropout)
+        check_readable(folder, kind)
         try:
             return keras_hub.models.Backbone.from_preset(
                 folder, load_weights=not random_weights, dtype=dtype, **changes
@@ -135,7 +139,15 @@ def load_tokenizer(preset: str) -> Any:
     """Loads the tokenizer that lies in a preset; raises as `load_backbone` does."""
     with _refusing(preset):
         folder = packaged_folder(preset)
-        return read_bert_tokenizer(folder) if is_bert(folder) else keras_hub.tokenizers.Tokenizer.from_preset(folder)
+        if kind_of(folder) in KINDS:
+            return read_bert_tokenizer(folder)
+        check_readable(folder, "")
+        tokenizer = keras_hub.tokenizers.Tokenizer.from_preset(folder)
+        if kind_of(folder):
+            check_added(folder, tokenizer)
+            size = tokenizer.vocabulary_size()
+            check_size(folder, size, str(tokenizer.id_to_token(size - 1)))
+        return tokenizer
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ import keras
 import keras_hub
 
 from tfpretune.backbones.blocks import EncoderBlock
+from tfpretune.backbones.wordpiece import NormalizedTokenizer
 
 
 @keras.saving.register_keras_serializable("tfpretune")
@@ -84,7 +85,10 @@ class TextEncoder(keras_hub.models.Backbone):
 
 
 @keras.saving.register_keras_serializable("tfpretune")
-class TextEncoderTokenizer(keras_hub.tokenizers.BertTokenizer):
-    """WordPiece with [PAD], [UNK], [CLS], [SEP] and [MASK], saved in one preset folder with a `TextEncoder`."""
+class TextEncoderTokenizer(NormalizedTokenizer):
+    """WordPiece with [PAD], [UNK], [CLS], [SEP] and [MASK], saved in one preset folder with a `TextEncoder`.
+
+    Its text is normalized as `train_wordpiece` normalizes the corpus; one of a preset that says nothing of it, as by KerasHub.
+    """
 
     backbone_cls = TextEncoder

@@ -16,7 +16,8 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from tfpretune.config import RunError
 from tfpretune.data.choosing import read_parts, scan_piece
-from tfpretune.data.packing import Packing, pack_piece
+from tfpretune.data.packing import pack_piece
+from tfpretune.data.packing_settings import Packing
 from tfpretune.data.pieces import Corpus, Piece
 from tfpretune.data.prepare import choose_parts, seal
 from tfpretune.data.splits import Shares

@@ -1,17 +1,17 @@
 """Texts to shards of packed rows: tokenise, cut, write; `tfpretune.data.choosing` says which part each text belongs to."""
 
-import dataclasses
 import functools
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from tfpretune.config import RunError, UsageError
+from tfpretune.config import RunError
 from tfpretune.data.examples import PARTS
+from tfpretune.data.packing_settings import Packing
 from tfpretune.data.pieces import Piece, read_texts
 from tfpretune.data.shard_rows import row_dtype, write_rows
 from tfpretune.data.shards import find_faults
@@ -21,29 +21,6 @@ from tfpretune.files import write_atomic
 
 CHUNK_TEXTS = 1024
 CHUNK_CHARACTERS = 1 << 20
-
-
-@dataclasses.dataclass(frozen=True)
-class Packing:
-    """How texts become rows; the tokenizer is `TextEncoderTokenizer` of `FOLDER/vocabulary.txt` with these settings.
-
-    Args:
-        sequence_length: tokens in a row.
-        lowercase: fold case.
-        strip_accents: drop accents.
-        shares: the shares of texts for training, validation and test, as `Examples.split` takes them.
-    """
-
-    sequence_length: int
-    lowercase: bool = True
-    strip_accents: bool = True
-    shares: tuple[float, float, float] = (0.8, 0.1, 0.1)
-
-    def __post_init__(self) -> None:
-        if self.sequence_length < 3:
-            raise UsageError(f"--sequence-length must be at least 3, received {self.sequence_length}")
-        if min(self.shares) < 0 or not abs(sum(self.shares) - 1) < 1e-6:
-            raise UsageError(f"the shares of validation and test must leave some for training, received {self.shares}")
 
 
 def pack_piece(folder: Path, piece: Piece, parts: np.ndarray, packing: Packing) -> None:
@@ -61,24 +38,27 @@ def pack_piece(folder: Path, piece: Piece, parts: np.ndarray, packing: Packing) 
     record = record_path(folder, piece.number)
     if record.exists() and not find_faults(folder, json.loads(record.read_bytes())["files"]):
         return
-    tokenise, size, padding = _tokeniser(folder / VOCABULARY, packing)
-    dtype = row_dtype(size, packing.sequence_length)
+    tokenise, ids = _tokeniser(folder / VOCABULARY, packing)
+    dtype = row_dtype(ids.vocabulary_size, packing.sequence_length)
     none = np.zeros(0, dtype["token_ids"].base)
     streams: dict[int, list[np.ndarray]] = {part: [] for part in (1, 2, 3)}
+    seen = {"tokens": 0, "unknown": 0}
     for texts, kept in _chunks(read_texts(piece), parts, piece):
         tokens, lengths = tokenise(tf.constant(texts))
         part_of_token = np.repeat(kept, lengths.numpy())
-        ids = tokens.numpy().astype(dtype["token_ids"].base)
+        found = tokens.numpy().astype(dtype["token_ids"].base)
+        seen["tokens"] += len(found) - 2 * len(texts)
+        seen["unknown"] += int(np.count_nonzero(found == ids.unknown))
         for part, stream in streams.items():
-            stream.append(ids[part_of_token == part])
+            stream.append(found[part_of_token == part])
     files = {}
     for part, stream in streams.items():
-        rows = cut_rows(np.concatenate([none, *stream]), packing.sequence_length, padding=padding)
+        rows = cut_rows(np.concatenate([none, *stream]), packing.sequence_length, padding=ids.padding)
         if len(rows):
             name = f"data/{PARTS[part - 1]}-{piece.number:05d}.rows"
             files[name] = write_rows(folder / name, rows, dtype)
     texts_in = {name: int(np.sum(parts == number)) for number, name in enumerate(("dropped", *PARTS))}
-    write_atomic(record, json.dumps({"files": files, "texts": texts_in}))
+    write_atomic(record, json.dumps({"files": files, "texts": texts_in} | seen))
 
 
 def _chunks(texts: Iterable[str], parts: np.ndarray, piece: Piece) -> Iterator[tuple[list[str], list[int]]]:
@@ -102,20 +82,24 @@ def _chunks(texts: Iterable[str], parts: np.ndarray, piece: Piece) -> Iterator[t
         yield chunk, kept
 
 
-@functools.lru_cache(maxsize=2)
-def _tokeniser(vocabulary: Path, packing: Packing) -> tuple[Any, int, int]:
-    """Returns a function from texts to (tokens, tokens of each text), the number of tokens there are, and the padding id."""
-    import keras_hub
+class _Ids(NamedTuple):
+    vocabulary_size: int
+    padding: int
+    unknown: int
 
-    settings = {"lowercase": packing.lowercase, "strip_accents": packing.strip_accents}
-    tokenizer = keras_hub.tokenizers.BertTokenizer(read_vocabulary(vocabulary), **settings)
+
+@functools.lru_cache(maxsize=2)
+def _tokeniser(vocabulary: Path, packing: Packing) -> tuple[Any, _Ids]:
+    """Returns a function from texts to (tokens, tokens of each text), and what there is to know of the tokens."""
+    tokens = read_vocabulary(vocabulary)
+    tokenizer = packing.tokenizer(tokens)
 
     @tf.function(input_signature=[tf.TensorSpec((None,), tf.string)])
     def tokenise(texts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         rows = with_ends(tokenizer, tokenizer(texts))
         return rows.flat_values, rows.row_lengths()
 
-    return tokenise, tokenizer.vocabulary_size(), tokenizer.pad_token_id
+    return tokenise, _Ids(len(tokens), tokenizer.pad_token_id, tokens.index("[UNK]"))
 
 
 def record_path(folder: Path, piece: int) -> Path:

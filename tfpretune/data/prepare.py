@@ -22,7 +22,8 @@ import tensorflow as tf
 from tfpretune.config import RunError, UsageError
 from tfpretune.data.choosing import choose, read_copies, read_parts, scan_piece
 from tfpretune.data.examples import PARTS
-from tfpretune.data.packing import Packing, pack_piece, record_path
+from tfpretune.data.packing import pack_piece, record_path
+from tfpretune.data.packing_settings import Packing
 from tfpretune.data.pieces import Corpus, Piece
 from tfpretune.data.shards import FORMAT, VOCABULARY, files_of, find_faults, read_manifest
 from tfpretune.data.splits import RULE, Shares, too_alike_note
@@ -147,6 +148,7 @@ def seal(
         "rows": rows,
         "texts": {name: sum(piece["texts"][name] for piece in pieces) for name in (*PARTS, "dropped")},
         "near_copies": dataclasses.asdict(copies),
+        "tokens": {name: sum(piece.get(name, 0) for piece in pieces) for name in ("tokens", "unknown")},
         "pieces": pieces,
     }
     _remove_leftovers(folder)

@@ -15,6 +15,7 @@ from tfpretune.data.near_copies import CopyCounts
 from tfpretune.data.shard_rows import ShardRows, row_dtype
 from tfpretune.data.splits import CONTENTS
 from tfpretune.data.vocabulary import VOCABULARY, read_vocabulary
+from tfpretune.data.wordpiece import AddedToken
 from tfpretune.files import MANIFEST
 
 FORMAT = "tfpretune shards 1"
@@ -30,8 +31,7 @@ class Shards:
         manifest: what `manifest.json` holds.
         vocabulary: the tokens, by id.
         sequence_length: tokens in a row.
-        lowercase: the tokenizer folded case.
-        strip_accents: the tokenizer dropped accents.
+        settings: of the tokenizer: `lowercase`, `strip_accents`, `normalizer`, `split_on_cjk` and `added_tokens` of `Packing`.
         split_rule: the rule by which the texts were split, `tfpretune.data.splits.RULE` of the version that did it.
     """
 
@@ -40,8 +40,14 @@ class Shards:
         self.manifest = manifest
         self.vocabulary = read_vocabulary(folder / VOCABULARY)
         self.sequence_length = int(manifest["packing"]["sequence_length"])
-        self.lowercase = bool(manifest["packing"]["lowercase"])
-        self.strip_accents = bool(manifest["packing"]["strip_accents"])
+        packing = manifest["packing"]
+        self.settings: dict[str, Any] = {
+            "lowercase": bool(packing["lowercase"]),
+            "strip_accents": bool(packing["strip_accents"]),
+            "normalizer": packing.get("normalizer", "keras_hub"),  # shards of an older version do not say it
+            "split_on_cjk": bool(packing.get("split_on_cjk", True)),
+            "added_tokens": tuple(AddedToken(*token) for token in packing.get("added_tokens", ())),
+        }
         self.split_rule = int(manifest["settings"].get("split_rule", 1))
 
     def fingerprint(self) -> dict[str, str]:

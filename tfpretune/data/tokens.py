@@ -9,49 +9,37 @@ import numpy as np
 import tensorflow as tf
 
 from tfpretune.config import UsageError
+from tfpretune.data.learner import SPECIAL_TOKENS, learn
+from tfpretune.data.normalizers import Normalizer
 
-SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 CHUNK = 1024
 STRINGS = tf.TensorSpec((None,), tf.string)
 
 
-def train_wordpiece(texts: Sequence[str], vocabulary_size: int, *, lowercase: bool = True) -> list[str]:
+def train_wordpiece(
+    texts: Sequence[str], vocabulary_size: int, *, lowercase: bool = True, strip_accents: bool = False
+) -> list[str]:
     """Learns a WordPiece vocabulary (Schuster and Nakajima 2012) with tensorflow-text's learner.
 
-    Words are split as BERT does it: at white space, punctuation and around each Chinese character. Words that a large corpus
-    has only once are left out, and the learner's search starts near the count that the answer must have, not at ten
-    million, which takes most of the time on a small corpus.
+    Texts are normalized and split by the `Normalizer` that the tokenizer has, so that what is learnt can be found again.
 
     Args:
         texts: the corpus.
         vocabulary_size: upper bound of the number of tokens, the five special ones included.
-        lowercase: fold case and strip accents before learning; the tokenizer must do the same.
+        lowercase: see `Normalizer`; the tokenizer must do the same.
+        strip_accents: see `Normalizer`; the tokenizer must do the same.
 
     Returns:
         Tokens; the special ones come first, [PAD] with id 0.
     """
-    from tensorflow_text.python.ops.bert_tokenizer import BasicTokenizer
-    from tensorflow_text.tools.wordpiece_vocab import wordpiece_tokenizer_learner_lib as learner
-
     if vocabulary_size < len(SPECIAL_TOKENS) + 100:
         raise UsageError(f"--vocabulary-size must be at least {len(SPECIAL_TOKENS) + 100}, received {vocabulary_size}")
-    tokenizer = BasicTokenizer(lower_case=lowercase)
+    normalizer = Normalizer(lowercase=lowercase, strip_accents=strip_accents)
     counts: collections.Counter[bytes] = collections.Counter()
     for start in range(0, len(texts), CHUNK):
-        counts.update(tokenizer.tokenize(tf.constant(list(texts[start : start + CHUNK]))).flat_values.numpy().tolist())
-    total = sum(counts.values())
-    least = 2 if total > 100_000 else 1
-    vocabulary = learner.learn(
-        [(word.decode("utf-8"), count) for word, count in counts.items() if count >= least],
-        vocab_size=vocabulary_size,
-        reserved_tokens=list(SPECIAL_TOKENS),
-        upper_thresh=max(100, 2 * total // vocabulary_size),
-        lower_thresh=least,
-        num_iterations=2,
-        slack_ratio=0.1,
-        max_token_length=20,
-    )
-    return vocabulary[:vocabulary_size]
+        words = normalizer.split(normalizer(tf.constant(list(texts[start : start + CHUNK]))))
+        counts.update(words.flat_values.numpy().tolist())
+    return learn({word.decode("utf-8"): count for word, count in counts.items()}, vocabulary_size)
 
 
 def encode(tokenizer: Any, texts: tf.Tensor, *, sequence_length: int) -> dict[str, tf.Tensor]:

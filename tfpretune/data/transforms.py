@@ -7,6 +7,7 @@ import tensorflow as tf
 from tfpretune.data.batches import Batch, Transform
 from tfpretune.data.masking import corrupt_images, mask_patches, mask_tokens
 from tfpretune.data.moving import augment, augment_with_masks
+from tfpretune.data.unknown import never_hidden
 
 
 def jitter(
@@ -66,7 +67,7 @@ def hidden_patches(num_patches: int, mask_rate: float) -> Transform:
 def hidden_tokens(tokenizer: Any, mask_rate: float) -> Transform:
     """Hides tokens of a batch of `token_ids` and adds what stood there and a `padding_mask`: see `mask_tokens`."""
     ids = {"vocabulary_size": tokenizer.vocabulary_size(), "mask_token_id": tokenizer.mask_token_id}
-    special, padding = tuple(tokenizer.special_token_ids), tokenizer.pad_token_id
+    special, padding = never_hidden(tokenizer), tokenizer.pad_token_id
 
     def transform(batch: Batch, seed: tf.Tensor) -> Batch:
         masked = mask_tokens(batch["token_ids"], seed, **ids, special_token_ids=special, mask_rate=mask_rate)

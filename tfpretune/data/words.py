@@ -1,29 +1,18 @@
 """Words of a text with their character offsets, and their rows of tokens: the same graph for training and serving."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 import tensorflow_text as tf_text
 
 from tfpretune.config import UsageError
+from tfpretune.data.normalizers import CHINESE, PUNCTUATION, SPACE, Rule, without_null
 from tfpretune.data.tokens import with_ends
+from tfpretune.data.wordpiece import AddedToken, escape, longest_first
 
-# Where KerasHub's WordPiece tokenizers split: RE2 syntax, as in their source. A test compares the tokens.
-SPACE = r"\s|\p{Cc}|\p{Cf}"
-PUNCTUATION = r"[!-/]|[:-@]|[\[-`]|[{-~]|[\p{P}]"
-CHINESE = "|".join(
-    rf"[\x{{{first}}}-\x{{{last}}}]"
-    for first, last in (
-        ("4E00", "9FFF"),
-        ("3400", "4DBF"),
-        ("20000", "2A6DF"),
-        ("2A700", "2B73F"),
-        ("2B740", "2B81F"),
-        ("2B820", "2CEAF"),
-        ("F900", "FAFF"),
-        ("2F800", "2FA1F"),
-    )
-)
+# White space where KerasHub's WordPiece tokenizers split: RE2 syntax, as in their source. A test compares the tokens.
+_KERAS_HUB_SPACE = r"\s|\p{Cc}|\p{Cf}"
 
 
 class Words(NamedTuple):
@@ -58,7 +47,9 @@ class WordRows(NamedTuple):
     word_of: tf.Tensor
 
 
-def split_words(texts: tf.Tensor, *, split_chinese: bool = True) -> Words:
+def split_words(
+    texts: tf.Tensor, *, split_chinese: bool = True, rule: Rule = "keras_hub", added_tokens: Sequence[AddedToken] = ()
+) -> Words:
     """Splits texts at white space and control characters, which are dropped, and around punctuation and Chinese characters.
 
     Each punctuation mark and each Chinese character is a word. Call it in a `tf.function` or a SavedModel too.
@@ -66,14 +57,21 @@ def split_words(texts: tf.Tensor, *, split_chinese: bool = True) -> Words:
     Args:
         texts: UTF-8 strings `(batch,)`.
         split_chinese: whether Chinese characters stand alone.
+        rule: of the tokenizer's `Normalizer`. With "unicode" joiners and other characters that cannot be seen stay in their
+            word, where the tokenizer drops what it does not know; with the others they end it.
+        added_tokens: words whatever they hold; those that are looked for in normalized text, in capital letters, too.
     """
-    borders = f"{SPACE}|{PUNCTUATION}" + (f"|{CHINESE}" if split_chinese else "")
-    pieces = tf_text.regex_split(texts, borders, borders)  # nothing is dropped yet, so lengths sum to offsets
+    space = SPACE if rule == "unicode" else _KERAS_HUB_SPACE
+    added = [f"(?i:{escape(text)})" if normalized else escape(text) for text, normalized in longest_first(added_tokens)]
+    borders = "|".join([*added, space, PUNCTUATION, *([CHINESE] if split_chinese else [])])
+    pieces = tf_text.regex_split(
+        without_null(texts), borders, borders
+    )  # nothing is dropped yet, so lengths sum to offsets
     lengths = tf.strings.length(pieces.flat_values, unit="UTF8_CHAR")
     ends = tf.cumsum(lengths)
     before = tf.gather(tf.concat([[0], ends], 0), pieces.row_starts())  # characters of the texts before this one
     ends -= tf.gather(before, pieces.value_rowids())
-    is_word = pieces.with_flat_values(tf.logical_not(tf.strings.regex_full_match(pieces.flat_values, SPACE)))
+    is_word = pieces.with_flat_values(tf.logical_not(tf.strings.regex_full_match(pieces.flat_values, space)))
     columns = (pieces, pieces.with_flat_values(ends - lengths), pieces.with_flat_values(ends))
     return Words(*(tf.ragged.boolean_mask(column, is_word) for column in columns))
 
@@ -88,7 +86,12 @@ def split_for(tokenizer: Any, texts: tf.Tensor) -> Words:
         raise UsageError(
             f"words with offsets need a WordPiece tokenizer as of BERT, this preset has {type(tokenizer).__name__}"
         )
-    return split_words(texts, split_chinese=tokenizer.split_on_cjk)
+    return split_words(
+        texts,
+        split_chinese=tokenizer.split_on_cjk,
+        rule=getattr(tokenizer, "rule", "keras_hub"),
+        added_tokens=getattr(tokenizer, "added_tokens", ()),
+    )
 
 
 def word_rows(tokenizer: Any, words: tf.RaggedTensor, *, sequence_length: int) -> WordRows:

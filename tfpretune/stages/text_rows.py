@@ -14,6 +14,8 @@ from tfpretune.data.examples import Examples
 from tfpretune.data.shards import Shards, open_shards
 from tfpretune.data.splits import RULE
 from tfpretune.data.tokens import pack, train_wordpiece
+from tfpretune.data.unknown import count_in_rows
+from tfpretune.stages.known_words import judge, require_known
 
 VALIDATION_ROWS = 8192
 COUNTED_ROWS = 65_536
@@ -46,31 +48,41 @@ def rows_in_memory(
     preset: str = "",
     vocabulary_size: int = 8000,
     lowercase: bool = True,
+    strip_accents: bool = False,
     sequence_length: int = 128,
     seed: int = 0,
+    most_unknown: float = 1.0,
 ) -> TextRows:
-    """Packs texts into rows.
+    """Packs texts into rows, and says how much of them the vocabulary does not know.
 
     Args:
         examples: of kind "text".
         preset: take its tokenizer; empty: learn a vocabulary from the training texts.
         vocabulary_size: upper bound of the tokens of a new vocabulary.
-        lowercase: fold case, in a new vocabulary.
+        lowercase: of a new vocabulary, see `Normalizer`.
+        strip_accents: of a new vocabulary, see `Normalizer`.
         sequence_length: tokens in a row.
         seed: draws the texts to show.
+        most_unknown: see `require_known`.
+
+    Raises:
+        UsageError: too much of the texts is unknown.
     """
     train, validation = examples.split("train"), examples.split("validation")
     if preset:
         tokenizer = load_tokenizer(preset)
     else:
-        vocabulary = train_wordpiece(train.inputs, vocabulary_size, lowercase=lowercase)
-        tokenizer = TextEncoderTokenizer(vocabulary, lowercase=lowercase, strip_accents=lowercase)
+        case: dict[str, Any] = {"lowercase": lowercase, "strip_accents": strip_accents}
+        tokenizer = TextEncoderTokenizer(train_wordpiece(train.inputs, vocabulary_size, **case), **case)
+    require_known(tokenizer, train.inputs, source=examples.name, preset=preset, limit=most_unknown)
     rows, held_out = (pack(tokenizer, part.inputs, sequence_length=sequence_length) for part in (train, validation))
     shown = validation.sample(5, seed=seed).inputs
     return TextRows(tokenizer, rows, held_out, rows, shown, train)
 
 
-def rows_on_disk(folder: str, *, preset: str = "", sequence_length: int = 128, fast: bool = False) -> TextRows:
+def rows_on_disk(
+    folder: str, *, preset: str = "", sequence_length: int = 128, fast: bool = False, most_unknown: float = 1.0
+) -> TextRows:
     """Opens shards that `recipes/prepare_text.py` made. Training rows stay on disk; of validation at most 8,192 are taken.
 
     Args:
@@ -78,9 +90,10 @@ def rows_on_disk(folder: str, *, preset: str = "", sequence_length: int = 128, f
         preset: the model to start from, whose vocabulary must be that of the shards.
         sequence_length: what the model will be trained with; the rows must have it.
         fast: take 64 validation rows.
+        most_unknown: see `require_known`.
 
     Raises:
-        UsageError: the folder, the preset and the length do not go together.
+        UsageError: the folder, the preset and the length do not go together, or too much of the texts is unknown.
         RunError: a shard is missing or damaged.
     """
     shards = open_shards(folder)
@@ -90,14 +103,9 @@ def rows_on_disk(folder: str, *, preset: str = "", sequence_length: int = 128, f
         )
     if preset:
         tokenizer = load_tokenizer(preset)
-        found = (tokenizer.get_vocabulary(), getattr(tokenizer, "lowercase", None))
-        if found != (shards.vocabulary, shards.lowercase):
-            raise UsageError(
-                f"--preset {preset} has another vocabulary than {folder}: prepare the texts with prepare_text --preset"
-            )
+        _require_same(tokenizer, shards, preset)
     else:
-        case = {"lowercase": shards.lowercase, "strip_accents": shards.strip_accents}
-        tokenizer = TextEncoderTokenizer(shards.vocabulary, **case)
+        tokenizer = TextEncoderTokenizer(shards.vocabulary, **shards.settings)
     if shards.split_rule != RULE:
         print(
             f"note: {folder} was prepared by an earlier version, whose training rows may hold near copies of test texts: "
@@ -105,8 +113,31 @@ def rows_on_disk(folder: str, *, preset: str = "", sequence_length: int = 128, f
             flush=True,
         )
     train = shards.rows("train")
+    counted = train.sample(COUNTED_ROWS)
+    judge(count_in_rows(tokenizer, counted), source=folder, preset=preset or folder, limit=most_unknown)
     validation = shards.rows("validation").sample(64 if fast else VALIDATION_ROWS)
     special = set(tokenizer.special_token_ids)
     shown = validation[:: max(1, len(validation) // 5)][:5].tolist()
     texts = [str(tokenizer.detokenize([token for token in row if token not in special])) for row in shown]
-    return TextRows(tokenizer, train, validation, train.sample(COUNTED_ROWS), texts, shards)
+    return TextRows(tokenizer, train, validation, counted, texts, shards)
+
+
+def settings_of(tokenizer: Any) -> dict[str, Any]:
+    """Returns what a WordPiece tokenizer does beside looking up its vocabulary, as `Packing` and `Shards` name it."""
+    return {
+        "lowercase": getattr(tokenizer, "lowercase", None),
+        "strip_accents": getattr(tokenizer, "strip_accents", None),
+        "normalizer": getattr(tokenizer, "rule", "keras_hub"),
+        "split_on_cjk": getattr(tokenizer, "split_on_cjk", True),
+        "added_tokens": getattr(tokenizer, "added_tokens", ()),
+    }
+
+
+def _require_same(tokenizer: Any, shards: Shards, preset: str) -> None:
+    todo = "prepare the texts with prepare_text --preset"
+    if tokenizer.get_vocabulary() != shards.vocabulary:
+        raise UsageError(f"--preset {preset} has another vocabulary than {shards.folder}: {todo}")
+    for name, value in settings_of(tokenizer).items():
+        theirs = shards.settings[name]
+        if value != theirs:
+            raise UsageError(f"--preset {preset}: its {name} is {value}, that of {shards.folder} is {theirs}: {todo}")

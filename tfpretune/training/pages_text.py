@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tfpretune.data.masking import mask_tokens
 from tfpretune.data.tokens import encode_all
+from tfpretune.data.unknown import never_hidden
 from tfpretune.training.pages import Page
 
 _CJK = ((0x3000, 0x30FF), (0x3400, 0x9FFF), (0xAC00, 0xD7AF), (0xF900, 0xFAFF), (0xFF00, 0xFFEF), (0x20000, 0x3FFFF))
@@ -47,20 +48,12 @@ class FillingsPage(Page):
         self.tokenizer = tokenizer
         self.top = min(top, tokenizer.vocabulary_size())
         rows = encode_all(tokenizer, list(sentences), sequence_length=sequence_length)
-        unknown = tokenizer.token_to_id(tokenizer.oov_token)
-        special = (
-            tokenizer.pad_token_id,
-            tokenizer.start_token_id,
-            tokenizer.end_token_id,
-            tokenizer.mask_token_id,
-            unknown,
-        )
         masked = mask_tokens(
             tf.constant(rows["token_ids"]),
             tf.constant([seed % 2**31, 0]),
             vocabulary_size=tokenizer.vocabulary_size(),
             mask_token_id=tokenizer.mask_token_id,
-            special_token_ids=special,
+            special_token_ids=never_hidden(tokenizer),
             mask_rate=mask_rate,
         )
         chosen = tf.cast(masked["mask_weights"], tf.int32)

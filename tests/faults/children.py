@@ -66,7 +66,7 @@ class Child:
         self.process.kill()
         self.process.join()
 
-    def code(self, timeout=240):
+    def code(self, timeout=600):
         """Waits for the end and returns the exit code."""
         self.process.join(timeout)
         if self.is_alive:
@@ -74,7 +74,7 @@ class Child:
             raise TimeoutError(f"still running after {timeout} s:\n{self.printed}")
         return self.process.exitcode
 
-    def wait_until(self, ready, timeout=240):
+    def wait_until(self, ready, timeout=600):
         """Returns whether `ready()` came true, at the latest when the process had ended."""
         end = time.monotonic() + timeout
         while True:

@@ -76,7 +76,7 @@ def test_a_run_that_is_killed_in_its_saves_ends_with_the_same_bits(tmp_path, rep
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(3600)
 def test_a_run_that_is_killed_at_all_points_ends_with_the_same_bits(tmp_path):
     settings = TOY | {"steps": 2 * len(IN_A_SAVE) + 1}
     whole_run(tmp_path / "whole", train, tmp_path / "whole", settings)
@@ -130,7 +130,7 @@ LONG = [
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize(("name", "replicas", "seed"), LONG)
 def test_recipes_killed_at_random_moments_end_with_the_same_bits(tmp_path, tiny, name, replicas, seed):
     def kill(out_dir, *work):
@@ -140,7 +140,7 @@ def test_recipes_killed_at_random_moments_end_with_the_same_bits(tmp_path, tiny,
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(3600)
 def test_24_kills_at_random_moments_leave_no_unreadable_checkpoint(tmp_path):
     """A state of 40 MB after every step, so that it is nearly always being written; each start goes on from the last."""
     dice = random.Random(1)
@@ -195,7 +195,7 @@ def test_a_kill_in_an_export_leaves_whole_versions(tmp_path, point):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(3600)
 def test_exports_killed_at_random_moments_leave_whole_versions(tmp_path):
     dice, folder = random.Random(1), tmp_path / "saved" / "model"
     for _ in range(6):

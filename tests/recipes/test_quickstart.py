@@ -9,7 +9,7 @@ import pytest
 QUICKSTART = Path(__file__).parents[2] / "recipes" / "quickstart.py"
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 def test_quickstart_goes_from_data_to_checked_models(tmp_path):
     command = [sys.executable, str(QUICKSTART), "--fast", "--seeds", "2"]
     command += ["--out-dir", str(tmp_path / "runs"), "--saved-models", str(tmp_path / "saved_models")]

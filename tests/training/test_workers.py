@@ -81,7 +81,7 @@ def test_two_workers_learn_what_one_process_learns(tmp_path, model, settings):
     assert not list((two / "run").glob(".worker-*"))
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 def test_a_killed_pair_goes_on_with_the_same_bits(tmp_path):
     """The chief dies by kill -9 in step 6 of 10, saved at 4; dropout has another mask on each worker."""
     settings = {"steps": 10, "dropout": 0.5}
@@ -108,7 +108,7 @@ def assert_same(whole, cut):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_a_signal_to_one_stops_both_at_one_step(tmp_path):
     """SIGTERM reaches worker 1 in step 3, after the new start kill -9 in step 9: the chief sees it gone; the same bits."""
     settings = {"steps": 10, "dropout": 0.5}

@@ -62,7 +62,7 @@ def start(folder, options, workers=2, interrupt="-1 0 SIGTERM"):
     return started
 
 
-def finish(workers, seconds=250):
+def finish(workers, seconds=500):
     """Waits for all; returns their exit codes. None is left running."""
     end = time.monotonic() + seconds
     try:

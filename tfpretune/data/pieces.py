@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from tfpretune.config import RunError, UsageError
+from tfpretune.data.byte_places import decoded, line_number
 from tfpretune.data.folders import TEXT_SUFFIXES
 from tfpretune.data.near_copies import CopyCounts
-from tfpretune.data.packed_files import no_text
 from tfpretune.data.rows import find_files
 from tfpretune.data.sources import open_source
 from tfpretune.data.tables import DEFAULT_TEXT
@@ -179,12 +179,12 @@ def _digest(facts: Sequence[object]) -> str:
 
 def _read_lines(span: Span, _: str) -> Iterator[str]:
     for at, line in _lines(span):
-        yield from clean(_decoded(span.path, at, line)).split("\n")
+        yield from clean(decoded(span.path, at, line)).split("\n")
 
 
 def _read_objects(span: Span, column: str) -> Iterator[str]:
     for at, line in _lines(span):
-        text = _decoded(span.path, at, line).removeprefix("\ufeff")
+        text = decoded(span.path, at, line).removeprefix("\ufeff")
         if text.strip():
             yield clean(_field(text, column, span.path, at))
 
@@ -196,7 +196,7 @@ def _field(line: str, column: str, path: str, at: int) -> str:
     except (ValueError, RecursionError) as error:
         fault = f"not JSON ({error})"
     if fault:
-        raise RunError(f'{path}:{_line_number(path, at)}: {fault}; write one object a line: {{"{column}": "…"}}')
+        raise RunError(f'{path}:{line_number(path, at)}: {fault}; write one object a line: {{"{column}": "…"}}')
     return record[column]
 
 
@@ -204,7 +204,7 @@ def _read_file(span: Span, _: str) -> Iterator[str]:
     if span.end > LONGEST_TEXT:
         raise RunError(f"{span.path}: a text of more than {LONGEST_TEXT} bytes; give its lines: text:{span.path}")
     data = Path(span.path).read_bytes()
-    yield clean(_decoded(span.path, 0, data))
+    yield clean(decoded(span.path, 0, data))
 
 
 def _lines(span: Span) -> Iterator[tuple[int, bytes]]:
@@ -219,7 +219,7 @@ def _lines(span: Span) -> Iterator[tuple[int, bytes]]:
             if not line:
                 return
             if len(line) > LONGEST_TEXT:
-                number = _line_number(span.path, at)
+                number = line_number(span.path, at)
                 raise RunError(f"{span.path}:{number}: a line of more than {LONGEST_TEXT} bytes; break it into several")
             yield at, line.removesuffix(b"\n")
             at += len(line)
@@ -233,30 +233,3 @@ def _skip_line(readline: Callable[[int], bytes]) -> int:
         if part.endswith(b"\n"):
             break
     return size
-
-
-def _decoded(path: str, at: int, data: bytes) -> str:
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        with open(path, "rb") as file:
-            fault = no_text(file.read(16), path)
-        if fault:
-            raise RunError(f"{path}: {fault[0]}; {fault[1]}") from None
-        before = data[: error.start]
-        number = _line_number(path, at) + before.count(b"\n")
-        byte = error.start - (before.rfind(b"\n") + 1) + 1
-        raise RunError(
-            f"{path}:{number}:{byte}: byte 0x{data[error.start]:02x} is not UTF-8; save the file as UTF-8, such as: "
-            f"iconv -f GBK -t UTF-8 {path} (or -f ISO-8859-1)"
-        ) from None
-
-
-def _line_number(path: str, at: int) -> int:
-    """Returns the number of the line, from 1, that starts at this byte."""
-    number, left = 1, at
-    with open(path, "rb") as file:
-        while left > 0 and (part := file.read(min(left, 1 << 20))):
-            number += part.count(b"\n")
-            left -= len(part)
-    return number

@@ -60,14 +60,7 @@ def claim(folder: Path | str, corpus: Corpus, settings: dict[str, Any]) -> Itera
 def find_parts(folder: Path | str, corpus: Corpus, shares: Shares, *, workers: int = 0) -> None:
     """Finds out which part each text of a corpus belongs to: the first step of `prepare`, which may be taken before it.
 
-    Args:
-        folder: the folder, which `claim` gave.
-        corpus: what is prepared.
-        shares: of texts for training, validation and test.
-        workers: as for `prepare`.
-
-    Raises:
-        RunError: as `prepare`.
+    Arguments and errors are those of `prepare`; the shares are those of its packing.
     """
     with _processes(workers, corpus) as each:
         _find_parts(Path(folder), corpus, shares, each)

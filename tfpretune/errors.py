@@ -14,7 +14,22 @@ class RunError(RuntimeError):
     """A run that failed (bad data, full disk, not-a-number). The command line prints its one line and exits with 1."""
 
 
+_NOTED: list[RunError] = []
+
+
+def note_error(error: RunError) -> int:
+    """Keeps an error for `passed_on`; returns its number, for an operation of TensorFlow that fails with "[RunError] [NUMBER]".
+
+    An exception in a Python function that TensorFlow calls would be printed by it at once, with its stack.
+    """
+    _NOTED.append(error)
+    return len(_NOTED) - 1
+
+
 def passed_on(error: Exception) -> RunError | None:
-    """Returns the RunError that a reader of files raised in a thread of TensorFlow, which passes it on as text of its own."""
-    found = re.search(r"\bRunError: (.+)", str(error))
+    """Returns the RunError that a reader of files met in a thread of TensorFlow, which passes it on as text of its own."""
+    text = str(error)
+    if noted := re.search(r"\[RunError\] \[(\d+)\]", text):
+        return _NOTED[int(noted[1])]
+    found = re.search(r"\bRunError: (.+)", text)
     return RunError(found[1]) if found else None

@@ -11,6 +11,7 @@ from tfpretune.data.examples import Examples
 from tfpretune.data.mask_batches import mask_array, mask_batches
 from tfpretune.data.masks import MaskExamples, open_masks
 from tfpretune.data.sources import open_source
+from tfpretune.errors import passed_on
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (4, 4, 6, 3)).astype(np.uint8)
 CLASSES = np.random.default_rng(1).integers(0, 3, (4, 4, 6)).astype(np.uint8)
@@ -65,8 +66,9 @@ def test_a_mask_that_breaks_later_is_named_with_its_photo(folder, monkeypatch):
     with pytest.raises(RunError, match=r"masks/2.png: the mask cannot be read"):
         mask_batches(source, 4, image_shape=(4, 6, 3))
     monkeypatch.setattr(columns, "IN_MEMORY_BYTES", 10)
-    with pytest.raises(tf.errors.OpError, match=r"RunError: .*images/2.png, .*masks/2.png: gone, broken"):
+    with pytest.raises(tf.errors.OpError) as error:
         list(mask_batches(source, 4, image_shape=(4, 6, 3)).in_order())
+    assert str(passed_on(error.value)).startswith(f"{folder}/images/2.png, {path}: gone, broken")
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 5), (4, 6), (7, 4), (9, 13), (31, 17)])

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import tensorflow as tf
 
-from tfpretune.errors import RunError
+from tfpretune.errors import RunError, note_error
 
 Batch = dict[str, tf.Tensor]
 Transform = Callable[[Batch, tf.Tensor], Batch]
@@ -144,7 +144,7 @@ class StepIndexed:
 
 
 def _loaded(rows: tf.data.Dataset, load: Load) -> tf.data.Dataset:
-    """Applies `load`; a row for which it fails becomes a RunError with its files, which TensorFlow's decoders do not name.
+    """Applies `load`; a row for which it fails becomes an error that names its files, which TensorFlow's decoders do not.
 
     Failed rows are left out and missed: what is loaded is compared with what was to be loaded, row by row.
     """
@@ -159,8 +159,10 @@ def _loaded(rows: tf.data.Dataset, load: Load) -> tf.data.Dataset:
     def compare(wanted: tf.Tensor, found: tuple[tf.Tensor, Batch]) -> Batch:
         files, row = found
         same = tf.reduce_all(wanted == files)
-        checked = tf.cond(same, lambda: wanted, lambda: tf.numpy_function(_refuse_files, [wanted], tf.string))
-        with tf.control_dependencies([checked]):
+        number = tf.cond(
+            same, lambda: tf.constant(-1, tf.int64), lambda: tf.numpy_function(_note_files, [wanted], tf.int64)
+        )
+        with tf.control_dependencies([tf.debugging.Assert(same, ["RunError", number, wanted])]):
             return {name: tf.identity(column) for name, column in row.items()}
 
     if not names:
@@ -175,9 +177,10 @@ def _loaded(rows: tf.data.Dataset, load: Load) -> tf.data.Dataset:
     return pairs.map(compare)
 
 
-def _refuse_files(files: np.ndarray) -> np.ndarray:
+def _note_files(files: np.ndarray) -> np.int64:
     names = ", ".join(file.decode() for file in files.tolist())
-    raise RunError(f"{names}: gone, broken or of a kind that is not read (tfpretune check on the source says more)")
+    what = f"{names}: gone, broken or of a kind that is not read (tfpretune check on the source says more)"
+    return np.int64(note_error(RunError(what)))
 
 
 def _look_up(column: np.ndarray | RowSource) -> Callable[[tf.Tensor], tf.Tensor]:

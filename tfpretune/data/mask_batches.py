@@ -99,7 +99,10 @@ def _loader(image_shape: tuple[int, int, int], read: MaskReader) -> Load:
     load_photo = file_loader(image_shape)
 
     def decoded(path: bytes) -> np.ndarray:
-        return _read(read, path.decode(), size)
+        try:
+            return _resized(read(path.decode()), size)
+        except READ_ERRORS:
+            return np.zeros((0, 0), np.uint8)  # of no right shape: `StepIndexed` names the file
 
     def load(row: Batch) -> Batch:
         mask = tf.numpy_function(decoded, [row["labels"]], tf.uint8, stateful=False)

@@ -71,3 +71,34 @@ def test_a_trained_model_can_be_exported_with_its_optimizer(tmp_path):
     model.export(str(tmp_path / "model"), verbose=False)
     loaded = tf.saved_model.load(str(tmp_path / "model"))  # the functions live no longer than this object
     np.testing.assert_allclose(loaded.serve(np.ones((1, 2), "float32")), model(np.ones((1, 2))), atol=1e-6)
+
+
+OPTIONS = [
+    {"learning_rate": 0.02},
+    {"schedule": "linear"},
+    {"warmup": 0.5},
+    {"weight_decay": 0.5},
+    {"ema": 0.5},
+    {"swa": 0.5},
+    {"multipliers": (("kernel", 2.0),)},
+]
+
+
+def after_three_steps(name, **options):
+    """What is kept: the average, where there is one, else the weights."""
+    settings = {"learning_rate": 0.1, "schedule": "constant", "warmup": 0.0, "weight_decay": 0.0} | options
+    optimizer = make_optimizer(OptimizerConfig(name=name, **settings), 4)
+    kernel = keras.Variable(np.ones((2, 2), "float32"), name="kernel")
+    optimizer.build([kernel])
+    step = tf.function(lambda: optimizer.apply([tf.constant([[1.0, 2.0], [-1.0, 0.5]])]))
+    for _ in range(3):
+        step()
+    return np.array(optimizer._model_variables_moving_average[0] if optimizer.use_ema else kernel)
+
+
+@pytest.mark.parametrize("name", ["adamw", "adam", "sgd", "adagrad"])
+def test_no_option_is_accepted_and_ignored(name):
+    """Clipping is the objective's: tests/objectives/test_base.py."""
+    plain = after_three_steps(name)
+    for option in OPTIONS:
+        assert np.abs(after_three_steps(name, **option) - plain).max() > 1e-4, option

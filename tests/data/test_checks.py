@@ -36,6 +36,8 @@ def test_a_good_source_has_no_problems(tmp_path):
         "unique": 3,
         "duplicates": 0,
         "conflicts": 0,
+        "near_copies": 0,
+        "near_copy_groups": 0,
         "long_lines": 0,
         "skipped_files": 0,
     }

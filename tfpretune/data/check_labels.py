@@ -3,6 +3,7 @@
 import numpy as np
 
 from tfpretune.data.examples import Examples
+from tfpretune.data.rows import Problem
 
 
 def label_histogram(examples: Examples) -> dict[str, int]:
@@ -20,3 +21,14 @@ def written_label(examples: Examples, row: int) -> str:
     if examples.label_kind == "class":
         return repr(examples.class_names[label])
     return repr(";".join(np.array(examples.class_names)[label > 0]))
+
+
+def conflict_of(examples: Examples, members: list[int]) -> list[Problem]:
+    """Names the first two examples with the same content and different labels."""
+    first = members[0]
+    for other in members[1:]:
+        if not np.array_equal(examples.known_labels[other], examples.known_labels[first]):
+            names = f"{written_label(examples, first)} and {written_label(examples, other)}"
+            what = f"the same {examples.kind} stands at {examples.where[first]} with another label ({names})"
+            return [Problem(examples.where[other], what, "correct one or remove both")]
+    return []

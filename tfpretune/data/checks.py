@@ -10,7 +10,7 @@ import numpy as np
 
 from tfpretune.data.check_copies import copy_notes, shared_notes
 from tfpretune.data.check_images import decode_all
-from tfpretune.data.check_labels import label_histogram, written_label
+from tfpretune.data.check_labels import conflict_of, label_histogram
 from tfpretune.data.check_lines import at_most
 from tfpretune.data.check_splits import shared_contents
 from tfpretune.data.examples import Examples
@@ -170,7 +170,7 @@ def check_examples(examples: Examples) -> CheckResult:
             )
         notes += [f"class {name!r} has no examples" for name, count in histogram.items() if not count]
     if examples.labels is not None:
-        found = [conflict for members in groups.values() for conflict in _conflict(examples, members)]
+        found = [conflict for members in groups.values() for conflict in conflict_of(examples, members)]
         conflicts = len(found)
         if examples.label_kind != "number":
             problems += found
@@ -211,17 +211,6 @@ def format_result(result: CheckResult) -> str:
     number = len(result.problems)
     lines.append("no problems" if not number else f"{number:,} problem{'s' if number > 1 else ''}")
     return "\n".join(lines)
-
-
-def _conflict(examples: Examples, members: list[int]) -> list[Problem]:
-    """Names the first two examples with the same content and different labels."""
-    first = members[0]
-    for other in members[1:]:
-        if not np.array_equal(examples.known_labels[other], examples.known_labels[first]):
-            names = f"{written_label(examples, first)} and {written_label(examples, other)}"
-            what = f"the same {examples.kind} stands at {examples.where[first]} with another label ({names})"
-            return [Problem(examples.where[other], what, "correct one or remove both")]
-    return []
 
 
 def _read(

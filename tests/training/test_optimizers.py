@@ -79,7 +79,7 @@ OPTIONS = [
     {"warmup": 0.5},
     {"weight_decay": 0.5},
     {"ema": 0.5},
-    {"swa": 0.5},
+    {"swa": 0.25},
     {"multipliers": (("kernel", 2.0),)},
 ]
 

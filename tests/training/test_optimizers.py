@@ -79,7 +79,7 @@ OPTIONS = [
     {"warmup": 0.5},
     {"weight_decay": 0.5},
     {"ema": 0.5},
-    {"swa": 0.5},
+    {"swa": 0.25},
     {"multipliers": (("kernel", 2.0),)},
 ]
 
@@ -93,7 +93,7 @@ def after_three_steps(name, **options):
     step = tf.function(lambda: optimizer.apply([tf.constant([[1.0, 2.0], [-1.0, 0.5]])]))
     for _ in range(3):
         step()
-    return np.array(optimizer._model_variables_moving_average[0] if optimizer.use_ema else kernel)
+    return (optimizer._model_variables_moving_average[0] if optimizer.use_ema else kernel).numpy()
 
 
 @pytest.mark.parametrize("name", ["adamw", "adam", "sgd", "adagrad"])

@@ -121,7 +121,7 @@ class Product(Objective):
 
 def product_by_hand(name, steps, every, *, rate=0.1, decay=0.2, clip=0.5):
     """SGD with momentum, or Adam(W) with moments as old as the variable has learnt, of a and b, both 0.5 at first."""
-    decay, beta, epsilon = (0.0, 0.999, 1e-7) if name == "adam" else (decay, 0.98, 1e-6)
+    beta, epsilon = (0.999, 1e-7) if name == "adam" else (0.98, 1e-6)
     values, slots = {"a": 0.5, "b": 0.5}, {"a": (0.0, 0.0, 0), "b": (0.0, 0.0, 0)}
     for step in range(steps):
         rate_now, slope = rate * (1.0 - step / steps), 2.0 * (values["a"] * values["b"] - 1.0)

@@ -16,6 +16,7 @@ from tfpretune.backbones.hugging_face import PACKAGED, packaged_folder
 from tfpretune.backbones.sizes import load_backbone, load_tokenizer
 from tfpretune.config import RunError, UsageError
 from tfpretune.data.tokens import encode
+from tfpretune.data.words import split_for, word_rows
 from tfpretune.finetune import classifier
 from tfpretune.objectives import MaskedLM
 from tfpretune.serving import export
@@ -197,7 +198,8 @@ def test_tokens_by_hand(folder):
     assert words(folder, "ß") == ["ß"]  # lower case, where folding would make ss
     assert words(folder, "ΣΣ ςσ") == ["σ", "##σ", "ς", "##σ"]
     assert words(folder, "Hello🤣") == ["[UNK]"]
-    assert words(folder, "[MASK]") == ["[UNK]", "m", "##a", "##s", "##k", "[UNK]"]
+    assert words(folder, "a[MASK]b [mask]") == ["a", "[MASK]", "b", "[UNK]", "m", "##a", "##s", "##k", "[UNK]"]
+    assert words(folder, "a\x00[SEP]\x00b") == ["a", "[SEP]", "b"]  # nothing ends at a null character
     assert words(folder, "") == []
     tokenizer = load_tokenizer(str(folder))
     assert tokenizer(["a b", ""]).to_list() == [[VOCABULARY.index("a"), VOCABULARY.index("b")], []]
@@ -265,9 +267,91 @@ def test_damaged_folders_are_refused(folder):
     refused(folder, RunError, "vocab.txt is damaged: it is not UTF-8", load_tokenizer)
 
 
+def test_added_tokens_are_found_in_texts(folder):
+    """Ids as Transformers gives them; those that are normalized in any case, special ones as they are written."""
+    size = len(VOCABULARY)
+    (folder / "config.json").write_text(json.dumps(CONFIG | {"vocab_size": size + 3}))
+    (folder / "added_tokens.json").write_text(json.dumps({"<url>": size + 1, "<user>": size, "<user>2": size + 2}))
+    assert words(folder, "<USER>a<url>hello<user>2") == ["<user>", "a", "<url>", "hello", "<user>2"]
+    decoder = {str(size): {"content": "<User>", "normalized": False, "special": True}}
+    settings = {"tokenizer_class": "BertTokenizerFast", "added_tokens_decoder": decoder}
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    assert words(folder, "a<User>b")[1] == "<User>"
+    assert "<User>" not in words(folder, "a<user>b")
+    tokenizer = load_tokenizer(str(folder))
+    found = tf.function(lambda texts: word_rows(tokenizer, split_for(tokenizer, texts).words, sequence_length=8))
+    assert found(tf.constant(["a <User>b"])).token_ids.numpy().tolist() == [[2, 13, size, 14, 3, 0, 0, 0]]
+    again = BertEncoderTokenizer.from_config(tokenizer.get_config() | {"vocabulary": tokenizer.get_vocabulary()})
+    assert again(["a<User>"]).to_list() == tokenizer(["a<User>"]).to_list()
+
+
+def whole_json(**changes):
+    """A tokenizer.json as Transformers writes it, whose vocabulary is in another order than that of vocab.txt."""
+    vocabulary = {token: number for number, token in enumerate([*VOCABULARY[:5], *reversed(VOCABULARY[5:])])}
+    model = {"type": "WordPiece", "unk_token": "[UNK]", "max_input_chars_per_word": 100, "vocab": vocabulary}
+    normalizer = {"type": "BertNormalizer", "clean_text": True, "lowercase": False, "strip_accents": None}
+    return {"model": model, "normalizer": normalizer, "pre_tokenizer": {"type": "BertPreTokenizer"}} | changes
+
+
+def test_tokenizer_json_comes_first(folder):
+    write_whole = (folder / "tokenizer.json").write_text
+    write_whole(json.dumps(whole_json()))
+    assert load_tokenizer(str(folder)).token_to_id("hello") == len(VOCABULARY) - 1
+    assert words(folder, "É") == ["e"]  # case is that of tokenizer_config.json
+    (folder / "vocab.txt").unlink()
+    assert words(folder, "HELLO") == ["hello"]
+    (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "PreTrainedTokenizerFast"}))
+    assert words(folder, "HELLO hello É") == ["[UNK]", "hello", "É"]
+    for changes, message in (
+        ({"model": {"type": "BPE"}}, "tokenizer.json holds a model of type BPE: expected WordPiece"),
+        ({"normalizer": {"type": "NFC"}}, "normalizer NFC with pre_tokenizer BertPreTokenizer is not known here"),
+        ({"added_tokens": [{"content": "a", "id": 1, "single_word": True}]}, "'a' with single_word is not known here"),
+    ):
+        write_whole(json.dumps(whole_json(**changes)))
+        refused(folder, UsageError, message, load_tokenizer)
+    write_whole(json.dumps(whole_json(model={"type": "WordPiece", "vocab": {"a": 0, "b": 2}})))
+    refused(folder, RunError, "tokenizer.json is damaged: the ids of its vocabulary are not 0, 1, 2", load_tokenizer)
+
+
+def test_tokens_that_have_no_place_are_refused(folder):
+    added = folder / "added_tokens.json"
+    added.write_text(json.dumps({"<user>": len(VOCABULARY)}))
+    refused(
+        folder,
+        UsageError,
+        f"has {len(VOCABULARY) + 1} tokens, the last is <user>, the model {len(VOCABULARY)}",
+        load_tokenizer,
+    )
+    added.write_text(json.dumps({"<user>": 7}))
+    refused(folder, UsageError, f"token <user> has the id 7, where {len(VOCABULARY)} is its place", load_tokenizer)
+    added.unlink()
+    write(folder, tokenizer={"mask_token": {"content": "<mask>"}})
+    refused(folder, UsageError, r"mask_token <mask> is not known here: expected \[MASK\]", load_tokenizer)
+
+
+def test_pointers_of_git_lfs_are_named(folder):
+    for name, read in (
+        ("model.safetensors", load_backbone),
+        ("vocab.txt", load_tokenizer),
+        ("config.json", load_backbone),
+    ):
+        (folder / name).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 4404497\n")
+        refused(folder, UsageError, f"{name} is a pointer of git-lfs, not the file: run git lfs pull", read)
+        write(folder)
+
+
+def test_other_kinds_are_looked_at_before_kerashub_reads_them(folder):
+    settings = {"tokenizer_class": "DistilBertTokenizer"}
+    write(folder, config={"model_type": "distilbert"}, tokenizer=settings)
+    assert type(load_tokenizer(str(folder))) is BertEncoderTokenizer
+    refused(folder, UsageError, "has no weight whose name begins with distilbert., since it was saved without a head")
+    (folder / "model.safetensors").write_bytes(b"\xff" * 40)
+    refused(folder, RunError, "model.safetensors is damaged")
+
+
 def test_missing_files_are_named(folder):
     (folder / "vocab.txt").unlink()
-    refused(folder, UsageError, "vocab.txt: No such file", load_tokenizer)
+    refused(folder, UsageError, "vocab.txt: No such file or directory, and no tokenizer.json beside it", load_tokenizer)
     (folder / "model.safetensors").unlink()
     refused(folder, UsageError, "holds no model.safetensors: save the model with")
     (folder / "pytorch_model.bin").touch()

@@ -3,6 +3,8 @@ import types
 import numpy as np
 import tensorflow as tf
 
+from tfpretune.backbones import TextEncoderTokenizer
+from tfpretune.data.tokens import SPECIAL_TOKENS
 from tfpretune.data.transforms import denoising, hidden_patches, hidden_tokens, jitter
 
 SEED = tf.constant([1, 2])
@@ -57,3 +59,14 @@ def test_hidden_tokens_can_be_put_back():
     restored = batch["token_ids"].numpy()
     np.put_along_axis(restored, batch["mask_positions"].numpy(), batch["mask_ids"].numpy(), axis=1)
     np.testing.assert_array_equal(restored, rows)
+
+
+def test_the_unknown_token_is_never_hidden_nor_to_be_guessed():
+    """All else of a row is, with a rate of 1; a row of unknown words alone has nothing to guess, and counts nothing."""
+    tokenizer = TextEncoderTokenizer([*SPECIAL_TOKENS, "a", "b"], lowercase=True)
+    rows = tf.constant([[2, 5, 1, 6, 1, 3], [2, 1, 1, 1, 3, 0], [2, 1, 5, 1, 1, 3]], tf.int32)
+    batch = hidden_tokens(tokenizer, 1.0)({"token_ids": rows}, SEED)
+    np.testing.assert_array_equal(tf.reduce_sum(batch["mask_weights"], axis=1), [2.0, 0.0, 1.0])
+    guessed = batch["mask_ids"].numpy()[batch["mask_weights"].numpy() == 1]
+    assert sorted(guessed.tolist()) == [5, 5, 6]
+    np.testing.assert_array_equal(batch["token_ids"].numpy()[rows.numpy() == 1], 1)

@@ -49,7 +49,7 @@ def check_tagged(
         tags, names = index_tags(rows, tag_names, repair=repair)
         if any(tags is None for tags in rows.tags):
             tags = None
-        return rows.problems, TaggedExamples(rows.words, tags, names, rows.where, source)
+        return rows.problems, TaggedExamples(rows.words, tags, names, rows.where, source, joiner=rows.joiner)
 
     problems, examples = read(spec)
     if not len(examples):

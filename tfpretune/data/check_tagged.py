@@ -49,7 +49,8 @@ def check_tagged(
         tags, names = index_tags(rows, tag_names, repair=repair)
         if any(tags is None for tags in rows.tags):
             tags = None
-        return rows.problems, TaggedExamples(rows.words, tags, names, rows.where, source, notes=tuple(rows.notes))
+        known = {"joiner": rows.joiner, "notes": tuple(rows.notes)}
+        return rows.problems, TaggedExamples(rows.words, tags, names, rows.where, source, **known)
 
     problems, examples = read(spec)
     if not len(examples):

@@ -71,6 +71,33 @@ def test_the_order_of_files_and_pieces_changes_no_part(tmp_path):
         assert {text.casefold() for text in one[number]} == {text.casefold() for text in other[number]}
 
 
+@pytest.mark.parametrize("names", [("train", "test"), ("Train", "val", "test"), ("training", "dev"), ("a", "b")])
+def test_folders_named_after_splits_are_the_parts_of_shards_too(tmp_path, names):
+    """Copies and near copies within a split stay together; of a text that is in two splits the training one counts."""
+    write_texts(tmp_path / "a.txt", texts=200)
+    lines = (tmp_path / "a.txt").read_text().split("\n")
+    folder = tmp_path / "corpus"
+    for number, line in enumerate(lines):
+        path = folder / names[number % len(names)] / "deeper" / f"{number:03d}.txt"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(line)
+    found = parts_of(tmp_path, f"text:{folder}", piece_bytes=2000)
+    examples = open_source(f"text:{folder}", label_column="").without_duplicates()
+    for number, name in enumerate(PARTS, 1):
+        assert sorted(found[number]) == sorted(examples.split(name).inputs)
+    if names != ("a", "b"):
+        later = {line for number, line in enumerate(lines) if number % len(names)}
+        assert not set(found[1]) & (later - {line for number, line in enumerate(lines) if not number % len(names)})
+
+
+def test_a_text_beside_the_folders_of_splits_is_named(tmp_path):
+    for name in ("train/1.txt", "test/2.txt", "loose.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name)
+    with pytest.raises(RunError, match="loose.txt: the text lies beside the folders of the splits"):
+        cut_corpus(f"text:{tmp_path}")
+
+
 @pytest.mark.parametrize("name", PACKAGED if PACKAGED else ["none"])
 def test_no_text_of_a_demo_is_in_a_training_shard_and_in_another_part(tmp_path, name):
     """Hashed (bbc), with conflicts (reviews-zh), grouped (bbc-pairs), in order (people-daily), both (people-daily-kinds)."""

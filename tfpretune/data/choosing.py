@@ -7,7 +7,7 @@ first and follows the rule of `tfpretune.data.splits`: the parts are those that 
 
 import dataclasses
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from tfpretune.data.examples import text_key
 from tfpretune.data.near_copies import CopyCounts, near_copies
 from tfpretune.data.pieces import Piece, read_texts
 from tfpretune.data.sketches import VALUES, sketch_chunks
-from tfpretune.data.splits import Shares, hash_positions, sides_of
+from tfpretune.data.splits import Shares, hash_positions, shares_within, sides_of
 from tfpretune.files import atomic_file, atomic_folder, write_atomic
 
 KEYS_AT_ONCE = 1 << 21
@@ -82,6 +82,8 @@ def choose(folder: Path, pieces: Sequence[Piece], shares: Shares, *, at_once: in
     counts = [_keys_path(folder, piece.number).stat().st_size // 20 for piece in pieces]
     if not sum(counts):
         raise RunError("there are no texts in the source: nothing to prepare")
+    splits = {piece.split for piece in pieces}
+    within = {piece.number: shares_within(piece.split, splits, shares) for piece in pieces}
     with atomic_folder(final) as temporary:
         for piece, count in zip(pieces, counts, strict=True):
             (temporary / f"{piece.number:05d}").write_bytes(bytes(count))
@@ -89,11 +91,11 @@ def choose(folder: Path, pieces: Sequence[Piece], shares: Shares, *, at_once: in
         some = [piece.number for piece, count in zip(pieces, counts, strict=True) if count]
         for index in range(ranges):
             low, high = (index << 64) // ranges, ((index + 1) << 64) // ranges - 1
-            _choose_range(folder, temporary, some, low, high, shares)
+            _choose_range(folder, temporary, some, low, high, within)
         for piece in pieces:
             if piece.positions:
                 _replace(temporary, piece.number, None, sides_of(np.array(piece.positions), shares))
-        found = _keep_together(folder, temporary, [p for p in pieces if not p.positions], sum(counts), shares)
+        found = _keep_together(folder, temporary, [p for p in pieces if not p.positions], sum(counts), within)
         (temporary / COUNTS).write_text(json.dumps(dataclasses.asdict(found)))
 
 
@@ -107,23 +109,28 @@ def read_parts(folder: Path, piece: int) -> np.ndarray:
     return np.fromfile(folder / "work" / "parts" / f"{piece:05d}", np.uint8)
 
 
-def _choose_range(folder: Path, parts: Path, pieces: list[int], low: int, high: int, shares: Shares) -> None:
+def _choose_range(
+    folder: Path, parts: Path, pieces: list[int], low: int, high: int, shares: Mapping[int, Shares]
+) -> None:
     found = [_read_keys(folder, piece, low, high) for piece in pieces]
     first, second, positions = (np.concatenate(column) for column in zip(*found, strict=True))
     sizes = [len(keys) for keys, _, _ in found]
     order = np.lexsort((np.repeat(np.arange(len(pieces)), sizes), second, first))
     repeated = np.zeros(len(order), bool)
     repeated[1:] = (np.diff(first[order]) == 0) & (np.diff(second[order]) == 0)
-    chosen = sides_of(hash_positions(first), shares)
-    chosen[order[repeated]] = 0
-    for piece, at, part in zip(pieces, _cut(positions, sizes), _cut(chosen, sizes), strict=True):
+    dropped = np.zeros(len(order), bool)
+    dropped[order[repeated]] = True
+    for piece, *texts in zip(pieces, *(_cut(each, sizes) for each in (positions, first, dropped)), strict=True):
+        at, keys, again = texts
         if len(at):
             column = np.memmap(parts / f"{piece:05d}", np.uint8, "r+")
-            column[at] = part
+            column[at] = np.where(again, 0, sides_of(hash_positions(keys), shares[piece]))
             column.flush()
 
 
-def _keep_together(folder: Path, parts: Path, pieces: list[Piece], total: int, shares: Shares) -> CopyCounts:
+def _keep_together(
+    folder: Path, parts: Path, pieces: list[Piece], total: int, shares: Mapping[int, Shares]
+) -> CopyCounts:
     """Gives all near copies the part of the one with the least key."""
     if not pieces:
         return CopyCounts()
@@ -133,10 +140,10 @@ def _keep_together(folder: Path, parts: Path, pieces: list[Piece], total: int, s
     least = np.full(len(keys), np.iinfo(np.uint64).max)
     np.minimum.at(least, found.groups, keys)
     least = least[found.groups]
-    sides = sides_of(hash_positions(least), shares)
     sizes = [len(table) for table in tables]
-    for piece, table, changed, side in zip(pieces, tables, _cut(least != keys, sizes), _cut(sides, sizes), strict=True):
-        _replace(parts, piece.number, np.array(table["position"])[changed], side[changed])
+    for piece, table, changed, key in zip(pieces, tables, _cut(least != keys, sizes), _cut(least, sizes), strict=True):
+        sides = sides_of(hash_positions(key[changed]), shares[piece.number])
+        _replace(parts, piece.number, np.array(table["position"])[changed], sides)
     return found.counts
 
 

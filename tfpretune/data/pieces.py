@@ -14,6 +14,8 @@ from tfpretune.data.folders import TEXT_SUFFIXES
 from tfpretune.data.near_copies import CopyCounts
 from tfpretune.data.rows import find_files
 from tfpretune.data.sources import open_source
+from tfpretune.data.split_folders import files_by_split
+from tfpretune.data.splits import Part
 from tfpretune.data.tables import DEFAULT_TEXT
 from tfpretune.data.text import clean
 from tfpretune.data.walking import walk
@@ -45,6 +47,7 @@ class Piece:
         texts: the texts themselves, cleaned, of a source that is not read by span.
         positions: of `texts`, as `tfpretune.data.splits` says for the whole source; () where they are still to be found.
         text_column: the key of the text in a JSON object.
+        split: the split of the source, of a folder with folders train and test.
     """
 
     number: int
@@ -53,6 +56,7 @@ class Piece:
     texts: tuple[str, ...] = ()
     positions: tuple[float, ...] = ()
     text_column: str = DEFAULT_TEXT
+    split: Part | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,16 +97,20 @@ def cut_corpus(spec: str, *, piece_bytes: int = 1 << 26, text_column: str = DEFA
     scheme, _, rest = spec.partition(":")
     form: Form = "jsonl" if scheme == "jsonl" else "lines"
     if scheme == "text" and os.path.isdir(os.path.expanduser(rest)):
-        form, paths = "files", _text_files(os.path.expanduser(rest))
+        form, by_split = "files", _text_files(os.path.expanduser(rest))
     elif scheme in ("text", "jsonl") and rest:
-        paths = find_files(rest, scheme)
+        by_split = {None: find_files(rest, scheme)}
     else:
         return _cut_texts(spec, piece_bytes, text_column)
+    paths = [path for some in by_split.values() for path in some]
     facts = [os.stat(path) for path in paths]
-    spans = _spans(paths, [fact.st_size for fact in facts], piece_bytes, whole=form == "files")
-    groups = _grouped(spans, lambda span: span.end - span.start, piece_bytes)
+    pieces: list[Piece] = []
+    for split, some in by_split.items():
+        spans = _spans(some, [os.path.getsize(path) for path in some], piece_bytes, whole=form == "files")
+        for group in _grouped(spans, lambda span: span.end - span.start, piece_bytes):
+            pieces.append(Piece(len(pieces), form, group, text_column=text_column, split=split))
     return Corpus(
-        tuple(Piece(number, form, group, text_column=text_column) for number, group in enumerate(groups)),
+        tuple(pieces),
         len(paths),
         sum(fact.st_size for fact in facts),
         _digest([(path, fact.st_size) for path, fact in zip(paths, facts, strict=True)]),
@@ -139,14 +147,15 @@ def _cut_texts(spec: str, piece_bytes: int, text_column: str) -> Corpus:
     return Corpus(pieces, 0, size, _digest([size]), _digest(examples.inputs), examples.licence, examples.places.copies)
 
 
-def _text_files(folder: str) -> list[str]:
+def _text_files(folder: str) -> dict[Part | None, list[str]]:
+    """Returns the files of each split, training first, or of no split where the folders are not train and test."""
     found = walk(folder)
     if found.problems:
         raise RunError(str(found.problems[0]))
     paths = [path for path in found.files if path.lower().endswith(TEXT_SUFFIXES)]
     if not paths:
         raise UsageError(f"no .txt file in {folder} (looked in {os.getcwd()}): check the path")
-    return paths
+    return files_by_split(folder, paths)
 
 
 def _spans(paths: Sequence[str], sizes: Sequence[int], piece_bytes: int, *, whole: bool) -> Iterator[Span]:

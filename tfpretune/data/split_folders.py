@@ -2,8 +2,9 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from tfpretune.config import RunError
 from tfpretune.data.splits import PARTS, Part
 
 _NAMES: dict[str, Part] = {
@@ -46,3 +47,25 @@ def inner_splits(root: str, paths: list[str]) -> dict[str, Part] | None:
     if any(len(parts) < 2 for parts in inside):
         return None
     return splits_of(sorted({parts[0] for parts in inside}))
+
+
+def files_by_split(folder: str, paths: Sequence[str]) -> dict[Part | None, list[str]]:
+    """Returns the files of each split, training first; all as those of no split where the folders are not named so.
+
+    Raises:
+        RunError: a file lies beside the folders of the splits.
+    """
+    by_top: dict[str, list[str]] = {}
+    for path in paths:
+        first, *more = os.path.relpath(path, folder).split(os.sep)
+        by_top.setdefault(first if more else "", []).append(path)
+    splits = splits_of([top for top in by_top if top])
+    if splits is None:
+        return {None: [*paths]}
+    if "" in by_top:
+        raise RunError(f"{by_top[''][0]}: the text lies beside the folders of the splits; move it into one of them")
+    print(f"{folder}: {splits_note(splits)}")
+    by_split: dict[Part | None, list[str]] = {}
+    for top, split in splits.items():
+        by_split.setdefault(split, []).extend(by_top[top])
+    return by_split

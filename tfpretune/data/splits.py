@@ -8,7 +8,7 @@ whole source, so they stay the same for the examples that are left after duplica
 import dataclasses
 import functools
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -102,10 +102,7 @@ class Splittable:
         number = _number(part, fractions)
         if part == "train" and self.places.copies.too_alike:
             print(f"note: {self.name}: {too_alike_note(self.places.copies)}", flush=True)
-        rows, shares = np.arange(len(self)), fractions
-        if self.splits is not None:
-            rows, shares = rows_of_split(self.splits, part, fractions)
-        chosen = rows[sides_of(self.places.positions[rows], shares) == number + 1]
+        chosen = np.flatnonzero(self._sides(fractions) == number + 1)
         if not len(chosen) and fractions[number] > 0:
             size, share = len(self), fractions[number]
             raise UsageError(
@@ -113,6 +110,18 @@ class Splittable:
                 "give more data or other fractions"
             )
         return chosen
+
+    def _sides(self, fractions: Shares) -> np.ndarray:
+        """Returns the part of each example as `sides_of` does; examples of the source's own splits keep to them."""
+        positions = self.places.positions
+        if self.splits is None:
+            return sides_of(positions, fractions)
+        own, sides = np.asarray(self.splits), np.zeros(len(self), np.uint8)
+        present = set(self.splits)
+        for split in present:
+            rows = np.flatnonzero(own == split)
+            sides[rows] = sides_of(positions[rows], shares_within(split, present, fractions))
+        return sides
 
     def near_copies(self) -> dict[str, int]:
         """Counts the near copies in the whole source, which stay on one side of a split, for reports."""
@@ -239,30 +248,31 @@ def too_alike_note(copies: CopyCounts) -> str:
     )
 
 
-def rows_of_split(splits: Sequence[str], part: Part, fractions: Shares) -> tuple[np.ndarray, Shares]:
-    """Finds the examples from which one part of a source with splits of its own is cut.
+def shares_within(split: str | None, present: Collection[str | None], fractions: Shares) -> Shares:
+    """Returns the shares of the parts within one split of a source that has splits of its own.
 
     Args:
-        splits: a name of `PARTS` for each example.
-        part: the part.
-        fractions: the three shares; those of splits that the source lacks are cut from its training split.
-
-    Returns:
-        int64 positions, and the shares by which `sides_of` finds the part among them: all of it where the source has it.
+        split: the split that the source puts examples into, a name of `PARTS`; None: the source has no splits.
+        present: the splits that the source has. Parts that it lacks are cut from its training split.
+        fractions: the shares of the three parts in a source without splits.
 
     Raises:
-        UsageError: where the fractions leave nothing of the training split.
+        UsageError: the fractions leave nothing for the training split.
     """
-    names = np.asarray(splits)
-    if part != "train" and part in splits:
-        train, validation, test = (float(name == part) for name in PARTS)
-        return np.flatnonzero(names == part), (train, validation, test)
-    left = [0.0 if name != "train" and name in splits else share for name, share in zip(PARTS, fractions, strict=True)]
-    whole = sum(left)
+    if split is None:
+        return fractions
+    if split == "train":
+        own = [
+            share if name == "train" or name not in present else 0.0
+            for name, share in zip(PARTS, fractions, strict=True)
+        ]
+    else:
+        own = [float(name == split) for name in PARTS]
+    whole = sum(own)
     if not whole:
         raise UsageError(f"the fractions {fractions} leave nothing of the training split")
-    train, validation, test = (share / whole for share in left)
-    return np.flatnonzero(names == "train"), (train, validation, test)
+    train, validation, test = (share / whole for share in own)
+    return train, validation, test
 
 
 def _number(part: str, fractions: Shares) -> int:

@@ -23,14 +23,18 @@ def test_gzip_is_read(tmp_path, scheme, data):
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (gzip.compress(TABLE)[:-9], "the gzip file is damaged"),
-        (gzip.compress(gzip.compress(TABLE)), "the file is packed with gzip, no text; unpack it: gunzip -k "),
+        (gzip.compress(TABLE, mtime=0)[:-9], "the gzip file is damaged"),
+        (
+            gzip.compress(gzip.compress(TABLE, mtime=0), mtime=0),
+            "the file is packed with gzip, no text; unpack it: gunzip -k ",
+        ),
         (bz2.compress(TABLE), "the file is packed with bzip2, no text; unpack it: bunzip2 -k "),
         (lzma.compress(TABLE), "the file is packed with xz, no text; unpack it: unxz -k "),
         (b"PK\x03\x04\x14\0\xff", "the file is a ZIP archive or a workbook (.zip, .xlsx), no text"),
         (b"PAR1\x15\0\x15", "the file is a Parquet file, no text; write it as JSON lines or CSV"),
         (TABLE.decode().encode("utf-16"), "the file is UTF-16, not UTF-8"),
     ],
+    ids=["cut gzip", "gzip twice", "bz2", "xz", "zip", "parquet", "utf-16"],
 )
 def test_other_files_are_named_as_what_they_are(tmp_path, data, said):
     (tmp_path / "a.csv").write_bytes(data)

@@ -49,8 +49,9 @@ def check_tagged(
         tags, names = index_tags(rows, tag_names, repair=repair)
         if any(tags is None for tags in rows.tags):
             tags = None
-        known = {"joiner": rows.joiner, "notes": tuple(rows.notes)}
-        return rows.problems, TaggedExamples(rows.words, tags, names, rows.where, source, **known)
+        notes = tuple(rows.notes)
+        found = TaggedExamples(rows.words, tags, names, rows.where, source, joiner=rows.joiner, notes=notes)
+        return rows.problems, found
 
     problems, examples = read(spec)
     if not len(examples):

@@ -8,8 +8,9 @@ import pytest
 
 from tfpretune.data.examples import PARTS, Examples
 from tfpretune.data.masks import MaskExamples
+from tfpretune.data.places import find_places, hash_positions, leading_numbers
 from tfpretune.data.questions import Answer, QuestionExamples
-from tfpretune.data.splits import find_places, hash_positions, leading_numbers, sides_of
+from tfpretune.data.splits import sides_of
 from tfpretune.data.tagged import TaggedExamples
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyz"

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from tfpretune.data.near_copies import CopyCounts, near_copies
+from tfpretune.data.places import too_alike_note
 from tfpretune.data.sketches import sketch
-from tfpretune.data.splits import too_alike_note
 
 
 def copy_notes(copies: CopyCounts) -> list[str]:

@@ -12,8 +12,9 @@ import numpy as np
 
 from tfpretune.config import RunError, UsageError
 from tfpretune.data.merging import merge
+from tfpretune.data.places import Places, find_places
 from tfpretune.data.splits import PARTS as PARTS
-from tfpretune.data.splits import Origin, Places, Splittable, find_places, in_bytes
+from tfpretune.data.splits import Origin, Splittable, in_bytes
 from tfpretune.data.text import normal_form
 
 

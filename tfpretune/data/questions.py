@@ -9,8 +9,9 @@ import numpy as np
 
 from tfpretune.config import UsageError
 from tfpretune.data.examples import text_key
+from tfpretune.data.places import Places, find_places
 from tfpretune.data.rows import Problem
-from tfpretune.data.splits import Origin, Places, Splittable, find_places, in_bytes
+from tfpretune.data.splits import Origin, Splittable, in_bytes
 
 
 @dataclasses.dataclass(frozen=True)

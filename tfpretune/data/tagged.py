@@ -8,7 +8,8 @@ import numpy as np
 
 from tfpretune.config import UsageError
 from tfpretune.data.examples import text_key
-from tfpretune.data.splits import Origin, Places, Splittable, find_places, in_bytes
+from tfpretune.data.places import Places, find_places
+from tfpretune.data.splits import Origin, Splittable, in_bytes
 from tfpretune.data.tag_schemes import OUTSIDE
 
 

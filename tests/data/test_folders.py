@@ -139,6 +139,21 @@ def test_the_same_content_in_two_splits_is_a_problem():
     assert str(problem) == "z: the same text is in train too, at x; delete one of the two, or the score measures memory"
 
 
+def test_near_copies_in_two_splits_are_counted_and_not_moved(capsys):
+    """Of each story the test split has one with another ending; a third is in the training split alone, twice."""
+    stories = [" ".join(f"{name}{number}" for number in range(30)) for name in "abc"]
+    texts = [*stories, f"{stories[2]} once more", f"{stories[0]} indeed", f"{stories[1]} it was"]
+    source = Examples("text", texts, None, (), list("uvwxyz"), "s", splits=["train"] * 4 + ["test"] * 2)
+    assert source.copies_of_training().tolist() == [4, 5]
+    notes = check_examples(source).notes
+    assert "6 texts are near copies of others, in 3 groups" in notes
+    said = "2 held-out examples are (nearly) training examples: a score on them measures memory in part"
+    assert said in notes
+    assert source.split("train").near_copies()["near_copies_across_splits"] == 2
+    assert f"note: s: {said}" in capsys.readouterr().out
+    assert source.split("test").inputs == texts[4:]
+
+
 def test_a_folder_around_the_source_and_folders_in_classes_are_named(tmp_path):
     write(tmp_path / "a", "data/cat/1.txt", "data/dog/2.txt", "__MACOSX/data/1.txt")
     assert told(read_text_folder(str(tmp_path / "a")), tmp_path) == [

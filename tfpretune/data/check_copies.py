@@ -9,15 +9,18 @@ from tfpretune.data.places import too_alike_note
 from tfpretune.data.sketches import sketch
 
 
-def copy_notes(copies: CopyCounts) -> list[str]:
-    """Says how many texts of a source are near copies of others."""
+def copy_notes(copies: CopyCounts, *, own_splits: bool = False) -> list[str]:
+    """Says how many texts of a source are near copies of others.
+
+    Args:
+        copies: what was counted.
+        own_splits: the source has splits of its own, which are kept as they are.
+    """
     notes = []
     if copies.texts:
-        one = "" if copies.groups == 1 else ", each"
-        notes.append(
-            f"{copies.texts:,} texts are near copies of others, in {copies.groups:,} group{'s' if one else ''}{one} kept on "
-            "one side of a split"
-        )
+        several, each = ("", "") if copies.groups == 1 else ("s", ", each")
+        kept = "" if own_splits else f"{each} kept on one side of a split"
+        notes.append(f"{copies.texts:,} texts are near copies of others, in {copies.groups:,} group{several}{kept}")
     return [*notes, too_alike_note(copies)] if copies.too_alike else notes
 
 

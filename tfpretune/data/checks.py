@@ -16,6 +16,7 @@ from tfpretune.data.check_splits import shared_contents
 from tfpretune.data.examples import Examples
 from tfpretune.data.labels import LabelKind, more_label_columns, read_labels
 from tfpretune.data.mask_geometry import MaskOrientation
+from tfpretune.data.places import across_splits_note
 from tfpretune.data.rows import Problem, Rows
 from tfpretune.data.sources import make_examples, read_rows
 from tfpretune.data.tables import DEFAULT_LABEL, DEFAULT_TEXT
@@ -184,7 +185,8 @@ def check_examples(examples: Examples) -> CheckResult:
         notes.append(
             f"{duplicates:,} examples are copies of others: drop them before splitting (Examples.without_duplicates)"
         )
-    notes += copy_notes(examples.places.copies)
+    notes += copy_notes(examples.places.copies, own_splits=examples.splits is not None)
+    notes += [across_splits_note(copies)] if (copies := len(examples.copies_of_training())) else []
     if examples.kind == "text" and len(examples):
         lengths = [len(text) for text in examples.inputs]
         notes.append(f"texts have {int(np.median(lengths)):,} characters in the median, {max(lengths):,} at most")

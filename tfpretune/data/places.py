@@ -96,3 +96,8 @@ def too_alike_note(copies: CopyCounts) -> str:
         f"{copies.too_alike:,} texts are so alike that they would be a group of more than a tenth of all (a form that is "
         "filled in?): only the nearly equal ones stay on one side of a split, so test texts may be much like training texts"
     )
+
+
+def across_splits_note(copies: int) -> str:
+    """Says that so many held-out examples of a source with splits of its own are like training examples."""
+    return f"{copies:,} held-out examples are (nearly) training examples: a score on them measures memory in part"

@@ -14,7 +14,7 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from tfpretune.config import UsageError
-from tfpretune.data.places import Places, too_alike_note
+from tfpretune.data.places import Places, across_splits_note, too_alike_note
 
 PARTS = ("train", "validation", "test")
 Part = Literal["train", "validation", "test"]
@@ -88,6 +88,8 @@ class Splittable:
         number = _number(part, fractions)
         if part == "train" and self.places.copies.too_alike:
             print(f"note: {self.name}: {too_alike_note(self.places.copies)}", flush=True)
+        if part == "train" and (copies := len(self.copies_of_training())):
+            print(f"note: {self.name}: {across_splits_note(copies)}", flush=True)
         chosen = np.flatnonzero(self._sides(fractions) == number + 1)
         if not len(chosen) and fractions[number] > 0:
             size, share = len(self), fractions[number]
@@ -109,9 +111,18 @@ class Splittable:
             sides[rows] = sides_of(positions[rows], shares_within(split, present, fractions))
         return sides
 
+    def copies_of_training(self) -> np.ndarray:
+        """Returns the positions of examples that the source's own splits hold out and that are (nearly) training examples."""
+        if self.splits is None:
+            return np.zeros(0, np.int64)
+        train, positions = np.asarray(self.splits) == "train", self.places.positions
+        return np.flatnonzero(~train & np.isin(positions, positions[train]))
+
     def near_copies(self) -> dict[str, int]:
-        """Counts the near copies in the whole source, which stay on one side of a split, for reports."""
-        return self.places.copies.facts()
+        """Counts the near copies in the whole source, for reports; they stay on one side but of the source's own splits."""
+        whole = self if self.origin is None else self.origin.whole
+        across = {} if whole.splits is None else {"near_copies_across_splits": len(whole.copies_of_training())}
+        return whole.places.copies.facts() | across
 
     def fingerprint(self) -> dict[str, str]:
         """Returns short texts that change with the contents, or the labels, or the order of the examples, not with their place.

@@ -2,25 +2,20 @@
 
 import dataclasses
 import os
-import re
-from collections.abc import Mapping, Sequence
-from typing import Literal
+from collections.abc import Iterable, Mapping
 
-from tfpretune.data.mask_files import colour_code, colour_text
+from tfpretune.data.mask_class_lines import By, Listed, read_lines
+from tfpretune.data.mask_files import colour_text
 from tfpretune.data.mask_rows import NO_CLASS
 from tfpretune.data.rows import Problem, read_utf8
 
 CLASSES_FILE = "classes.txt"
 VOID = "void"
-_SPACE = r"[\s,;:]+"
-_COLOUR = rf"(\d{{1,3}}){_SPACE}(\d{{1,3}}){_SPACE}(\d{{1,3}})"
-_COLOUR_FIRST = re.compile(rf"{_COLOUR}{_SPACE}(.*\S)")
-_COLOUR_LAST = re.compile(rf"(.*?\S){_SPACE}{_COLOUR}[\s,;:]*")
-_NUMBER_FIRST = re.compile(rf"(\d{{1,3}}){_SPACE}(.*\S)")
-_HEADER = {"name", "r", "g", "b"}
-
-
-By = Literal["place", "number", "colour"]
+_ALIKE = (
+    *("class", "classes", "classnames", "classdict", "labels", "labelmap", "labelnames", "codes", "names"),
+    *("categories", "labelcolors", "palette", "colormap"),
+)
+_ALIKE_SUFFIXES = (".txt", ".csv", ".json", ".names", ".tsv", ".yaml", ".yml")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,53 +33,71 @@ class ClassList:
     codes: Mapping[int, int] = dataclasses.field(default_factory=dict)
 
 
-def read_classes(root: str) -> tuple[ClassList, list[Problem]]:
-    """Reads FOLDER/classes.txt, if it is there.
+def read_classes(root: str, folders: Iterable[str] = ()) -> tuple[ClassList, list[Problem], list[str]]:
+    """Reads FOLDER/classes.txt (in upper or lower case), if it is there.
 
-    Each line is a class: a name alone (its number is its place, from 0), `NUMBER name`, `R G B name` or `name R G B` (also with
-    commas, tabs or colons). Lines that begin with # are left out. With numbers or colours, the name "void" is no class.
+    Each line is a class: a name alone (its number is its place, from 0), `NUMBER name`, `name NUMBER`, `R G B name` or
+    `name R G B`, with spaces, commas, tabs, colons or the like between them; a header above them is left out. Lines that
+    begin with # are left out. With numbers or colours, the name "void" is no class.
+
+    Args:
+        root: the folder of the source.
+        folders: those within it where such a list is not read, and said to lie wrongly.
+
+    Returns:
+        The classes, problems, and what was found.
     """
-    path = os.path.join(root, CLASSES_FILE)
-    if not os.path.isfile(path):
-        return ClassList(), []
+    found = _lists(root)
+    strays = [path for folder in dict.fromkeys(folders) if not _same(folder, root) for path in _lists(folder)]
+    if not found:
+        todo = f"move it to {os.path.join(root, CLASSES_FILE)}"
+        return (
+            ClassList(),
+            [Problem(path, "the list of classes is not read here", todo) for path in strays],
+            _alike(root),
+        )
+    if len(found) > 1:
+        return ClassList(), [Problem(found[1], f"{found[0]} is there, too", "keep one of them")], []
+    path, notes = found[0], [f"{path} is not read: {found[0]} lists the classes" for path in strays]
     text, problems = read_utf8(path)
-    lines = [line.strip() for line in text.splitlines()]
-    lines = [line for line in lines if line and not line.startswith("#")]
-    if lines and set(re.split(_SPACE, lines[0].casefold())) == _HEADER:
-        lines = lines[1:]
-    by, names, codes = _numbered(lines) or ("place", lines, list(range(len(lines))))
-    for form in filter(None, (_coloured(lines, _COLOUR_LAST, names_at=0), _coloured(lines, _COLOUR_FIRST, names_at=3))):
-        if by == "colour":
-            problems.append(Problem(path, "the lines may be R G B name or name R G B", "put a word into each name"))
-        by, names, codes = form
-    todo = "give each class one line and a name of its own"
-    classes = [name for name in names if by == "place" or name.casefold() != VOID]
-    for name in sorted({name for name in classes if classes.count(name) > 1}):
-        problems.append(Problem(path, f"the class {name!r} is listed twice", todo))
-    for code in sorted({code for code in codes if codes.count(code) > 1}):
-        what = f"the colour {colour_text(code)}" if by == "colour" else f"the number {code}"
-        problems.append(Problem(path, f"{what} is listed twice", todo))
+    lines = [(number, line.strip()) for number, line in enumerate(text.splitlines(), 1)]
+    listed = read_lines([(number, line) for number, line in lines if line and not line.startswith("#")])
+    problems += [Problem(f"{path}:{number}" if number else path, *fault) for number, *fault in listed.faults]
+    if listed.header:
+        notes.append(f"the first line of {os.path.basename(path)} is a header, no class: {listed.header!r}")
+    if listed.faults:
+        return ClassList(), problems, notes
+    classes = [name for name in listed.names if listed.by == "place" or name.casefold() != VOID]
+    problems += _twice(path, listed, classes)
     indices = {name: index for index, name in enumerate(classes)}
-    return ClassList(
-        tuple(classes), by, {code: indices.get(name, NO_CLASS) for name, code in zip(names, codes, strict=True)}
-    ), problems
+    codes = {code: indices.get(name, NO_CLASS) for name, code in zip(listed.names, listed.codes, strict=True)}
+    return ClassList(tuple(classes), listed.by, codes), problems, notes
 
 
-Form = tuple[By, list[str], list[int]]
+def _twice(path: str, listed: Listed, classes: list[str]) -> list[Problem]:
+    todo = "give each class one line and a name of its own"
+    whats = [f"the class {name!r}" for name in sorted({name for name in classes if classes.count(name) > 1})]
+    for code in sorted({code for code in listed.codes if listed.codes.count(code) > 1}):
+        whats.append(f"the colour {colour_text(code)}" if listed.by == "colour" else f"the number {code}")
+    return [Problem(path, f"{what} is listed twice", todo) for what in whats]
 
 
-def _coloured(lines: Sequence[str], form: re.Pattern[str], *, names_at: int) -> Form | None:
-    """Reads lines with a colour each; None if one is no such line."""
-    groups = [list(match.groups()) for line in lines if (match := form.fullmatch(line))]
-    names = [group.pop(names_at) for group in groups]
-    colours = [tuple(map(int, group)) for group in groups]
-    if not lines or len(groups) < len(lines) or max(map(max, colours)) > 255:
-        return None
-    return "colour", names, [colour_code(*colour) for colour in colours]
+def _names(folder: str) -> list[str]:
+    return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
 
 
-def _numbered(lines: Sequence[str]) -> Form | None:
-    matches = [match for line in lines if (match := _NUMBER_FIRST.fullmatch(line))]
-    if not lines or len(matches) < len(lines) or any(int(match[1]) > NO_CLASS for match in matches):
-        return None
-    return "number", [match[2] for match in matches], [int(match[1]) for match in matches]
+def _lists(folder: str) -> list[str]:
+    paths = [os.path.join(folder, name) for name in _names(folder) if name.casefold() == CLASSES_FILE]
+    return [path for path in paths if os.path.isfile(path)]
+
+
+def _alike(root: str) -> list[str]:
+    """Names files that may list the classes and are not read."""
+    stems = {name: os.path.splitext(name.casefold()) for name in _names(root)}
+    plain = {name: (stem.replace("_", "").replace("-", ""), suffix) for name, (stem, suffix) in stems.items()}
+    found = [name for name, (stem, suffix) in plain.items() if stem in _ALIKE and suffix in _ALIKE_SUFFIXES]
+    return [f"{', '.join(found)} is not read: names of classes are read from {CLASSES_FILE}"] if found else []
+
+
+def _same(folder: str, other: str) -> bool:
+    return os.path.realpath(folder) == os.path.realpath(other)

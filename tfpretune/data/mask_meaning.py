@@ -88,9 +88,10 @@ def find_meaning(
         meaning, notes = _by_values(listed.names, values, found)
     elif listed.names:
         meaning, notes = _by_list(listed, set(found))
+        problems += _doubtful_white(masks, white, where) if listed.by == "place" else []
     else:
         meaning, notes, more = _by_numbers(set(found), where)
-        problems += more
+        problems += [*more, *_doubtful_white(masks, white, where)]
     return dataclasses.replace(meaning, white=white), problems, notes
 
 
@@ -129,7 +130,27 @@ def _by_list(listed: ClassList, numbers: set[int]) -> tuple[Meaning, list[str]]:
     if listed.by != "number" and len(listed.names) == 2 and numbers == {0, NO_CLASS}:
         codes = {0: 0, NO_CLASS: 1}
         notes = [f"the masks hold 0 and 255: 0 is {listed.names[0]!r} and 255 is {listed.names[1]!r}"]
+    elif listed.by != "number" and numbers and 0 not in numbers:
+        first, low = listed.names[0], min(numbers)
+        notes = [
+            f"no mask holds the number 0, which is {first!r}, as {CLASSES_FILE} counts from 0; "
+            f"if {first!r} is {low}, write {low} {first}, and the others so"
+        ]
     return Meaning(listed.names, codes), notes
+
+
+def _doubtful_white(masks: Sequence[Surveyed], white: int, where: str) -> list[Problem]:
+    """Asks what 255 is where some masks hold 0 and 255 and others 0, 1, …, but none holds both."""
+    held = [(mask, set(numbers_of(mask, white))) for mask in masks if mask.numbers is not None]
+    whites = [mask for mask, numbers in held if numbers == {0, NO_CLASS}]
+    others = [(mask, numbers) for mask, numbers in held if numbers - {0, NO_CLASS}]
+    if not whites or not others or any(NO_CLASS in numbers for _, numbers in others):
+        return []
+    shown = " ".join(map(str, sorted(set().union(*(numbers for _, numbers in others), {0}))))
+    who = f"{len(whites):,} masks hold" if len(whites) > 1 else "this mask holds"
+    what = f"{who} 0 and 255, others ({others[0][0].pair.mask}) smaller numbers, none both: 255 may be a class or none"
+    todo = f"save all in one way; if 255 is no class, say --mask-values {shown}"
+    return [Problem(whites[0].pair.mask, what, todo)]
 
 
 def _by_numbers(numbers: set[int], where: str) -> tuple[Meaning, list[str], list[Problem]]:

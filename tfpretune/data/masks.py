@@ -143,16 +143,27 @@ def read_masks(
     rows.problems += [found for found in surveyed if isinstance(found, Problem)]
     masks = [found for found in surveyed if not isinstance(found, Problem)]
     root = os.path.expanduser(rest)
-    listed, problems = (ClassList(tuple(class_names)), []) if class_names else read_classes(root)
+    listed, problems, told = ClassList(tuple(class_names)), list[Problem](), list[str]()
+    if not class_names:
+        listed, problems, told = read_classes(root, _places_of_lists(folders))
     turns, more, notes = mask_turns([mask.frame for mask in masks], orientation)
     meaning, faults, found_out = find_meaning(masks, listed, values=values, where=spec)
     rows.problems += [*problems, *more, *faults]
-    rows.notes += [*notes, *found_out, *_split_notes(pairs)]
+    rows.notes += [*told, *notes, *found_out, *_split_notes(pairs)]
     if sum(mask.unread_turn for mask in masks):
         rows.notes.append("the Exif orientation of PNG and WebP photos is not read: they are taken as they are stored")
     _add(rows, masks, turns, meaning, quiet=bool(faults))
     _look_at_classes(rows, spec)
     return rows
+
+
+def _places_of_lists(folders: Sequence[MaskFolder]) -> list[str]:
+    """Returns where a list of classes may lie beside or within images and masks."""
+    return [
+        path
+        for folder in folders
+        for path in (os.path.dirname(folder.images), os.path.dirname(folder.masks), folder.images, folder.masks)
+    ]
 
 
 def _layout_notes(root: str, folders: Sequence[MaskFolder]) -> list[str]:

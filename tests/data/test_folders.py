@@ -247,3 +247,74 @@ def test_images_of_few_bits_are_told(tmp_path):
         "their pixels by 16",
         "1 images are nearly black (no pixel above 16 of 255), the first is 3.png",
     ]
+
+
+@pytest.mark.parametrize(
+    "tops",
+    [
+        *(
+            ("train", "extra"),
+            ("train", "eval"),
+            ("holdout", "train"),
+            ("fold1", "fold2"),
+            ("part_a", "part_b", "part_c"),
+        ),
+        *(("seg_train/seg_train", "seg_test/seg_test"), ("my train", "my test")),
+    ],
+)
+def test_folders_that_hold_the_same_folders_may_be_splits(tmp_path, tops):
+    write(tmp_path, *(f"{top}/{name}/{top[:4]}.txt" for top in tops for name in ("a", "b")))
+    (problem,) = read_text_folder(str(tmp_path)).problems
+    assert "hold the same folders, a, b: they may be splits or classes; name splits train, val and test" in str(problem)
+    assert read_text_folder(str(tmp_path), labels=False).problems == []
+
+
+def test_folders_beside_splits_that_hold_files_alone(tmp_path):
+    write(tmp_path, *(f"{s}/{s}/{name}/1.txt" for s in ("seg_train", "seg_test") for name in ("a", "b")))
+    write(tmp_path, "seg_pred/seg_pred/1.txt")
+    assert "seg_test, seg_train hold the same folders, a, b" in told(read_text_folder(str(tmp_path)), tmp_path)[0]
+    write(tmp_path / "b", "train/a/1.txt", "train/b/1.txt", "other/1.txt")
+    assert "train is a split by its name and holds the folders a, b" in str(
+        read_text_folder(str(tmp_path / "b")).problems[0]
+    )
+    write(tmp_path / "c", "cat/train/1.txt", "cat/test/2.txt", "dog/train/1.txt", "dog/test/1.txt")
+    assert "put the folders of the splits on top" in str(read_text_folder(str(tmp_path / "c")).problems[0])
+
+
+def test_inner_folders_of_a_few_classes_are_no_splits(tmp_path):
+    write(tmp_path, "bus/red/1.txt", "bus/blue/2.txt", "car/red/3.txt", "car/blue/1.txt")
+    write(tmp_path, *(f"{name}/1.txt" for name in ("train", "ship", "plane")))
+    rows = read_text_folder(str(tmp_path))
+    assert not rows.problems
+    assert set(rows.labels) == {"bus", "car", "train", "ship", "plane"}
+
+
+def test_splits_in_a_folder_each_are_read_through(tmp_path):
+    for top in ("training_set", "test_set"):
+        write(tmp_path, *(f"{top}/{top}/{name}/1.txt" for name in ("cats", "dogs")))
+    rows = read_text_folder(str(tmp_path))
+    assert not rows.problems
+    assert rows.labels == ["cats", "dogs"] * 2
+    assert rows.splits == ["train"] * 2 + ["test"] * 2
+    assert "training_set holds one folder, training_set: the folders in it are the classes" in rows.notes
+
+
+def test_a_folder_deep_within_is_named(tmp_path):
+    write(tmp_path, "ds/sub/more/cat/1.txt", "ds/sub/more/dog/1.txt")
+    assert told(read_text_folder(str(tmp_path)), tmp_path)[0].endswith(
+        "all lies in one folder, ds/sub/more, with the folders cat, dog; give that folder as the source: ds/sub/more"
+    )
+
+
+@pytest.mark.parametrize("name", ["unsup", "unlabeled", "Un-labelled"])
+def test_examples_without_labels_are_no_class(tmp_path, name):
+    write(tmp_path, *many("train", 4), *many("test", 4), f"train/{name}/1.txt")
+    rows = read_text_folder(str(tmp_path))
+    assert told(rows, tmp_path) == [
+        f"train/{name}: by its name it holds texts without labels, and it would be the class {name!r}; move it elsewhere "
+        "(pre-training reads it by itself, text:FOLDER), or rename it if it is a class"
+    ]
+    assert f"test has no text of the class {name}" in rows.notes
+    assert read_text_folder(str(tmp_path), labels=False).problems == []
+    write(tmp_path / "b", "good/1.txt", "bad/1.txt", f"{name}/1.txt")
+    assert len(read_text_folder(str(tmp_path / "b")).problems) == 1

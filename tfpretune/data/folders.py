@@ -5,8 +5,9 @@ import os
 from collections.abc import Sequence
 
 from tfpretune.config import UsageError
+from tfpretune.data.doubtful_folders import doubtful_folders, first_folders, unlabelled_folders, unwrapped
 from tfpretune.data.rows import Problem, Rows, read_utf8
-from tfpretune.data.split_folders import split_of, splits_note, splits_of
+from tfpretune.data.split_folders import splits_note, splits_of
 from tfpretune.data.splits import Part
 from tfpretune.data.text import clean, split_long_lines
 from tfpretune.data.walking import walk
@@ -81,10 +82,10 @@ def _files(rows: Rows, folder: str, what: str, labels: bool) -> list[_File]:
     rows.problems += found.problems
     rows.hidden += found.hidden
     paths, tops = _sift(rows, found.files, _suffixes(what)), _inner(root, found.folders)
-    by_top = _by_first(root, paths)
+    by_top = first_folders(root, paths)
     splits = splits_of([name for name in tops if by_top.get(name)])
     if splits is None:
-        _name_doubtful(rows, root, by_top)
+        rows.problems += doubtful_folders(root, by_top, labels=labels)
         return _class_files(rows, root, tops, paths, what, labels)
     if "train" not in splits.values():
         what_is = f"the folders {', '.join(splits)} are splits, and there is no train"
@@ -95,16 +96,21 @@ def _files(rows: Rows, folder: str, what: str, labels: bool) -> list[_File]:
     ]
     inside = {}
     for name, split in splits.items():
-        top = os.path.join(root, name)
+        top = unwrapped(os.path.join(root, name), by_top[name]) if labels else os.path.join(root, name)
+        if top != os.path.join(root, name):
+            rows.notes.append(f"{name} holds one folder, {os.path.basename(top)}: the folders in it are the classes")
         files = _class_files(rows, top, _inner(top, found.folders), by_top[name], what, labels)
         inside[name] = [dataclasses.replace(file, split=split) for file in files]
-    return _comparable(rows, root, inside, splits)
+    return _comparable(rows, root, inside, splits, what)
 
 
-def _comparable(rows: Rows, root: str, found: dict[str, list[_File]], splits: dict[str, Part]) -> list[_File]:
+def _comparable(
+    rows: Rows, root: str, found: dict[str, list[_File]], splits: dict[str, Part], what: str
+) -> list[_File]:
     """Leaves out splits without classes where training has some, and names classes that training does not have."""
     classes = {file.label for name, part in splits.items() if part == "train" for file in found[name]}
     kept = dict(splits)
+    lacking: list[str] = []
     for name, part in splits.items():
         own = {file.label for file in found[name]}
         if part == "train" or not classes:
@@ -112,12 +118,16 @@ def _comparable(rows: Rows, root: str, found: dict[str, list[_File]], splits: di
         if own == {None} and None not in classes:
             del kept[name]
             rows.notes.append(f"{name} has no class folders: its {len(found[name]):,} files are not read")
+        elif absent := sorted(classes - own - {None}, key=str):
+            lacking.append(
+                f"{name} has no {what} of the class {', '.join(map(str, absent[:3]))}{', …' if len(absent) > 3 else ''}"
+            )
         todo = "add training examples of it, or correct the name of the folder"
         rows.problems += [
             Problem(os.path.join(root, name, label or ""), f"the class {label!r} is not in train", todo)
             for label in sorted(own - classes - {None}, key=str)
         ]
-    rows.notes.insert(0, splits_note(kept))
+    rows.notes[:0] = [splits_note(kept), *lacking]
     return [file for name in kept for file in found[name]]
 
 
@@ -125,7 +135,8 @@ def _class_files(rows: Rows, root: str, classes: list[str], paths: list[str], wh
     """Returns the files of a folder with the folders right below it as their classes, if there are any."""
     if not labels or not classes:
         return [_File(path, None) for path in paths]
-    by_class = _by_first(root, paths)
+    by_class = first_folders(root, paths)
+    rows.problems += unlabelled_folders(root, classes, what)
     for name in classes:
         if name not in by_class:
             fault = f"the class folder has no {what}s ({' '.join(_suffixes(what))})"
@@ -142,33 +153,9 @@ def _class_files(rows: Rows, root: str, classes: list[str], paths: list[str], wh
     return [_File(path, name) for name in classes for path in by_class.get(name, [])]
 
 
-def _name_doubtful(rows: Rows, root: str, by_top: dict[str, list[str]]) -> None:
-    """Names a folder around the whole source, and splits beside folders that are none."""
-    filled = [name for name in by_top if name]
-    if len({split_of(name) for name in filled} - {None}) > 1:
-        others = [name for name in filled if not split_of(name)]
-        what = f"some folders are splits by their names and others are not: {', '.join(others[:3])}"
-        rows.problems.append(Problem(root, what, "move the others elsewhere, or give each folder by itself"))
-    if len(filled) == 1 and "" not in by_top:
-        alone = os.path.join(root, filled[0])
-        inner = [name for name in _by_first(alone, by_top[filled[0]]) if name]
-        if len(inner) > 1 or (inner and split_of(filled[0])):
-            what = f"all lies in one folder, {filled[0]}, with the folders {', '.join(inner[:3])}"
-            rows.problems.append(Problem(root, what, f"give that folder as the source: {alone}"))
-
-
 def _inner(root: str, folders: list[str]) -> list[str]:
     """Returns the names of those folders that lie right in `root`."""
     return [os.path.basename(folder) for folder in folders if os.path.dirname(folder) == root.rstrip(os.sep)]
-
-
-def _by_first(root: str, paths: list[str]) -> dict[str, list[str]]:
-    """Sorts paths by the first folder on the way from `root`; "" for files in `root` itself."""
-    found: dict[str, list[str]] = {}
-    for path in paths:
-        first, inside, _ = os.path.relpath(path, root).partition(os.sep)
-        found.setdefault(first if inside else "", []).append(path)
-    return found
 
 
 def _suffixes(what: str) -> tuple[str, ...]:

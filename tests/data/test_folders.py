@@ -8,15 +8,16 @@ import pytest
 from PIL import Image
 
 from tfpretune.config import RunError, UsageError
-from tfpretune.data.check_images import _dark_notes
+from tfpretune.data.check_images import _clear_notes, _dark_notes
 from tfpretune.data.checks import check_examples
 from tfpretune.data.examples import Examples
+from tfpretune.data.exif import unread_orientation
 from tfpretune.data.folders import read_image_folder, read_text_folder
 from tfpretune.data.pieces import cut_corpus
 from tfpretune.data.rows import find_files
 from tfpretune.data.sources import open_source
 from tfpretune.data.split_folders import split_of
-from tfpretune.data.walking import walk
+from tfpretune.data.walking import folders_in, walk
 
 
 def write(root, *names):
@@ -202,6 +203,45 @@ def test_links_are_followed_and_those_that_lead_nowhere_are_named(tmp_path):
         cut_corpus(f"text:{tmp_path}/a")
     with pytest.raises(UsageError, match=r"gone.txt: the link leads nowhere"):
         find_files(f"{tmp_path}/a/dog/*.txt", "text")
+
+
+@pytest.mark.parametrize("read", [read_text_folder, read_image_folder])
+def test_links_to_themselves_are_named(tmp_path, read):
+    write(tmp_path, "cat/1.txt", "cat/1.jpg", "dog/2.txt", "dog/2.jpg")
+    for name in ("self", "dog/self.jpg"):
+        (tmp_path / name).symlink_to(name.split("/")[-1])
+    assert told(read(str(tmp_path)), tmp_path)[:2] == [
+        f"{name}: the link leads in a circle (Too many levels of symbolic links); bring the file back or delete the link"
+        for name in ("dog/self.jpg", "self")
+    ]
+    assert folders_in(str(tmp_path)) == ["cat", "dog"]
+
+
+@pytest.mark.parametrize("suffix", ["png", "webp"])
+def test_photos_whose_exif_is_not_read_are_told(tmp_path, suffix):
+    for stored in (0, 1, 3, 6, 9):
+        block = Image.Exif()
+        block[0x0112] = stored
+        (tmp_path / "a").mkdir(exist_ok=True)
+        Image.new("RGB", (6, 4), (stored, 9, 9)).save(tmp_path / f"a/{stored}.{suffix}", exif=block)
+        assert unread_orientation(f"{tmp_path}/a/{stored}.{suffix}") == (stored if stored in (3, 6) else 1)
+    Image.new("RGB", (6, 4)).save(tmp_path / f"a/plain.{suffix}")
+    (tmp_path / f"a/short.{suffix}").write_bytes((tmp_path / f"a/6.{suffix}").read_bytes()[:31])
+    (note,) = read_image_folder(f"{tmp_path}/a").notes
+    assert note.startswith(
+        f"2 PNG or WebP photos are shown turned or mirrored by their Exif blocks, the first is {tmp_path}/a/3"
+    )
+
+
+def test_transparent_gifs_are_told(tmp_path):
+    clear = Image.fromarray(np.array([[0, 1], [1, 1]], np.uint8))
+    clear = clear.convert("P")
+    clear.putdata([0, 1, 1, 1])
+    clear.putpalette([0, 0, 0, 255, 255, 255])
+    clear.save(tmp_path / "clear.gif", transparency=0)
+    clear.save(tmp_path / "whole.gif")
+    (note,) = _clear_notes([f"{tmp_path}/whole.gif", f"{tmp_path}/clear.gif"])
+    assert note.startswith(f"1 GIF images are transparent, the first is {tmp_path}/clear.gif: they are laid on black")
 
 
 def test_the_walk_of_a_folder(tmp_path):

@@ -120,3 +120,49 @@ def test_check_decodes_the_photos(tmp_path):
     (problem,) = check(f"images:{tmp_path}").problems
     assert problem.where == f"{tmp_path}/images/b.png"
     assert problem.todo == "replace it"
+
+
+def both(folder):
+    photo(folder / "images/a.jpg")
+    mask(folder / "masks/a.png")
+
+
+@pytest.mark.parametrize(
+    ("inner", "given"),
+    [(["train"], "train"), (["ds"], "ds"), (["a/b"], "a/b"), (["covid", "normal"], "covid")],
+)
+@pytest.mark.parametrize("beside", [False, True])
+def test_images_and_masks_that_lie_deeper(tmp_path, inner, given, beside):
+    """Neither are they classes, nor are masks photos for pre-training."""
+    for name in inner:
+        both(tmp_path / name)
+    if beside:
+        photo(tmp_path / ("test/images/a.jpg" if "/" not in given else ".hidden/a.jpg"))
+    for read in (read_masks, check, lambda spec: open_source(spec, label_column="")):
+        with pytest.raises(UsageError, match=f"images and masks lie .*{given}.*: give images:{tmp_path}/{given}"):
+            read(f"images:{tmp_path}")
+
+
+def test_folders_beside_splits_with_masks_are_told(tmp_path):
+    for split in ("train", "val"):
+        both(tmp_path / split)
+    photo(tmp_path / "test/images/a.jpg")
+    assert "not read, as no split with images and masks: test" in read_masks(f"images:{tmp_path}").notes
+
+
+@pytest.mark.parametrize("suffix", ["gif", "png"])
+def test_a_mask_of_several_frames_is_named(tmp_path, suffix):
+    both(tmp_path)
+    (tmp_path / "masks/a.png").unlink()
+    frames = [Image.fromarray(np.resize(np.array(order, np.uint8), (4, 6))) for order in ([0, 1], [1, 0])]
+    frames[0].save(tmp_path / f"masks/a.{suffix}", save_all=True, append_images=frames[1:])
+    (problem,) = read_masks(f"images:{tmp_path}").problems
+    assert "it has 2 frames, and a mask is one picture" in problem.what
+
+
+def test_a_link_to_itself_beside_masks(tmp_path):
+    both(tmp_path)
+    for name in ("self", "images/self", "masks/self.png"):
+        (tmp_path / name).symlink_to(name.split("/")[-1])
+    problems = read_masks(f"images:{tmp_path}").problems
+    assert {problem.where.removeprefix(f"{tmp_path}/") for problem in problems} == {"images/self", "masks/self.png"}

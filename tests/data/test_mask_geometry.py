@@ -146,3 +146,20 @@ def test_the_orientation_is_the_one_that_the_graph_reads(tmp_path):
             assert orientation_in(data) == (stored if 1 <= stored <= 8 else 1)
     Image.new("RGB", (8, 8)).save(tmp_path / "a.png", exif=exif(6))
     assert stored_orientation(str(tmp_path / "a.png")) == 1
+
+
+@pytest.mark.parametrize("suffix", ["png", "webp"])
+@pytest.mark.parametrize(
+    ("size", "stored", "own", "asked"),
+    [(TALL, 6, 1, False), (TALL, 3, 1, True), (SQUARE, 6, 1, True), (SQUARE, 2, 2, True), (TALL, 1, 1, False)],
+)
+def test_photos_whose_exif_is_not_read(tmp_path, suffix, size, stored, own, asked):
+    add(tmp_path, "a", 1, "stored", size=size, own=own)
+    Image.open(tmp_path / "images/a.jpg").save(tmp_path / f"images/a.{suffix}", exif=exif(stored))
+    (tmp_path / "images/a.jpg").unlink()
+    problems = read_masks(f"images:{tmp_path}").problems
+    assert [problem.where for problem in problems] == [f"{tmp_path}/images/a.{suffix}"] * asked
+    if asked:
+        assert "say --mask-orientation stored" in problems[0].todo
+    assert bool(read_masks(f"images:{tmp_path}", orientation="upright").problems) == asked
+    assert len(read_masks(f"images:{tmp_path}", orientation="stored").problems) == (own > 1)

@@ -5,7 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
+from tfpretune.data.mask_files import READ_ERRORS
 from tfpretune.data.rows import Problem
 
 DARK = 16
@@ -45,7 +47,27 @@ def decode_all(paths: list[str], *, todo: str = "replace or remove it") -> tuple
         sizes = [fact[:2] for _, fact in facts]
         low, high = np.min(sizes, axis=0), np.max(sizes, axis=0)
         notes.append(f"images are {low[0]} to {high[0]} pixels high and {low[1]} to {high[1]} wide")
+    notes += _clear_notes([path for path, _ in facts])
     return problems, notes + _dark_notes([(path, brightest) for path, (_, _, brightest) in facts])
+
+
+def _clear_notes(paths: list[str]) -> list[str]:
+    """Says which GIF images are transparent, since these are laid on another ground than PNG and WebP images."""
+    clear = [path for path in paths if path.lower().endswith(".gif") and _is_clear_gif(path)]
+    if not clear:
+        return []
+    what = f"{len(clear):,} GIF images are transparent, the first is {clear[0]}"
+    return [f"{what}: they are laid on black (PNG and WebP images on white); save them as PNG for white"]
+
+
+def _is_clear_gif(path: str) -> bool:
+    try:
+        with Image.open(path) as image:
+            if image.format != "GIF" or "transparency" not in image.info:
+                return False
+            return bool((np.asarray(image.convert("RGBA"))[..., 3] < 255).any())
+    except READ_ERRORS:
+        return False
 
 
 def _dark_notes(images: list[tuple[str, int]]) -> list[str]:

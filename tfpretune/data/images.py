@@ -26,8 +26,9 @@ def decode_image(contents: tf.Tensor, *, size: tuple[int, int], channels: int = 
     """Decodes an encoded image of any supported format to pixels of one size; works in tf.data and in a SavedModel.
 
     JPEG (grey, RGB, CMYK), PNG (grey, palette, RGB, 16 bit, transparent), BMP (8 bit with palette, 24 and 32 bit),
-    GIF and WebP. Transparent PNG and WebP images are laid on white; of an animation the first frame is taken. JPEG
-    photos that are stored turned or mirrored are put upright, as their Exif block says; that of PNG and WebP is not read.
+    GIF and WebP. Transparent PNG and WebP images are laid on white, GIF images on black; of an animation the first frame
+    is taken. JPEG photos that are stored turned or mirrored are put upright, as their Exif block says; that of PNG and
+    WebP is not read.
 
     Args:
         contents: string scalar, the bytes of the file.

@@ -65,7 +65,7 @@ def decode_mask(path: str) -> Mask:
     """Decodes a mask without turning it.
 
     Raises:
-        READ_ERRORS: it is broken, of a lossy format, partly transparent, or has numbers beyond 255.
+        READ_ERRORS: it is broken, of a lossy format, an animation, partly transparent, or has numbers beyond 255.
     """
     with Image.open(path) as image:
         if image.format in _LOSSY:
@@ -74,6 +74,9 @@ def decode_mask(path: str) -> Mask:
             raise ValueError(
                 f"it has {image.width} x {image.height} pixels, more than the {MAX_PIXELS:,} that are read"
             )
+        frames = getattr(image, "n_frames", 1)
+        if frames > 1:
+            raise ValueError(f"it has {frames} frames, and a mask is one picture: save the one that is meant as PNG")
         image.load()
         orientation = image.getexif().get(_ORIENTATION, UPRIGHT)
         orientation = orientation if orientation in range(1, 9) else UPRIGHT

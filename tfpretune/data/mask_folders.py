@@ -11,7 +11,7 @@ from tfpretune.data.folders import IMAGE_SUFFIXES
 from tfpretune.data.rows import Problem
 from tfpretune.data.split_folders import inner_splits, split_of, splits_of
 from tfpretune.data.splits import Part
-from tfpretune.data.walking import walk
+from tfpretune.data.walking import folders_in, walk
 
 IMAGE_FOLDERS = ("images", "image", "imgs", "img", "jpegimages", "photos")
 MASK_FOLDERS = (
@@ -49,20 +49,47 @@ def find_mask_folders(folder: str) -> list[MaskFolder]:
     SegmentationClass, … (`MASK_FOLDERS`), if image files lie in the second.
 
     Raises:
-        UsageError: two folders may hold the masks, or the second holds no masks but other labels.
+        UsageError: two folders may hold the masks, the second holds no masks but other labels, or images and masks lie
+            deeper than they are looked for.
     """
     root = os.path.expanduser(folder).rstrip(os.sep) or os.sep
-    names = _folders(root)
+    names = folders_in(root)
     if found := _pair_of(root, names):
         return [MaskFolder(*found, None)]
     tops = {name: os.path.join(root, name) for name in names if split_of(name)}
-    within = {name: _pair_of(top, _folders(top)) for name, top in tops.items()}
+    within = {name: _pair_of(top, folders_in(top)) for name, top in tops.items()}
     splits = splits_of([name for name, pair in within.items() if pair])
+    if not splits:
+        _hint(root, names)
     return [MaskFolder(*pair, split) for name, split in (splits or {}).items() if (pair := within[name])]
 
 
-def _folders(root: str) -> list[str]:
-    return sorted(entry.name for entry in os.scandir(root) if entry.is_dir()) if os.path.isdir(root) else []
+def _hint(root: str, names: list[str]) -> None:
+    """Refuses a folder in which others hold images and masks, which would be taken for classes."""
+    deeper, inner = root, names
+    while len(inner) == 1:
+        deeper = os.path.join(deeper, inner[0])
+        inner = folders_in(deeper)
+    paths = [deeper] if deeper != root else [os.path.join(root, name) for name in names]
+    found = [path for path in paths if _holds_pair(path)]
+    if not found:
+        return
+    shown = ", ".join(os.path.relpath(path, root) for path in found[:3])
+    left = [os.path.basename(path) for path in paths if path not in found]
+    rest = f" ({', '.join(left[:3])} without masks can serve pre-training, by itself)" if left else ""
+    several = "; for splits, name the folders that hold both train, val and test" if len(found) > 1 else ""
+    raise UsageError(
+        f"{root}: images and masks lie in {shown}, which are no two splits: give images:{found[0]}{rest}{several}"
+        if deeper == root
+        else f"{root}: images and masks lie deeper, in {shown}: give images:{deeper}"
+    )
+
+
+def _holds_pair(folder: str) -> bool:
+    try:
+        return _pair_of(folder, folders_in(folder)) is not None
+    except UsageError:  # said when that folder is given
+        return False
 
 
 def _pair_of(root: str, names: list[str]) -> tuple[str, str] | None:

@@ -30,7 +30,6 @@ class Surveyed:
         numbers: number -> pixels; None for a picture in colours.
         colours: colour code -> pixels.
         shown: number -> the colour code that it is shown in.
-        unread_turn: the photo is no JPEG file and has an Exif orientation, which is not read.
     """
 
     pair: MaskPair
@@ -39,7 +38,6 @@ class Surveyed:
     numbers: Mapping[int, int] | None
     colours: Mapping[int, int]
     shown: Mapping[int, int]
-    unread_turn: bool = False
 
 
 def survey(pairs: Sequence[MaskPair]) -> list[Surveyed | Problem]:
@@ -56,13 +54,14 @@ def _look(pair: MaskPair) -> Surveyed | Problem:
     try:
         with Image.open(pair.image) as image:
             size, jpeg = (image.height, image.width), image.format in ("JPEG", "MPO")
-            unread = not jpeg and image.getexif().get(0x0112, UPRIGHT) in range(2, 9)
+            unread = UPRIGHT if jpeg else image.getexif().get(0x0112, UPRIGHT)
         orientation = stored_orientation(pair.image)
     except READ_ERRORS as error:
         return Problem(pair.image, f"cannot be read ({error})", "replace it")
-    frame = Frame(pair.image, pair.mask, size, orientation, mask.size, mask.orientation)
+    unread = unread if unread in range(1, 9) else UPRIGHT
+    frame = Frame(pair.image, pair.mask, size, orientation, mask.size, mask.orientation, unread)
     numbers, colours, shown = _tally(mask)
-    return Surveyed(pair, frame, mask.form, numbers, colours, shown, unread)
+    return Surveyed(pair, frame, mask.form, numbers, colours, shown)
 
 
 def _tally(mask: Mask) -> tuple[dict[int, int] | None, dict[int, int], dict[int, int]]:

@@ -19,6 +19,7 @@ from tfpretune.data.mask_survey import Surveyed, survey
 from tfpretune.data.rows import Problem
 from tfpretune.data.split_folders import splits_note
 from tfpretune.data.splits import CONTENTS, LABELS, PARTS, Part
+from tfpretune.data.walking import folders_in
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -150,8 +151,6 @@ def read_masks(
     meaning, faults, found_out = find_meaning(masks, listed, values=values, where=spec)
     rows.problems += [*problems, *more, *faults]
     rows.notes += [*told, *notes, *found_out, *_split_notes(pairs)]
-    if sum(mask.unread_turn for mask in masks):
-        rows.notes.append("the Exif orientation of PNG and WebP photos is not read: they are taken as they are stored")
     _add(rows, masks, turns, meaning, quiet=bool(faults))
     _look_at_classes(rows, spec)
     return rows
@@ -170,7 +169,10 @@ def _layout_notes(root: str, folders: Sequence[MaskFolder]) -> list[str]:
     """Says where the masks are, unless they are in FOLDER/masks."""
     first = folders[0]
     names = [os.path.relpath(path, root) for path in (first.images, first.masks)]
-    return [] if names == ["images", "masks"] else [f"{names[1]} holds the masks of the images in {names[0]}"]
+    notes = [] if names == ["images", "masks"] else [f"{names[1]} holds the masks of the images in {names[0]}"]
+    tops = {os.path.relpath(folder.images, root).split(os.sep)[0] for folder in folders}
+    left = [name for name in folders_in(root) if name not in tops] if first.split else []
+    return [*notes, f"not read, as no split with images and masks: {', '.join(left)}"] if left else notes
 
 
 def _split_notes(pairs: Sequence[MaskPair]) -> list[str]:

@@ -1,6 +1,7 @@
 """The files of a folder, as every reader of folders sees them: hidden ones left out, links followed. Imports no TensorFlow."""
 
 import dataclasses
+import errno
 import os
 from collections.abc import Iterable
 
@@ -54,13 +55,32 @@ def _walk(found: Walk, folder: str, above: tuple[str, ...]) -> None:
         found.problems.append(Problem(folder, what, "check that you may read it"))
         return
     for entry in entries:
+        kind = _kind(entry)
         if is_hidden(entry.name):
             found.hidden.append(entry.path)
-        elif entry.is_dir():
+        elif kind == "folder":
             found.folders.append(entry.path)
             _walk(found, entry.path, (*above, real))
-        elif entry.is_file():
+        elif kind == "file":
             found.files.append(entry.path)
-        elif entry.is_symlink():
-            what = f"the link leads nowhere ({os.readlink(entry.path)} is not there)"
+        elif kind:
+            what = f"the link leads {kind}"
             found.problems.append(Problem(entry.path, what, "bring the file back or delete the link"))
+
+
+def folders_in(folder: str) -> list[str]:
+    """Returns the names of the folders right in a folder, sorted, without hidden ones; [] where there is no such folder."""
+    entries = list(os.scandir(folder)) if os.path.isdir(folder) else []
+    return sorted(entry.name for entry in entries if not is_hidden(entry.name) and _kind(entry) == "folder")
+
+
+def _kind(entry: os.DirEntry[str]) -> str:
+    """Returns "folder", "file", where a broken link leads, or "" for what is none of these."""
+    try:
+        if entry.is_dir():
+            return "folder"
+        if entry.is_file():
+            return "file"
+    except OSError as error:  # a link to itself
+        return f"in a circle ({error.strerror})" if error.errno == errno.ELOOP else f"nowhere ({error.strerror})"
+    return f"nowhere ({os.readlink(entry.path)} is not there)" if entry.is_symlink() else ""

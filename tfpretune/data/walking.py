@@ -69,8 +69,11 @@ def _walk(found: Walk, folder: str, above: tuple[str, ...]) -> None:
 
 
 def folders_in(folder: str) -> list[str]:
-    """Returns the names of the folders right in a folder, sorted, without hidden ones; [] where there is no such folder."""
-    entries = list(os.scandir(folder)) if os.path.isdir(folder) else []
+    """Returns the names of the folders right in a folder, sorted, without hidden ones; [] where it cannot be read."""
+    try:
+        entries = list(os.scandir(folder))
+    except OSError:  # `walk` names it
+        return []
     return sorted(entry.name for entry in entries if not is_hidden(entry.name) and _kind(entry) == "folder")
 
 

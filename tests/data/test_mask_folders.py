@@ -150,6 +150,15 @@ def test_folders_beside_splits_with_masks_are_told(tmp_path):
     assert "not read, as no split with images and masks: test" in read_masks(f"images:{tmp_path}").notes
 
 
+@pytest.mark.parametrize(("name", "shown"), [("extra/c", "extra"), ("c", "c.jpg")])
+def test_what_lies_beside_inner_splits_is_named(tmp_path, name, shown):
+    for row in ("train/a", "val/b", name):
+        photo(tmp_path / f"images/{row}.jpg")
+        mask(tmp_path / f"masks/{row}.png")
+    (problem,) = read_masks(f"images:{tmp_path}").problems
+    assert f"beside them there is {shown}" in problem.what
+
+
 @pytest.mark.parametrize("suffix", ["gif", "png"])
 def test_a_mask_of_several_frames_is_named(tmp_path, suffix):
     both(tmp_path)

@@ -133,6 +133,8 @@ def pair_files(folder: MaskFolder, problems: list[Problem]) -> list[MaskPair]:
     problems += _without_partner(folder, *alone, masks.files)
     problems += _shared_masks(found)
     splits = (inner_splits(folder.images, photos) or {}) if folder.split is None and photos else {}
+    if folder.split is None and not splits:
+        problems += _mixed_splits(folder.images, photos)
     return [
         MaskPair(path, found[path], folder.split or splits.get(_first(folder.images, path)))
         for path in photos
@@ -172,6 +174,14 @@ _KEYS = (
 
 def _first(root: str, path: str) -> str:
     return os.path.relpath(path, root).split(os.sep)[0]
+
+
+def _mixed_splits(root: str, photos: list[str]) -> Iterator[Problem]:
+    firsts = sorted({_first(root, path) for path in photos})
+    if len({split_of(name) for name in firsts} - {None}) > 1:
+        others = [name for name in firsts if not split_of(name)]
+        what = f"some folders are splits by their names, and beside them there is {', '.join(others[:3])}"
+        yield Problem(root, what, "move it into one of them, or elsewhere")
 
 
 def _without_partner(

@@ -64,7 +64,7 @@ def _holds_words(pattern: str) -> bool:
     try:
         with open(find_files(pattern, "jsonl")[0], encoding="utf-8-sig") as file:
             first = json.loads(next(filter(str.strip, file), "null"))
-    except (OSError, ValueError, UsageError):
+    except (OSError, ValueError, RecursionError, UsageError):
         return False
     return isinstance(first, dict) and isinstance(first.get("tokens"), list) and DEFAULT_TEXT not in first
 

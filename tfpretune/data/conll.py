@@ -47,7 +47,7 @@ def read_conll(rows: TaggedRows, path: str, word_column: int, tag_column: int) -
     least = max(word_column + 1, -word_column, tag_column + 1, -tag_column, 2)
     if width >= least and word_column % width == tag_column % width:
         raise UsageError(
-            f"{path}: column {word_column} is to hold the words and column {tag_column} the tags, which is the same of {width}: "
+            f"{path}: words in column {word_column} and tags in column {tag_column} are one column of {width}: "
             "name two columns, from 0, or from the end where negative"
         )
     tags = {fields(line)[tag_column] for line in words if len(fields(line)) == width} if width >= least else set()

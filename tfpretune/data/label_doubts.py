@@ -5,7 +5,7 @@ import decimal
 import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 
-from tfpretune.data.label_forms import AS_WRITTEN, SEPARATORS, form_problems
+from tfpretune.data.label_forms import AS_WRITTEN, SEPARATORS, form_problems, number_form
 from tfpretune.data.rows import Problem, Rows
 from tfpretune.data.spellings import number_of, spelling_key
 
@@ -129,7 +129,7 @@ def _mixed(rows: Rows, written: Sequence[str | None], names: Sequence[str], what
     odd, fault = set(numbers), "is a number, and most are none"
     if numbers and len(numbers) + len(endless) == len(names):
         odd, fault = set(endless), "is not a finite number, and the others are"
-    elif 2 * len(numbers) > len(names):
+    elif 2 * sum(name in odd or bool(number_form(name)) for name in names) > len(names):
         return []
     todo = f"correct it; if it is a class: {AS_WRITTEN}"
     return [

@@ -10,6 +10,7 @@ from tfpretune.data.conll import read_conll
 from tfpretune.data.demo import read_demo
 from tfpretune.data.labels import require_different
 from tfpretune.data.rows import Problem, Rows, find_files
+from tfpretune.data.split_folders import split_files_note
 from tfpretune.data.tables import read_objects
 from tfpretune.data.tag_schemes import OUTSIDE, Scheme, described, faults, find_scheme, to_bio, twins, unreadable
 from tfpretune.data.tagged import TaggedExamples, order_tags
@@ -88,10 +89,14 @@ def read_tagged(
         return found
     rows = TaggedRows(joiner=joiner)
     if scheme == "conll" and rest:
-        comments = sum(read_conll(rows, path, word_column, tag_column) for path in find_files(rest, scheme))
+        paths = find_files(rest, scheme)
+        comments = sum(read_conll(rows, path, word_column, tag_column) for path in paths)
+        rows.notes += split_files_note(paths, scheme)
         rows.notes += [f"{comments:,} comment lines (#) are left out"] if comments else []
     elif scheme == "jsonl" and rest:
-        _read_objects(rows, find_files(rest, scheme), words_key, tags_key, tag_names)
+        paths = find_files(rest, scheme)
+        _read_objects(rows, paths, words_key, tags_key, tag_names)
+        rows.notes += split_files_note(paths, scheme)
     else:
         raise UsageError(f"{spec!r} is no tagged source: expected conll:FILES, jsonl:FILES or demo:people-daily-ner")
     return rows

@@ -3,7 +3,7 @@
 import collections
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -118,7 +118,7 @@ def check(
     result = check_task(spec, against=against, **of_tasks)
     if result:
         return result
-    read = functools.partial(_read, **reading)
+    read: Callable[[str], tuple[Rows, Examples, np.ndarray]] = functools.partial(_read, **reading)
     rows, examples, good = read(spec)
     problems = [*rows.problems, *rows.skipped]
     notes = [*rows.notes, *hidden_note(rows.hidden)]

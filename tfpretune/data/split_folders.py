@@ -42,7 +42,7 @@ def splits_note(splits: Mapping[str, Part]) -> str:
 
 
 def split_files_note(paths: Sequence[str], scheme: str) -> list[str]:
-    """Says that files which are read as one source are named after splits: train.csv and test.csv, a-train.csv and a-dev.csv."""
+    """Says that files which are read as one source are named after splits: train.csv and test.csv, a-train.csv, a-dev.csv."""
     found: dict[Part, str] = {}
     for path in paths:
         words = re.split(r"[\W_]+", os.path.basename(path).casefold().split(".")[0])

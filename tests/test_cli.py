@@ -2,6 +2,7 @@
 
 import json
 import os
+import runpy
 import signal
 import socket
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tfpretune import recipe_files
+from tfpretune import cli, recipe_files
 from tfpretune.cli import main
 from tfpretune.config import RunError
 
@@ -375,3 +376,12 @@ def test_system_errors_are_one_line(tmp_path, recipes, capsys):
     (tmp_path / "file").write_text("", "utf-8")
     assert call("cp", "echo", str(tmp_path / "file" / "x.py"), recipes=recipes) == 1
     assert capsys.readouterr().err.startswith("failed: ")
+
+
+@pytest.mark.parametrize("file", ["__main__.py", "cli.py"])
+def test_as_a_module(file, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["tfpretune", "check", "nonsense:x"])
+    with pytest.raises(SystemExit) as left:
+        runpy.run_path(str(Path(cli.__file__).with_name(file)), run_name="__main__")
+    assert left.value.code == 2
+    assert "unknown source 'nonsense:x'" in capsys.readouterr().err

@@ -172,3 +172,7 @@ def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
     board.add_argument("runs", metavar="RUNS", help="a run's folder, or one with several")
     board.add_argument("--port", type=int, default=6006, help="port, 0 takes a free one (default: 6006)")
     return parser, known
+
+
+if __name__ == "__main__":
+    sys.exit(main())

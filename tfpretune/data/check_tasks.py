@@ -48,15 +48,25 @@ def check_task(
     Returns:
         What was found; None for a source of labelled or unlabelled examples.
     """
+    task = task_of(spec)
+    if task == "tagged":
+        return check_tagged(spec, against=against, word_column=word_column, tag_column=tag_column, repair=repair)
+    if task == "questions":
+        return check_questions(spec, against=against)
+    if task == "masks":
+        return check_masks(spec, against=against, orientation=mask_orientation, values=mask_values)
+    return None
+
+
+def task_of(spec: str) -> str:
+    """Returns what a source holds: "tagged" words, "questions", images with "masks", or "labelled" (or unlabelled) examples."""
     scheme, _, rest = spec.partition(":")
     kind = DEMOS[rest].kind if scheme == "demo" and rest in DEMOS else ""
     if scheme == "conll" or kind == "tagged" or (scheme == "jsonl" and _holds_words(rest)):
-        return check_tagged(spec, against=against, word_column=word_column, tag_column=tag_column, repair=repair)
+        return "tagged"
     if scheme == "squad" or kind == "questions":
-        return check_questions(spec, against=against)
-    if kind == "masks" or (scheme == "images" and find_mask_folders(rest)):
-        return check_masks(spec, against=against, orientation=mask_orientation, values=mask_values)
-    return None
+        return "questions"
+    return "masks" if kind == "masks" or (scheme == "images" and find_mask_folders(rest)) else "labelled"
 
 
 def _holds_words(pattern: str) -> bool:
@@ -64,7 +74,7 @@ def _holds_words(pattern: str) -> bool:
     try:
         with open(find_files(pattern, "jsonl")[0], encoding="utf-8-sig") as file:
             first = json.loads(next(filter(str.strip, file), "null"))
-    except (OSError, ValueError, UsageError):
+    except (OSError, ValueError, RecursionError, UsageError):
         return False
     return isinstance(first, dict) and isinstance(first.get("tokens"), list) and DEFAULT_TEXT not in first
 

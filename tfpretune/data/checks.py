@@ -3,8 +3,8 @@
 import collections
 import dataclasses
 import functools
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
 import numpy as np
 
@@ -12,7 +12,8 @@ from tfpretune.data.check_copies import copy_notes, shared_notes
 from tfpretune.data.check_images import decode_all
 from tfpretune.data.check_labels import conflict_of, label_histogram
 from tfpretune.data.check_lines import at_most
-from tfpretune.data.check_splits import shared_contents
+from tfpretune.data.check_options import refuse_other_options
+from tfpretune.data.check_splits import shared_contents, shared_with
 from tfpretune.data.examples import Examples
 from tfpretune.data.labels import LabelKind, more_label_columns, read_labels
 from tfpretune.data.mask_geometry import MaskOrientation
@@ -92,32 +93,32 @@ def check(
         mask_values: of images with masks: as `values` of `open_masks`.
 
     Raises:
-        UsageError: when there is no such source or column.
+        UsageError: when there is no such source or column, or it has no use for an option.
     """
-    from tfpretune.data.check_tasks import check_task  # which imports this module
+    from tfpretune.data.check_tasks import check_task, task_of  # which imports this module
 
-    result = check_task(
-        spec,
-        against=against,
-        word_column=word_column,
-        tag_column=tag_column,
-        repair=repair,
-        mask_orientation=mask_orientation,
-        mask_values=mask_values,
-    )
+    reading: dict[str, Any] = {
+        "text_column": text_column,
+        "label_column": label_column,
+        "class_names": class_names,
+        "pair_column": pair_column,
+        "label_kind": label_kind,
+        "label_separator": label_separator,
+        "labels_as_written": labels_as_written,
+        "may_lack": may_lack,
+    }
+    of_tasks: dict[str, Any] = {
+        "word_column": word_column,
+        "tag_column": tag_column,
+        "repair": repair,
+        "mask_orientation": mask_orientation,
+        "mask_values": mask_values,
+    }
+    refuse_other_options(spec, task_of(spec), reading | of_tasks)
+    result = check_task(spec, against=against, **of_tasks)
     if result:
         return result
-    read = functools.partial(
-        _read,
-        text_column=text_column,
-        label_column=label_column,
-        class_names=class_names,
-        pair_column=pair_column,
-        label_kind=label_kind,
-        label_separator=label_separator,
-        labels_as_written=labels_as_written,
-        may_lack=may_lack,
-    )
+    read: Callable[[str], tuple[Rows, Examples, np.ndarray]] = functools.partial(_read, **reading)
     rows, examples, good = read(spec)
     problems = [*rows.problems, *rows.skipped]
     notes = [*rows.notes, *hidden_note(rows.hidden)]
@@ -131,7 +132,7 @@ def check(
     problems += result.problems
     if against:
         other_rows, other, _ = read(against)
-        problems += _shared(examples, other)
+        problems += shared_with(examples, other)
         texts, others = examples.compared_texts(), other.compared_texts()
         if texts is not None and others is not None:
             notes += shared_notes(texts, examples.where, others, other.where, against)
@@ -248,23 +249,3 @@ def _read(
     if labels is not None and labels.dtype.kind == "i":
         labels = np.maximum(labels, 0) if names else None
     return rows, make_examples(rows, labels, names, spec), good
-
-
-def _shared(examples: Examples, other: Examples) -> list[Problem]:
-    """Names every content that is in both, and the classes that are in one alone."""
-    places = dict(zip(other.keys(), other.where, strict=True))
-    todo = "remove it from one of the two, or the score measures memory"
-    problems = [
-        Problem(where, f"the same {examples.kind} is in {other.name} too, at {places[key]}", todo)
-        for key, where in zip(examples.keys(), examples.where, strict=True)
-        if key in places
-    ]
-    if examples.labels is None or other.labels is None:
-        return problems
-    alone = set(examples.class_names) ^ set(other.class_names)
-    if alone:
-        what = f"classes that are not in both sources: {', '.join(sorted(alone))}"
-        problems.append(
-            Problem(f"{examples.name} and {other.name}", what, "use the same classes, or name them with class_names")
-        )
-    return problems

@@ -4,7 +4,8 @@ import collections
 import re
 from collections.abc import Callable, Iterator, Sequence
 
-from tfpretune.data.rows import Problem, read_utf8
+from tfpretune.config import UsageError
+from tfpretune.data.rows import Problem, lines_of, read_utf8
 from tfpretune.data.tagged_rows import TaggedRows
 
 TODO = "write a word and its tag a line, with tabs between columns where words hold spaces, and an empty line between sentences"
@@ -29,10 +30,13 @@ def read_conll(rows: TaggedRows, path: str, word_column: int, tag_column: int) -
 
     Returns:
         The number of comment lines.
+
+    Raises:
+        UsageError: words and tags are to be read from one column.
     """
     text, problems = read_utf8(path)
     rows.problems += problems
-    lines = [line.rstrip(" \t\r") for line in text.split("\n")]
+    lines = [line.rstrip(" \t\r") for line in lines_of(text)]
     words = [line for line, sure in _marked(lines) if sure]
     fields = _fields(words or lines)
     widths = collections.Counter(len(fields(line)) for line in words)
@@ -41,6 +45,11 @@ def read_conll(rows: TaggedRows, path: str, word_column: int, tag_column: int) -
         rows.problems.append(Problem(path, "the columns can be cut in two ways, at tabs alone or at blanks, too", todo))
     width = widths.most_common(1)[0][0] if widths else 0
     least = max(word_column + 1, -word_column, tag_column + 1, -tag_column, 2)
+    if width >= least and word_column % width == tag_column % width:
+        raise UsageError(
+            f"{path}: words in column {word_column} and tags in column {tag_column} are one column of {width}: "
+            "name two columns, from 0, or from the end where negative"
+        )
     tags = {fields(line)[tag_column] for line in words if len(fields(line)) == width} if width >= least else set()
     sentence: list[tuple[str, str, str]] = []
     comments, counted = 0, False

@@ -2,44 +2,34 @@
 
 import collections
 import decimal
-import re
 import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 
+from tfpretune.data.label_forms import AS_WRITTEN, SEPARATORS, form_problems, number_form
 from tfpretune.data.rows import Problem, Rows
+from tfpretune.data.spellings import number_of, spelling_key
 
 MISSING = frozenset(
     (
-        *(
-            "nan",
-            "-nan",
-            "none",
-            "null",
-            "nil",
-            "nat",
-            "na",
-            "n/a",
-            "n.a.",
-            "n.a",
-            "#n/a",
-            "#na",
-            "<na>",
-            "n\\a",
-            "\\n",
-        ),
-        *("undefined", "missing", "-", "--", "---", "–", "—", "?", "??", ".", "..."),
+        *("nan", "-nan", "none", "null", "nil", "nat", "na", "n/a", "n.a.", "n.a", "#n/a", "#na", "n\\a", "\\n"),
+        *("#value!", "#div/0!", "#ref!", "#name?", "#num!", "#null!", "#n/a!", "#error!"),
+        *("undefined", "missing", "not available", "not applicable", "tbd", "tba", "t.b.d."),
+        *("unlabeled", "unlabelled", "no label", "no_label", "无", "暂无", "缺失", "未标注", "なし", "없음"),
+        *("-", "--", "---", "–", "—", "?", "??", "???", ".", "..."),
     )
 )
 """What tables and programs write where there is no value, in lower case: pandas', R's, SQL's, and what people type."""
+UNSURE = frozenset(("unknown", "unsure", "not sure", "not set", "other/unknown", "未知", "不明", "不详"))
+"""What may be a class and may stand for no value."""
 MANY_NUMBERS = 20
 """Classes that are written as whole numbers are seldom more."""
-SEPARATORS = (";", "|", ",")
-AS_WRITTEN = "--labels-as-written"
 
 
 def looks_missing(label: str) -> bool:
     """Returns whether a label is what stands for no value: nan, None, N/A, -, ?, …."""
-    return unicodedata.normalize("NFKC", label).casefold().strip() in MISSING
+    plain = unicodedata.normalize("NFKC", label).casefold().strip()
+    inside = plain[1:-1].strip() if plain[:1] + plain[-1:] in ("()", "<>", "[]", "{}") else ""
+    return plain in MISSING or (inside in MISSING and any(map(str.isalpha, inside)))
 
 
 def missing_looking(names: Collection[str], *, may_lack: bool = False) -> set[str]:
@@ -62,23 +52,6 @@ def missing_problem(where: str, label: str, what: str, *, may_lack: bool = False
     todo = "leave it empty" if may_lack else "give the row a label or remove it"
     todo += f"; if {label!r} is a class of its own: {AS_WRITTEN}"
     return Problem(where, f"the {what} {label!r} looks like a missing label", todo)
-
-
-def spelling_key(name: str) -> str:
-    """Returns what spellings of one class share: no matter case, width, white space, invisible characters; 1, 01.0, true."""
-    key = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
-    key = " ".join("".join(each for each in key if unicodedata.category(each) != "Cf").split())
-    key = {"true": "1", "false": "0"}.get(key, key)
-    number = number_of(key)
-    return key if number is None else f"{number or decimal.Decimal(0):f}"
-
-
-def number_of(label: str) -> decimal.Decimal | None:
-    """Returns a label as a number, exactly and in its shortest form; None if it is not a finite one."""
-    if re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,2})?", label, re.ASCII) is None:
-        return None
-    with decimal.localcontext(prec=max(28, len(label) + 100)):
-        return decimal.Decimal(label).normalize()
 
 
 def twin_problems(rows: Rows, written: Sequence[Collection[str]], what: str) -> list[Problem]:
@@ -122,7 +95,9 @@ def class_problems(rows: Rows, written: Sequence[str | None], names: Sequence[st
     alike = twin_problems(rows, [{label} & wanted if label is not None else set() for label in written], what)
     if rows.class_folders:
         return alike
-    return [*alike, *odd_numbers(rows, written, names, what), *_numbers_among_names(rows, written, names, what)]
+    if alike and not all(number_of(name) is not None for name in names):  # "1" beside "true": a spelling, no index
+        return alike
+    return [*alike, *odd_numbers(rows, written, names, what), *_mixed(rows, written, names, what)]
 
 
 def odd_numbers(rows: Rows, written: Sequence[str | None], names: Sequence[str], what: str) -> list[Problem]:
@@ -147,14 +122,18 @@ def odd_numbers(rows: Rows, written: Sequence[str | None], names: Sequence[str],
     ]
 
 
-def _numbers_among_names(rows: Rows, written: Sequence[str | None], names: Sequence[str], what: str) -> list[Problem]:
-    """Finds labels such as 0.87 where most classes are no numbers: the cell is of another column."""
-    odd = {name for name in names if (number := number_of(name)) is not None and not _is_whole(number)}
-    if not odd or 2 * sum(number_of(name) is not None for name in names) > len(names):
+def _mixed(rows: Rows, written: Sequence[str | None], names: Sequence[str], what: str) -> list[Problem]:
+    """Finds labels such as 1 or 0.87 where most classes are no numbers, and inf where all others are."""
+    numbers = [name for name in names if number_of(name) is not None]
+    endless = [name for name in names if name.casefold().lstrip("+-") in ("inf", "infinity")]
+    odd, fault = set(numbers), "is a number, and most are none"
+    if numbers and len(numbers) + len(endless) == len(names):
+        odd, fault = set(endless), "is not a finite number, and the others are"
+    elif 2 * sum(name in odd or bool(number_form(name)) for name in names) > len(names):
         return []
     todo = f"correct it; if it is a class: {AS_WRITTEN}"
     return [
-        Problem(rows.where[row], f"the {what} {label!r} is a number, and most are none", todo)
+        Problem(rows.where[row], f"the {what} {label!r} {fault}", todo)
         for row, label in enumerate(written)
         if label in odd
     ]
@@ -190,6 +169,8 @@ def kind_problems(rows: Rows, names: Sequence[str]) -> list[Problem]:
     """Asks what labels are that nobody has said: numbers or classes, sets or classes."""
     wanted = set(names)
     tally = collections.Counter(label for label in rows.labels if label is not None)
+    if forms := form_problems(rows, names):
+        return forms
     if doubt := number_doubt(names):
         first = next(row for row, label in enumerate(rows.labels) if label in wanted)
         todo = "say which they are: --label-kind number to learn their values, --label-kind class if each is a class"
@@ -208,6 +189,9 @@ def kind_notes(names: Sequence[str], count: int) -> list[str]:
         names: the classes.
         count: how many rows there are.
     """
+    unsure = [name for name in names if name.casefold() in UNSURE]
+    if unsure and len(names) > 1:
+        return [f"{unsure[0]!r} is taken as a class like the others: leave rows out whose class nobody knows"]
     if doubt := number_doubt(names):
         return [f"{doubt}: each is taken as a class"]
     if len(names) > 2 and all(number_of(name) is not None for name in names):

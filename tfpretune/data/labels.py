@@ -18,6 +18,7 @@ from tfpretune.data.label_doubts import (
     missing_problem,
     twin_problems,
 )
+from tfpretune.data.label_forms import set_form_problems
 from tfpretune.data.rows import Problem, Rows
 
 LabelKind = Literal["class", "number", "set"]
@@ -58,6 +59,7 @@ def read_labels(
     if kind and rows.label_kind not in ("class", kind):
         what = {"number": "numbers", "set": "sets of classes"}[rows.label_kind]
         raise UsageError(f"the labels of this source are {what}: ask for kind {rows.label_kind!r}, not {kind!r}")
+    require_different(class_names, "class_names")
     asked, kind = kind, kind or rows.label_kind
     if kind == "number":
         numbers = number_labels(rows)
@@ -137,7 +139,8 @@ def set_labels(
     """
     if not separator:
         raise UsageError("the separator between the classes of a set is empty: give one, such as ;")
-    sets = [{part.strip() for part in (label or "").split(separator)} - {""} for label in rows.labels]
+    parts = [[part.strip() for part in (label or "").split(separator)] for label in rows.labels]
+    sets = [set(each) - {""} for each in parts]
     found = set().union(*sets)
     good = np.ones(len(sets), bool)
     if not found:
@@ -158,7 +161,8 @@ def set_labels(
                 missing_problem(where, member, "label") if member in missing else _unknown(where, member, names)
             )
     if not (given or as_written):
-        rows.problems += twin_problems(rows, [members - missing for members in sets], "label")
+        doubts = set_form_problems(rows, [[part for part in each if part] for each in parts], separator)
+        rows.problems += doubts or twin_problems(rows, [members - missing for members in sets], "label")
     return labels, names, good
 
 
@@ -184,6 +188,13 @@ def more_label_columns(rows: Rows, *, as_written: bool = False, may_lack: bool =
             rows.notes.append(f"{name}: {lacking:,} of {len(written):,} rows have no label, and do not count for it")
         columns[name] = LabelColumn(labels, names)
     return columns
+
+
+def require_different(names: Sequence[str], what: str) -> None:
+    """Raises UsageError where a name is given twice: an index would have no examples."""
+    twice = next((name for number, name in enumerate(names) if name in names[:number]), None)
+    if twice is not None:
+        raise UsageError(f"{what} holds {twice!r} twice: give each name once, in the order of their indices")
 
 
 def sort_class_names(labels: set[str]) -> tuple[str, ...]:

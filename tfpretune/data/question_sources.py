@@ -6,6 +6,7 @@ from typing import Any
 
 from tfpretune.config import RunError, UsageError
 from tfpretune.data.demo import read_demo
+from tfpretune.data.examples import text_key
 from tfpretune.data.questions import Answer, QuestionExamples, QuestionRows
 from tfpretune.data.rows import Problem, find_files, read_utf8
 
@@ -31,10 +32,17 @@ def open_questions(spec: str) -> QuestionExamples:
 
 
 def add_spec_problems(rows: QuestionRows, spec: str) -> None:
-    """Notes that no question has an answer: then there is nothing to find."""
+    """Notes that no question has an answer, and questions on one context that have one here and none there."""
     if rows.questions and not any(rows.answers):
         todo = "give questions with answers, too: there is nothing to learn to find"
         rows.problems.append(Problem(spec, f"none of {len(rows.questions):,} questions has an answer", todo))
+    first: dict[bytes, int] = {}
+    for row, (question, context) in enumerate(zip(rows.questions, rows.contexts, strict=True)):
+        before = first.setdefault(text_key(question) + text_key(context), row)
+        if bool(rows.answers[before]) != bool(rows.answers[row]):
+            has = ("an answer", "none") if rows.answers[row] else ("no answer", "one")
+            what = f"the question has {has[0]}, and the same question on the same context at {rows.where[before]} has {has[1]}"
+            rows.problems.append(Problem(rows.where[row], what, "correct one or remove both"))
 
 
 def read_questions(spec: str) -> QuestionRows:

@@ -11,7 +11,7 @@ import numpy as np
 
 from tfpretune.config import UsageError
 from tfpretune.data.packed_files import no_text, unpacked
-from tfpretune.data.text import MAX_LINE_BYTES, clean, split_long_lines
+from tfpretune.data.text import MAX_LINE_BYTES, clean, has_visible, split_long_lines
 
 MAX_PIXELS = 89_478_485
 """The most pixels of an image, all frames together, that is decoded: as many as Pillow reads without a warning. A file of
@@ -101,8 +101,8 @@ class Rows:
         """Cleans a text, or a pair of texts, and adds it, or notes that there is none."""
         cleaned = clean(text)
         other = clean(second) if second is not None else None
-        if not cleaned or other == "":
-            which = "text" if second is None else ("first text" if not cleaned else "second text")
+        if not has_visible(cleaned) or (other is not None and not has_visible(other)):
+            which = "text" if second is None else ("first text" if not has_visible(cleaned) else "second text")
             self.problems.append(Problem(where, f"the {which} is empty", "fill it in or remove the row"))
             return
         for part, raw in ((cleaned, text), (other or "", second or "")):
@@ -137,7 +137,10 @@ class Rows:
 
 
 def _label(written: str | None) -> str | None:
-    return None if written is None else clean(written) or None
+    if written is None:
+        return None
+    label = clean(written)
+    return label if has_visible(label) else None
 
 
 def find_files(pattern: str, scheme: str) -> list[str]:
@@ -192,10 +195,11 @@ def read_utf8(path: str) -> tuple[str, list[Problem]]:
             return "", [Problem(path, str(error), "replace it")]
     if fault := no_text(data, path):
         return "", [Problem(f"{path}:1:1", *fault)]
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "", [
-            Problem(f"{path}:1:1", "the file is UTF-16, not UTF-8", f"convert it: iconv -f UTF-16 -t UTF-8 {path}")
-        ]
+    marks = {"UTF-32": (b"\xff\xfe\0\0", b"\0\0\xfe\xff"), "UTF-16": (b"\xff\xfe", b"\xfe\xff")}
+    for name, starts in marks.items():
+        if data.startswith(starts):
+            todo = f"convert it: iconv -f {name} -t UTF-8 {path}"
+            return "", [Problem(f"{path}:1:1", f"the file is {name}, not UTF-8", todo)]
     for number, line in enumerate(data.split(b"\n"), 1):
         try:
             line.decode("utf-8")
@@ -204,3 +208,8 @@ def read_utf8(path: str) -> tuple[str, list[Problem]]:
             todo = f"save the file as UTF-8, such as: iconv -f GBK -t UTF-8 {path} (or -f ISO-8859-1)"
             problems.append(Problem(f"{path}:{number}:{error.start + 1}", what, todo))
     return data.decode("utf-8-sig", "replace"), problems
+
+
+def lines_of(text: str) -> list[str]:
+    """Returns the lines of a file that end in LF or CR LF (a CR stays), or in CR alone where there is no LF."""
+    return text.split("\n" if "\n" in text else "\r")

@@ -15,6 +15,7 @@ from tfpretune.data.image_tables import refuse_image_table
 from tfpretune.data.labels import LabelKind, more_label_columns, read_labels
 from tfpretune.data.mask_folders import find_mask_folders
 from tfpretune.data.rows import Rows, find_files
+from tfpretune.data.split_folders import split_files_note
 from tfpretune.data.tables import DEFAULT_LABEL, DEFAULT_TEXT, TableColumns, read_csv, read_jsonl
 
 SCHEMES = ("demo", "tfds", "csv", "jsonl", "text", "images")
@@ -160,8 +161,11 @@ def read_rows(
         paths = find_files(rest, scheme)
         refuse_image_table(paths[0], scheme, text_column)
         if scheme == "csv":
-            return read_csv(paths, names)
-        return read_jsonl(paths, names, label_kind=label_kind, separator=label_separator)
+            table = read_csv(paths, names)
+        else:
+            table = read_jsonl(paths, names, label_kind=label_kind, separator=label_separator)
+        table.notes += split_files_note(paths, scheme)
+        return table
     _require_columns(spec, more_labels, ())
     if scheme == "images":
         return _read_images(spec, rest, labels=bool(label_column))
@@ -169,7 +173,10 @@ def read_rows(
         rows = read_text_folder(rest, labels=bool(label_column))
         rows.class_folders = True
         return rows
-    return read_text_lines(find_files(rest, scheme))
+    paths = find_files(rest, scheme)
+    rows = read_text_lines(paths)
+    rows.notes += split_files_note(paths, scheme)
+    return rows
 
 
 def _read_images(spec: str, folder: str, *, labels: bool) -> Rows:

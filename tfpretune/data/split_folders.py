@@ -41,6 +41,24 @@ def splits_note(splits: Mapping[str, Part]) -> str:
     return f"the folders {told} are the splits of the source, no classes{rest}"
 
 
+def split_files_note(paths: Sequence[str], scheme: str) -> list[str]:
+    """Says that files which are read as one source are named after splits: train.csv and test.csv, a-train.csv, a-dev.csv."""
+    found: dict[Part, str] = {}
+    for path in paths:
+        words = re.split(r"[\W_]+", os.path.basename(path).casefold().split(".")[0])
+        part = next((part for word in words if (part := split_of(word))), None)
+        if part:
+            found.setdefault(part, path)
+    if len(found) < 2 or "train" not in found:
+        return []
+    first, other = found["train"], next(path for part, path in found.items() if part != "train")
+    names = ", ".join(os.path.basename(path) for path in found.values())
+    return [
+        f"{names} look like splits and are read as one source, which is split anew: to keep them apart train on "
+        f"{scheme}:{first} alone (tfpretune check {scheme}:{first} --against {scheme}:{other} compares them)"
+    ]
+
+
 def inner_splits(root: str, paths: list[str]) -> dict[str, Part] | None:
     """Returns `splits_of` the first folders on the way from `root` to each file; None where a file lies in `root` itself."""
     inside = [os.path.relpath(path, root).split(os.sep) for path in paths]

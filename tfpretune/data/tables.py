@@ -2,13 +2,13 @@
 
 import csv
 import dataclasses
-import io
 import json
 import math
 from collections.abc import Collection, Iterator, Sequence
 
 from tfpretune.config import UsageError
-from tfpretune.data.rows import Problem, Rows, read_utf8
+from tfpretune.data.csv_records import QUOTES_TODO, header_fault, records, unquoted, width_fault
+from tfpretune.data.rows import Problem, Rows, lines_of, read_utf8
 
 DEFAULT_TEXT = "text"
 DEFAULT_LABEL = "label"
@@ -55,15 +55,18 @@ def read_csv(paths: Sequence[str], columns: TableColumns) -> Rows:
 def _read_csv_file(rows: Rows, path: str, columns: TableColumns) -> None:
     text, problems = read_utf8(path)
     rows.problems += problems
-    records = _records(text)
-    header = next(records, (1, [], ""))[1]
+    found = records(text)
+    first_line, header, fault = next(found, (1, [], ""))
+    if fault:
+        rows.problems.append(Problem(f"{path}:{first_line}", *header_fault(text, fault)))
+        return
     if not header:
         if not problems:
             rows.problems.append(
                 Problem(f"{path}:1", "the file is empty", "give it a header line and rows, or remove it")
             )
         return
-    header = [name.strip() for name in header]
+    header = [unquoted(name).strip() for name in header]
     text_index = _column(header, columns.text, path)
     pair_index = _column(header, columns.pair, path) if columns.pair else -1
     label_index = -1
@@ -73,37 +76,23 @@ def _read_csv_file(rows: Rows, path: str, columns: TableColumns) -> None:
         rows.notes += unlabelled_notes(path, header, columns)
     more_indices = {name: _column(header, name, path) for name in columns.more}
     bad_lines = {problem.where.rsplit(":", 1)[0] for problem in problems}
-    for line, fields, fault in records:
+    blanks = 0
+    for line, fields, fault in found:
         where = f"{path}:{line}"
         if fault:
-            rows.problems.append(
-                Problem(where, fault, 'put the field in quotes and double each quote in it: "a ""b"" c"')
-            )
+            rows.problems.append(Problem(where, fault, QUOTES_TODO))
         elif len(fields) != len(header):
-            what = f"the row has {len(fields)} fields, the header {len(header)}"
-            rows.problems.append(Problem(where, what, "put fields that hold commas in quotes"))
+            rows.problems.append(Problem(where, *width_fault(fields, len(header))))
         elif where not in bad_lines:
+            plain = [unquoted(field) for field in fields]
+            blanks += plain != fields
+            fields = plain
             label = fields[label_index] if label_index >= 0 else None
             second = fields[pair_index] if columns.pair else None
             more = {name: fields[index] for name, index in more_indices.items()}
             rows.add_text(fields[text_index], label, where, second=second, more=more)
-
-
-def _records(text: str) -> Iterator[tuple[int, list[str], str]]:
-    """Yields (first line, fields, fault) of each record that is not blank."""
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    while True:
-        line = reader.line_num + 1
-        try:
-            fields = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            fault = "a quote is opened and never closed" if "end of data" in str(error) else f"broken quotes ({error})"
-            yield line, [], fault
-            continue
-        if fields:
-            yield line, fields, ""
+    if blanks:
+        rows.notes.append(f"{path}: blanks between a comma and a quote are left out (rows: {blanks:,})")
 
 
 def unlabelled_notes(path: str, found: Sequence[str], columns: TableColumns) -> list[str]:
@@ -171,7 +160,7 @@ def read_objects(rows: Rows, paths: Sequence[str], example_key: str) -> Iterator
         text, problems = read_utf8(path)
         rows.problems += problems
         bad_lines = {problem.where.rsplit(":", 1)[0] for problem in problems}
-        for number, line in enumerate(text.split("\n"), 1):
+        for number, line in enumerate(lines_of(text), 1):
             where = f"{path}:{number}"
             if line.strip() and where not in bad_lines:
                 record = _object(rows, line, where, example_key)
@@ -197,7 +186,7 @@ def _text_of(rows: Rows, record: dict, key: str, where: str) -> str | None:
     text = record.get(key)
     if isinstance(text, str):
         return text
-    found = f"it is {json.dumps(text)[:40]}" if key in record else f"the keys are: {', '.join(record) or 'none'}"
+    found = f"it is {_shown(text)}" if key in record else f"the keys are: {', '.join(record) or 'none'}"
     rows.problems.append(Problem(where, f"no text under {key!r} ({found})", "fill it in or name another key"))
     return None
 
@@ -223,6 +212,8 @@ def _label_of(label: object, kind: str, separator: str) -> str | None:
     if isinstance(label, float) and (kind == "number" or not label.is_integer()):
         return repr(label)
     if kind == "set" and isinstance(label, list):
+        if "" in label:
+            raise ValueError(f"the labels {_shown(label)} hold an empty one")
         names = [_label_of(name, "", separator) or "null" for name in label]
         inside = next((name for name in names if separator in name), None)
         if inside is not None:
@@ -232,6 +223,13 @@ def _label_of(label: object, kind: str, separator: str) -> str | None:
         label = int(label)
     if label is not None and not isinstance(label, str | int):
         expected = {"number": "no number", "set": "no list of strings or ints"}.get(kind, "neither a string nor an int")
-        raise ValueError(f"the label {json.dumps(label)[:40]} is {expected}")
+        raise ValueError(f"the label {_shown(label)} is {expected}")
     label = json.dumps(label) if isinstance(label, bool) else label
     return None if label is None else str(label)
+
+
+def _shown(value: object) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False)[:40]
+    except RecursionError:
+        return "of lists in lists without end"

@@ -9,7 +9,7 @@ import dataclasses
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from tfpretune.data.label_doubts import spelling_key
+from tfpretune.data.spellings import spelling_key
 
 OUTSIDE = "O"
 UNTYPED = "ENTITY"

@@ -8,7 +8,9 @@ import numpy as np
 from tfpretune.config import RunError, UsageError
 from tfpretune.data.conll import read_conll
 from tfpretune.data.demo import read_demo
+from tfpretune.data.labels import require_different
 from tfpretune.data.rows import Problem, Rows, find_files
+from tfpretune.data.split_folders import split_files_note
 from tfpretune.data.tables import read_objects
 from tfpretune.data.tag_schemes import OUTSIDE, Scheme, described, faults, find_scheme, to_bio, twins, unreadable
 from tfpretune.data.tagged import TaggedExamples, order_tags
@@ -80,16 +82,21 @@ def read_tagged(
     joiner: str = " ",
 ) -> TaggedRows:
     """Reads a source with all its problems; `open_tagged` and the check both start here."""
+    require_different(tag_names, "tag_names")
     scheme, _, rest = spec.partition(":")
     if scheme == "demo" and rest:
         found: TaggedRows = read_demo(rest, kind="tagged")
         return found
     rows = TaggedRows(joiner=joiner)
     if scheme == "conll" and rest:
-        comments = sum(read_conll(rows, path, word_column, tag_column) for path in find_files(rest, scheme))
+        paths = find_files(rest, scheme)
+        comments = sum(read_conll(rows, path, word_column, tag_column) for path in paths)
+        rows.notes += split_files_note(paths, scheme)
         rows.notes += [f"{comments:,} comment lines (#) are left out"] if comments else []
     elif scheme == "jsonl" and rest:
-        _read_objects(rows, find_files(rest, scheme), words_key, tags_key, tag_names)
+        paths = find_files(rest, scheme)
+        _read_objects(rows, paths, words_key, tags_key, tag_names)
+        rows.notes += split_files_note(paths, scheme)
     else:
         raise UsageError(f"{spec!r} is no tagged source: expected conll:FILES, jsonl:FILES or demo:people-daily-ner")
     return rows
@@ -169,7 +176,10 @@ def _read_objects(
     rows: TaggedRows, paths: Sequence[str], words_key: str, tags_key: str, tag_names: Sequence[str]
 ) -> None:
     lines = Rows("text")  # notes what is no JSON
+    others: dict[str, str] = {}
+    tagged = not tags_key
     for where, record in read_objects(lines, paths, words_key):
+        tagged |= tags_key in record
         words, tags = record.get(words_key), record.get(tags_key) if tags_key else None
         if not isinstance(words, list) or not words or not all(isinstance(word, str) for word in words):
             lines.problems.append(
@@ -183,8 +193,17 @@ def _read_objects(
             what = f"{len(words)} words and {len(tags)} tags: {json.dumps(words, ensure_ascii=False)[:60]}"
             lines.problems.append(Problem(where, what, "give each word one tag"))
             continue
+        for key, value in record.items():
+            if key != words_key and isinstance(value, list) and len(value) == len(words):
+                others.setdefault(key, where)
         rows.add(words, None if tags is None else [_tag_name(tag, tag_names) for tag in tags], [where] * len(words))
     rows.problems += lines.problems
+    if others and not tagged:
+        what = f"no object has the key {tags_key!r}, and there are lists of one value a word under: {', '.join(others)}"
+        todo = (
+            f"write the tags under {tags_key!r}, as names such as B-PER (from Python: tags_key={next(iter(others))!r})"
+        )
+        rows.problems.append(Problem(next(iter(others.values())), what, todo))
 
 
 def _tag_name(tag: str | int, tag_names: Sequence[str]) -> str:

@@ -9,6 +9,8 @@ MAX_LINE_BYTES = 4096
 _SPACES = re.compile(r"[^\S ]\s*| \s+")  # every run of white space but the single space
 _UNWANTED = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ufeff\ud800-\udfff]")
 
+_UNSEEN = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0" + "".join(map(chr, range(0xFE00, 0xFE10))))
+
 
 def clean(text: str) -> str:
     """Returns the text in the one form that everything else in tfpretune works on.
@@ -28,6 +30,13 @@ def clean(text: str) -> str:
     text = _UNWANTED.sub(_replacement, text)
     text = _SPACES.sub(_one_space, text).strip()
     return split_long_lines(text)[0] if len(text) * 4 > MAX_LINE_BYTES else text
+
+
+def has_visible(text: str) -> bool:
+    """Returns whether a text has a character that is seen: no white space, zero-width space, variation selector, filler."""
+    return any(
+        not each.isspace() and unicodedata.category(each) not in ("Cf", "Cc") and each not in _UNSEEN for each in text
+    )
 
 
 def normal_form(text: str) -> str:

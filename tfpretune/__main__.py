@@ -1,0 +1,7 @@
+"""`python -m tfpretune`: the command `tfpretune`."""
+
+import sys
+
+from tfpretune.cli import main
+
+sys.exit(main())

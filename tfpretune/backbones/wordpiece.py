@@ -5,6 +5,7 @@ from typing import Any, Self
 
 import keras_hub
 import tensorflow as tf
+from keras_hub.src.utils.tensor_utils import preprocessing_function
 
 from tfpretune.data.normalizers import Normalizer, Rule
 from tfpretune.data.wordpiece import AddedToken, WordPiece
@@ -56,12 +57,16 @@ class NormalizedTokenizer(keras_hub.tokenizers.BertTokenizer):
             )
 
     def tokenize(self, inputs: Any) -> Any:
-        """Returns the tokens of texts `(batch,)` as ragged `(batch, None)`, of one text as `(None,)`; no special tokens."""
+        """Returns the tokens of texts `(batch,)`, of one text as `(None,)`; no special tokens.
+
+        As of KerasHub's tokenizers, those of a batch are ragged `(batch, None)` in a graph, a list of lists outside of one.
+        """
         self._check_vocabulary()
-        if self._wordpiece is None:
-            return super().tokenize(inputs)
-        texts = tf.convert_to_tensor(inputs, tf.string)
-        tokens = self._wordpiece(tf.reshape(texts, (-1,)))
+        return super().tokenize(inputs) if self._wordpiece is None else self._tokenize_normalized(inputs)
+
+    @preprocessing_function
+    def _tokenize_normalized(self, texts: tf.Tensor) -> Any:
+        tokens = self._wordpiece(tf.reshape(texts, (-1,)))  # type: ignore[misc]
         return tokens.flat_values if texts.shape.rank == 0 else tokens
 
     def get_config(self) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def test_what_a_label_is_and_how_a_set_is_written(tmp_path):
     parts = labelled_parts(f"csv:{tmp_path}/a.csv", label_kind="set", label_separator="|")
     assert (parts.class_names, parts.train.known_labels[0].tolist()) == (("a", "b"), [1, 1])
     with pytest.raises(UsageError, match="has no classes but a set for each example: so many of each class cannot be"):
-        labelled_parts(f"csv:{tmp_path}/a.csv", label_kind="set", labels_per_class=1)
+        labelled_parts(f"csv:{tmp_path}/a.csv", label_kind="set", label_separator="|", labels_per_class=1)
 
 
 def test_demo_pairs_have_their_own_second_texts():

@@ -36,8 +36,10 @@ from tfpretune.training.dry_run import describe
 from tfpretune.training.identity import identity_of
 from tfpretune.training.presets import save_preset
 
-FIGURES = {True: ("precision", "recall", "f1", "word_accuracy"), False: ("word_accuracy", "f1_macro")}
-"""Of tags of entities, and of others."""
+FIGURES = {  # of tags of entities, and of others
+    True: ("precision", "recall", "f1", "word_accuracy"),
+    False: ("word_accuracy", "f1_macro"),
+}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -75,11 +75,11 @@ def test_l1_by_hand():
 
 
 def test_the_weights_of_the_loss_are_outside_every_penalty():
-    """The variances of two tasks start at 1: they lose their own s / 2 each, with a slope of 1/2; no weight decay."""
+    """Variances of two tasks at 1: neither pulled, nor counted by L1, nor decayed; their own s / 2 is a term of the loss."""
     targets = {name: Classes(2, column=name) for name in ("a", "b")}
     model = multi_head(SmallCNN((8, 8, 1), (8,)), targets, weighting="uncertainty")
     before, _ = penalised(model)
-    assert float(before) == 0.0
+    assert before is None
     for variable in model.log_variances.values():
         variable.assign(1.0)
     head = sum(float(np.sum(v.numpy() ** 2)) for task in targets for v in model.get_layer(f"{task}_logits").weights)
@@ -87,10 +87,8 @@ def test_the_weights_of_the_loss_are_outside_every_penalty():
     add_l1(model, 0.5)
     kernels = sum(float(np.abs(v.numpy()).sum()) for v in model.trainable_variables if v.name == "kernel")
     penalty, gradients = penalised(model)
-    np.testing.assert_allclose(penalty, 0.5 + 0.5 + 0.1 * head + 0.5 * kernels, rtol=1e-5)
-    assert {path: float(g) for path, g in gradients.items() if "log_variance" in path} == {
-        v.path: 0.5 for v in model.log_variances.values()
-    }
+    np.testing.assert_allclose(penalty, 0.1 * head + 0.5 * kernels, rtol=1e-5)
+    assert [gradients[v.path] for v in model.log_variances.values()] == [None, None]
     optimizer = make_optimizer(OptimizerConfig(weight_decay=0.1), 4)
     optimizer.build(model.trainable_variables)
     decayed = {v.path for v in model.trainable_variables if optimizer._decays[optimizer._var_key(v)]}

@@ -74,6 +74,15 @@ def test_few_examples_seen_often_are_said(tmp_path, capsys, batch_size, warned):
     )
     recipe.main(run)
     assert ("warning: the 20 examples were seen 24 times" in capsys.readouterr().out) == warned
-    if warned:  # the whole set in each step
-        with pytest.raises(RunError, match="or --no-probe-head: the head has learnt from these"):
-            recipe.main(dataclasses.replace(run, probe_head=True))
+
+
+def test_where_nothing_falls_a_probed_head_is_named(tmp_path):
+    """Rates at which the very first step diverges."""
+    settings = image_preset(tmp_path / "preset") | {"steps": 30, "lowest": 1e30, "highest": 1e35, "batch_size": 32}
+    recipe = load("find_rate")
+    run = recipe.Config(preset=str(tmp_path / "preset"), out_dir=str(tmp_path), probe_head=True, **settings)
+    with pytest.raises(RunError, match="or --no-probe-head: the head has learnt from these"):
+        recipe.main(run)
+    with pytest.raises(RunError) as error:
+        recipe.main(dataclasses.replace(run, probe_head=False))
+    assert "--no-probe-head" not in str(error.value)

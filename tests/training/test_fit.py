@@ -11,8 +11,8 @@ import pytest
 import tensorflow as tf
 from tensorflow.python.framework.config import disable_op_determinism
 
-from tests.training.toys import ROWS, Interrupt, Toy, add_noise, make_batches, make_run
-from tfpretune.config import RunError, UsageError
+from tests.training.toys import ROWS, Interrupt, Net, Toy, add_noise, make_batches, make_run
+from tfpretune.config import DevicesConfig, RunError, UsageError
 from tfpretune.data.batches import StepIndexed
 from tfpretune.training import fit, make_strategy
 from tfpretune.training.averages import AverageWeights
@@ -411,6 +411,15 @@ def test_the_average_is_evaluated_and_kept(tmp_path):
     np.testing.assert_allclose(averaged.get_layer("out").kernel, average, rtol=1e-5)
     evaluated = averaged.evaluate(make_batches(None).in_order(), verbose=0, return_dict=True)
     np.testing.assert_allclose(evaluated["loss"], result.best, rtol=1e-6)
+
+
+def test_means_over_replicas_cannot_be_compiled(tmp_path):
+    with make_strategy(2).scope():
+        model = Net()
+    run = make_run(tmp_path, jit="on", devices=DevicesConfig(replicas=2))
+    with pytest.raises(UsageError, match="--jit on: low_norm takes its means over all 2 replicas, which XLA cannot"):
+        fit(model, make_batches(), run)
+    assert not (tmp_path / "checkpoints").exists()
 
 
 def test_several_steps_in_one_call_learn_the_same(tmp_path):

@@ -173,13 +173,17 @@ def check_combinations(model: keras.Model, batches: StepIndexed, run: RunConfig)
     for pattern, _ in run.optimizer.multipliers:
         if not any(re.search(pattern, variable.path) for variable in learning):
             print(f"warning: --optimizer.multipliers {pattern}: it fits no variable that learns", flush=True)
-    normalization = [
-        layer.name for layer in model._flatten_layers() if isinstance(layer, keras.layers.BatchNormalization)
-    ]
+    normalization = [layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.BatchNormalization)]
     if parts > 1 and normalization:
         print(
-            f"warning: {normalization[0]} takes its means over a part of the batch (--accumulate-steps {parts})",
+            f"warning: {normalization[0].name} takes its means over a part of the batch (--accumulate-steps {parts})",
             flush=True,
+        )
+    learn = [layer.name for layer in normalization if layer.trainable or model.unfreezing is not None]
+    if run.jit == "on" and replicas > 1 and learn:
+        raise UsageError(
+            f"--jit on: {learn[0]} takes its means over all {replicas} replicas, which XLA cannot compile: "
+            "give --jit off, or --devices.replicas 1"
         )
 
 

@@ -4,6 +4,7 @@ import os
 import pathlib
 import signal
 import threading
+import warnings
 
 import safetensors.numpy
 
@@ -67,10 +68,17 @@ def killed_at(point, begin, number, work, *args):
     work(*args)
 
 
+def fork():
+    """A copy of this process for one write of files; Python 3.12 and later warn of the threads that it does not have."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return os.fork()
+
+
 def points_of(write):
     """Returns the points of `write()`, in order. Makes it in a process of its own."""
     reading, writing = os.pipe()
-    process = os.fork()
+    process = fork()
     if not process:
         points = []
         watch("", 0, points.append)
@@ -86,7 +94,7 @@ def points_of(write):
 
 def kill_at(point, write):
     """Begins `write()` in a process that dies at the point."""
-    process = os.fork()
+    process = fork()
     if not process:
         try:
             killed_at(point, "", 0, write)

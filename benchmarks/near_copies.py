@@ -53,10 +53,8 @@ def main(run: Config) -> Table:
         _, sketches = sketch(texts)
         found = groups.near_copies([sketches], len(texts))
         seconds = time.process_time() - start
-        rows.append(
-            [source, len(texts), seconds, found.counts.texts, *largest(sketches)]
-            + [least_alike(texts), seconds_of_datasketch(texts)]
-        )
+        line: list[Cell] = [source, len(texts), seconds, found.counts.texts, *largest(sketches)]
+        rows.append([*line, least_alike(texts), seconds_of_datasketch(texts)])
     table = Table(
         "Near copies",
         ("", "texts", "CPU s", "in groups", *(f"largest at {each:g}" for each in THRESHOLDS))

@@ -68,9 +68,10 @@ def check_replicas(name: str, options: list[str], recipes: Path | None) -> int:
 
 def check(settings: argparse.Namespace) -> int:
     """Prints what is in a data source; returns 1 if anything is wrong."""
-    from tfpretune.data import checks
+    from tfpretune.data.check_result import format_result
+    from tfpretune.data.checks import check as check_source
 
-    result = checks.check(
+    result = check_source(
         settings.source,
         against=settings.against,
         text_column=settings.text_column,
@@ -86,7 +87,7 @@ def check(settings: argparse.Namespace) -> int:
         mask_orientation=settings.mask_orientation,
         mask_values=settings.mask_values,
     )
-    print(checks.format_result(result))
+    print(format_result(result))
     return 0 if result.ok else 1
 
 

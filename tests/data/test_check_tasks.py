@@ -5,7 +5,8 @@ import json
 import numpy as np
 from PIL import Image
 
-from tfpretune.data.checks import check, format_result
+from tfpretune.data.check_result import format_result
+from tfpretune.data.checks import check
 
 
 def squad(path, context, *qas):

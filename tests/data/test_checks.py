@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 
 from tfpretune.config import UsageError
-from tfpretune.data.checks import check, check_examples, format_result
+from tfpretune.data.check_result import format_result
+from tfpretune.data.checks import check, check_examples
 from tfpretune.data.sources import open_source
 
 

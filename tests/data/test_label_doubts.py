@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from tfpretune.config import RunError, UsageError
-from tfpretune.data.checks import check, format_result
+from tfpretune.data.check_result import format_result
+from tfpretune.data.checks import check
 from tfpretune.data.label_doubts import looks_missing, number_doubt, set_doubt
 from tfpretune.data.parts import labelled_parts
 from tfpretune.data.sources import open_source

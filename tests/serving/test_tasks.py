@@ -151,7 +151,7 @@ def test_a_tagger_says_of_raw_text_what_it_says_of_training_rows(made, tokenizer
 
 
 def test_pairs_take_two_texts(made, tokenizer):
-    from tfpretune.data.pairs import encode_all_pairs
+    from tfpretune.data.pair_batches import encode_all_pairs
 
     model, served = made("pairs")
     pairs = [("good film", "bad bad bad bad"), ("", "film"), ("bad", "")]

@@ -7,11 +7,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from tfpretune.data.image_limits import DARK
 from tfpretune.data.mask_files import READ_ERRORS
 from tfpretune.data.rows import Problem
 
-DARK = 16
-"""An image without a pixel above this, of 255, is nearly black."""
 DIM = 63
 """An image of 16 bits a pixel without a pixel above this, of 255, uses 14 of them at most, as cameras and scanners do."""
 

@@ -10,11 +10,11 @@ import numpy as np
 from tfpretune.config import UsageError
 from tfpretune.data.check_copies import copy_notes, shared_notes
 from tfpretune.data.check_images import decode_all
+from tfpretune.data.check_result import CheckResult
 from tfpretune.data.check_splits import shared_contents
 from tfpretune.data.check_tagged import check_tagged
-from tfpretune.data.checks import CheckResult
 from tfpretune.data.demo import DEMOS
-from tfpretune.data.examples import Examples, text_key
+from tfpretune.data.examples import Examples
 from tfpretune.data.mask_folders import find_mask_folders
 from tfpretune.data.mask_geometry import MaskOrientation
 from tfpretune.data.masks import read_masks
@@ -22,6 +22,7 @@ from tfpretune.data.places import find_places
 from tfpretune.data.question_sources import add_spec_problems, read_questions
 from tfpretune.data.rows import Problem, find_files
 from tfpretune.data.tables import DEFAULT_TEXT
+from tfpretune.data.text import text_key
 
 
 def check_task(

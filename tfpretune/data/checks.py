@@ -11,8 +11,8 @@ import numpy as np
 from tfpretune.data.check_copies import copy_notes, shared_notes
 from tfpretune.data.check_images import decode_all
 from tfpretune.data.check_labels import conflict_of, label_histogram
-from tfpretune.data.check_lines import at_most
 from tfpretune.data.check_options import refuse_other_options
+from tfpretune.data.check_result import CheckResult
 from tfpretune.data.check_splits import shared_contents, shared_with
 from tfpretune.data.examples import Examples
 from tfpretune.data.labels import LabelKind, more_label_columns, read_labels
@@ -22,36 +22,6 @@ from tfpretune.data.rows import Problem, Rows
 from tfpretune.data.sources import make_examples, read_rows
 from tfpretune.data.tables import DEFAULT_LABEL, DEFAULT_TEXT
 from tfpretune.data.walking import hidden_note
-
-MOST_LINES = 20
-"""So many problems, notes or classes of a kind are printed."""
-
-
-@dataclasses.dataclass(frozen=True)
-class CheckResult:
-    """What `check` found.
-
-    Args:
-        name: the source.
-        problems: what must be put right, in the order of the source.
-        notes: what is good to know.
-        histogram: class name -> good examples; {} when unlabelled and for numbers.
-        counts: "examples" (good ones), "unique", "duplicates", "conflicts", "near_copies" and "near_copy_groups" (texts),
-            "long_lines", "skipped_files".
-        numbers: the labels are numbers, which have no histogram.
-    """
-
-    name: str
-    problems: tuple[Problem, ...]
-    notes: tuple[str, ...]
-    histogram: dict[str, int]
-    counts: dict[str, int]
-    numbers: bool = False
-
-    @property
-    def ok(self) -> bool:
-        """True if nothing is wrong."""
-        return not self.problems
 
 
 def check(
@@ -195,25 +165,6 @@ def check_examples(examples: Examples) -> CheckResult:
     counts |= examples.near_copies()
     numbers = examples.label_kind == "number"
     return CheckResult(examples.name, tuple(problems), tuple(notes), histogram, counts, numbers)
-
-
-def format_result(result: CheckResult) -> str:
-    """Returns the result as lines of text: the class histogram, the notes, every problem, and the verdict."""
-    lines = [f"{result.name}: {result.counts['examples']:,} usable examples, {result.counts['unique']:,} different"]
-    total, top = sum(result.histogram.values()), max(result.histogram.values(), default=0)
-    width = max((len(name) for name in result.histogram), default=0)
-    for name, count in [*result.histogram.items()][:MOST_LINES]:
-        bar = "#" * round(30 * count / top) if top else ""
-        lines.append(f"  {name:<{width}}  {count:>8,}  {100 * count / max(total, 1):5.1f} %  {bar}".rstrip())
-    if len(result.histogram) > MOST_LINES:
-        lines.append(f"  and {len(result.histogram) - MOST_LINES:,} more classes")
-    if not result.histogram and not result.numbers:
-        lines.append("  no labels")
-    lines += at_most(MOST_LINES, [(note, f"note: {note}") for note in result.notes])
-    lines += at_most(MOST_LINES, [(problem.what, f"problem: {problem}") for problem in result.problems])
-    number = len(result.problems)
-    lines.append("no problems" if not number else f"{number:,} problem{'s' if number > 1 else ''}")
-    return "\n".join(lines)
 
 
 def _read(

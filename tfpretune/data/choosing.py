@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 
 from tfpretune.config import RunError
-from tfpretune.data.examples import text_key
 from tfpretune.data.near_copies import CopyCounts, near_copies
 from tfpretune.data.pieces import Piece, read_texts
 from tfpretune.data.places import hash_positions
 from tfpretune.data.sketches import VALUES, sketch_chunks
 from tfpretune.data.splits import Shares, shares_within, sides_of
+from tfpretune.data.text import text_key
 from tfpretune.files import atomic_file, atomic_folder, write_atomic
 
 KEYS_AT_ONCE = 1 << 21

@@ -8,8 +8,8 @@ import tensorflow as tf
 
 from tfpretune.config import UsageError
 from tfpretune.data.batches import Batch, Load, StepIndexed, Transform
-from tfpretune.data.check_images import DARK
 from tfpretune.data.examples import Examples
+from tfpretune.data.image_limits import DARK
 from tfpretune.data.images import decode_image, load_image
 from tfpretune.data.tokens import CHUNK, encode_all
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tfpretune.data.package_files import existing
-from tfpretune.data.questions import Answer, QuestionRows
+from tfpretune.data.question_rows import Answer, QuestionRows
 from tfpretune.data.rows import Rows
 from tfpretune.data.tagged_rows import TaggedRows, clean_word
 

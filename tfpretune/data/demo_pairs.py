@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tfpretune.data.demo_news import bbc_articles
-from tfpretune.data.examples import text_key
 from tfpretune.data.rows import Rows
-from tfpretune.data.text import clean
+from tfpretune.data.text import clean, text_key
 
 SHORTEST = 80
 """Characters; shorter paragraphs are titles, captions and calls."""

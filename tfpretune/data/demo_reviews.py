@@ -5,9 +5,9 @@ import collections
 from collections.abc import Callable
 from pathlib import Path
 
-from tfpretune.data.examples import text_key
 from tfpretune.data.package_files import existing
 from tfpretune.data.rows import Rows
+from tfpretune.data.text import text_key
 
 TOPICS = ("books", "hotels", "computers")
 

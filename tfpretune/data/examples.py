@@ -11,24 +11,12 @@ from typing import Any
 import numpy as np
 
 from tfpretune.config import RunError, UsageError
+from tfpretune.data.label_column import LabelColumn
 from tfpretune.data.merging import merge
 from tfpretune.data.places import Places, find_places
 from tfpretune.data.splits import PARTS as PARTS
 from tfpretune.data.splits import Origin, Splittable, in_bytes
-from tfpretune.data.text import normal_form
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class LabelColumn:
-    """Labels of their own for the same inputs.
-
-    Args:
-        labels: int32 `(n,)`, each an index into `class_names`, or -1 for an input without a label.
-        class_names: as `Examples.class_names`.
-    """
-
-    labels: np.ndarray
-    class_names: tuple[str, ...]
+from tfpretune.data.text import text_key
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -238,11 +226,6 @@ def _require_range(labels: np.ndarray | None, class_names: tuple[str, ...], *, l
         raise ValueError(f"labels must be in {lowest}..{top - 1}, received {low}..{high}")
     if labels.ndim == 2 and labels.shape[1] != len(class_names):
         raise ValueError(f"labels need one column a class: expected {len(class_names)}, received {labels.shape[1]}")
-
-
-def text_key(text: str) -> bytes:
-    """Returns the sha256 digest of a text after NFC, case folding and squeezing of white space."""
-    return hashlib.sha256(normal_form(text).encode("utf-8", "replace")).digest()
 
 
 def _file_key(path: str) -> bytes:

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from tfpretune.config import UsageError
-from tfpretune.data.examples import LabelColumn
+from tfpretune.data.label_column import LabelColumn
 from tfpretune.data.label_doubts import (
     class_problems,
     kind_notes,

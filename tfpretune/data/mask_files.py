@@ -9,8 +9,8 @@ import numpy as np
 from PIL import Image
 
 from tfpretune.data.exif import UPRIGHT
+from tfpretune.data.image_limits import MAX_PIXELS
 from tfpretune.data.mask_rows import NO_CLASS
-from tfpretune.data.rows import MAX_PIXELS
 
 READ_ERRORS = (OSError, ValueError, SyntaxError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
 """What Pillow raises for broken files."""

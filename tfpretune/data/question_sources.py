@@ -6,9 +6,10 @@ from typing import Any
 
 from tfpretune.config import RunError, UsageError
 from tfpretune.data.demo import read_demo
-from tfpretune.data.examples import text_key
-from tfpretune.data.questions import Answer, QuestionExamples, QuestionRows
+from tfpretune.data.question_rows import Answer, QuestionRows
+from tfpretune.data.questions import QuestionExamples
 from tfpretune.data.rows import Problem, find_files, read_utf8
+from tfpretune.data.text import text_key
 
 FORM = 'expected {"data": [{"title": …, "paragraphs": [{"context": …, "qas": [{"question": …, "answers": […]}]}]}]}'
 
@@ -28,7 +29,11 @@ def open_questions(spec: str) -> QuestionExamples:
     add_spec_problems(rows, spec)
     if rows.problems:
         raise RunError(f"{rows.problems[0]}; for all problems run: tfpretune check {spec}")
-    return rows.examples(spec)
+    if not rows.questions:
+        raise UsageError(f"{spec}: there are no questions: nothing to learn from")
+    return QuestionExamples(
+        rows.questions, rows.contexts, rows.answers, rows.where, spec, rows.licence, rows.groups or None, rows.in_order
+    )
 
 
 def add_spec_problems(rows: QuestionRows, spec: str) -> None:

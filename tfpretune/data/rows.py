@@ -13,10 +13,6 @@ from tfpretune.config import UsageError
 from tfpretune.data.packed_files import no_text, unpacked
 from tfpretune.data.text import MAX_LINE_BYTES, clean, has_visible, split_long_lines
 
-MAX_PIXELS = 89_478_485
-"""The most pixels of an image, all frames together, that is decoded: as many as Pillow reads without a warning. A file of
-some kB can announce far more and would take the memory for them."""
-
 SYSTEM_FILES = frozenset(
     ("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx", "@eadir", "$recycle.bin", "lost+found")
 )

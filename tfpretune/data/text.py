@@ -1,5 +1,6 @@
 """Cleaning of raw text. Imports no TensorFlow."""
 
+import hashlib
 import re
 import unicodedata
 
@@ -85,3 +86,8 @@ def _replacement(match: re.Match[str]) -> str:
 
 def _one_space(match: re.Match[str]) -> str:
     return "\n" if match[0].splitlines()[0] != match[0] else " "
+
+
+def text_key(text: str) -> bytes:
+    """Returns the sha256 digest of a text after NFC, case folding and squeezing of white space."""
+    return hashlib.sha256(normal_form(text).encode("utf-8", "replace")).digest()

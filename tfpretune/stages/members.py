@@ -14,7 +14,7 @@ from tfpretune.data.batches import StepIndexed
 from tfpretune.data.columns import image_batches, text_batches
 from tfpretune.data.examples import Examples
 from tfpretune.data.labels import LabelKind
-from tfpretune.data.pairs import pair_batches
+from tfpretune.data.pair_batches import pair_batches
 from tfpretune.data.parts import LabelledParts
 from tfpretune.data.splits import RULE
 from tfpretune.data.tables import DEFAULT_LABEL, DEFAULT_TEXT

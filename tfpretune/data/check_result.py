@@ -1,0 +1,55 @@
+"""What a check found, and how it is printed. Imports no TensorFlow."""
+
+import dataclasses
+
+from tfpretune.data.check_lines import at_most
+from tfpretune.data.rows import Problem
+
+MOST_LINES = 20
+"""So many problems, notes or classes of a kind are printed."""
+
+
+@dataclasses.dataclass(frozen=True)
+class CheckResult:
+    """What `check` found.
+
+    Args:
+        name: the source.
+        problems: what must be put right, in the order of the source.
+        notes: what is good to know.
+        histogram: class name -> good examples; {} when unlabelled and for numbers.
+        counts: "examples" (good ones), "unique", "duplicates", "conflicts", "near_copies" and "near_copy_groups" (texts),
+            "long_lines", "skipped_files".
+        numbers: the labels are numbers, which have no histogram.
+    """
+
+    name: str
+    problems: tuple[Problem, ...]
+    notes: tuple[str, ...]
+    histogram: dict[str, int]
+    counts: dict[str, int]
+    numbers: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """True if nothing is wrong."""
+        return not self.problems
+
+
+def format_result(result: CheckResult) -> str:
+    """Returns the result as lines of text: the class histogram, the notes, every problem, and the verdict."""
+    lines = [f"{result.name}: {result.counts['examples']:,} usable examples, {result.counts['unique']:,} different"]
+    total, top = sum(result.histogram.values()), max(result.histogram.values(), default=0)
+    width = max((len(name) for name in result.histogram), default=0)
+    for name, count in [*result.histogram.items()][:MOST_LINES]:
+        bar = "#" * round(30 * count / top) if top else ""
+        lines.append(f"  {name:<{width}}  {count:>8,}  {100 * count / max(total, 1):5.1f} %  {bar}".rstrip())
+    if len(result.histogram) > MOST_LINES:
+        lines.append(f"  and {len(result.histogram) - MOST_LINES:,} more classes")
+    if not result.histogram and not result.numbers:
+        lines.append("  no labels")
+    lines += at_most(MOST_LINES, [(note, f"note: {note}") for note in result.notes])
+    lines += at_most(MOST_LINES, [(problem.what, f"problem: {problem}") for problem in result.problems])
+    number = len(result.problems)
+    lines.append("no problems" if not number else f"{number:,} problem{'s' if number > 1 else ''}")
+    return "\n".join(lines)

@@ -7,7 +7,7 @@ import numpy as np
 
 from tfpretune.data.examples import Examples
 from tfpretune.data.parts import LabelledParts
-from tfpretune.data.tokens import encode_all
+from tfpretune.data.text.tokens import encode_all
 
 
 def lstm_accuracies(

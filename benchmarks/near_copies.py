@@ -20,7 +20,7 @@ from tfpretune import config
 from tfpretune.data import near_copies as groups
 from tfpretune.data.sketches import FEWEST_WORDS, RUN, VALUES, sketch
 from tfpretune.data.sources import open_source
-from tfpretune.data.text import normal_form
+from tfpretune.data.text.cleaning import normal_form
 from tfpretune.evaluation.tables import Cell, Table
 
 THRESHOLDS = (0.25, 0.3, groups.NEAR)

@@ -24,8 +24,8 @@ from tfpretune.data.packing_settings import Packing
 from tfpretune.data.pieces import Corpus, cut_corpus, read_texts
 from tfpretune.data.prepare import claim, find_parts, prepare
 from tfpretune.data.shards import read_manifest
-from tfpretune.data.tokens import train_wordpiece
-from tfpretune.data.unknown import Unknown
+from tfpretune.data.text.tokens import train_wordpiece
+from tfpretune.data.text.unknown import Unknown
 from tfpretune.data.vocabulary import VOCABULARY, read_vocabulary, vocabulary_sample, write_vocabulary
 from tfpretune.stages.known_words import judge, require_known
 from tfpretune.stages.text_rows import settings_of

@@ -19,9 +19,9 @@ from tfpretune.data.batches import StepIndexed
 from tfpretune.data.columns import require_kind
 from tfpretune.data.shard_rows import damage_named
 from tfpretune.data.sources import open_source
-from tfpretune.data.tokens import unigram_loss
+from tfpretune.data.text.tokens import unigram_loss
+from tfpretune.data.text.unknown import never_hidden
 from tfpretune.data.transforms import hidden_tokens
-from tfpretune.data.unknown import never_hidden
 from tfpretune.objectives import MaskedLM
 from tfpretune.stages.pretraining import plateau_verdict, report_pretraining
 from tfpretune.stages.text_rows import rows_in_memory, rows_on_disk

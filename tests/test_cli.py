@@ -300,7 +300,7 @@ def test_export_of_no_run_is_a_usage_error(tmp_path, capsys):
 def test_export_hands_the_finished_run_to_export(tmp_path, monkeypatch, capsys):
     from tfpretune import serving
     from tfpretune.backbones import TextEncoder, TextEncoderTokenizer
-    from tfpretune.data.tokens import SPECIAL_TOKENS
+    from tfpretune.data.text.tokens import SPECIAL_TOKENS
     from tfpretune.finetune import classifier
     from tfpretune.training.presets import save_preset
 

@@ -15,7 +15,7 @@ from sides.inputs import DECAY, MASK, SPECIAL_IDS, Sizes, answer, rate, texts, t
 from sides.keras_side import keras_hub_preprocessor, masked_lm, step_indexed
 from tfpretune.backbones import TextEncoderTokenizer
 from tfpretune.data.masking import mask_tokens
-from tfpretune.data.tokens import encode_all
+from tfpretune.data.text.tokens import encode_all
 from tfpretune.training.optimizers import MultiRateAdamW
 
 ROWS = 4096

@@ -9,7 +9,7 @@ import tensorflow as tf
 from tests.backbones.test_hugging_face import needs_minilm, write
 from tfpretune.backbones.hugging_face import packaged_folder
 from tfpretune.backbones.sizes import load_backbone, load_tokenizer
-from tfpretune.data.tokens import encode
+from tfpretune.data.text.tokens import encode
 
 pytestmark = [
     pytest.mark.oracle,

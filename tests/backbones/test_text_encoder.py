@@ -9,7 +9,7 @@ import tensorflow as tf
 from tfpretune.backbones import TextEncoder, TextEncoderTokenizer
 from tfpretune.backbones.blocks import EncoderBlock, PositionEmbedding, turn
 from tfpretune.backbones.sizes import load_backbone, load_tokenizer
-from tfpretune.data.tokens import SPECIAL_TOKENS
+from tfpretune.data.text.tokens import SPECIAL_TOKENS
 from tfpretune.training.presets import save_preset
 
 X = np.random.default_rng(0).normal(size=(2, 5, 8)).astype("float32")

@@ -10,7 +10,7 @@ from tfpretune.data import prepare as prepare_module
 from tfpretune.data.packing_settings import Packing
 from tfpretune.data.pieces import cut_corpus
 from tfpretune.data.prepare import claim, prepare
-from tfpretune.data.tokens import SPECIAL_TOKENS
+from tfpretune.data.text.tokens import SPECIAL_TOKENS
 from tfpretune.data.vocabulary import write_vocabulary
 
 #        0-4              5      6      7       8      9    10 ..

@@ -14,7 +14,7 @@ from tfpretune.data import columns
 from tfpretune.data.columns import image_array, image_batches, text_batches
 from tfpretune.data.examples import Examples
 from tfpretune.data.label_column import LabelColumn
-from tfpretune.data.tokens import SPECIAL_TOKENS
+from tfpretune.data.text.tokens import SPECIAL_TOKENS
 from tfpretune.errors import passed_on
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (5, 4, 6, 3)).astype("uint8")

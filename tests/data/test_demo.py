@@ -12,7 +12,7 @@ from tfpretune.data.demo import DEMOS, read_demo
 from tfpretune.data.examples import PARTS
 from tfpretune.data.sources import open_source
 from tfpretune.data.tagged_sources import open_tagged
-from tfpretune.data.text import text_key
+from tfpretune.data.text.cleaning import text_key
 
 
 def test_digits_are_those_of_scikit_learn():

@@ -13,7 +13,7 @@ from tfpretune.data.packing import pack_piece
 from tfpretune.data.packing_settings import Packing
 from tfpretune.data.pieces import Piece, cut_corpus
 from tfpretune.data.shard_rows import ShardRows, row_dtype
-from tfpretune.data.tokens import pack
+from tfpretune.data.text.tokens import pack
 from tfpretune.data.vocabulary import write_vocabulary
 
 CLS, SEP = 2, 3

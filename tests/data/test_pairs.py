@@ -11,7 +11,7 @@ from tfpretune.data.demo_pairs import balanced
 from tfpretune.data.examples import Examples
 from tfpretune.data.pair_batches import encode_all_pairs, pair_batches
 from tfpretune.data.sources import open_source
-from tfpretune.data.tokens import SPECIAL_TOKENS
+from tfpretune.data.text.tokens import SPECIAL_TOKENS
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 TOKENIZER = TextEncoderTokenizer([*SPECIAL_TOKENS, *LETTERS], lowercase=True)

@@ -6,7 +6,7 @@ import pytest
 from tests.data.test_tagged import toy
 from tfpretune.backbones import TextEncoderTokenizer
 from tfpretune.data.tagging import tag_batches, tag_rows
-from tfpretune.data.tokens import SPECIAL_TOKENS
+from tfpretune.data.text.tokens import SPECIAL_TOKENS
 
 PIECES = [*SPECIAL_TOKENS, "un", "##aff", "##able", "a", "b", "c", ".", "中", "国", "u", "s", "1", "##2"]
 TOKENIZER = TextEncoderTokenizer(PIECES, lowercase=True)

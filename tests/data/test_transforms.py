@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfpretune.backbones import TextEncoderTokenizer
-from tfpretune.data.tokens import SPECIAL_TOKENS
+from tfpretune.data.text.tokens import SPECIAL_TOKENS
 from tfpretune.data.transforms import denoising, hidden_patches, hidden_tokens, jitter
 
 SEED = tf.constant([1, 2])

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from tfpretune.backbones import SmallCNN, TextEncoder, TextEncoderTokenizer, VisionTransformer
-from tfpretune.data.tokens import SPECIAL_TOKENS
+from tfpretune.data.text.tokens import SPECIAL_TOKENS
 from tfpretune.objectives import DenoisingAutoencoder, MaskedAutoencoder, MaskedLM
 from tfpretune.training.presets import save_preset
 

@@ -8,7 +8,7 @@ from tests.recipes.test_recipes import load
 from tfpretune.backbones import SmallCNN, TextEncoder, TextEncoderTokenizer
 from tfpretune.cli import main
 from tfpretune.config import RunError, UsageError
-from tfpretune.data.tokens import SPECIAL_TOKENS
+from tfpretune.data.text.tokens import SPECIAL_TOKENS
 from tfpretune.finetune import classifier
 from tfpretune.training.presets import save_preset
 

@@ -10,7 +10,7 @@ from tests.recipes.test_recipes import load
 from tfpretune.backbones import SmallCNN, TextEncoder
 from tfpretune.backbones.text_encoder import TextEncoderTokenizer
 from tfpretune.config import OptimizerConfig, RunError
-from tfpretune.data.tokens import SPECIAL_TOKENS
+from tfpretune.data.text.tokens import SPECIAL_TOKENS
 from tfpretune.objectives import DenoisingAutoencoder, MaskedLM
 from tfpretune.training.presets import save_preset
 

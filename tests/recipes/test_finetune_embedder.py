@@ -11,7 +11,7 @@ from tests.faults.tiny import make_tokenizer, write_presets
 from tests.recipes.test_recipes import load, run_recipe
 from tfpretune.backbones import SmallCNN
 from tfpretune.config import DevicesConfig, OptimizerConfig, UsageError
-from tfpretune.data.tokens import encode_all
+from tfpretune.data.text.tokens import encode_all
 from tfpretune.objectives import DenoisingAutoencoder
 from tfpretune.training.presets import load_task, save_preset
 

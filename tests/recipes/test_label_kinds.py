@@ -17,7 +17,7 @@ from tfpretune.cli import main
 from tfpretune.config import OptimizerConfig, UsageError
 from tfpretune.data.pair_batches import encode_all_pairs
 from tfpretune.data.parts import labelled_parts
-from tfpretune.data.tokens import encode_all
+from tfpretune.data.text.tokens import encode_all
 from tfpretune.evaluation.multi_label import multi_label_metrics
 from tfpretune.evaluation.regression import regression_metrics
 from tfpretune.finetune import pooled_head

@@ -25,7 +25,7 @@ from tfpretune.backbones import SmallCNN, TextEncoder
 from tfpretune.backbones.sizes import load_tokenizer
 from tfpretune.config import RunConfig, UsageError
 from tfpretune.data.sources import open_source
-from tfpretune.data.tokens import encode_all
+from tfpretune.data.text.tokens import encode_all
 from tfpretune.finetune_config import FinetuneConfig
 from tfpretune.training.presets import load_task
 
@@ -271,7 +271,7 @@ def test_dry_run_prints_and_leaves_nothing(name, image_chain, text_chain, tmp_pa
 
 
 def module_of_tokens():
-    from tfpretune.data import tokens
+    from tfpretune.data.text import tokens
 
     return tokens
 

@@ -11,8 +11,8 @@ from PIL import Image
 
 from tfpretune.backbones.cnn import SmallCNN
 from tfpretune.config import RunError, UsageError
-from tfpretune.data.text import clean
-from tfpretune.data.tokens import encode
+from tfpretune.data.text.cleaning import clean
+from tfpretune.data.text.tokens import encode
 from tfpretune.files import check_manifest
 from tfpretune.finetune.heads import classifier
 from tfpretune.serving import clean_process, export, raw, signatures

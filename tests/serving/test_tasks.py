@@ -100,7 +100,7 @@ def made(tmp_path_factory, tokenizer):
 
 
 def encoded(tokenizer, texts):
-    from tfpretune.data.tokens import encode
+    from tfpretune.data.text.tokens import encode
 
     return tf.function(lambda: encode(tokenizer, tf.constant(texts), sequence_length=6), autograph=False)()
 

@@ -6,7 +6,7 @@ import keras
 import keras_hub
 
 from tfpretune.backbones.wordpiece import NormalizedTokenizer
-from tfpretune.data.normalizers import Rule
+from tfpretune.data.text.normalizers import Rule
 
 
 @keras.saving.register_keras_serializable("tfpretune")

@@ -7,8 +7,8 @@ import keras_hub
 import tensorflow as tf
 from keras_hub.src.utils.tensor_utils import preprocessing_function
 
-from tfpretune.data.normalizers import Normalizer, Rule
-from tfpretune.data.wordpiece import AddedToken, WordPiece
+from tfpretune.data.text.normalizers import Normalizer, Rule
+from tfpretune.data.text.wordpiece import AddedToken, WordPiece
 
 
 class NormalizedTokenizer(keras_hub.tokenizers.BertTokenizer):

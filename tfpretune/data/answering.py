@@ -9,9 +9,9 @@ import numpy as np
 import tensorflow as tf
 
 from tfpretune.data.batches import StepIndexed
-from tfpretune.data.question_windows import NOWHERE, best_answers, question_windows, row_answers
 from tfpretune.data.questions import QuestionExamples
-from tfpretune.data.tokens import CHUNK, STRINGS
+from tfpretune.data.text.tokens import CHUNK, STRINGS
+from tfpretune.data.text.windows import NOWHERE, best_answers, question_windows, row_answers
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

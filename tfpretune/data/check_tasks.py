@@ -22,7 +22,7 @@ from tfpretune.data.places import find_places
 from tfpretune.data.question_sources import add_spec_problems, read_questions
 from tfpretune.data.rows import Problem, find_files
 from tfpretune.data.tables import DEFAULT_TEXT
-from tfpretune.data.text import text_key
+from tfpretune.data.text.cleaning import text_key
 
 
 def check_task(

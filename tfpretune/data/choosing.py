@@ -18,7 +18,7 @@ from tfpretune.data.pieces import Piece, read_texts
 from tfpretune.data.places import hash_positions
 from tfpretune.data.sketches import VALUES, sketch_chunks
 from tfpretune.data.splits import Shares, shares_within, sides_of
-from tfpretune.data.text import text_key
+from tfpretune.data.text.cleaning import text_key
 from tfpretune.files import atomic_file, atomic_folder, write_atomic
 
 KEYS_AT_ONCE = 1 << 21

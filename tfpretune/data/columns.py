@@ -11,7 +11,7 @@ from tfpretune.data.batches import Batch, Load, StepIndexed, Transform
 from tfpretune.data.examples import Examples
 from tfpretune.data.image_limits import DARK
 from tfpretune.data.images import decode_image, load_image
-from tfpretune.data.tokens import CHUNK, encode_all
+from tfpretune.data.text.tokens import CHUNK, encode_all
 
 IN_MEMORY_BYTES = 1 << 30
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tfpretune.data.demo_news import bbc_articles
 from tfpretune.data.rows import Rows
-from tfpretune.data.text import clean, text_key
+from tfpretune.data.text.cleaning import clean, text_key
 
 SHORTEST = 80
 """Characters; shorter paragraphs are titles, captions and calls."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tfpretune.data.package_files import existing
 from tfpretune.data.rows import Rows
-from tfpretune.data.text import text_key
+from tfpretune.data.text.cleaning import text_key
 
 TOPICS = ("books", "hotels", "computers")
 

@@ -16,7 +16,7 @@ from tfpretune.data.merging import merge
 from tfpretune.data.places import Places, find_places
 from tfpretune.data.splits import PARTS as PARTS
 from tfpretune.data.splits import Origin, Splittable, in_bytes
-from tfpretune.data.text import text_key
+from tfpretune.data.text.cleaning import text_key
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

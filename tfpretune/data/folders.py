@@ -10,7 +10,7 @@ from tfpretune.data.exif import UPRIGHT, unread_orientation
 from tfpretune.data.rows import Problem, Rows, read_utf8
 from tfpretune.data.split_folders import splits_note, splits_of
 from tfpretune.data.splits import Part
-from tfpretune.data.text import clean, split_long_lines
+from tfpretune.data.text.cleaning import clean, split_long_lines
 from tfpretune.data.walking import walk
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")

@@ -15,7 +15,7 @@ from tfpretune.data.packing_settings import Packing
 from tfpretune.data.pieces import Piece, read_texts
 from tfpretune.data.shard_rows import row_dtype, write_rows
 from tfpretune.data.shards import find_faults
-from tfpretune.data.tokens import cut_rows, with_ends
+from tfpretune.data.text.tokens import cut_rows, with_ends
 from tfpretune.data.vocabulary import VOCABULARY, read_vocabulary
 from tfpretune.files import write_atomic
 

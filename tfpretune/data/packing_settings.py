@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from tfpretune.config import UsageError
-from tfpretune.data.normalizers import Normalizer, Rule
-from tfpretune.data.wordpiece import AddedToken, WordPiece
+from tfpretune.data.text.normalizers import Normalizer, Rule
+from tfpretune.data.text.wordpiece import AddedToken, WordPiece
 
 
 @dataclasses.dataclass(frozen=True)

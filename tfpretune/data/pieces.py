@@ -17,7 +17,7 @@ from tfpretune.data.sources import open_source
 from tfpretune.data.split_folders import files_by_split
 from tfpretune.data.splits import Part
 from tfpretune.data.tables import DEFAULT_TEXT
-from tfpretune.data.text import clean
+from tfpretune.data.text.cleaning import clean
 from tfpretune.data.walking import walk
 
 LONGEST_TEXT = 1 << 26

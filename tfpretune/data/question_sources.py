@@ -9,7 +9,7 @@ from tfpretune.data.demo import read_demo
 from tfpretune.data.question_rows import Answer, QuestionRows
 from tfpretune.data.questions import QuestionExamples
 from tfpretune.data.rows import Problem, find_files, read_utf8
-from tfpretune.data.text import text_key
+from tfpretune.data.text.cleaning import text_key
 
 FORM = 'expected {"data": [{"title": …, "paragraphs": [{"context": …, "qas": [{"question": …, "answers": […]}]}]}]}'
 

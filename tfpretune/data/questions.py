@@ -10,7 +10,7 @@ import numpy as np
 from tfpretune.data.places import Places, find_places
 from tfpretune.data.question_rows import Answer
 from tfpretune.data.splits import Origin, Splittable, in_bytes
-from tfpretune.data.text import text_key
+from tfpretune.data.text.cleaning import text_key
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

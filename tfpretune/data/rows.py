@@ -11,7 +11,7 @@ import numpy as np
 
 from tfpretune.config import UsageError
 from tfpretune.data.packed_files import no_text, unpacked
-from tfpretune.data.text import MAX_LINE_BYTES, clean, has_visible, split_long_lines
+from tfpretune.data.text.cleaning import MAX_LINE_BYTES, clean, has_visible, split_long_lines
 
 SYSTEM_FILES = frozenset(
     ("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx", "@eadir", "$recycle.bin", "lost+found")

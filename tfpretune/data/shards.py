@@ -14,8 +14,8 @@ from tfpretune.config import RunError, UsageError
 from tfpretune.data.near_copies import CopyCounts
 from tfpretune.data.shard_rows import ShardRows, row_dtype
 from tfpretune.data.splits import CONTENTS
+from tfpretune.data.text.wordpiece import AddedToken
 from tfpretune.data.vocabulary import VOCABULARY, read_vocabulary
-from tfpretune.data.wordpiece import AddedToken
 from tfpretune.files import MANIFEST
 
 FORMAT = "tfpretune shards 1"

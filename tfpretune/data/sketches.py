@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from tfpretune.data.text import normal_form
+from tfpretune.data.text.cleaning import normal_form
 
 VALUES = 255
 """Values of a sketch, 16 bits each. The share of those that agree is the Jaccard similarity, give or take 0.03."""

@@ -63,7 +63,7 @@ def open_source(
         may_lack: rows may lack a further label; it is -1 then.
 
     Returns:
-        Examples whose texts went through `tfpretune.data.text.clean`. Duplicates are still there.
+        Examples whose texts went through `tfpretune.data.text.cleaning.clean`. Duplicates are still there.
 
     Raises:
         UsageError: when there is no such source, or no such column in it.

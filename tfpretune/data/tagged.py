@@ -10,7 +10,7 @@ from tfpretune.config import UsageError
 from tfpretune.data.places import Places, find_places
 from tfpretune.data.splits import Origin, Splittable, in_bytes
 from tfpretune.data.tag_schemes import OUTSIDE
-from tfpretune.data.text import text_key
+from tfpretune.data.text.cleaning import text_key
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

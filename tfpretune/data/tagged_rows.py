@@ -5,7 +5,7 @@ import functools
 from collections.abc import Sequence
 
 from tfpretune.data.rows import Problem
-from tfpretune.data.text import clean
+from tfpretune.data.text.cleaning import clean
 
 clean_word = functools.lru_cache(maxsize=1 << 16)(clean)  # a million words are a few thousand different ones
 

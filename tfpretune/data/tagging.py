@@ -10,8 +10,8 @@ import tensorflow as tf
 
 from tfpretune.data.batches import StepIndexed
 from tfpretune.data.tagged import TaggedExamples, continued
-from tfpretune.data.tokens import CHUNK, STRINGS
-from tfpretune.data.words import split_for, word_rows
+from tfpretune.data.text.tokens import CHUNK, STRINGS
+from tfpretune.data.text.words import split_for, word_rows
 
 IGNORED = -1
 

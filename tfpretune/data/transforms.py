@@ -7,7 +7,7 @@ import tensorflow as tf
 from tfpretune.data.batches import Batch, Transform
 from tfpretune.data.masking import corrupt_images, mask_patches, mask_tokens
 from tfpretune.data.moving import augment, augment_with_masks
-from tfpretune.data.unknown import never_hidden
+from tfpretune.data.text.unknown import never_hidden
 
 
 def jitter(

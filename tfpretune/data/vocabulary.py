@@ -6,7 +6,7 @@ from pathlib import Path
 from tfpretune.config import RunError, UsageError
 from tfpretune.data.choosing import read_parts
 from tfpretune.data.pieces import Corpus, read_texts
-from tfpretune.data.tokens import SPECIAL_TOKENS
+from tfpretune.data.text.tokens import SPECIAL_TOKENS
 from tfpretune.files import write_atomic
 
 VOCABULARY = "vocabulary.txt"

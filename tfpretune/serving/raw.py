@@ -8,11 +8,11 @@ import tensorflow as tf
 import tensorflow_text as tf_text
 
 from tfpretune.data.images import decode_image
-from tfpretune.data.pairs import encode_pairs, require_room
-from tfpretune.data.question_windows import question_windows
-from tfpretune.data.text import clean
-from tfpretune.data.tokens import encode
-from tfpretune.data.words import Words, split_for, word_rows
+from tfpretune.data.text.cleaning import clean
+from tfpretune.data.text.pairs import encode_pairs, require_room
+from tfpretune.data.text.tokens import encode
+from tfpretune.data.text.windows import question_windows
+from tfpretune.data.text.words import Words, split_for, word_rows
 
 # What `data.text.clean` calls white space, line breaks and unwanted, in the notation of RE2.
 _SPACE = r"\t-\r\x{1c}-\x{1f}\x{85}\p{Z}"

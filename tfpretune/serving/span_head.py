@@ -5,7 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfpretune.data.question_windows import NOWHERE, QuestionWindows, RowAnswers, best_answers, row_answers
+from tfpretune.data.text.windows import NOWHERE, QuestionWindows, RowAnswers, best_answers, row_answers
 from tfpretune.serving.heads import CLOSE, Answers, Head
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfpretune.data.words import WordRows, Words
+from tfpretune.data.text.words import WordRows, Words
 from tfpretune.serving.heads import Answers, Head, runner_up_is_near
 
 

@@ -14,7 +14,7 @@ from tfpretune.data.columns import require_kind
 from tfpretune.data.examples import Examples
 from tfpretune.data.mixing import Mixed, batch_shares, progress
 from tfpretune.data.parts import LabelledParts
-from tfpretune.data.tokens import pack
+from tfpretune.data.text.tokens import pack
 from tfpretune.data.transforms import hidden_tokens
 from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.finetune.pseudo_labels import choose_pseudo_labels

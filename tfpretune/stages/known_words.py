@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tfpretune.config import UsageError
-from tfpretune.data.unknown import Unknown, count_unknown
+from tfpretune.data.text.unknown import Unknown, count_unknown
 
 WARN_ABOVE = 0.01
 

@@ -13,8 +13,8 @@ from tfpretune.data.batches import RowSource
 from tfpretune.data.examples import Examples
 from tfpretune.data.shards import Shards, open_shards
 from tfpretune.data.splits import RULE
-from tfpretune.data.tokens import pack, train_wordpiece
-from tfpretune.data.unknown import count_in_rows
+from tfpretune.data.text.tokens import pack, train_wordpiece
+from tfpretune.data.text.unknown import count_in_rows
 from tfpretune.stages.known_words import judge, require_known
 
 VALIDATION_ROWS = 8192

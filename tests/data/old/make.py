@@ -19,7 +19,7 @@ from tests.faults.tiny import make_encoder, make_tokenizer, write_presets
 from tests.recipes.test_recipes import run_recipe
 from tfpretune.backbones import BertEncoder, SmallCNN, VisionTransformer
 from tfpretune.config import OptimizerConfig
-from tfpretune.data.tokens import encode_all
+from tfpretune.data.text.tokens import encode_all
 from tfpretune.finetune import (
     classifier,
     embedder,

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 import tensorflow_text as tf_text
 
-from tfpretune.data.normalizers import Normalizer, without_null
+from tfpretune.data.text.normalizers import Normalizer, without_null
 
 BERT_LONGEST_WORD = 100  # characters; a longer word is [UNK], as Hugging Face's has it
 _NO_LIMIT = 1 << 20  # bytes of a word; the algorithm's time is linear in them

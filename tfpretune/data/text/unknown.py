@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfpretune.data.words import split_for
+from tfpretune.data.text.words import split_for
 
 MOST_TEXTS = 2048
 MOST_CHARACTERS = 8192

@@ -1,6 +1,6 @@
 import pytest
 
-from tfpretune.data.text import MAX_LINE_BYTES, clean, split_long_lines
+from tfpretune.data.text.cleaning import MAX_LINE_BYTES, clean, split_long_lines
 
 
 @pytest.mark.parametrize(

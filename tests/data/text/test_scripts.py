@@ -6,14 +6,14 @@ import unicodedata
 import pytest
 import tensorflow as tf
 
-from tests.data.scripts import PAIRS, SENTENCES
+from tests.data.text.scripts import PAIRS, SENTENCES
 from tfpretune.backbones import TextEncoderTokenizer
-from tfpretune.data.learner import _CHINESE
-from tfpretune.data.normalizers import CHINESE, Normalizer
 from tfpretune.data.packing_settings import Packing
-from tfpretune.data.text import clean
-from tfpretune.data.tokens import train_wordpiece
-from tfpretune.data.words import split_for, word_rows
+from tfpretune.data.text.cleaning import clean
+from tfpretune.data.text.learner import _CHINESE
+from tfpretune.data.text.normalizers import CHINESE, Normalizer
+from tfpretune.data.text.tokens import train_wordpiece
+from tfpretune.data.text.words import split_for, word_rows
 from tfpretune.serving.raw import clean_in_graph
 
 TEXTS = [clean(text) for text in SENTENCES.values()]

@@ -3,8 +3,8 @@
 import pytest
 
 from tfpretune.backbones import TextEncoderTokenizer
-from tfpretune.data import tokens
-from tfpretune.data.tokens import SPECIAL_TOKENS, encode, encode_all
+from tfpretune.data.text import tokens
+from tfpretune.data.text.tokens import SPECIAL_TOKENS, encode, encode_all
 
 # ids      0-4             5      6      7
 WORDS = [*SPECIAL_TOKENS, "the", "cat", "sat"]

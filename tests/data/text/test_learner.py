@@ -1,6 +1,6 @@
 """What the learner of vocabularies is given, and what it must not lose."""
 
-from tfpretune.data.learner import LONGEST_WHOLE, SPECIAL_TOKENS, WINDOW, find_alphabet, learn, learnable
+from tfpretune.data.text.learner import LONGEST_WHOLE, SPECIAL_TOKENS, WINDOW, find_alphabet, learn, learnable
 
 
 def test_the_alphabet_by_hand():

@@ -4,8 +4,8 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from tfpretune.data.pairs import join_pairs, require_room
-from tfpretune.data.words import split_for
+from tfpretune.data.text.pairs import join_pairs, require_room
+from tfpretune.data.text.words import split_for
 
 NOWHERE = -1e9
 

@@ -1,0 +1,1 @@
+"""Texts to token ids: cleaning, normalization, vocabularies, tokenizers, rows of pairs, windows."""

@@ -4,7 +4,7 @@ import near_copies
 import pytest
 from near_copies import Config, largest, least_alike, main, runs_of, words_of
 
-from tfpretune.data.sketches import sketch
+from tfpretune.data.splits.sketches import sketch
 
 LONG = [f"w{number}" for number in range(40)]
 

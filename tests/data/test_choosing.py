@@ -11,7 +11,7 @@ from tfpretune.data.choosing import choose, read_copies, read_parts, scan_piece
 from tfpretune.data.demo import DEMOS
 from tfpretune.data.pieces import Piece, cut_corpus, read_texts
 from tfpretune.data.sources import open_source
-from tfpretune.data.splits import PARTS
+from tfpretune.data.splits.rule import PARTS
 
 EIGHTY = (0.8, 0.1, 0.1)
 PACKAGED = [name for name, demo in DEMOS.items() if demo.kind == "examples" and not demo.archive and "zh-" not in name]

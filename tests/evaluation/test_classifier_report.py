@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tests.evaluation.pages import Page
 from tfpretune.data.examples import Examples
-from tfpretune.data.splits import RULE
+from tfpretune.data.splits.rule import RULE
 from tfpretune.evaluation.classifier_report import report_classifier
 from tfpretune.evaluation.tables import Table
 from tfpretune.objectives import Classes, Supervised

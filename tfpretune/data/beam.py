@@ -20,7 +20,7 @@ from tfpretune.data.packing import pack_piece
 from tfpretune.data.packing_settings import Packing
 from tfpretune.data.pieces import Corpus, Piece
 from tfpretune.data.prepare import choose_parts, seal
-from tfpretune.data.splits import Shares
+from tfpretune.data.splits.rule import Shares
 
 
 def find_parts_with_beam(folder: Path | str, corpus: Corpus, shares: Shares, *, flags: Sequence[str] = ()) -> None:

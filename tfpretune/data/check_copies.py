@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tfpretune.data.near_copies import CopyCounts, near_copies
-from tfpretune.data.places import too_alike_note
-from tfpretune.data.sketches import sketch
+from tfpretune.data.splits.near_copies import CopyCounts, near_copies
+from tfpretune.data.splits.places import too_alike_note
+from tfpretune.data.splits.sketches import sketch
 
 
 def copy_notes(copies: CopyCounts, *, own_splits: bool = False) -> list[str]:

@@ -18,9 +18,9 @@ from tfpretune.data.examples import Examples
 from tfpretune.data.mask_folders import find_mask_folders
 from tfpretune.data.mask_geometry import MaskOrientation
 from tfpretune.data.masks import read_masks
-from tfpretune.data.places import find_places
 from tfpretune.data.question_sources import add_spec_problems, read_questions
 from tfpretune.data.rows import Problem, find_files
+from tfpretune.data.splits.places import find_places
 from tfpretune.data.tables import DEFAULT_TEXT
 from tfpretune.data.text.cleaning import text_key
 

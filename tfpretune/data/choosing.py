@@ -2,7 +2,7 @@
 
 Scanning works on one piece at a time, is a pure function of its piece and leaves whole files only in `FOLDER/work`. So any
 number of processes makes the same files, and a killed preparation goes on where it stopped. Choosing takes of equal texts the
-first and follows the rule of `tfpretune.data.splits`: the parts are those that `Examples.split` gives.
+first and follows the rule of `tfpretune.data.splits.rule`: the parts are those that `Examples.split` gives.
 """
 
 import dataclasses
@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 
 from tfpretune.config import RunError
-from tfpretune.data.near_copies import CopyCounts, near_copies
 from tfpretune.data.pieces import Piece, read_texts
-from tfpretune.data.places import hash_positions
-from tfpretune.data.sketches import VALUES, sketch_chunks
-from tfpretune.data.splits import Shares, shares_within, sides_of
+from tfpretune.data.splits.near_copies import CopyCounts, near_copies
+from tfpretune.data.splits.places import hash_positions
+from tfpretune.data.splits.rule import Shares, shares_within, sides_of
+from tfpretune.data.splits.sketches import VALUES, sketch_chunks
 from tfpretune.data.text.cleaning import text_key
 from tfpretune.files import atomic_file, atomic_folder, write_atomic
 

@@ -13,9 +13,9 @@ import numpy as np
 from tfpretune.config import RunError, UsageError
 from tfpretune.data.label_column import LabelColumn
 from tfpretune.data.merging import merge
-from tfpretune.data.places import Places, find_places
-from tfpretune.data.splits import PARTS as PARTS
-from tfpretune.data.splits import Origin, Splittable, in_bytes
+from tfpretune.data.splits.places import Places, find_places
+from tfpretune.data.splits.rule import PARTS as PARTS
+from tfpretune.data.splits.rule import Origin, Splittable, in_bytes
 from tfpretune.data.text.cleaning import text_key
 
 

@@ -9,7 +9,7 @@ from tfpretune.data.doubtful_folders import doubtful_folders, first_folders, unl
 from tfpretune.data.exif import UPRIGHT, unread_orientation
 from tfpretune.data.rows import Problem, Rows, read_utf8
 from tfpretune.data.split_folders import splits_note, splits_of
-from tfpretune.data.splits import Part
+from tfpretune.data.splits.rule import Part
 from tfpretune.data.text.cleaning import clean, split_long_lines
 from tfpretune.data.walking import walk
 

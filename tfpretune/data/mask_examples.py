@@ -8,7 +8,7 @@ import numpy as np
 from tfpretune.data.examples import Examples
 from tfpretune.data.mask_reader import MaskReader
 from tfpretune.data.mask_rows import NO_CLASS
-from tfpretune.data.splits import CONTENTS, LABELS, Part
+from tfpretune.data.splits.rule import CONTENTS, LABELS, Part
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ from tfpretune.config import UsageError
 from tfpretune.data.folders import IMAGE_SUFFIXES
 from tfpretune.data.rows import Problem
 from tfpretune.data.split_folders import inner_splits, split_of, splits_of
-from tfpretune.data.splits import Part
+from tfpretune.data.splits.rule import Part
 from tfpretune.data.walking import folders_in, walk
 
 IMAGE_FOLDERS = ("images", "image", "imgs", "img", "jpegimages", "photos")

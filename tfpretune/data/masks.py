@@ -16,7 +16,7 @@ from tfpretune.data.mask_rows import NO_CLASS, MaskRows
 from tfpretune.data.mask_survey import Surveyed, survey
 from tfpretune.data.rows import Problem
 from tfpretune.data.split_folders import splits_note
-from tfpretune.data.splits import PARTS
+from tfpretune.data.splits.rule import PARTS
 from tfpretune.data.walking import folders_in
 
 

@@ -11,11 +11,11 @@ from typing import Literal, TypeVar
 from tfpretune.config import RunError, UsageError
 from tfpretune.data.byte_places import decoded, line_number
 from tfpretune.data.folders import TEXT_SUFFIXES
-from tfpretune.data.near_copies import CopyCounts
 from tfpretune.data.rows import find_files
 from tfpretune.data.sources import open_source
 from tfpretune.data.split_folders import files_by_split
-from tfpretune.data.splits import Part
+from tfpretune.data.splits.near_copies import CopyCounts
+from tfpretune.data.splits.rule import Part
 from tfpretune.data.tables import DEFAULT_TEXT
 from tfpretune.data.text.cleaning import clean
 from tfpretune.data.walking import walk
@@ -45,7 +45,7 @@ class Piece:
         form: what the spans hold: a text a line, a JSON object a line, or a text a file.
         spans: where the texts lie.
         texts: the texts themselves, cleaned, of a source that is not read by span.
-        positions: of `texts`, as `tfpretune.data.splits` says for the whole source; () where they are still to be found.
+        positions: of `texts`, as `tfpretune.data.splits.rule` says for the whole source; () where they are still to be found.
         text_column: the key of the text in a JSON object.
         split: the split of the source, of a folder with folders train and test.
     """

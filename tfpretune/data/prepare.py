@@ -25,9 +25,9 @@ from tfpretune.data.examples import PARTS
 from tfpretune.data.packing import pack_piece, record_path
 from tfpretune.data.packing_settings import Packing
 from tfpretune.data.pieces import Corpus, Piece
-from tfpretune.data.places import too_alike_note
 from tfpretune.data.shards import FORMAT, VOCABULARY, files_of, find_faults, read_manifest
-from tfpretune.data.splits import RULE, Shares
+from tfpretune.data.splits.places import too_alike_note
+from tfpretune.data.splits.rule import RULE, Shares
 from tfpretune.data.vocabulary import read_vocabulary
 from tfpretune.files import MANIFEST, remove_leftovers, write_atomic
 from tfpretune.lock import alone_in

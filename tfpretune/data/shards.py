@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from tfpretune.config import RunError, UsageError
-from tfpretune.data.near_copies import CopyCounts
 from tfpretune.data.shard_rows import ShardRows, row_dtype
-from tfpretune.data.splits import CONTENTS
+from tfpretune.data.splits.near_copies import CopyCounts
+from tfpretune.data.splits.rule import CONTENTS
 from tfpretune.data.text.wordpiece import AddedToken
 from tfpretune.data.vocabulary import VOCABULARY, read_vocabulary
 from tfpretune.files import MANIFEST
@@ -32,7 +32,7 @@ class Shards:
         vocabulary: the tokens, by id.
         sequence_length: tokens in a row.
         settings: of the tokenizer: `lowercase`, `strip_accents`, `normalizer`, `split_on_cjk` and `added_tokens` of `Packing`.
-        split_rule: the rule by which the texts were split, `tfpretune.data.splits.RULE` of the version that did it.
+        split_rule: the rule by which the texts were split, `tfpretune.data.splits.rule.RULE` of the version that did it.
     """
 
     def __init__(self, folder: Path, manifest: dict[str, Any]):

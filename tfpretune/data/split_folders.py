@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from tfpretune.config import RunError
-from tfpretune.data.splits import PARTS, Part
+from tfpretune.data.splits.rule import PARTS, Part
 
 _NAMES: dict[str, Part] = {
     "train": "train",

@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 
 from tfpretune.data.examples import Examples
-from tfpretune.data.splits import RULE
+from tfpretune.data.splits.rule import RULE
 from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.evaluation.report import Curves, write_report
 from tfpretune.evaluation.tables import Table

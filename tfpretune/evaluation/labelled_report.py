@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tfpretune.data.examples import Examples
-from tfpretune.data.splits import RULE
+from tfpretune.data.splits.rule import RULE
 from tfpretune.evaluation.figures import scatter_chart
 from tfpretune.evaluation.multi_label import multi_label_metrics
 from tfpretune.evaluation.page import escape

@@ -14,7 +14,7 @@ from tfpretune.data.columns import text_batches
 from tfpretune.data.examples import Examples
 from tfpretune.data.mixing import Mixed, batch_shares
 from tfpretune.data.parts import LabelledParts, labelled_parts
-from tfpretune.data.splits import Part
+from tfpretune.data.splits.rule import Part
 
 TAKEN = ("token_ids", "padding_mask", "sources", "embed", "serving_default")
 """Names of other columns of a batch, and of other signatures of a served model."""

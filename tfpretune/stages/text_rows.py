@@ -12,7 +12,7 @@ from tfpretune.config import UsageError
 from tfpretune.data.batches import RowSource
 from tfpretune.data.examples import Examples
 from tfpretune.data.shards import Shards, open_shards
-from tfpretune.data.splits import RULE
+from tfpretune.data.splits.rule import RULE
 from tfpretune.data.text.tokens import pack, train_wordpiece
 from tfpretune.data.text.unknown import count_in_rows
 from tfpretune.stages.known_words import judge, require_known

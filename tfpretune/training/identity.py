@@ -9,7 +9,7 @@ import numpy as np
 
 from tfpretune.config import UsageError
 from tfpretune.data.batches import RowSource, StepIndexed
-from tfpretune.data.splits import CONTENTS, LABELS
+from tfpretune.data.splits.rule import CONTENTS, LABELS
 from tfpretune.objectives.targets import Numbers
 
 CHUNK_VALUES = 1 << 22
@@ -54,7 +54,7 @@ class Data(Protocol):
     """Examples of any form, or shards."""
 
     def fingerprint(self) -> dict[str, str]:
-        """Returns short texts that change with contents, labels and order; see `tfpretune.data.splits.Splittable`."""
+        """Returns short texts that change with contents, labels and order; see `tfpretune.data.splits.rule.Splittable`."""
 
 
 def fingerprints(named: Mapping[str, Data]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from tfpretune.data.sketches import VALUES
+from tfpretune.data.splits.sketches import VALUES
 
 NEAR = 0.35
 """Two texts are near copies from this Jaccard similarity of their runs on: of two of the same length about half is common."""

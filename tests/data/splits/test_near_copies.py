@@ -6,9 +6,9 @@ import random
 import numpy as np
 import pytest
 
-from tfpretune.data import near_copies as module
-from tfpretune.data.near_copies import CopyCounts, Forest, near_copies
-from tfpretune.data.sketches import FEWEST_WORDS, VALUES, sketch
+from tfpretune.data.splits import near_copies as module
+from tfpretune.data.splits.near_copies import CopyCounts, Forest, near_copies
+from tfpretune.data.splits.sketches import FEWEST_WORDS, VALUES, sketch
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyz"
 
@@ -90,8 +90,8 @@ def test_chunks_do_not_change_a_sketch(monkeypatch):
     generator = random.Random(0)
     texts = [" ".join(words_of(generator, generator.choice([2, 30, 400]))) for _ in range(60)]
     rows, values = sketch(texts)
-    monkeypatch.setattr("tfpretune.data.sketches.CHUNK_CHARACTERS", 100)
-    monkeypatch.setattr("tfpretune.data.sketches._BLOCK", 64)
+    monkeypatch.setattr("tfpretune.data.splits.sketches.CHUNK_CHARACTERS", 100)
+    monkeypatch.setattr("tfpretune.data.splits.sketches._BLOCK", 64)
     again, same = sketch(iter(texts))
     np.testing.assert_array_equal(rows, again)
     np.testing.assert_array_equal(values, same)

@@ -14,7 +14,7 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from tfpretune.config import UsageError
-from tfpretune.data.places import Places, across_splits_note, too_alike_note
+from tfpretune.data.splits.places import Places, across_splits_note, too_alike_note
 
 PARTS = ("train", "validation", "test")
 Part = Literal["train", "validation", "test"]

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tfpretune.data.near_copies import FEWEST, LARGEST, CopyCounts, Forest, near_copies
-from tfpretune.data.sketches import sketch
+from tfpretune.data.splits.near_copies import FEWEST, LARGEST, CopyCounts, Forest, near_copies
+from tfpretune.data.splits.sketches import sketch
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -11,8 +11,8 @@ from tfpretune.config import RunError, UsageError
 from tfpretune.data.check_images import _clear_notes, _dark_notes
 from tfpretune.data.checks import check_examples
 from tfpretune.data.examples import Examples
-from tfpretune.data.exif import unread_orientation
 from tfpretune.data.folders import read_image_folder, read_text_folder
+from tfpretune.data.image.exif import unread_orientation
 from tfpretune.data.pieces import cut_corpus
 from tfpretune.data.rows import find_files
 from tfpretune.data.sources import open_source

@@ -8,9 +8,9 @@ import tensorflow as tf
 from PIL import Image
 
 from tfpretune.config import RunError
-from tfpretune.data.exif import orientation_in, stored_orientation, turned
-from tfpretune.data.headers import orientation
-from tfpretune.data.images import decode_pixels
+from tfpretune.data.image.decoding import decode_pixels
+from tfpretune.data.image.exif import orientation_in, stored_orientation, turned
+from tfpretune.data.image.headers import orientation
 from tfpretune.data.mask_geometry import Frame, mask_turns
 from tfpretune.data.masks import open_masks, read_masks
 

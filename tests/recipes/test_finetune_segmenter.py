@@ -12,7 +12,7 @@ from tests.faults.tiny import make_encoder, make_tokenizer
 from tests.recipes.test_recipes import load, run_recipe
 from tfpretune.backbones import SmallCNN
 from tfpretune.config import OptimizerConfig, UsageError
-from tfpretune.data.images import load_image
+from tfpretune.data.image.decoding import load_image
 from tfpretune.data.masks import open_masks
 from tfpretune.objectives import DenoisingAutoencoder, MaskedLM
 from tfpretune.stages.segmenting import pixel_predictor

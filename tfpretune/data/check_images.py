@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tfpretune.data.image_limits import DARK
+from tfpretune.data.image.limits import DARK
 from tfpretune.data.mask_files import READ_ERRORS
 from tfpretune.data.rows import Problem
 
@@ -24,7 +24,7 @@ def decode_all(paths: list[str], *, todo: str = "replace or remove it") -> tuple
     """
     import tensorflow as tf  # here, so that checking texts does not wait for TensorFlow
 
-    from tfpretune.data.images import DECODE_ERRORS, decode_pixels, explain_decode_error
+    from tfpretune.data.image.decoding import DECODE_ERRORS, decode_pixels, explain_decode_error
 
     @tf.function(input_signature=[tf.TensorSpec((), tf.string)])
     def facts_of(path: tf.Tensor) -> tf.Tensor:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from tfpretune.config import UsageError
 from tfpretune.data.doubtful_folders import doubtful_folders, first_folders, unlabelled_folders, unwrapped
-from tfpretune.data.exif import UPRIGHT, unread_orientation
+from tfpretune.data.image.exif import UPRIGHT, unread_orientation
 from tfpretune.data.rows import Problem, Rows, read_utf8
 from tfpretune.data.split_folders import splits_note, splits_of
 from tfpretune.data.splits.rule import Part

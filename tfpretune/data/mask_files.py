@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tfpretune.data.exif import UPRIGHT
-from tfpretune.data.image_limits import MAX_PIXELS
+from tfpretune.data.image.exif import UPRIGHT
+from tfpretune.data.image.limits import MAX_PIXELS
 from tfpretune.data.mask_rows import NO_CLASS
 
 READ_ERRORS = (OSError, ValueError, SyntaxError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)

@@ -5,7 +5,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Literal
 
-from tfpretune.data.exif import UPRIGHT
+from tfpretune.data.image.exif import UPRIGHT
 from tfpretune.data.rows import Problem
 
 MaskOrientation = Literal["auto", "stored", "upright"]

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from tfpretune.data.exif import UPRIGHT, turned
+from tfpretune.data.image.exif import UPRIGHT, turned
 from tfpretune.data.mask_files import Mask, decode_mask
 from tfpretune.data.mask_rows import NO_CLASS
 

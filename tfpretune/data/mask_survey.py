@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from PIL import Image
 
-from tfpretune.data.exif import UPRIGHT, stored_orientation
+from tfpretune.data.image.exif import UPRIGHT, stored_orientation
 from tfpretune.data.mask_files import READ_ERRORS, Mask, colour_text, decode_mask
 from tfpretune.data.mask_folders import MaskPair
 from tfpretune.data.mask_geometry import Frame

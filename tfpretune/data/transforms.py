@@ -5,8 +5,8 @@ from typing import Any
 import tensorflow as tf
 
 from tfpretune.data.batches import Batch, Transform
+from tfpretune.data.image.augmentation import augment, augment_with_masks
 from tfpretune.data.masking import corrupt_images, mask_patches, mask_tokens
-from tfpretune.data.moving import augment, augment_with_masks
 from tfpretune.data.text.unknown import never_hidden
 
 

@@ -121,7 +121,7 @@ class DenoisingAutoencoder(_Reconstruction):
     What the corruption does, the features learn to see through: noise and blanked patches, and also shifts and turns, when the
     input is moved and the target is not.
 
-    Batches: `images` (corrupted, see `tfpretune.data.masking.corrupt_images` and `tfpretune.data.images.augment`) and
+    Batches: `images` (corrupted, see `tfpretune.data.masking.corrupt_images` and `tfpretune.data.image.decoding.augment`) and
     `targets` (clean), float32 in [0, 1].
     """
 

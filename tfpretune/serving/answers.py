@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfpretune.config import RunError, UsageError
-from tfpretune.data.images import DECODE_ERRORS, decode_image, explain_decode_error
+from tfpretune.data.image.decoding import DECODE_ERRORS, decode_image, explain_decode_error
 from tfpretune.serving import signatures
 from tfpretune.serving.heads import Head, PixelsHead
 from tfpretune.serving.raw import Reading, Rows

@@ -67,7 +67,7 @@ def grouped(inputs: Sequence[str], names: Sequence[str]) -> list[tuple[str, ...]
 
 
 def _ask_folder(served: ServedModel, inputs: Sequence[str]) -> list[Answer]:
-    from tfpretune.data.images import DECODE_ERRORS
+    from tfpretune.data.image.decoding import DECODE_ERRORS
 
     groups = grouped(inputs, served.input_names)
     answers = []
@@ -97,7 +97,7 @@ def _plain(values: Any) -> list:
 
 def _explain(served: ServedModel, groups: Sequence[tuple[str, ...]], raw: Sequence[Any], error: Any) -> str:
     """Finds the input that makes the batch fail: one bad image fails all."""
-    from tfpretune.data.images import DECODE_ERRORS, explain_decode_error
+    from tfpretune.data.image.decoding import DECODE_ERRORS, explain_decode_error
 
     for group, value in zip(groups, raw, strict=True):
         try:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tfpretune.data.image_limits import MAX_PIXELS
+from tfpretune.data.image.limits import MAX_PIXELS
 from tfpretune.serving.card_texts import CARD, INPUTS, KINDS, LABELS, LIMITS, SAYS
 from tfpretune.serving.loading import DEFAULT, EMBED, WARMUP
 

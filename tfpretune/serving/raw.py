@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 import tensorflow_text as tf_text
 
-from tfpretune.data.images import decode_image
+from tfpretune.data.image.decoding import decode_image
 from tfpretune.data.text.cleaning import clean
 from tfpretune.data.text.pairs import encode_pairs, require_room
 from tfpretune.data.text.tokens import encode

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from tfpretune.data.image_limits import MAX_PIXELS
+from tfpretune.data.image.limits import MAX_PIXELS
 
 _JPEG_HEAD = 1 << 18  # bytes in which a photo's Exif block must begin
 _JPEG_SEGMENTS = 64

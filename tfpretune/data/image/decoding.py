@@ -7,7 +7,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from tfpretune.config import RunError
-from tfpretune.data.headers import (
+from tfpretune.data.image.headers import (
     bmp_size,
     first_gif_frame,
     orientation,

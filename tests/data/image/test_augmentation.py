@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfpretune.data.moving import augment, augment_with_masks
+from tfpretune.data.image.augmentation import augment, augment_with_masks
 from tfpretune.data.transforms import jitter
 
 

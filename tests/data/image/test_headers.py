@@ -11,8 +11,8 @@ from PIL import Image, ImageOps
 
 from tfpretune.config import RunError
 from tfpretune.data.checks import check
-from tfpretune.data.headers import first_gif_frame, orientation, read_bytes, read_number, webp_size
-from tfpretune.data.images import decode_pixels, load_image
+from tfpretune.data.image.decoding import decode_pixels, load_image
+from tfpretune.data.image.headers import first_gif_frame, orientation, read_bytes, read_number, webp_size
 
 ACROSS = np.arange(32, dtype=np.uint8) * 7
 PHOTO = Image.fromarray(

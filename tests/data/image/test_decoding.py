@@ -8,7 +8,7 @@ import tensorflow as tf
 from PIL import Image
 
 from tfpretune.config import RunError
-from tfpretune.data.images import decode_image, load_image
+from tfpretune.data.image.decoding import decode_image, load_image
 
 SIZE = (24, 20)
 GREY = np.linspace(0, 255, 24 * 20).reshape(SIZE).astype(np.uint8)
@@ -138,8 +138,8 @@ def test_broken_bytes_raise_and_never_end_the_process():
     # In a process of its own: TensorFlow 2.21 ends it on some of these, where decode_image does not step in.
     code = """if True:
         import numpy as np, tensorflow as tf
-        from tests.data.test_images import CASES, encode
-        from tfpretune.data.images import DECODE_ERRORS, decode_pixels
+        from tests.data.image.test_decoding import CASES, encode
+        from tfpretune.data.image.decoding import DECODE_ERRORS, decode_pixels
         read = tf.function(decode_pixels, input_signature=[tf.TensorSpec((), tf.string)])
         random = np.random.default_rng(0)
         for name in CASES:

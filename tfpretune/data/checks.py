@@ -17,11 +17,11 @@ from tfpretune.data.check_splits import shared_contents, shared_with
 from tfpretune.data.examples import Examples
 from tfpretune.data.labels import LabelKind, more_label_columns, read_labels
 from tfpretune.data.mask_geometry import MaskOrientation
+from tfpretune.data.readers.folders.walking import hidden_note
 from tfpretune.data.rows import Problem, Rows
 from tfpretune.data.sources import make_examples, read_rows
 from tfpretune.data.splits.places import across_splits_note
 from tfpretune.data.tables import DEFAULT_LABEL, DEFAULT_TEXT
-from tfpretune.data.walking import hidden_note
 
 
 def check(

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from tfpretune.config import UsageError
-from tfpretune.data.folders import IMAGE_SUFFIXES
+from tfpretune.data.readers.folders.examples import IMAGE_SUFFIXES
+from tfpretune.data.readers.folders.splits import inner_splits, split_of, splits_of
+from tfpretune.data.readers.folders.walking import folders_in, walk
 from tfpretune.data.rows import Problem
-from tfpretune.data.split_folders import inner_splits, split_of, splits_of
 from tfpretune.data.splits.rule import Part
-from tfpretune.data.walking import folders_in, walk
 
 IMAGE_FOLDERS = ("images", "image", "imgs", "img", "jpegimages", "photos")
 MASK_FOLDERS = (

@@ -14,10 +14,10 @@ from tfpretune.data.mask_meaning import Meaning, find_meaning
 from tfpretune.data.mask_reader import MaskReader
 from tfpretune.data.mask_rows import NO_CLASS, MaskRows
 from tfpretune.data.mask_survey import Surveyed, survey
+from tfpretune.data.readers.folders.splits import splits_note
+from tfpretune.data.readers.folders.walking import folders_in
 from tfpretune.data.rows import Problem
-from tfpretune.data.split_folders import splits_note
 from tfpretune.data.splits.rule import PARTS
-from tfpretune.data.walking import folders_in
 
 
 def open_masks(

@@ -9,8 +9,8 @@ from tfpretune.config import RunError, UsageError
 from tfpretune.data.conll import read_conll
 from tfpretune.data.demo import read_demo
 from tfpretune.data.labels import require_different
+from tfpretune.data.readers.folders.splits import split_files_note
 from tfpretune.data.rows import Problem, Rows, find_files
-from tfpretune.data.split_folders import split_files_note
 from tfpretune.data.tables import read_objects
 from tfpretune.data.tag_schemes import OUTSIDE, Scheme, described, faults, find_scheme, to_bio, twins, unreadable
 from tfpretune.data.tagged import TaggedExamples, order_tags

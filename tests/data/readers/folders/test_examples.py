@@ -11,13 +11,13 @@ from tfpretune.config import RunError, UsageError
 from tfpretune.data.check_images import _clear_notes, _dark_notes
 from tfpretune.data.checks import check_examples
 from tfpretune.data.examples import Examples
-from tfpretune.data.folders import read_image_folder, read_text_folder
 from tfpretune.data.image.exif import unread_orientation
 from tfpretune.data.pieces import cut_corpus
+from tfpretune.data.readers.folders.examples import read_image_folder, read_text_folder
+from tfpretune.data.readers.folders.splits import split_of
+from tfpretune.data.readers.folders.walking import folders_in, walk
 from tfpretune.data.rows import find_files
 from tfpretune.data.sources import open_source
-from tfpretune.data.split_folders import split_of
-from tfpretune.data.walking import folders_in, walk
 
 
 def write(root, *names):

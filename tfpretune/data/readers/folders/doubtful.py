@@ -5,8 +5,8 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 
+from tfpretune.data.readers.folders.splits import split_of
 from tfpretune.data.rows import Problem
-from tfpretune.data.split_folders import split_of
 
 _UNLABELLED = frozenset(("unsup", "unsupervised", "unlabeled", "unlabelled", "nolabel", "nolabels", "withoutlabels"))
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from tfpretune.config import UsageError
 from tfpretune.data.examples import Examples
-from tfpretune.data.labels import LabelKind
+from tfpretune.data.readers.labels.labels import LabelKind
 from tfpretune.data.sources import open_source
 from tfpretune.data.tables import DEFAULT_LABEL, DEFAULT_TEXT
 

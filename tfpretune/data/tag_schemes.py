@@ -9,7 +9,7 @@ import dataclasses
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from tfpretune.data.spellings import spelling_key
+from tfpretune.data.readers.labels.spellings import spelling_key
 
 OUTSIDE = "O"
 UNTYPED = "ENTITY"

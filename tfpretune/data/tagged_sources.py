@@ -8,8 +8,8 @@ import numpy as np
 from tfpretune.config import RunError, UsageError
 from tfpretune.data.conll import read_conll
 from tfpretune.data.demo import read_demo
-from tfpretune.data.labels import require_different
 from tfpretune.data.readers.folders.splits import split_files_note
+from tfpretune.data.readers.labels.labels import require_different
 from tfpretune.data.rows import Problem, Rows, find_files
 from tfpretune.data.tables import read_objects
 from tfpretune.data.tag_schemes import OUTSIDE, Scheme, described, faults, find_scheme, to_bio, twins, unreadable

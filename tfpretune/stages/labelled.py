@@ -10,8 +10,8 @@ import tensorflow as tf
 from tfpretune.config import UsageError
 from tfpretune.data.batches import StepIndexed
 from tfpretune.data.examples import Examples
-from tfpretune.data.labels import LabelKind
 from tfpretune.data.parts import LabelledParts, labelled_parts
+from tfpretune.data.readers.labels.labels import LabelKind
 from tfpretune.data.tables import DEFAULT_LABEL, DEFAULT_TEXT
 from tfpretune.evaluation.classifier_report import ClassifierReport
 from tfpretune.evaluation.label_baselines import fit_baseline

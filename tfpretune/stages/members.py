@@ -13,9 +13,9 @@ from tfpretune.config import UsageError
 from tfpretune.data.batches import StepIndexed
 from tfpretune.data.columns import image_batches, text_batches
 from tfpretune.data.examples import Examples
-from tfpretune.data.labels import LabelKind
 from tfpretune.data.pair_batches import pair_batches
 from tfpretune.data.parts import LabelledParts
+from tfpretune.data.readers.labels.labels import LabelKind
 from tfpretune.data.splits.rule import RULE
 from tfpretune.data.tables import DEFAULT_LABEL, DEFAULT_TEXT
 from tfpretune.evaluation.multi_label import multi_label_metrics

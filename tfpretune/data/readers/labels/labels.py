@@ -8,8 +8,8 @@ from typing import Literal
 import numpy as np
 
 from tfpretune.config import UsageError
-from tfpretune.data.label_column import LabelColumn
-from tfpretune.data.label_doubts import (
+from tfpretune.data.readers.labels.column import LabelColumn
+from tfpretune.data.readers.labels.doubts import (
     class_problems,
     kind_notes,
     kind_problems,
@@ -18,7 +18,7 @@ from tfpretune.data.label_doubts import (
     missing_problem,
     twin_problems,
 )
-from tfpretune.data.label_forms import set_form_problems
+from tfpretune.data.readers.labels.forms import set_form_problems
 from tfpretune.data.rows import Problem, Rows
 
 LabelKind = Literal["class", "number", "set"]

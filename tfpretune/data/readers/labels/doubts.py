@@ -5,9 +5,9 @@ import decimal
 import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 
-from tfpretune.data.label_forms import AS_WRITTEN, SEPARATORS, form_problems, number_form
+from tfpretune.data.readers.labels.forms import AS_WRITTEN, SEPARATORS, form_problems, number_form
+from tfpretune.data.readers.labels.spellings import number_of, spelling_key
 from tfpretune.data.rows import Problem, Rows
-from tfpretune.data.spellings import number_of, spelling_key
 
 MISSING = frozenset(
     (

@@ -6,8 +6,8 @@ Imports no TensorFlow.
 import re
 from collections.abc import Collection, Sequence
 
+from tfpretune.data.readers.labels.spellings import number_of
 from tfpretune.data.rows import Problem, Rows
-from tfpretune.data.spellings import number_of
 
 AS_WRITTEN = "--labels-as-written"
 SEPARATORS = (";", "|", ",", "；", "，", "、")

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tfpretune.data.label_doubts import looks_missing
-from tfpretune.data.spellings import spelling_key
+from tfpretune.data.readers.labels.doubts import looks_missing
+from tfpretune.data.readers.labels.spellings import spelling_key
 
 
 @pytest.mark.parametrize(

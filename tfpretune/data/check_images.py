@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from tfpretune.data.image.limits import DARK
-from tfpretune.data.mask_files import READ_ERRORS
+from tfpretune.data.readers.masks.files import READ_ERRORS
 from tfpretune.data.rows import Problem
 
 DIM = 63

@@ -15,10 +15,10 @@ from tfpretune.data.check_splits import shared_contents
 from tfpretune.data.check_tagged import check_tagged
 from tfpretune.data.demo import DEMOS
 from tfpretune.data.examples import Examples
-from tfpretune.data.mask_folders import find_mask_folders
-from tfpretune.data.mask_geometry import MaskOrientation
 from tfpretune.data.masks import read_masks
 from tfpretune.data.question_sources import add_spec_problems, read_questions
+from tfpretune.data.readers.masks.folders import find_mask_folders
+from tfpretune.data.readers.masks.geometry import MaskOrientation
 from tfpretune.data.rows import Problem, find_files
 from tfpretune.data.splits.places import find_places
 from tfpretune.data.tables import DEFAULT_TEXT

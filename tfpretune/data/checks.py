@@ -15,9 +15,9 @@ from tfpretune.data.check_options import refuse_other_options
 from tfpretune.data.check_result import CheckResult
 from tfpretune.data.check_splits import shared_contents, shared_with
 from tfpretune.data.examples import Examples
-from tfpretune.data.mask_geometry import MaskOrientation
 from tfpretune.data.readers.folders.walking import hidden_note
 from tfpretune.data.readers.labels.labels import LabelKind, more_label_columns, read_labels
+from tfpretune.data.readers.masks.geometry import MaskOrientation
 from tfpretune.data.rows import Problem, Rows
 from tfpretune.data.sources import make_examples, read_rows
 from tfpretune.data.splits.places import across_splits_note

@@ -22,8 +22,8 @@ from tfpretune.data.demo_news import (
 from tfpretune.data.demo_pairs import read_bbc_pairs
 from tfpretune.data.demo_ratings import VADER, polarity_of, ratings_of
 from tfpretune.data.demo_reviews import TOPICS, read_reviews, reader_of
-from tfpretune.data.mask_rows import MaskRows
 from tfpretune.data.package_files import existing, package_folder
+from tfpretune.data.readers.masks.rows import MaskRows
 from tfpretune.data.rows import Rows
 
 DemoKind = Literal["examples", "tagged", "questions", "masks"]

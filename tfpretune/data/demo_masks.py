@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tfpretune.data.mask_rows import MaskRows
+from tfpretune.data.readers.masks.rows import MaskRows
 
 INK = 100
 """A pixel as dark as this, of 255, belongs to the digit."""

@@ -10,9 +10,9 @@ from tfpretune.data import columns
 from tfpretune.data.batches import Batch, Load, StepIndexed, Transform
 from tfpretune.data.columns import file_loader, image_array
 from tfpretune.data.mask_examples import MaskExamples
-from tfpretune.data.mask_files import READ_ERRORS
-from tfpretune.data.mask_reader import MaskReader
-from tfpretune.data.mask_rows import NO_CLASS
+from tfpretune.data.readers.masks.files import READ_ERRORS
+from tfpretune.data.readers.masks.reader import MaskReader
+from tfpretune.data.readers.masks.rows import NO_CLASS
 
 IGNORED = -1
 

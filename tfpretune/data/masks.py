@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from tfpretune.config import RunError, UsageError
 from tfpretune.data.demo import read_demo
 from tfpretune.data.examples import Examples
-from tfpretune.data.mask_classes import CLASSES_FILE, ClassList, read_classes
 from tfpretune.data.mask_examples import MaskExamples
-from tfpretune.data.mask_folders import MaskFolder, MaskPair, find_mask_folders, pair_files
-from tfpretune.data.mask_geometry import MaskOrientation, mask_turns
-from tfpretune.data.mask_meaning import Meaning, find_meaning
-from tfpretune.data.mask_reader import MaskReader
-from tfpretune.data.mask_rows import NO_CLASS, MaskRows
-from tfpretune.data.mask_survey import Surveyed, survey
 from tfpretune.data.readers.folders.splits import splits_note
 from tfpretune.data.readers.folders.walking import folders_in
+from tfpretune.data.readers.masks.classes import CLASSES_FILE, ClassList, read_classes
+from tfpretune.data.readers.masks.folders import MaskFolder, MaskPair, find_mask_folders, pair_files
+from tfpretune.data.readers.masks.geometry import MaskOrientation, mask_turns
+from tfpretune.data.readers.masks.meaning import Meaning, find_meaning
+from tfpretune.data.readers.masks.reader import MaskReader
+from tfpretune.data.readers.masks.rows import NO_CLASS, MaskRows
+from tfpretune.data.readers.masks.survey import Surveyed, survey
 from tfpretune.data.rows import Problem
 from tfpretune.data.splits.rule import PARTS
 

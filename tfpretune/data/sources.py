@@ -10,12 +10,12 @@ import numpy as np
 from tfpretune.config import RunError, UsageError
 from tfpretune.data.demo import read_demo
 from tfpretune.data.examples import Examples
-from tfpretune.data.mask_folders import find_mask_folders
 from tfpretune.data.readers.folders.examples import read_image_folder, read_text_folder, read_text_lines
 from tfpretune.data.readers.folders.image_tables import refuse_image_table
 from tfpretune.data.readers.folders.splits import split_files_note
 from tfpretune.data.readers.labels.column import LabelColumn
 from tfpretune.data.readers.labels.labels import LabelKind, more_label_columns, read_labels
+from tfpretune.data.readers.masks.folders import find_mask_folders
 from tfpretune.data.rows import Rows, find_files
 from tfpretune.data.tables import DEFAULT_LABEL, DEFAULT_TEXT, TableColumns, read_csv, read_jsonl
 

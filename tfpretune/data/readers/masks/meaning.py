@@ -5,10 +5,10 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 from tfpretune.config import UsageError
-from tfpretune.data.mask_classes import CLASSES_FILE, ClassList
-from tfpretune.data.mask_files import colour_text
-from tfpretune.data.mask_rows import NO_CLASS
-from tfpretune.data.mask_survey import Surveyed, palette_problems, white_of_bits
+from tfpretune.data.readers.masks.classes import CLASSES_FILE, ClassList
+from tfpretune.data.readers.masks.files import colour_text
+from tfpretune.data.readers.masks.rows import NO_CLASS
+from tfpretune.data.readers.masks.survey import Surveyed, palette_problems, white_of_bits
 from tfpretune.data.rows import Problem
 
 _MOST_SHOWN = 8

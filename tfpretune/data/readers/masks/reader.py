@@ -6,8 +6,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from tfpretune.data.image.exif import UPRIGHT, turned
-from tfpretune.data.mask_files import Mask, decode_mask
-from tfpretune.data.mask_rows import NO_CLASS
+from tfpretune.data.readers.masks.files import Mask, decode_mask
+from tfpretune.data.readers.masks.rows import NO_CLASS
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -10,10 +10,10 @@ import numpy as np
 from PIL import Image
 
 from tfpretune.data.image.exif import UPRIGHT, stored_orientation
-from tfpretune.data.mask_files import READ_ERRORS, Mask, colour_text, decode_mask
-from tfpretune.data.mask_folders import MaskPair
-from tfpretune.data.mask_geometry import Frame
-from tfpretune.data.mask_rows import NO_CLASS
+from tfpretune.data.readers.masks.files import READ_ERRORS, Mask, colour_text, decode_mask
+from tfpretune.data.readers.masks.folders import MaskPair
+from tfpretune.data.readers.masks.geometry import Frame
+from tfpretune.data.readers.masks.rows import NO_CLASS
 from tfpretune.data.rows import Problem
 
 _MOST_COLOURS = 256

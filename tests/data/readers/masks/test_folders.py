@@ -6,8 +6,8 @@ from PIL import Image
 
 from tfpretune.config import UsageError
 from tfpretune.data.checks import check
-from tfpretune.data.mask_folders import find_mask_folders
 from tfpretune.data.masks import open_masks, read_masks
+from tfpretune.data.readers.masks.folders import find_mask_folders
 from tfpretune.data.sources import open_source
 
 RANDOM = np.random.default_rng(0)

@@ -10,7 +10,7 @@ from PIL import Image
 
 from tfpretune.data.image.exif import UPRIGHT
 from tfpretune.data.image.limits import MAX_PIXELS
-from tfpretune.data.mask_rows import NO_CLASS
+from tfpretune.data.readers.masks.rows import NO_CLASS
 
 READ_ERRORS = (OSError, ValueError, SyntaxError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
 """What Pillow raises for broken files."""

@@ -5,8 +5,8 @@ import re
 from collections.abc import Sequence
 from typing import Literal
 
-from tfpretune.data.mask_files import colour_code
-from tfpretune.data.mask_rows import NO_CLASS
+from tfpretune.data.readers.masks.files import colour_code
+from tfpretune.data.readers.masks.rows import NO_CLASS
 
 By = Literal["place", "number", "colour"]
 Line = tuple[int, str]

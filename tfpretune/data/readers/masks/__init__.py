@@ -1,0 +1,1 @@
+"""Masks: files, geometry, meaning, and the one reader of both."""

@@ -9,7 +9,7 @@ from PIL import Image
 
 from tfpretune.data.image.limits import DARK
 from tfpretune.data.readers.masks.files import READ_ERRORS
-from tfpretune.data.rows import Problem
+from tfpretune.data.readers.rows import Problem
 
 DIM = 63
 """An image of 16 bits a pixel without a pixel above this, of 255, uses 14 of them at most, as cameras and scanners do."""

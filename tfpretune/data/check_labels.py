@@ -3,7 +3,7 @@
 import numpy as np
 
 from tfpretune.data.examples import Examples
-from tfpretune.data.rows import Problem
+from tfpretune.data.readers.rows import Problem
 
 
 def label_histogram(examples: Examples) -> dict[str, int]:

@@ -19,9 +19,9 @@ from tfpretune.data.masks import read_masks
 from tfpretune.data.question_sources import add_spec_problems, read_questions
 from tfpretune.data.readers.masks.folders import find_mask_folders
 from tfpretune.data.readers.masks.geometry import MaskOrientation
-from tfpretune.data.rows import Problem, find_files
+from tfpretune.data.readers.rows import Problem, find_files
+from tfpretune.data.readers.tables import DEFAULT_TEXT
 from tfpretune.data.splits.places import find_places
-from tfpretune.data.tables import DEFAULT_TEXT
 from tfpretune.data.text.cleaning import text_key
 
 

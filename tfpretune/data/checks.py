@@ -18,10 +18,10 @@ from tfpretune.data.examples import Examples
 from tfpretune.data.readers.folders.walking import hidden_note
 from tfpretune.data.readers.labels.labels import LabelKind, more_label_columns, read_labels
 from tfpretune.data.readers.masks.geometry import MaskOrientation
-from tfpretune.data.rows import Problem, Rows
+from tfpretune.data.readers.rows import Problem, Rows
+from tfpretune.data.readers.tables import DEFAULT_LABEL, DEFAULT_TEXT
 from tfpretune.data.sources import make_examples, read_rows
 from tfpretune.data.splits.places import across_splits_note
-from tfpretune.data.tables import DEFAULT_LABEL, DEFAULT_TEXT
 
 
 def check(

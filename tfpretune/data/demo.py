@@ -24,7 +24,7 @@ from tfpretune.data.demo_ratings import VADER, polarity_of, ratings_of
 from tfpretune.data.demo_reviews import TOPICS, read_reviews, reader_of
 from tfpretune.data.package_files import existing, package_folder
 from tfpretune.data.readers.masks.rows import MaskRows
-from tfpretune.data.rows import Rows
+from tfpretune.data.readers.rows import Rows
 
 DemoKind = Literal["examples", "tagged", "questions", "masks"]
 OPENED_BY = {"examples": "open_source", "tagged": "open_tagged", "questions": "open_questions", "masks": "open_masks"}

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tfpretune.data.package_files import existing
-from tfpretune.data.question_rows import Answer, QuestionRows
-from tfpretune.data.rows import Rows
-from tfpretune.data.tagged_rows import TaggedRows, clean_word
+from tfpretune.data.readers.question_rows import Answer, QuestionRows
+from tfpretune.data.readers.rows import Rows
+from tfpretune.data.readers.tagged_rows import TaggedRows, clean_word
 
 ENTITY_TYPES = {"nr": "PER", "ns": "LOC", "nt": "ORG"}
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tfpretune.data.demo_news import bbc_articles
-from tfpretune.data.rows import Rows
+from tfpretune.data.readers.rows import Rows
 from tfpretune.data.text.cleaning import clean, text_key
 
 SHORTEST = 80

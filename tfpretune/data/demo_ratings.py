@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tfpretune.data.archives import Archive
-from tfpretune.data.rows import Rows
+from tfpretune.data.readers.rows import Rows
 
 VADER = Archive(
     "vaderSentiment-3.3.2.tar.gz",

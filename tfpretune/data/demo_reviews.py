@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tfpretune.data.package_files import existing
-from tfpretune.data.rows import Rows
+from tfpretune.data.readers.rows import Rows
 from tfpretune.data.text.cleaning import text_key
 
 TOPICS = ("books", "hotels", "computers")

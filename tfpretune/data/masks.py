@@ -16,7 +16,7 @@ from tfpretune.data.readers.masks.meaning import Meaning, find_meaning
 from tfpretune.data.readers.masks.reader import MaskReader
 from tfpretune.data.readers.masks.rows import NO_CLASS, MaskRows
 from tfpretune.data.readers.masks.survey import Surveyed, survey
-from tfpretune.data.rows import Problem
+from tfpretune.data.readers.rows import Problem
 from tfpretune.data.splits.rule import PARTS
 
 

@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from tfpretune.config import RunError, UsageError
-from tfpretune.data.byte_places import decoded, line_number
+from tfpretune.data.readers.byte_places import decoded, line_number
 from tfpretune.data.readers.folders.examples import TEXT_SUFFIXES
 from tfpretune.data.readers.folders.splits import files_by_split
 from tfpretune.data.readers.folders.walking import walk
-from tfpretune.data.rows import find_files
+from tfpretune.data.readers.rows import find_files
+from tfpretune.data.readers.tables import DEFAULT_TEXT
 from tfpretune.data.sources import open_source
 from tfpretune.data.splits.near_copies import CopyCounts
 from tfpretune.data.splits.rule import Part
-from tfpretune.data.tables import DEFAULT_TEXT
 from tfpretune.data.text.cleaning import clean
 
 LONGEST_TEXT = 1 << 26

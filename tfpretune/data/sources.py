@@ -16,8 +16,8 @@ from tfpretune.data.readers.folders.splits import split_files_note
 from tfpretune.data.readers.labels.column import LabelColumn
 from tfpretune.data.readers.labels.labels import LabelKind, more_label_columns, read_labels
 from tfpretune.data.readers.masks.folders import find_mask_folders
-from tfpretune.data.rows import Rows, find_files
-from tfpretune.data.tables import DEFAULT_LABEL, DEFAULT_TEXT, TableColumns, read_csv, read_jsonl
+from tfpretune.data.readers.rows import Rows, find_files
+from tfpretune.data.readers.tables import DEFAULT_LABEL, DEFAULT_TEXT, TableColumns, read_csv, read_jsonl
 
 SCHEMES = ("demo", "tfds", "csv", "jsonl", "text", "images")
 
@@ -153,7 +153,7 @@ def read_rows(
         _require_columns(spec, more_labels, found.more_labels)
         return found
     if scheme == "tfds":
-        from tfpretune.data.tfds_source import read_tfds  # imports TensorFlow, which takes seconds
+        from tfpretune.data.readers.tfds import read_tfds  # imports TensorFlow, which takes seconds
 
         columns = {"text_column": text_column, "label_column": label_column, "pair_column": pair_column}
         return read_tfds(rest, **columns, more_labels=more_labels)

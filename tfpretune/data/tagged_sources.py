@@ -6,15 +6,24 @@ from collections.abc import Sequence
 import numpy as np
 
 from tfpretune.config import RunError, UsageError
-from tfpretune.data.conll import read_conll
 from tfpretune.data.demo import read_demo
+from tfpretune.data.readers.conll import read_conll
 from tfpretune.data.readers.folders.splits import split_files_note
 from tfpretune.data.readers.labels.labels import require_different
-from tfpretune.data.rows import Problem, Rows, find_files
-from tfpretune.data.tables import read_objects
-from tfpretune.data.tag_schemes import OUTSIDE, Scheme, described, faults, find_scheme, to_bio, twins, unreadable
+from tfpretune.data.readers.rows import Problem, Rows, find_files
+from tfpretune.data.readers.tables import read_objects
+from tfpretune.data.readers.tag_schemes import (
+    OUTSIDE,
+    Scheme,
+    described,
+    faults,
+    find_scheme,
+    to_bio,
+    twins,
+    unreadable,
+)
+from tfpretune.data.readers.tagged_rows import TaggedRows
 from tfpretune.data.tagged import TaggedExamples, order_tags
-from tfpretune.data.tagged_rows import TaggedRows
 
 IOB1 = "correct it, or let it be B- (--repair)"
 NO_TAGS = ("", "nan", "none", "null")

@@ -4,7 +4,7 @@ import collections
 import re
 from collections.abc import Sequence
 
-from tfpretune.data.tag_schemes import BEGIN, END, INSIDE, LETTERS, OUTSIDE, SINGLE
+from tfpretune.data.readers.tag_schemes import BEGIN, END, INSIDE, LETTERS, OUTSIDE, SINGLE
 from tfpretune.data.tagged import TaggedExamples
 from tfpretune.evaluation.word_tags import require_match
 

@@ -9,8 +9,8 @@ from tfpretune.backbones.sizes import load_tokenizer
 from tfpretune.config import RunError, UsageError
 from tfpretune.data.masks import open_masks
 from tfpretune.data.question_sources import open_questions
+from tfpretune.data.readers.tables import DEFAULT_TEXT
 from tfpretune.data.sources import open_source
-from tfpretune.data.tables import DEFAULT_TEXT
 from tfpretune.data.tagged_sources import open_tagged
 from tfpretune.objectives import Classes, Spans
 from tfpretune.training.presets import load_task

@@ -16,8 +16,8 @@ from tfpretune.data.examples import Examples
 from tfpretune.data.pair_batches import pair_batches
 from tfpretune.data.parts import LabelledParts
 from tfpretune.data.readers.labels.labels import LabelKind
+from tfpretune.data.readers.tables import DEFAULT_LABEL, DEFAULT_TEXT
 from tfpretune.data.splits.rule import RULE
-from tfpretune.data.tables import DEFAULT_LABEL, DEFAULT_TEXT
 from tfpretune.evaluation.multi_label import multi_label_metrics
 from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.evaluation.regression import regression_metrics

@@ -8,8 +8,8 @@ import pytest
 
 from tfpretune.data.examples import PARTS, Examples
 from tfpretune.data.mask_examples import MaskExamples
-from tfpretune.data.question_rows import Answer
 from tfpretune.data.questions import QuestionExamples
+from tfpretune.data.readers.question_rows import Answer
 from tfpretune.data.splits.places import find_places, hash_positions, leading_numbers
 from tfpretune.data.splits.rule import sides_of
 from tfpretune.data.tagged import TaggedExamples

@@ -16,7 +16,7 @@ from tfpretune.data.pieces import cut_corpus
 from tfpretune.data.readers.folders.examples import read_image_folder, read_text_folder
 from tfpretune.data.readers.folders.splits import split_of
 from tfpretune.data.readers.folders.walking import folders_in, walk
-from tfpretune.data.rows import find_files
+from tfpretune.data.readers.rows import find_files
 from tfpretune.data.sources import open_source
 
 

@@ -8,7 +8,7 @@ from tfpretune.config import RunError, UsageError
 from tfpretune.data.checks import check
 from tfpretune.data.readers.labels.forms import are_bits, is_column_a_class, is_written_list, number_form
 from tfpretune.data.readers.labels.labels import read_labels
-from tfpretune.data.rows import Rows
+from tfpretune.data.readers.rows import Rows
 from tfpretune.data.sources import open_source
 
 

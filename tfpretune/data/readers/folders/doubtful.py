@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from tfpretune.data.readers.folders.splits import split_of
-from tfpretune.data.rows import Problem
+from tfpretune.data.readers.rows import Problem
 
 _UNLABELLED = frozenset(("unsup", "unsupervised", "unlabeled", "unlabelled", "nolabel", "nolabels", "withoutlabels"))
 

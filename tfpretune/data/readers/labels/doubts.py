@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from tfpretune.data.readers.labels.forms import AS_WRITTEN, SEPARATORS, form_problems, number_form
 from tfpretune.data.readers.labels.spellings import number_of, spelling_key
-from tfpretune.data.rows import Problem, Rows
+from tfpretune.data.readers.rows import Problem, Rows
 
 MISSING = frozenset(
     (

@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Sequence
 
 from tfpretune.data.readers.labels.spellings import number_of
-from tfpretune.data.rows import Problem, Rows
+from tfpretune.data.readers.rows import Problem, Rows
 
 AS_WRITTEN = "--labels-as-written"
 SEPARATORS = (";", "|", ",", "；", "，", "、")

@@ -19,7 +19,7 @@ from tfpretune.data.readers.labels.doubts import (
     twin_problems,
 )
 from tfpretune.data.readers.labels.forms import set_form_problems
-from tfpretune.data.rows import Problem, Rows
+from tfpretune.data.readers.rows import Problem, Rows
 
 LabelKind = Literal["class", "number", "set"]
 LABEL_KINDS = ("class", "number", "set")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from tfpretune.data.readers.masks.class_lines import By, Listed, read_lines
 from tfpretune.data.readers.masks.files import colour_text
 from tfpretune.data.readers.masks.rows import NO_CLASS
-from tfpretune.data.rows import Problem, read_utf8
+from tfpretune.data.readers.rows import Problem, read_utf8
 
 CLASSES_FILE = "classes.txt"
 VOID = "void"

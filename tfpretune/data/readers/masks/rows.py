@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Any
 
-from tfpretune.data.rows import Problem
+from tfpretune.data.readers.rows import Problem
 
 NO_CLASS = 255
 """The number of a pixel of which nothing is known, as in PASCAL VOC."""

@@ -14,7 +14,7 @@ from tfpretune.data.readers.masks.files import READ_ERRORS, Mask, colour_text, d
 from tfpretune.data.readers.masks.folders import MaskPair
 from tfpretune.data.readers.masks.geometry import Frame
 from tfpretune.data.readers.masks.rows import NO_CLASS
-from tfpretune.data.rows import Problem
+from tfpretune.data.readers.rows import Problem
 
 _MOST_COLOURS = 256
 

@@ -4,7 +4,7 @@ import dataclasses
 import functools
 from collections.abc import Sequence
 
-from tfpretune.data.rows import Problem
+from tfpretune.data.readers.rows import Problem
 from tfpretune.data.text.cleaning import clean
 
 clean_word = functools.lru_cache(maxsize=1 << 16)(clean)  # a million words are a few thousand different ones

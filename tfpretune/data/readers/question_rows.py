@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 
-from tfpretune.data.rows import Problem
+from tfpretune.data.readers.rows import Problem
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,8 +5,8 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 from tfpretune.config import UsageError
-from tfpretune.data.rows import Problem, lines_of, read_utf8
-from tfpretune.data.tagged_rows import TaggedRows
+from tfpretune.data.readers.rows import Problem, lines_of, read_utf8
+from tfpretune.data.readers.tagged_rows import TaggedRows
 
 TODO = "write a word and its tag a line, with tabs between columns where words hold spaces, and an empty line between sentences"
 _ENTITY_TAG = re.compile("[oO]|[BIESLUMWbieslumw][-_].+")

@@ -7,8 +7,8 @@ import math
 from collections.abc import Collection, Iterator, Sequence
 
 from tfpretune.config import UsageError
-from tfpretune.data.csv_records import QUOTES_TODO, header_fault, records, unquoted, width_fault
-from tfpretune.data.rows import Problem, Rows, lines_of, read_utf8
+from tfpretune.data.readers.csv_records import QUOTES_TODO, header_fault, records, unquoted, width_fault
+from tfpretune.data.readers.rows import Problem, Rows, lines_of, read_utf8
 
 DEFAULT_TEXT = "text"
 DEFAULT_LABEL = "label"

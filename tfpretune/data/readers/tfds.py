@@ -14,8 +14,8 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from tfpretune.config import RunError, UsageError
-from tfpretune.data.rows import Problem, Rows
-from tfpretune.data.tfds_features import (
+from tfpretune.data.readers.rows import Problem, Rows
+from tfpretune.data.readers.tfds_features import (
     class_names_of,
     feature_notes,
     image_feature,

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from tfpretune.config import UsageError
-from tfpretune.data.packed_files import no_text, unpacked
+from tfpretune.data.readers.packed_files import no_text, unpacked
 from tfpretune.data.text.cleaning import MAX_LINE_BYTES, clean, has_visible, split_long_lines
 
 SYSTEM_FILES = frozenset(

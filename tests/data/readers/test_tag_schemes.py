@@ -6,7 +6,7 @@ import pytest
 
 from tfpretune.config import RunError
 from tfpretune.data.checks import check
-from tfpretune.data.tag_schemes import faults, find_scheme, to_bio
+from tfpretune.data.readers.tag_schemes import faults, find_scheme, to_bio
 from tfpretune.data.tagged_sources import open_tagged
 from tfpretune.evaluation.entities import find_entities
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from tfpretune.config import UsageError
-from tfpretune.data.tables import DEFAULT_LABEL, DEFAULT_TEXT
+from tfpretune.data.readers.tables import DEFAULT_LABEL, DEFAULT_TEXT
 
 
 def image_feature(features: tfds.features.FeaturesDict) -> str | None:

@@ -4,8 +4,8 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 from tfpretune.config import RunError, UsageError
+from tfpretune.data.readers.tfds_features import feature_notes, label_feature
 from tfpretune.data.sources import open_source
-from tfpretune.data.tfds_features import feature_notes, label_feature
 
 
 class Notes(tfds.core.GeneratorBasedBuilder):

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from tfpretune.data.examples import Examples
+from tfpretune.data.examples.examples import Examples
 from tfpretune.data.parts import LabelledParts
 from tfpretune.data.text.tokens import encode_all
 

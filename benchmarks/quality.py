@@ -33,7 +33,7 @@ from tfpretune import config
 from tfpretune.backbones.hugging_face import packaged_folder
 from tfpretune.backbones.sizes import load_tokenizer
 from tfpretune.config import OptimizerConfig, UsageError
-from tfpretune.data.examples import Examples
+from tfpretune.data.examples.examples import Examples
 from tfpretune.data.parts import labelled_parts
 from tfpretune.data.sources import open_source
 from tfpretune.evaluation.baselines import tfidf_baseline

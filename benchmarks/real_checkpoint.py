@@ -12,7 +12,7 @@ from quality_rows import COLUMNS, RECIPES, SENTIMENT_QUOTE, TOPICS_QUOTE, Figure
 from tfpretune.backbones.sizes import load_tokenizer
 from tfpretune.config import OptimizerConfig
 from tfpretune.data.columns import text_batches
-from tfpretune.data.examples import Examples
+from tfpretune.data.examples.examples import Examples
 from tfpretune.data.parts import LabelledParts, labelled_parts
 from tfpretune.evaluation.baselines import tfidf_baseline
 from tfpretune.evaluation.gain import paired_difference

@@ -18,7 +18,7 @@ import tensorflow as tf
 from tfpretune import config
 from tfpretune.backbones.sizes import load_backbone, load_tokenizer
 from tfpretune.config import OptimizerConfig
-from tfpretune.data.tagged import TaggedExamples, is_bio
+from tfpretune.data.examples.tagged import TaggedExamples, is_bio
 from tfpretune.data.tagged_sources import open_tagged
 from tfpretune.data.tagging import TagRows, tag_rows
 from tfpretune.evaluation.entities import dictionary_tags, entity_metrics

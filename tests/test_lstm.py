@@ -5,7 +5,7 @@ import pytest
 from lstm import lstm_accuracies
 
 from tests.faults.tiny import make_tokenizer
-from tfpretune.data.examples import Examples
+from tfpretune.data.examples.examples import Examples
 from tfpretune.data.parts import LabelledParts
 
 

@@ -7,7 +7,7 @@ import real_checkpoint
 from real_checkpoint import Runs, difference, fine_tuned
 
 from tfpretune.config import OptimizerConfig
-from tfpretune.data.examples import Examples
+from tfpretune.data.examples.examples import Examples
 from tfpretune.stages.comparison import Side, Trials
 
 EXAMPLES = Examples(

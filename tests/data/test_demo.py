@@ -9,7 +9,7 @@ import pytest
 from tfpretune.config import UsageError
 from tfpretune.data.archives import cache_folder
 from tfpretune.data.demo import DEMOS, read_demo
-from tfpretune.data.examples import PARTS
+from tfpretune.data.examples.examples import PARTS
 from tfpretune.data.sources import open_source
 from tfpretune.data.tagged_sources import open_tagged
 from tfpretune.data.text.cleaning import text_key

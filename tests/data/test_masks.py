@@ -7,9 +7,9 @@ from PIL import Image
 
 from tfpretune.config import RunError, UsageError
 from tfpretune.data import columns
-from tfpretune.data.examples import Examples
+from tfpretune.data.examples.examples import Examples
+from tfpretune.data.examples.masks import MaskExamples
 from tfpretune.data.mask_batches import mask_array, mask_batches
-from tfpretune.data.mask_examples import MaskExamples
 from tfpretune.data.masks import open_masks
 from tfpretune.data.sources import open_source
 from tfpretune.errors import passed_on

@@ -5,7 +5,7 @@ import pytest
 from tests.data.shard_toys import WORDS
 from tfpretune.config import RunError, UsageError
 from tfpretune.data.choosing import choose, scan_piece
-from tfpretune.data.examples import Examples
+from tfpretune.data.examples.examples import Examples
 from tfpretune.data.pieces import cut_corpus
 from tfpretune.data.vocabulary import read_vocabulary, vocabulary_sample, write_vocabulary
 

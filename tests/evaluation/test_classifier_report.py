@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tests.evaluation.pages import Page
-from tfpretune.data.examples import Examples
+from tfpretune.data.examples.examples import Examples
 from tfpretune.data.splits.rule import RULE
 from tfpretune.evaluation.classifier_report import report_classifier
 from tfpretune.evaluation.tables import Table

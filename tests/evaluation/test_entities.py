@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from tfpretune.data.tagged import TaggedExamples
+from tfpretune.data.examples.tagged import TaggedExamples
 from tfpretune.data.tagged_sources import open_tagged
 from tfpretune.evaluation.entities import dictionary_tags, entity_metrics, find_entities
 

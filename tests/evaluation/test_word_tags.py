@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import sklearn.metrics
 
-from tfpretune.data.tagged import TaggedExamples
+from tfpretune.data.examples.tagged import TaggedExamples
 from tfpretune.evaluation.word_tags import frequent_tags, word_metrics
 
 

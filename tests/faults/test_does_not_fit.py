@@ -14,7 +14,7 @@ from tfpretune.backbones import SmallCNN
 from tfpretune.backbones.sizes import load_backbone
 from tfpretune.config import RunError, UsageError
 from tfpretune.data.batches import StepIndexed
-from tfpretune.data.examples import Examples
+from tfpretune.data.examples.examples import Examples
 from tfpretune.finetune import classifier
 from tfpretune.objectives import MaskedLM
 from tfpretune.training import fit

@@ -10,7 +10,7 @@ from tfpretune.backbones import SmallCNN, TextEncoder
 from tfpretune.config import UsageError
 from tfpretune.data.batches import StepIndexed
 from tfpretune.data.columns import image_batches
-from tfpretune.data.examples import Examples
+from tfpretune.data.examples.examples import Examples
 from tfpretune.data.transforms import jitter
 from tfpretune.finetune import (
     GradualUnfreezing,

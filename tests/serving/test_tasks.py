@@ -12,8 +12,8 @@ from tfpretune.backbones.cnn import SmallCNN
 from tfpretune.backbones.text_encoder import TextEncoder, TextEncoderTokenizer
 from tfpretune.config import UsageError
 from tfpretune.data.answering import answer_rows
-from tfpretune.data.questions import QuestionExamples
-from tfpretune.data.tagged import TaggedExamples
+from tfpretune.data.examples.questions import QuestionExamples
+from tfpretune.data.examples.tagged import TaggedExamples
 from tfpretune.data.tagging import tag_rows
 from tfpretune.finetune import (
     embedder,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tfpretune.data.examples import Examples
+from tfpretune.data.examples.examples import Examples
 from tfpretune.data.parts import LabelledParts
 from tfpretune.stages.embedding import Space, search_metrics, show_nearest, simple_space
 

@@ -9,7 +9,7 @@ import pytest
 
 from tfpretune.backbones import SmallCNN
 from tfpretune.config import UsageError
-from tfpretune.data.examples import Examples
+from tfpretune.data.examples.examples import Examples
 from tfpretune.data.parts import LabelledParts
 from tfpretune.objectives import Autoencoder
 from tfpretune.stages.adaptation import Strengths

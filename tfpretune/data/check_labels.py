@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tfpretune.data.examples import Examples
+from tfpretune.data.examples.examples import Examples
 from tfpretune.data.readers.rows import Problem
 
 

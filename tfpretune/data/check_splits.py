@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from tfpretune.data.examples import Examples
+from tfpretune.data.examples.examples import Examples
 from tfpretune.data.readers.rows import Problem
 
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from tfpretune.data.check_copies import copy_notes, shared_notes
 from tfpretune.data.check_result import CheckResult
+from tfpretune.data.examples.tagged import TaggedExamples, is_bio
 from tfpretune.data.readers.rows import Problem
-from tfpretune.data.tagged import TaggedExamples, is_bio
 from tfpretune.data.tagged_sources import index_tags, read_tagged
 
 

@@ -14,7 +14,7 @@ from tfpretune.data.check_labels import conflict_of, label_histogram
 from tfpretune.data.check_options import refuse_other_options
 from tfpretune.data.check_result import CheckResult
 from tfpretune.data.check_splits import shared_contents, shared_with
-from tfpretune.data.examples import Examples
+from tfpretune.data.examples.examples import Examples
 from tfpretune.data.readers.folders.walking import hidden_note
 from tfpretune.data.readers.labels.labels import LabelKind, more_label_columns, read_labels
 from tfpretune.data.readers.masks.geometry import MaskOrientation

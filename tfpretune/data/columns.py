@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tfpretune.config import UsageError
 from tfpretune.data.batches import Batch, Load, StepIndexed, Transform
-from tfpretune.data.examples import Examples
+from tfpretune.data.examples.examples import Examples
 from tfpretune.data.image.decoding import decode_image, load_image
 from tfpretune.data.image.limits import DARK
 from tfpretune.data.text.tokens import CHUNK, encode_all

@@ -9,7 +9,7 @@ from tfpretune.config import RunError
 from tfpretune.data import columns
 from tfpretune.data.batches import Batch, Load, StepIndexed, Transform
 from tfpretune.data.columns import file_loader, image_array
-from tfpretune.data.mask_examples import MaskExamples
+from tfpretune.data.examples.masks import MaskExamples
 from tfpretune.data.readers.masks.files import READ_ERRORS
 from tfpretune.data.readers.masks.reader import MaskReader
 from tfpretune.data.readers.masks.rows import NO_CLASS

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from tfpretune.config import RunError, UsageError
 from tfpretune.data.demo import read_demo
-from tfpretune.data.examples import Examples
-from tfpretune.data.mask_examples import MaskExamples
+from tfpretune.data.examples.examples import Examples
+from tfpretune.data.examples.masks import MaskExamples
 from tfpretune.data.readers.folders.splits import splits_note
 from tfpretune.data.readers.folders.walking import folders_in
 from tfpretune.data.readers.masks.classes import CLASSES_FILE, ClassList, read_classes

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfpretune.config import RunError
-from tfpretune.data.examples import PARTS
+from tfpretune.data.examples.examples import PARTS
 from tfpretune.data.packing_settings import Packing
 from tfpretune.data.pieces import Piece, read_texts
 from tfpretune.data.shard_rows import row_dtype, write_rows

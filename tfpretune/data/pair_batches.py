@@ -10,7 +10,7 @@ import tensorflow as tf
 from tfpretune.config import UsageError
 from tfpretune.data.batches import StepIndexed, Transform
 from tfpretune.data.columns import label_columns, require_kind
-from tfpretune.data.examples import Examples
+from tfpretune.data.examples.examples import Examples
 from tfpretune.data.text.pairs import encode_pairs, require_room
 from tfpretune.data.text.tokens import CHUNK, STRINGS
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from tfpretune.config import UsageError
-from tfpretune.data.examples import Examples
+from tfpretune.data.examples.examples import Examples
 from tfpretune.data.readers.labels.labels import LabelKind
 from tfpretune.data.readers.tables import DEFAULT_LABEL, DEFAULT_TEXT
 from tfpretune.data.sources import open_source

@@ -21,7 +21,7 @@ import tensorflow as tf
 
 from tfpretune.config import RunError, UsageError
 from tfpretune.data.choosing import choose, read_copies, read_parts, scan_piece
-from tfpretune.data.examples import PARTS
+from tfpretune.data.examples.examples import PARTS
 from tfpretune.data.packing import pack_piece, record_path
 from tfpretune.data.packing_settings import Packing
 from tfpretune.data.pieces import Corpus, Piece

@@ -9,7 +9,7 @@ import numpy as np
 
 from tfpretune.config import RunError, UsageError
 from tfpretune.data.demo import read_demo
-from tfpretune.data.examples import Examples
+from tfpretune.data.examples.examples import Examples
 from tfpretune.data.readers.folders.examples import read_image_folder, read_text_folder, read_text_lines
 from tfpretune.data.readers.folders.image_tables import refuse_image_table
 from tfpretune.data.readers.folders.splits import split_files_note

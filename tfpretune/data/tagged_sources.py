@@ -7,6 +7,7 @@ import numpy as np
 
 from tfpretune.config import RunError, UsageError
 from tfpretune.data.demo import read_demo
+from tfpretune.data.examples.tagged import TaggedExamples, order_tags
 from tfpretune.data.readers.conll import read_conll
 from tfpretune.data.readers.folders.splits import split_files_note
 from tfpretune.data.readers.labels.labels import require_different
@@ -23,7 +24,6 @@ from tfpretune.data.readers.tag_schemes import (
     unreadable,
 )
 from tfpretune.data.readers.tagged_rows import TaggedRows
-from tfpretune.data.tagged import TaggedExamples, order_tags
 
 IOB1 = "correct it, or let it be B- (--repair)"
 NO_TAGS = ("", "nan", "none", "null")

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfpretune.data.batches import StepIndexed
-from tfpretune.data.tagged import TaggedExamples, continued
+from tfpretune.data.examples.tagged import TaggedExamples, continued
 from tfpretune.data.text.tokens import CHUNK, STRINGS
 from tfpretune.data.text.words import split_for, word_rows
 

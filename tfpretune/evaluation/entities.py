@@ -4,8 +4,8 @@ import collections
 import re
 from collections.abc import Sequence
 
+from tfpretune.data.examples.tagged import TaggedExamples
 from tfpretune.data.readers.tag_schemes import BEGIN, END, INSIDE, LETTERS, OUTSIDE, SINGLE
-from tfpretune.data.tagged import TaggedExamples
 from tfpretune.evaluation.word_tags import require_match
 
 Entity = tuple[str, int, int]

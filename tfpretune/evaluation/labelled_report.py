@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tfpretune.data.examples import Examples
+from tfpretune.data.examples.examples import Examples
 from tfpretune.data.splits.rule import RULE
 from tfpretune.evaluation.figures import scatter_chart
 from tfpretune.evaluation.multi_label import multi_label_metrics

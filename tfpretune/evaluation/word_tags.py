@@ -3,7 +3,7 @@
 import collections
 from collections.abc import Sequence
 
-from tfpretune.data.tagged import TaggedExamples
+from tfpretune.data.examples.tagged import TaggedExamples
 
 
 def word_metrics(truth: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> dict[str, float]:

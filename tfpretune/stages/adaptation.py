@@ -11,7 +11,7 @@ from tfpretune.backbones.sizes import load_backbone, load_tokenizer
 from tfpretune.config import OptimizerConfig, UsageError
 from tfpretune.data.batches import StepIndexed, Transform
 from tfpretune.data.columns import require_kind
-from tfpretune.data.examples import Examples
+from tfpretune.data.examples.examples import Examples
 from tfpretune.data.mixing import Mixed, batch_shares, progress
 from tfpretune.data.parts import LabelledParts
 from tfpretune.data.text.tokens import pack

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import f1_score
 
-from tfpretune.data.examples import Examples
+from tfpretune.data.examples.examples import Examples
 from tfpretune.evaluation.classifier_report import report_classifier
 from tfpretune.evaluation.paired import paired_test
 from tfpretune.evaluation.tables import Cell, Table

@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfpretune.data.examples import Examples
+from tfpretune.data.examples.examples import Examples
 from tfpretune.evaluation.classifier_report import report_classifier
 from tfpretune.evaluation.tables import Table
 from tfpretune.objectives import Supervised

@@ -16,7 +16,7 @@ from tfpretune.backbones.inputs import image_shape, read_pixels
 from tfpretune.backbones.sizes import load_backbone, load_tokenizer, make_image_backbone, make_text_backbone
 from tfpretune.config import UsageError
 from tfpretune.data.batches import StepIndexed
-from tfpretune.data.examples import Examples
+from tfpretune.data.examples.examples import Examples
 from tfpretune.data.mixing import Mixed
 from tfpretune.data.sources import open_source
 from tfpretune.evaluation.predict import predict_outputs

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfpretune.data.columns import image_array
-from tfpretune.data.examples import Examples
+from tfpretune.data.examples.examples import Examples
 from tfpretune.data.parts import LabelledParts
 from tfpretune.evaluation.baselines import pixel_rows, reads_by_characters
 from tfpretune.evaluation.pictures import Pictures

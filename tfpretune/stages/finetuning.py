@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from tfpretune.data.batches import StepIndexed
-from tfpretune.data.examples import Examples
+from tfpretune.data.examples.examples import Examples
 from tfpretune.data.parts import LabelledParts
 from tfpretune.evaluation.classifier_report import ClassifierReport, report_classifier
 from tfpretune.evaluation.tables import Table

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tfpretune.config import UsageError
 from tfpretune.data.batches import StepIndexed
-from tfpretune.data.examples import Examples
+from tfpretune.data.examples.examples import Examples
 from tfpretune.data.parts import LabelledParts, labelled_parts
 from tfpretune.data.readers.labels.labels import LabelKind
 from tfpretune.data.readers.tables import DEFAULT_LABEL, DEFAULT_TEXT

@@ -12,7 +12,7 @@ from tfpretune.backbones.sizes import load_tokenizer
 from tfpretune.config import UsageError
 from tfpretune.data.batches import StepIndexed
 from tfpretune.data.columns import image_batches, text_batches
-from tfpretune.data.examples import Examples
+from tfpretune.data.examples.examples import Examples
 from tfpretune.data.pair_batches import pair_batches
 from tfpretune.data.parts import LabelledParts
 from tfpretune.data.readers.labels.labels import LabelKind

@@ -11,7 +11,7 @@ import numpy as np
 from tfpretune.config import UsageError
 from tfpretune.data.batches import StepIndexed
 from tfpretune.data.columns import text_batches
-from tfpretune.data.examples import Examples
+from tfpretune.data.examples.examples import Examples
 from tfpretune.data.mixing import Mixed, batch_shares
 from tfpretune.data.parts import LabelledParts, labelled_parts
 from tfpretune.data.splits.rule import Part

@@ -10,7 +10,7 @@ from tfpretune.backbones import TextEncoderTokenizer
 from tfpretune.backbones.sizes import load_tokenizer
 from tfpretune.config import UsageError
 from tfpretune.data.batches import RowSource
-from tfpretune.data.examples import Examples
+from tfpretune.data.examples.examples import Examples
 from tfpretune.data.shards import Shards, open_shards
 from tfpretune.data.splits.rule import RULE
 from tfpretune.data.text.tokens import pack, train_wordpiece

@@ -6,13 +6,13 @@ import random
 import numpy as np
 import pytest
 
-from tfpretune.data.examples import PARTS, Examples
-from tfpretune.data.mask_examples import MaskExamples
-from tfpretune.data.questions import QuestionExamples
+from tfpretune.data.examples.examples import PARTS, Examples
+from tfpretune.data.examples.masks import MaskExamples
+from tfpretune.data.examples.questions import QuestionExamples
+from tfpretune.data.examples.tagged import TaggedExamples
 from tfpretune.data.readers.question_rows import Answer
 from tfpretune.data.splits.places import find_places, hash_positions, leading_numbers
 from tfpretune.data.splits.rule import sides_of
-from tfpretune.data.tagged import TaggedExamples
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyz"
 

@@ -7,7 +7,7 @@ import pytest
 
 from tfpretune.config import RunError, UsageError
 from tfpretune.data.checks import check
-from tfpretune.data.examples import Examples
+from tfpretune.data.examples.examples import Examples
 from tfpretune.data.readers.labels.column import LabelColumn
 from tfpretune.data.sources import open_source
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tfpretune.config import RunError, UsageError
-from tfpretune.data.merging import merge
+from tfpretune.data.examples.merging import merge
 from tfpretune.data.readers.labels.column import LabelColumn
 from tfpretune.data.splits.places import Places, find_places
 from tfpretune.data.splits.rule import PARTS as PARTS

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tfpretune.data.examples import Examples
+from tfpretune.data.examples.examples import Examples
 from tfpretune.data.readers.masks.reader import MaskReader
 from tfpretune.data.readers.masks.rows import NO_CLASS
 from tfpretune.data.splits.rule import CONTENTS, LABELS, Part

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tfpretune.config import RunError, UsageError
-from tfpretune.data.examples import PARTS, Examples
+from tfpretune.data.examples.examples import PARTS, Examples
 
 
 def texts(inputs, labels=None, class_names=("neg", "pos"), groups=None):

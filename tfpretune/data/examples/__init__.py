@@ -1,0 +1,1 @@
+"""Records in memory, one file a form."""

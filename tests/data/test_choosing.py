@@ -8,7 +8,7 @@ import pytest
 from tfpretune.config import RunError
 from tfpretune.data import choosing
 from tfpretune.data.choosing import choose, read_copies, read_parts, scan_piece
-from tfpretune.data.demo import DEMOS
+from tfpretune.data.demo.catalogue import DEMOS
 from tfpretune.data.pieces import Piece, cut_corpus, read_texts
 from tfpretune.data.sources import open_source
 from tfpretune.data.splits.rule import PARTS

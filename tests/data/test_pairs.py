@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tfpretune.backbones import TextEncoderTokenizer
 from tfpretune.config import UsageError
-from tfpretune.data.demo_pairs import balanced
+from tfpretune.data.demo.pairs import balanced
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.pair_batches import encode_all_pairs, pair_batches
 from tfpretune.data.sources import open_source

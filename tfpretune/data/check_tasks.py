@@ -13,7 +13,7 @@ from tfpretune.data.check_images import decode_all
 from tfpretune.data.check_result import CheckResult
 from tfpretune.data.check_splits import shared_contents
 from tfpretune.data.check_tagged import check_tagged
-from tfpretune.data.demo import DEMOS
+from tfpretune.data.demo.catalogue import DEMOS
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.masks import read_masks
 from tfpretune.data.question_sources import add_spec_problems, read_questions

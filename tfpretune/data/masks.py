@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 
 from tfpretune.config import RunError, UsageError
-from tfpretune.data.demo import read_demo
+from tfpretune.data.demo.catalogue import read_demo
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.examples.masks import MaskExamples
 from tfpretune.data.readers.folders.splits import splits_note

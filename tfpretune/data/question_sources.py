@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tfpretune.config import RunError, UsageError
-from tfpretune.data.demo import read_demo
+from tfpretune.data.demo.catalogue import read_demo
 from tfpretune.data.examples.questions import QuestionExamples
 from tfpretune.data.readers.question_rows import Answer, QuestionRows
 from tfpretune.data.readers.rows import Problem, find_files, read_utf8

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from tfpretune.config import RunError, UsageError
-from tfpretune.data.demo import read_demo
+from tfpretune.data.demo.catalogue import read_demo
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.readers.folders.examples import read_image_folder, read_text_folder, read_text_lines
 from tfpretune.data.readers.folders.image_tables import refuse_image_table

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tfpretune.config import RunError, UsageError
-from tfpretune.data.demo import read_demo
+from tfpretune.data.demo.catalogue import read_demo
 from tfpretune.data.examples.tagged import TaggedExamples, order_tags
 from tfpretune.data.readers.conll import read_conll
 from tfpretune.data.readers.folders.splits import split_files_note

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from tfpretune.data.package_files import existing
+from tfpretune.data.demo.package_files import existing
 from tfpretune.data.readers.question_rows import Answer, QuestionRows
 from tfpretune.data.readers.rows import Rows
 from tfpretune.data.readers.tagged_rows import TaggedRows, clean_word

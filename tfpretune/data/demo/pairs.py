@@ -4,7 +4,7 @@ import collections
 from collections.abc import Sequence
 from pathlib import Path
 
-from tfpretune.data.demo_news import bbc_articles
+from tfpretune.data.demo.news import bbc_articles
 from tfpretune.data.readers.rows import Rows
 from tfpretune.data.text.cleaning import clean, text_key
 

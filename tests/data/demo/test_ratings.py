@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from tfpretune.config import UsageError
-from tfpretune.data import demo, demo_ratings
-from tfpretune.data.archives import cache_folder
+from tfpretune.data.demo import catalogue as demo
+from tfpretune.data.demo import ratings as demo_ratings
+from tfpretune.data.demo.archives import cache_folder
 from tfpretune.data.sources import open_source
 
 

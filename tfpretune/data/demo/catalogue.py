@@ -10,19 +10,19 @@ from typing import Any, Literal
 import numpy as np
 
 from tfpretune.config import UsageError
-from tfpretune.data.archives import Archive, cached_archive
-from tfpretune.data.demo_masks import digits_on_noise
-from tfpretune.data.demo_news import (
+from tfpretune.data.demo.archives import Archive, cached_archive
+from tfpretune.data.demo.masks import digits_on_noise
+from tfpretune.data.demo.news import (
     read_bbc,
     read_people_daily,
     read_people_daily_entities,
     read_people_daily_kinds,
     read_people_daily_questions,
 )
-from tfpretune.data.demo_pairs import read_bbc_pairs
-from tfpretune.data.demo_ratings import VADER, polarity_of, ratings_of
-from tfpretune.data.demo_reviews import TOPICS, read_reviews, reader_of
-from tfpretune.data.package_files import existing, package_folder
+from tfpretune.data.demo.package_files import existing, package_folder
+from tfpretune.data.demo.pairs import read_bbc_pairs
+from tfpretune.data.demo.ratings import VADER, polarity_of, ratings_of
+from tfpretune.data.demo.reviews import TOPICS, read_reviews, reader_of
 from tfpretune.data.readers.masks.rows import MaskRows
 from tfpretune.data.readers.rows import Rows
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from tfpretune.config import UsageError
-from tfpretune.data.archives import cache_folder
-from tfpretune.data.demo import DEMOS, read_demo
+from tfpretune.data.demo.archives import cache_folder
+from tfpretune.data.demo.catalogue import DEMOS, read_demo
 from tfpretune.data.examples.examples import PARTS
 from tfpretune.data.sources import open_source
 from tfpretune.data.tagged_sources import open_tagged

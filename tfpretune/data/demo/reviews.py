@@ -5,7 +5,7 @@ import collections
 from collections.abc import Callable
 from pathlib import Path
 
-from tfpretune.data.package_files import existing
+from tfpretune.data.demo.package_files import existing
 from tfpretune.data.readers.rows import Rows
 from tfpretune.data.text.cleaning import text_key
 

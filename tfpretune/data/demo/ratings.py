@@ -5,7 +5,7 @@ import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tfpretune.data.archives import Archive
+from tfpretune.data.demo.archives import Archive
 from tfpretune.data.readers.rows import Rows
 
 VADER = Archive(

@@ -1,0 +1,1 @@
+"""Packaged data, one file a set."""

@@ -21,8 +21,8 @@ from tfpretune.backbones.sizes import make_image_backbone, make_text_backbone
 from tfpretune.config import OptimizerConfig, RunConfig
 from tfpretune.data.batches import StepIndexed
 from tfpretune.data.columns import image_batches, text_batches
-from tfpretune.data.parts import labelled_parts
-from tfpretune.data.sources import open_source
+from tfpretune.data.sources.examples import open_source
+from tfpretune.data.sources.labelled import labelled_parts
 from tfpretune.evaluation.tables import Cell, Table
 from tfpretune.finetune import classifier, freeze, with_cached_features
 from tfpretune.objectives import Supervised

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from tfpretune.data.examples.examples import Examples
-from tfpretune.data.parts import LabelledParts
+from tfpretune.data.sources.labelled import LabelledParts
 from tfpretune.data.text.tokens import encode_all
 
 

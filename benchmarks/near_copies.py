@@ -17,7 +17,7 @@ import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from tfpretune import config
-from tfpretune.data.sources import open_source
+from tfpretune.data.sources.examples import open_source
 from tfpretune.data.splits import near_copies as groups
 from tfpretune.data.splits.sketches import FEWEST_WORDS, RUN, VALUES, sketch
 from tfpretune.data.text.cleaning import normal_form

@@ -34,8 +34,8 @@ from tfpretune.backbones.hugging_face import packaged_folder
 from tfpretune.backbones.sizes import load_tokenizer
 from tfpretune.config import OptimizerConfig, UsageError
 from tfpretune.data.examples.examples import Examples
-from tfpretune.data.parts import labelled_parts
-from tfpretune.data.sources import open_source
+from tfpretune.data.sources.examples import open_source
+from tfpretune.data.sources.labelled import labelled_parts
 from tfpretune.evaluation.baselines import tfidf_baseline
 from tfpretune.evaluation.gain import gain_over_scratch
 from tfpretune.evaluation.metrics import classification_metrics

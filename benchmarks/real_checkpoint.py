@@ -13,7 +13,7 @@ from tfpretune.backbones.sizes import load_tokenizer
 from tfpretune.config import OptimizerConfig
 from tfpretune.data.columns import text_batches
 from tfpretune.data.examples.examples import Examples
-from tfpretune.data.parts import LabelledParts, labelled_parts
+from tfpretune.data.sources.labelled import LabelledParts, labelled_parts
 from tfpretune.evaluation.baselines import tfidf_baseline
 from tfpretune.evaluation.gain import paired_difference
 from tfpretune.evaluation.metrics import classification_metrics

@@ -18,9 +18,9 @@ from quality_rows import Figures, mean_and_sd, pretrain_reviews, pretrained, see
 from tfpretune import config
 from tfpretune.config import OptimizerConfig, UsageError
 from tfpretune.data.mask_batches import mask_batches
-from tfpretune.data.masks import open_masks
-from tfpretune.data.parts import labelled_parts
-from tfpretune.data.tagged_sources import open_tagged
+from tfpretune.data.sources.labelled import labelled_parts
+from tfpretune.data.sources.masks import open_masks
+from tfpretune.data.sources.tagged import open_tagged
 from tfpretune.evaluation.baselines import pair_baseline
 from tfpretune.evaluation.entities import dictionary_tags, entity_metrics
 from tfpretune.evaluation.gain import gain_over_scratch, paired_difference

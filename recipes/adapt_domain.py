@@ -18,7 +18,7 @@ import tensorflow as tf
 from tfpretune import config
 from tfpretune.config import OptimizerConfig, UsageError
 from tfpretune.data.columns import require_kind
-from tfpretune.data.parts import labelled_parts
+from tfpretune.data.sources.labelled import labelled_parts
 from tfpretune.data.transforms import jitter
 from tfpretune.evaluation.report import write_pretraining_report
 from tfpretune.evaluation.tables import Table

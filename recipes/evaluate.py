@@ -13,7 +13,7 @@ from tfpretune import config
 from tfpretune.config import RunError, UsageError
 from tfpretune.data.columns import image_array
 from tfpretune.data.examples.examples import Examples
-from tfpretune.data.sources import open_source, read_rows
+from tfpretune.data.sources.examples import open_source, read_rows
 from tfpretune.evaluation.classifier_report import ClassifierReport, report_classifier
 from tfpretune.evaluation.labelled_report import LabelledReport, report_numbers, report_sets
 from tfpretune.evaluation.predict import predict_outputs

@@ -18,7 +18,7 @@ from tfpretune.backbones.sizes import load_backbone, load_tokenizer
 from tfpretune.config import OptimizerConfig
 from tfpretune.data.answering import AnswerRows, answer_rows
 from tfpretune.data.examples.questions import QuestionExamples
-from tfpretune.data.question_sources import open_questions
+from tfpretune.data.sources.questions import open_questions
 from tfpretune.evaluation.predict import predictor
 from tfpretune.evaluation.report import write_pretraining_report
 from tfpretune.evaluation.spans import span_metrics

@@ -19,7 +19,7 @@ from tfpretune import config
 from tfpretune.backbones.sizes import load_backbone, load_tokenizer
 from tfpretune.config import OptimizerConfig
 from tfpretune.data.examples.tagged import TaggedExamples, is_bio
-from tfpretune.data.tagged_sources import open_tagged
+from tfpretune.data.sources.tagged import open_tagged
 from tfpretune.data.tagging import TagRows, tag_rows
 from tfpretune.evaluation.entities import dictionary_tags, entity_metrics
 from tfpretune.evaluation.predict import predictor

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from tfpretune import config
 from tfpretune.backbones.sizes import load_tokenizer
 from tfpretune.config import OptimizerConfig, UsageError
-from tfpretune.data.parts import labelled_parts
+from tfpretune.data.sources.labelled import labelled_parts
 from tfpretune.evaluation.label_curves import LabelCurve, label_chart, label_table
 from tfpretune.evaluation.report import write_pretraining_report
 from tfpretune.evaluation.tables import Table

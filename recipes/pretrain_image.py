@@ -18,7 +18,7 @@ from tfpretune.backbones.inputs import Pixels, read_pixels
 from tfpretune.backbones.sizes import load_backbone, make_image_backbone
 from tfpretune.config import OptimizerConfig, RunConfig, UsageError
 from tfpretune.data.columns import image_batches
-from tfpretune.data.sources import open_source
+from tfpretune.data.sources.examples import open_source
 from tfpretune.data.transforms import denoising, hidden_patches, jitter
 from tfpretune.objectives import Autoencoder, DenoisingAutoencoder, MaskedAutoencoder
 from tfpretune.stages.pretraining import report_reconstructions

@@ -18,7 +18,7 @@ from tfpretune.config import OptimizerConfig, RunConfig
 from tfpretune.data.batches import StepIndexed
 from tfpretune.data.columns import require_kind
 from tfpretune.data.shard_rows import damage_named
-from tfpretune.data.sources import open_source
+from tfpretune.data.sources.examples import open_source
 from tfpretune.data.text.tokens import unigram_loss
 from tfpretune.data.text.unknown import never_hidden
 from tfpretune.data.transforms import hidden_tokens

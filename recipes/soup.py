@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from tfpretune import config
 from tfpretune.config import UsageError
-from tfpretune.data.parts import labelled_parts
+from tfpretune.data.sources.labelled import labelled_parts
 from tfpretune.evaluation.classifier_report import ClassifierReport, report_classifier
 from tfpretune.evaluation.labelled_report import LabelledReport, report_numbers, report_sets
 from tfpretune.evaluation.multi_label import best_threshold

@@ -6,7 +6,7 @@ from lstm import lstm_accuracies
 
 from tests.faults.tiny import make_tokenizer
 from tfpretune.data.examples.examples import Examples
-from tfpretune.data.parts import LabelledParts
+from tfpretune.data.sources.labelled import LabelledParts
 
 
 def examples(texts, labels):

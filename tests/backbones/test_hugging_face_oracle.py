@@ -79,7 +79,7 @@ def test_token_ids_equal_those_of_transformers(folder, case, tmp_path):
 @needs_minilm
 def test_news_have_the_same_token_ids():
     transformers = pytest.importorskip("transformers")
-    from tfpretune.data.sources import open_source
+    from tfpretune.data.sources.examples import open_source
 
     folder = packaged_folder("demo:minilm")
     texts = list(open_source("demo:bbc").inputs)[::20]

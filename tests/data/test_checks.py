@@ -7,7 +7,7 @@ from PIL import Image
 from tfpretune.config import UsageError
 from tfpretune.data.check_result import format_result
 from tfpretune.data.checks import check, check_examples
-from tfpretune.data.sources import open_source
+from tfpretune.data.sources.examples import open_source
 
 
 def write(path, content):

@@ -10,7 +10,7 @@ from tfpretune.data import choosing
 from tfpretune.data.choosing import choose, read_copies, read_parts, scan_piece
 from tfpretune.data.demo.catalogue import DEMOS
 from tfpretune.data.pieces import Piece, cut_corpus, read_texts
-from tfpretune.data.sources import open_source
+from tfpretune.data.sources.examples import open_source
 from tfpretune.data.splits.rule import PARTS
 
 EIGHTY = (0.8, 0.1, 0.1)

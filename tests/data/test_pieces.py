@@ -5,7 +5,7 @@ import pytest
 from tfpretune.config import RunError, UsageError
 from tfpretune.data import pieces
 from tfpretune.data.pieces import cut_corpus, read_texts
-from tfpretune.data.sources import open_source
+from tfpretune.data.sources.examples import open_source
 
 
 def texts_of(spec, **settings):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.data.test_tagged import toy
+from tests.data.sources.test_tagged import toy
 from tfpretune.backbones import TextEncoderTokenizer
 from tfpretune.data.tagging import tag_batches, tag_rows
 from tfpretune.data.text.tokens import SPECIAL_TOKENS

@@ -14,7 +14,7 @@ from tfpretune.backbones.sizes import CNN_SIZES, TEXT_SIZES
 from tfpretune.config import DevicesConfig, OptimizerConfig, UsageError
 from tfpretune.data.columns import image_batches, text_batches
 from tfpretune.data.examples.examples import Examples
-from tfpretune.data.parts import labelled_parts
+from tfpretune.data.sources.labelled import labelled_parts
 from tfpretune.finetune import classifier, pair_classifier, start_head_from_probe
 from tfpretune.objectives import Classes
 from tfpretune.stages import distilling

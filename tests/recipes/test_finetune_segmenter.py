@@ -13,7 +13,7 @@ from tests.recipes.test_recipes import load, run_recipe
 from tfpretune.backbones import SmallCNN
 from tfpretune.config import OptimizerConfig, UsageError
 from tfpretune.data.image.decoding import load_image
-from tfpretune.data.masks import open_masks
+from tfpretune.data.sources.masks import open_masks
 from tfpretune.objectives import DenoisingAutoencoder, MaskedLM
 from tfpretune.stages.segmenting import pixel_predictor
 from tfpretune.training.presets import load_task, save_preset

@@ -24,7 +24,7 @@ from tfpretune import config, config_file, recipe_files
 from tfpretune.backbones import SmallCNN, TextEncoder
 from tfpretune.backbones.sizes import load_tokenizer
 from tfpretune.config import RunConfig, UsageError
-from tfpretune.data.sources import open_source
+from tfpretune.data.sources.examples import open_source
 from tfpretune.data.text.tokens import encode_all
 from tfpretune.finetune_config import FinetuneConfig
 from tfpretune.training.presets import load_task

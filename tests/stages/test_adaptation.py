@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tfpretune.config import OptimizerConfig, UsageError
-from tfpretune.data.parts import LabelledParts, labelled_parts
+from tfpretune.data.sources.labelled import LabelledParts, labelled_parts
 from tfpretune.stages import adaptation
 from tfpretune.stages.adaptation import METHODS, Adapted, Domains, Strengths
 from tfpretune.stages.adaptation_inputs import image_inputs

@@ -7,7 +7,7 @@ from tfpretune.backbones import SmallCNN
 from tfpretune.backbones.sizes import load_backbone
 from tfpretune.config import OptimizerConfig
 from tfpretune.data.columns import image_batches
-from tfpretune.data.parts import labelled_parts
+from tfpretune.data.sources.labelled import labelled_parts
 from tfpretune.finetune import classifier
 from tfpretune.stages import comparison
 from tfpretune.stages.comparison import PRETRAINED, SCRATCH, Comparison, Side, Trials, accuracy, compare

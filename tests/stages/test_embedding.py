@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tfpretune.data.examples.examples import Examples
-from tfpretune.data.parts import LabelledParts
+from tfpretune.data.sources.labelled import LabelledParts
 from tfpretune.stages.embedding import Space, search_metrics, show_nearest, simple_space
 
 

@@ -2,7 +2,7 @@ import tensorflow as tf
 
 from tfpretune.backbones import SmallCNN, VisionTransformer
 from tfpretune.data.columns import image_batches
-from tfpretune.data.parts import labelled_parts
+from tfpretune.data.sources.labelled import labelled_parts
 from tfpretune.finetune import classifier
 from tfpretune.finetune_config import FinetuneConfig
 from tfpretune.stages import finetuning

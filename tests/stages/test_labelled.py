@@ -10,7 +10,7 @@ from tests.evaluation.pages import Page
 from tfpretune.backbones import SmallCNN
 from tfpretune.config import UsageError
 from tfpretune.data.examples.examples import Examples
-from tfpretune.data.parts import LabelledParts
+from tfpretune.data.sources.labelled import LabelledParts
 from tfpretune.evaluation.label_baselines import fit_baseline
 from tfpretune.evaluation.multi_label import best_threshold, multi_label_metrics
 from tfpretune.evaluation.regression import regression_metrics

@@ -10,7 +10,7 @@ import pytest
 from tfpretune.backbones import SmallCNN
 from tfpretune.config import UsageError
 from tfpretune.data.examples.examples import Examples
-from tfpretune.data.parts import LabelledParts
+from tfpretune.data.sources.labelled import LabelledParts
 from tfpretune.objectives import Autoencoder
 from tfpretune.stages.adaptation import Strengths
 from tfpretune.stages.trial_folder import WAY, check_same_comparison, preset_fingerprint, trial_identity

@@ -7,7 +7,7 @@ from tfpretune.data.check_copies import copy_notes, shared_notes
 from tfpretune.data.check_result import CheckResult
 from tfpretune.data.examples.tagged import TaggedExamples, is_bio
 from tfpretune.data.readers.rows import Problem
-from tfpretune.data.tagged_sources import index_tags, read_tagged
+from tfpretune.data.sources.tagged import index_tags, read_tagged
 
 
 def check_tagged(

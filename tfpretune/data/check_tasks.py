@@ -15,12 +15,12 @@ from tfpretune.data.check_splits import shared_contents
 from tfpretune.data.check_tagged import check_tagged
 from tfpretune.data.demo.catalogue import DEMOS
 from tfpretune.data.examples.examples import Examples
-from tfpretune.data.masks import read_masks
-from tfpretune.data.question_sources import add_spec_problems, read_questions
 from tfpretune.data.readers.masks.folders import find_mask_folders
 from tfpretune.data.readers.masks.geometry import MaskOrientation
 from tfpretune.data.readers.rows import Problem, find_files
 from tfpretune.data.readers.tables import DEFAULT_TEXT
+from tfpretune.data.sources.masks import read_masks
+from tfpretune.data.sources.questions import add_spec_problems, read_questions
 from tfpretune.data.splits.places import find_places
 from tfpretune.data.text.cleaning import text_key
 

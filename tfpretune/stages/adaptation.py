@@ -13,7 +13,7 @@ from tfpretune.data.batches import StepIndexed, Transform
 from tfpretune.data.columns import require_kind
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.mixing import Mixed, batch_shares, progress
-from tfpretune.data.parts import LabelledParts
+from tfpretune.data.sources.labelled import LabelledParts
 from tfpretune.data.text.tokens import pack
 from tfpretune.data.transforms import hidden_tokens
 from tfpretune.evaluation.predict import predict_outputs

@@ -18,7 +18,7 @@ from tfpretune.config import UsageError
 from tfpretune.data.batches import StepIndexed
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.mixing import Mixed
-from tfpretune.data.sources import open_source
+from tfpretune.data.sources.examples import open_source
 from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.evaluation.tables import Cell, Table
 from tfpretune.files import MANIFEST

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tfpretune.data.columns import image_array
 from tfpretune.data.examples.examples import Examples
-from tfpretune.data.parts import LabelledParts
+from tfpretune.data.sources.labelled import LabelledParts
 from tfpretune.evaluation.baselines import pixel_rows, reads_by_characters
 from tfpretune.evaluation.pictures import Pictures
 from tfpretune.evaluation.retrieval import Vectors, nearest, retrieval_metrics, tfidf_vectors

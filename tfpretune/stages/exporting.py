@@ -7,11 +7,11 @@ from typing import Any
 from tfpretune import serving
 from tfpretune.backbones.sizes import load_tokenizer
 from tfpretune.config import RunError, UsageError
-from tfpretune.data.masks import open_masks
-from tfpretune.data.question_sources import open_questions
 from tfpretune.data.readers.tables import DEFAULT_TEXT
-from tfpretune.data.sources import open_source
-from tfpretune.data.tagged_sources import open_tagged
+from tfpretune.data.sources.examples import open_source
+from tfpretune.data.sources.masks import open_masks
+from tfpretune.data.sources.questions import open_questions
+from tfpretune.data.sources.tagged import open_tagged
 from tfpretune.objectives import Classes, Spans
 from tfpretune.training.presets import load_task
 

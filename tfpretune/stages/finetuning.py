@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tfpretune.data.batches import StepIndexed
 from tfpretune.data.examples.examples import Examples
-from tfpretune.data.parts import LabelledParts
+from tfpretune.data.sources.labelled import LabelledParts
 from tfpretune.evaluation.classifier_report import ClassifierReport, report_classifier
 from tfpretune.evaluation.tables import Table
 from tfpretune.finetune import cache_in_order, with_cached_features

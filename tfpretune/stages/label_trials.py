@@ -19,7 +19,7 @@ from tfpretune.config import RunError
 from tfpretune.data.batches import Transform
 from tfpretune.data.columns import image_array
 from tfpretune.data.examples.examples import Examples
-from tfpretune.data.parts import LabelledParts, labelled_parts
+from tfpretune.data.sources.labelled import LabelledParts, labelled_parts
 from tfpretune.data.transforms import jitter
 from tfpretune.evaluation.baselines import pixel_baseline, reads_by_characters, tfidf_baseline
 from tfpretune.files import write_atomic

@@ -10,9 +10,9 @@ import tensorflow as tf
 from tfpretune.config import UsageError
 from tfpretune.data.batches import StepIndexed
 from tfpretune.data.examples.examples import Examples
-from tfpretune.data.parts import LabelledParts, labelled_parts
 from tfpretune.data.readers.labels.labels import LabelKind
 from tfpretune.data.readers.tables import DEFAULT_LABEL, DEFAULT_TEXT
+from tfpretune.data.sources.labelled import LabelledParts, labelled_parts
 from tfpretune.evaluation.classifier_report import ClassifierReport
 from tfpretune.evaluation.label_baselines import fit_baseline
 from tfpretune.evaluation.labelled_report import LabelledReport, report_numbers, report_sets

@@ -14,9 +14,9 @@ from tfpretune.data.batches import StepIndexed
 from tfpretune.data.columns import image_batches, text_batches
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.pair_batches import pair_batches
-from tfpretune.data.parts import LabelledParts
 from tfpretune.data.readers.labels.labels import LabelKind
 from tfpretune.data.readers.tables import DEFAULT_LABEL, DEFAULT_TEXT
+from tfpretune.data.sources.labelled import LabelledParts
 from tfpretune.data.splits.rule import RULE
 from tfpretune.evaluation.multi_label import multi_label_metrics
 from tfpretune.evaluation.predict import predict_outputs

@@ -13,7 +13,7 @@ from tfpretune.data.batches import StepIndexed
 from tfpretune.data.columns import text_batches
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.mixing import Mixed, batch_shares
-from tfpretune.data.parts import LabelledParts, labelled_parts
+from tfpretune.data.sources.labelled import LabelledParts, labelled_parts
 from tfpretune.data.splits.rule import Part
 
 TAKEN = ("token_ids", "padding_mask", "sources", "embed", "serving_default")

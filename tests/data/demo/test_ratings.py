@@ -12,7 +12,7 @@ from tfpretune.config import UsageError
 from tfpretune.data.demo import catalogue as demo
 from tfpretune.data.demo import ratings as demo_ratings
 from tfpretune.data.demo.archives import cache_folder
-from tfpretune.data.sources import open_source
+from tfpretune.data.sources.examples import open_source
 
 
 def tar(**files):

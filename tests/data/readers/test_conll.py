@@ -4,7 +4,7 @@ import pytest
 
 from tfpretune.config import RunError
 from tfpretune.data.checks import check
-from tfpretune.data.tagged_sources import open_tagged
+from tfpretune.data.sources.tagged import open_tagged
 
 
 def write(tmp_path, text):

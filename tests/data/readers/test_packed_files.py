@@ -9,7 +9,7 @@ import pytest
 from tfpretune.config import RunError
 from tfpretune.data.checks import check
 from tfpretune.data.pieces import cut_corpus, read_texts
-from tfpretune.data.sources import open_source
+from tfpretune.data.sources.examples import open_source
 
 TABLE = b"text,label\none,x\ntwo,y\n"
 

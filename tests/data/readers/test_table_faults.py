@@ -6,8 +6,8 @@ import pytest
 
 from tfpretune.config import RunError, UsageError
 from tfpretune.data.checks import check
-from tfpretune.data.sources import open_source
-from tfpretune.data.tagged_sources import open_tagged
+from tfpretune.data.sources.examples import open_source
+from tfpretune.data.sources.tagged import open_tagged
 
 
 def write(tmp_path, name, data):

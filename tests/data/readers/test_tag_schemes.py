@@ -7,7 +7,7 @@ import pytest
 from tfpretune.config import RunError
 from tfpretune.data.checks import check
 from tfpretune.data.readers.tag_schemes import faults, find_scheme, to_bio
-from tfpretune.data.tagged_sources import open_tagged
+from tfpretune.data.sources.tagged import open_tagged
 from tfpretune.evaluation.entities import find_entities
 
 ENTITIES = [("PER", 0, 2), ("LOC", 2, 3), ("LOC", 3, 6), ("ORG", 7, 8)]

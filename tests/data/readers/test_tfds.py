@@ -5,7 +5,7 @@ from PIL import Image
 
 from tfpretune.config import RunError, UsageError
 from tfpretune.data.readers.tfds_features import feature_notes, label_feature
-from tfpretune.data.sources import open_source
+from tfpretune.data.sources.examples import open_source
 
 
 class Notes(tfds.core.GeneratorBasedBuilder):

@@ -17,7 +17,7 @@ from tfpretune.data.readers.folders.examples import read_image_folder, read_text
 from tfpretune.data.readers.folders.splits import split_of
 from tfpretune.data.readers.folders.walking import folders_in, walk
 from tfpretune.data.readers.rows import find_files
-from tfpretune.data.sources import open_source
+from tfpretune.data.sources.examples import open_source
 
 
 def write(root, *names):

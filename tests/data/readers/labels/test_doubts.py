@@ -8,10 +8,10 @@ import pytest
 from tfpretune.config import RunError, UsageError
 from tfpretune.data.check_result import format_result
 from tfpretune.data.checks import check
-from tfpretune.data.parts import labelled_parts
 from tfpretune.data.readers.labels.doubts import looks_missing, number_doubt, set_doubt
 from tfpretune.data.readers.labels.spellings import number_of, spelling_key
-from tfpretune.data.sources import open_source
+from tfpretune.data.sources.examples import open_source
+from tfpretune.data.sources.labelled import labelled_parts
 
 
 def csv(tmp_path, labels, name="a.csv"):

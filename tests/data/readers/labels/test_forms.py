@@ -9,7 +9,7 @@ from tfpretune.data.checks import check
 from tfpretune.data.readers.labels.forms import are_bits, is_column_a_class, is_written_list, number_form
 from tfpretune.data.readers.labels.labels import read_labels
 from tfpretune.data.readers.rows import Rows
-from tfpretune.data.sources import open_source
+from tfpretune.data.sources.examples import open_source
 
 
 def doubts(labels, kind="", **settings):

@@ -9,7 +9,7 @@ from tfpretune.config import RunError, UsageError
 from tfpretune.data.checks import check
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.readers.labels.column import LabelColumn
-from tfpretune.data.sources import open_source
+from tfpretune.data.sources.examples import open_source
 
 
 def csv(tmp_path, rows, header="text,label"):

@@ -6,9 +6,9 @@ from PIL import Image
 
 from tfpretune.config import UsageError
 from tfpretune.data.checks import check
-from tfpretune.data.masks import open_masks, read_masks
 from tfpretune.data.readers.masks.folders import find_mask_folders
-from tfpretune.data.sources import open_source
+from tfpretune.data.sources.examples import open_source
+from tfpretune.data.sources.masks import open_masks, read_masks
 
 RANDOM = np.random.default_rng(0)
 

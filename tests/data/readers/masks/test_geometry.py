@@ -11,8 +11,8 @@ from tfpretune.config import RunError
 from tfpretune.data.image.decoding import decode_pixels
 from tfpretune.data.image.exif import orientation_in, stored_orientation, turned
 from tfpretune.data.image.headers import orientation
-from tfpretune.data.masks import open_masks, read_masks
 from tfpretune.data.readers.masks.geometry import Frame, mask_turns
+from tfpretune.data.sources.masks import open_masks, read_masks
 
 TALL, SQUARE = (40, 24), (32, 32)
 BACK = {1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 8, 7: 7, 8: 6}

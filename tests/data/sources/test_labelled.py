@@ -3,8 +3,8 @@ import collections
 import pytest
 
 from tfpretune.config import UsageError
-from tfpretune.data.parts import labelled_parts
-from tfpretune.data.sources import open_source
+from tfpretune.data.sources.examples import open_source
+from tfpretune.data.sources.labelled import labelled_parts
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from tfpretune.config import UsageError
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.readers.labels.labels import LabelKind
 from tfpretune.data.readers.tables import DEFAULT_LABEL, DEFAULT_TEXT
-from tfpretune.data.sources import open_source
+from tfpretune.data.sources.examples import open_source
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tfpretune.config import RunError, UsageError
-from tfpretune.data.sources import open_source
+from tfpretune.data.sources.examples import open_source
 
 
 def write(path, content):

@@ -10,8 +10,8 @@ from tfpretune.data import columns
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.examples.masks import MaskExamples
 from tfpretune.data.mask_batches import mask_array, mask_batches
-from tfpretune.data.masks import open_masks
-from tfpretune.data.sources import open_source
+from tfpretune.data.sources.examples import open_source
+from tfpretune.data.sources.masks import open_masks
 from tfpretune.errors import passed_on
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (4, 4, 6, 3)).astype(np.uint8)

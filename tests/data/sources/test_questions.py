@@ -10,8 +10,8 @@ from tfpretune.backbones import TextEncoderTokenizer
 from tfpretune.config import RunError, UsageError
 from tfpretune.data.answering import answer_rows, question_batches
 from tfpretune.data.examples.questions import QuestionExamples
-from tfpretune.data.question_sources import open_questions
 from tfpretune.data.readers.question_rows import Answer
+from tfpretune.data.sources.questions import open_questions
 from tfpretune.data.text.tokens import SPECIAL_TOKENS
 from tfpretune.data.text.windows import RowAnswers, best_answers, row_answers
 

@@ -8,7 +8,7 @@ import pytest
 from tfpretune.config import RunError, UsageError
 from tfpretune.data.checks import check
 from tfpretune.data.examples.tagged import TaggedExamples, continued, is_bio, order_tags
-from tfpretune.data.tagged_sources import open_tagged
+from tfpretune.data.sources.tagged import open_tagged
 
 CONLL = """-DOCSTART- -X- -X- O
 

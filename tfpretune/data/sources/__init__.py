@@ -1,0 +1,1 @@
+"""What a line of text names, opened, one file a form."""

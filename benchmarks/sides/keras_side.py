@@ -23,7 +23,7 @@ from sides.inputs import (
 )
 from tfpretune.backbones import TextEncoder
 from tfpretune.data.batches import StepIndexed
-from tfpretune.data.masking import mask_tokens
+from tfpretune.data.masking.tokens import mask_tokens
 from tfpretune.objectives import MaskedLM
 from tfpretune.training.optimizers import MultiRateAdamW
 

@@ -14,7 +14,7 @@ import tensorflow as tf
 from sides.inputs import DECAY, MASK, SPECIAL_IDS, Sizes, answer, rate, texts, token_rows, vocabulary
 from sides.keras_side import keras_hub_preprocessor, masked_lm, step_indexed
 from tfpretune.backbones import TextEncoderTokenizer
-from tfpretune.data.masking import mask_tokens
+from tfpretune.data.masking.tokens import mask_tokens
 from tfpretune.data.text.tokens import encode_all
 from tfpretune.training.optimizers import MultiRateAdamW
 

@@ -13,7 +13,7 @@ from tensorboard.util import tensor_util
 
 from tfpretune.backbones import SmallCNN, TextEncoder, TextEncoderTokenizer, VisionTransformer
 from tfpretune.data.batches import StepIndexed
-from tfpretune.data.masking import mask_patches
+from tfpretune.data.masking.patches import mask_patches
 from tfpretune.data.text.tokens import SPECIAL_TOKENS, encode_all
 from tfpretune.finetune import classifier
 from tfpretune.objectives import Classes, DenoisingAutoencoder, MaskedAutoencoder, MaskedLM, Supervised

@@ -19,7 +19,7 @@ from tfpretune import config
 from tfpretune.backbones import TextEncoder
 from tfpretune.config import OptimizerConfig, RunConfig
 from tfpretune.data.batches import StepIndexed
-from tfpretune.data.masking import mask_tokens
+from tfpretune.data.masking.tokens import mask_tokens
 from tfpretune.finetune import GradualUnfreezing
 from tfpretune.objectives import MaskedLM
 from tfpretune.training import fit, make_strategy

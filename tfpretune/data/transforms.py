@@ -6,7 +6,8 @@ import tensorflow as tf
 
 from tfpretune.data.batches import Batch, Transform
 from tfpretune.data.image.augmentation import augment, augment_with_masks
-from tfpretune.data.masking import corrupt_images, mask_patches, mask_tokens
+from tfpretune.data.masking.patches import corrupt_images, mask_patches
+from tfpretune.data.masking.tokens import mask_tokens
 from tfpretune.data.text.unknown import never_hidden
 
 

@@ -21,7 +21,7 @@ class MaskedAutoencoder(Objective):
     the positions are added. The loss is the squared error on the hidden patches only.
 
     Batches: `images` `(batch, height, width, channels)` in [0, 1], and int32 `visible_positions` and `masked_positions`
-    from `tfpretune.data.masking.mask_patches`.
+    from `tfpretune.data.masking.patches.mask_patches`.
 
     Args:
         backbone: a `VisionTransformer`.

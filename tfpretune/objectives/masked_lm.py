@@ -17,7 +17,7 @@ class MaskedLM(Objective):
     The head works on the hidden positions only and shares its matrix with the token embedding. The loss is the cross-entropy
     averaged over the hidden tokens of the global batch, so a fresh model starts at ln(vocabulary size).
 
-    Batches: what `tfpretune.data.masking.mask_tokens` returns, and int32 `padding_mask` `(batch, length)`.
+    Batches: what `tfpretune.data.masking.tokens.mask_tokens` returns, and int32 `padding_mask` `(batch, length)`.
 
     Args:
         backbone: a KerasHub backbone with a `token_embedding`, from `token_ids`, `padding_mask` (and `segment_ids`) to

@@ -121,8 +121,8 @@ class DenoisingAutoencoder(_Reconstruction):
     What the corruption does, the features learn to see through: noise and blanked patches, and also shifts and turns, when the
     input is moved and the target is not.
 
-    Batches: `images` (corrupted, see `tfpretune.data.masking.corrupt_images` and `tfpretune.data.image.decoding.augment`) and
-    `targets` (clean), float32 in [0, 1].
+    Batches: `images` (corrupted, see `tfpretune.data.masking.patches.corrupt_images` and
+    `tfpretune.data.image.augmentation.augment`) and `targets` (clean), float32 in [0, 1].
     """
 
     def terms(self, batch: Batch, training: bool) -> dict[str, Term]:

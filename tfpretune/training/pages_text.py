@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfpretune.data.masking import mask_tokens
+from tfpretune.data.masking.tokens import mask_tokens
 from tfpretune.data.text.tokens import encode_all
 from tfpretune.data.text.unknown import never_hidden
 from tfpretune.training.pages import Page

@@ -93,7 +93,7 @@ def step(repeats: int) -> dict[str, float]:
 
     from tfpretune.backbones.sizes import make_text_backbone
     from tfpretune.config import RunConfig
-    from tfpretune.data.batches import StepIndexed
+    from tfpretune.data.batches.step_indexed import StepIndexed
     from tfpretune.data.masking.tokens import mask_tokens
     from tfpretune.objectives import MaskedLM
     from tfpretune.training import make_optimizer, make_strategy

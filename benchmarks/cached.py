@@ -19,8 +19,8 @@ import numpy as np
 from tfpretune import config
 from tfpretune.backbones.sizes import make_image_backbone, make_text_backbone
 from tfpretune.config import OptimizerConfig, RunConfig
-from tfpretune.data.batches import StepIndexed
-from tfpretune.data.columns import image_batches, text_batches
+from tfpretune.data.batches.examples import image_batches, text_batches
+from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.data.sources.examples import open_source
 from tfpretune.data.sources.labelled import labelled_parts
 from tfpretune.evaluation.tables import Cell, Table

@@ -11,7 +11,7 @@ from quality_rows import COLUMNS, RECIPES, SENTIMENT_QUOTE, TOPICS_QUOTE, Figure
 
 from tfpretune.backbones.sizes import load_tokenizer
 from tfpretune.config import OptimizerConfig
-from tfpretune.data.columns import text_batches
+from tfpretune.data.batches.examples import text_batches
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.sources.labelled import LabelledParts, labelled_parts
 from tfpretune.evaluation.baselines import tfidf_baseline

@@ -20,9 +20,9 @@ from tfpretune import config
 from tfpretune.backbones import TextEncoderTokenizer
 from tfpretune.backbones.sizes import make_text_backbone
 from tfpretune.config import OptimizerConfig, RunConfig
-from tfpretune.data.batches import StepIndexed
+from tfpretune.data.batches.step_indexed import StepIndexed
+from tfpretune.data.batches.transforms import hidden_tokens
 from tfpretune.data.text.tokens import SPECIAL_TOKENS
-from tfpretune.data.transforms import hidden_tokens
 from tfpretune.evaluation.tables import Table
 from tfpretune.objectives import MaskedLM
 from tfpretune.training import fit, resolve_precision

@@ -17,7 +17,7 @@ from quality_rows import Figures, mean_and_sd, pretrain_reviews, pretrained, see
 
 from tfpretune import config
 from tfpretune.config import OptimizerConfig, UsageError
-from tfpretune.data.mask_batches import mask_batches
+from tfpretune.data.batches.masks import mask_batches
 from tfpretune.data.sources.labelled import labelled_parts
 from tfpretune.data.sources.masks import open_masks
 from tfpretune.data.sources.tagged import open_tagged

@@ -17,9 +17,9 @@ import tensorflow as tf
 
 from tfpretune import config
 from tfpretune.config import OptimizerConfig, UsageError
-from tfpretune.data.columns import require_kind
+from tfpretune.data.batches.examples import require_kind
+from tfpretune.data.batches.transforms import jitter
 from tfpretune.data.sources.labelled import labelled_parts
-from tfpretune.data.transforms import jitter
 from tfpretune.evaluation.report import write_pretraining_report
 from tfpretune.evaluation.tables import Table
 from tfpretune.files import write_atomic

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from tfpretune import config
 from tfpretune.config import OptimizerConfig, UsageError
-from tfpretune.data.columns import image_array, require_kind
+from tfpretune.data.batches.examples import image_array, require_kind
+from tfpretune.data.batches.transforms import jitter
 from tfpretune.data.sources.labelled import labelled_parts
-from tfpretune.data.transforms import jitter
 from tfpretune.evaluation.tables import Table
 from tfpretune.files import write_atomic
 from tfpretune.finetune import balanced_class_weights

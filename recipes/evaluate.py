@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from tfpretune import config
 from tfpretune.config import RunError, UsageError
-from tfpretune.data.columns import image_array
+from tfpretune.data.batches.examples import image_array
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.sources.examples import open_source, read_rows
 from tfpretune.evaluation.classifier_report import ClassifierReport, report_classifier

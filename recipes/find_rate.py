@@ -17,7 +17,7 @@ from tfpretune import config
 from tfpretune.backbones.inputs import read_pixels
 from tfpretune.backbones.sizes import load_backbone, load_tokenizer
 from tfpretune.config import OptimizerConfig, RunError
-from tfpretune.data.columns import image_batches, text_batches
+from tfpretune.data.batches.examples import image_batches, text_batches
 from tfpretune.finetune import pooled_head, start_head_from_probe
 from tfpretune.finetune_config import FinetuneConfig
 from tfpretune.stages.known_words import require_known

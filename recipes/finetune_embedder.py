@@ -18,9 +18,9 @@ from tfpretune import config
 from tfpretune.backbones.inputs import read_pixels
 from tfpretune.backbones.sizes import load_backbone, load_tokenizer
 from tfpretune.config import OptimizerConfig, UsageError
-from tfpretune.data.balanced import class_balanced
+from tfpretune.data.batches.balanced import class_balanced
+from tfpretune.data.batches.transforms import jitter
 from tfpretune.data.sources.labelled import labelled_parts
-from tfpretune.data.transforms import jitter
 from tfpretune.evaluation.report import write_pretraining_report
 from tfpretune.evaluation.retrieval import retrieval_metrics
 from tfpretune.finetune import embedder

@@ -18,8 +18,8 @@ from tfpretune import config
 from tfpretune.backbones.inputs import read_pixels
 from tfpretune.backbones.sizes import load_backbone
 from tfpretune.config import OptimizerConfig
-from tfpretune.data.columns import image_array, image_batches
-from tfpretune.data.transforms import jitter
+from tfpretune.data.batches.examples import image_array, image_batches
+from tfpretune.data.batches.transforms import jitter
 from tfpretune.finetune import pooled_head, start_head_from_probe
 from tfpretune.finetune_config import FinetuneConfig
 from tfpretune.stages.labelled import HEADS, fit_labelled, label_settings, make_target, open_parts, report_labelled

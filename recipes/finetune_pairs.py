@@ -14,7 +14,7 @@ import keras
 from tfpretune import config
 from tfpretune.backbones.sizes import load_backbone, load_tokenizer
 from tfpretune.config import OptimizerConfig
-from tfpretune.data.pair_batches import pair_batches
+from tfpretune.data.batches.pairs import pair_batches
 from tfpretune.finetune import pair_head, start_head_from_probe
 from tfpretune.finetune_config import FinetuneConfig
 from tfpretune.stages.known_words import require_known

@@ -16,7 +16,7 @@ import tensorflow as tf
 from tfpretune import config
 from tfpretune.backbones.sizes import load_backbone, load_tokenizer
 from tfpretune.config import OptimizerConfig
-from tfpretune.data.answering import AnswerRows, answer_rows
+from tfpretune.data.batches.questions import AnswerRows, answer_rows
 from tfpretune.data.examples.questions import QuestionExamples
 from tfpretune.data.sources.questions import open_questions
 from tfpretune.evaluation.predict import predictor

@@ -17,10 +17,10 @@ from tfpretune import config
 from tfpretune.backbones.inputs import read_pixels
 from tfpretune.backbones.sizes import load_backbone
 from tfpretune.config import OptimizerConfig, UsageError
-from tfpretune.data.mask_batches import mask_batches
+from tfpretune.data.batches.masks import mask_batches
+from tfpretune.data.batches.transforms import jitter
 from tfpretune.data.readers.masks.geometry import MaskOrientation
 from tfpretune.data.sources.masks import open_masks
-from tfpretune.data.transforms import jitter
 from tfpretune.evaluation.report import write_pretraining_report
 from tfpretune.evaluation.segmentation import segmentation_metrics
 from tfpretune.finetune import segmenter

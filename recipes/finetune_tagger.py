@@ -18,9 +18,9 @@ import tensorflow as tf
 from tfpretune import config
 from tfpretune.backbones.sizes import load_backbone, load_tokenizer
 from tfpretune.config import OptimizerConfig
+from tfpretune.data.batches.tagged import TagRows, tag_rows
 from tfpretune.data.examples.tagged import TaggedExamples, is_bio
 from tfpretune.data.sources.tagged import open_tagged
-from tfpretune.data.tagging import TagRows, tag_rows
 from tfpretune.evaluation.entities import dictionary_tags, entity_metrics
 from tfpretune.evaluation.predict import predictor
 from tfpretune.evaluation.report import write_pretraining_report

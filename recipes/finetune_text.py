@@ -16,7 +16,7 @@ import keras
 from tfpretune import config
 from tfpretune.backbones.sizes import load_backbone, load_tokenizer
 from tfpretune.config import OptimizerConfig, UsageError
-from tfpretune.data.columns import text_batches
+from tfpretune.data.batches.examples import text_batches
 from tfpretune.finetune import pooled_head, start_head_from_probe
 from tfpretune.finetune_config import FinetuneConfig
 from tfpretune.stages.known_words import require_known

@@ -17,9 +17,9 @@ from tfpretune import config
 from tfpretune.backbones.inputs import Pixels, read_pixels
 from tfpretune.backbones.sizes import load_backbone, make_image_backbone
 from tfpretune.config import OptimizerConfig, RunConfig, UsageError
-from tfpretune.data.columns import image_batches
+from tfpretune.data.batches.examples import image_batches
+from tfpretune.data.batches.transforms import denoising, hidden_patches, jitter
 from tfpretune.data.sources.examples import open_source
-from tfpretune.data.transforms import denoising, hidden_patches, jitter
 from tfpretune.objectives import Autoencoder, DenoisingAutoencoder, MaskedAutoencoder
 from tfpretune.stages.pretraining import report_reconstructions
 from tfpretune.training import FitResult, fit, make_strategy, resolve_precision

@@ -15,13 +15,13 @@ import keras
 from tfpretune import config
 from tfpretune.backbones.sizes import load_backbone, make_text_backbone
 from tfpretune.config import OptimizerConfig, RunConfig
-from tfpretune.data.batches import StepIndexed
-from tfpretune.data.columns import require_kind
+from tfpretune.data.batches.examples import require_kind
+from tfpretune.data.batches.step_indexed import StepIndexed
+from tfpretune.data.batches.transforms import hidden_tokens
 from tfpretune.data.shard_rows import damage_named
 from tfpretune.data.sources.examples import open_source
 from tfpretune.data.text.tokens import unigram_loss
 from tfpretune.data.text.unknown import never_hidden
-from tfpretune.data.transforms import hidden_tokens
 from tfpretune.objectives import MaskedLM
 from tfpretune.stages.pretraining import plateau_verdict, report_pretraining
 from tfpretune.stages.text_rows import rows_in_memory, rows_on_disk

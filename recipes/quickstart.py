@@ -21,10 +21,10 @@ import tensorflow as tf
 from tfpretune import config
 from tfpretune.backbones.sizes import load_tokenizer
 from tfpretune.config import OptimizerConfig, RunError, UsageError
-from tfpretune.data.columns import image_array, image_batches, text_batches
+from tfpretune.data.batches.examples import image_array, image_batches, text_batches
+from tfpretune.data.batches.transforms import jitter
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.sources.labelled import labelled_parts
-from tfpretune.data.transforms import jitter
 from tfpretune.evaluation.baselines import pixel_baseline, tfidf_baseline
 from tfpretune.evaluation.tables import Table
 from tfpretune.finetune import classifier

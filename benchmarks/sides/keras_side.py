@@ -22,7 +22,7 @@ from sides.inputs import (
     vocabulary,
 )
 from tfpretune.backbones import TextEncoder
-from tfpretune.data.batches import StepIndexed
+from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.data.masking.tokens import mask_tokens
 from tfpretune.objectives import MaskedLM
 from tfpretune.training.optimizers import MultiRateAdamW

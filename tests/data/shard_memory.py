@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.data.shard_toys import make
-from tfpretune.data.batches import StepIndexed
+from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.data.shard_rows import ShardRows, row_dtype, write_rows
 
 

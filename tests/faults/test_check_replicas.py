@@ -51,7 +51,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfpretune import config
-from tfpretune.data.batches import StepIndexed
+from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.objectives import Objective, Term
 from tfpretune.training import fit, make_strategy, multi_rate
 

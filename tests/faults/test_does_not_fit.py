@@ -13,7 +13,7 @@ from tests.training.toys import make_run
 from tfpretune.backbones import SmallCNN
 from tfpretune.backbones.sizes import load_backbone
 from tfpretune.config import RunError, UsageError
-from tfpretune.data.batches import StepIndexed
+from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.data.examples.examples import Examples
 from tfpretune.finetune import classifier
 from tfpretune.objectives import MaskedLM

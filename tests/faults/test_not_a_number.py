@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tests.training.toys import ROWS, Toy, make_batches, make_run
 from tfpretune.config import RunError
-from tfpretune.data.batches import StepIndexed
+from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.objectives import Objective, Term
 from tfpretune.training import fit
 from tfpretune.training.checkpoints import CheckpointFolder

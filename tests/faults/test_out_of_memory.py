@@ -12,7 +12,7 @@ from tests.faults import state
 from tests.faults.children import run
 from tests.training.toys import make_run
 from tfpretune import config
-from tfpretune.data.batches import StepIndexed
+from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.objectives import Objective, Term
 from tfpretune.training import fit
 from tfpretune.training.free_memory import free_memory, peak_memory

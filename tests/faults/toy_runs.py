@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tests.training.toys import make_run
 from tfpretune import config
-from tfpretune.data.batches import StepIndexed
+from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.lock import alone_in
 from tfpretune.objectives import Objective, Term
 from tfpretune.training import fit, make_strategy

@@ -10,7 +10,7 @@ from tests.checks import check_export, check_replicas, check_round_trip
 from tests.training.toys import Interrupt, make_run
 from tfpretune.backbones import SmallCNN
 from tfpretune.config import OptimizerConfig, UsageError
-from tfpretune.data.batches import StepIndexed
+from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.finetune import GradualUnfreezing, classifier, freeze
 from tfpretune.finetune.multi_head import multi_head
 from tfpretune.finetune.penalties import L2SP, add_l1, learnable

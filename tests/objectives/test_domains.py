@@ -10,8 +10,8 @@ import tensorflow as tf
 from tests import checks
 from tests.training.toys import Interrupt, make_run
 from tfpretune.backbones import SmallCNN
-from tfpretune.data.batches import StepIndexed
-from tfpretune.data.mixing import Mixed, progress
+from tfpretune.data.batches.mixing import Mixed, progress
+from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.finetune import classifier
 from tfpretune.objectives.domains import (
     DeepCoral,

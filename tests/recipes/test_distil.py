@@ -12,7 +12,7 @@ from tests.recipes.test_recipes import load, run_recipe
 from tfpretune.backbones import SmallCNN
 from tfpretune.backbones.sizes import CNN_SIZES, TEXT_SIZES
 from tfpretune.config import DevicesConfig, OptimizerConfig, UsageError
-from tfpretune.data.columns import image_batches, text_batches
+from tfpretune.data.batches.examples import image_batches, text_batches
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.sources.labelled import labelled_parts
 from tfpretune.finetune import classifier, pair_classifier, start_head_from_probe

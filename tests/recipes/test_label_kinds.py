@@ -15,7 +15,7 @@ from tests.recipes.test_recipes import load, run_recipe
 from tfpretune.backbones import SmallCNN
 from tfpretune.cli import main
 from tfpretune.config import OptimizerConfig, UsageError
-from tfpretune.data.pair_batches import encode_all_pairs
+from tfpretune.data.batches.pairs import encode_all_pairs
 from tfpretune.data.sources.labelled import labelled_parts
 from tfpretune.data.text.tokens import encode_all
 from tfpretune.evaluation.multi_label import multi_label_metrics

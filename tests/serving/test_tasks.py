@@ -11,10 +11,10 @@ from tests.serving.conftest import VOCABULARY
 from tfpretune.backbones.cnn import SmallCNN
 from tfpretune.backbones.text_encoder import TextEncoder, TextEncoderTokenizer
 from tfpretune.config import UsageError
-from tfpretune.data.answering import answer_rows
+from tfpretune.data.batches.questions import answer_rows
+from tfpretune.data.batches.tagged import tag_rows
 from tfpretune.data.examples.questions import QuestionExamples
 from tfpretune.data.examples.tagged import TaggedExamples
-from tfpretune.data.tagging import tag_rows
 from tfpretune.finetune import (
     embedder,
     multi_head,
@@ -151,7 +151,7 @@ def test_a_tagger_says_of_raw_text_what_it_says_of_training_rows(made, tokenizer
 
 
 def test_pairs_take_two_texts(made, tokenizer):
-    from tfpretune.data.pair_batches import encode_all_pairs
+    from tfpretune.data.batches.pairs import encode_all_pairs
 
     model, served = made("pairs")
     pairs = [("good film", "bad bad bad bad"), ("", "film"), ("bad", "")]

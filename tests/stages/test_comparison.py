@@ -6,7 +6,7 @@ import pytest
 from tfpretune.backbones import SmallCNN
 from tfpretune.backbones.sizes import load_backbone
 from tfpretune.config import OptimizerConfig
-from tfpretune.data.columns import image_batches
+from tfpretune.data.batches.examples import image_batches
 from tfpretune.data.sources.labelled import labelled_parts
 from tfpretune.finetune import classifier
 from tfpretune.stages import comparison

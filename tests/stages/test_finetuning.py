@@ -1,7 +1,7 @@
 import tensorflow as tf
 
 from tfpretune.backbones import SmallCNN, VisionTransformer
-from tfpretune.data.columns import image_batches
+from tfpretune.data.batches.examples import image_batches
 from tfpretune.data.sources.labelled import labelled_parts
 from tfpretune.finetune import classifier
 from tfpretune.finetune_config import FinetuneConfig

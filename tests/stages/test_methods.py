@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from tfpretune.backbones import SmallCNN, TextEncoder
 from tfpretune.config import OptimizerConfig, UsageError
-from tfpretune.data.batches import StepIndexed
+from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.finetune import classifier, pooled_head, with_cached_features
 from tfpretune.finetune_config import FinetuneConfig
 from tfpretune.objectives import MultiLabel

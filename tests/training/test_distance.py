@@ -7,7 +7,7 @@ import tensorflow as tf
 from tests.training.test_callbacks import scalars
 from tests.training.toys import make_run
 from tfpretune.backbones import TextEncoder
-from tfpretune.data.batches import StepIndexed
+from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.finetune import classifier, freeze
 from tfpretune.training import fit
 from tfpretune.training.distance import DistanceToStart

@@ -13,7 +13,7 @@ from tensorflow.python.framework.config import disable_op_determinism
 
 from tests.training.toys import ROWS, Interrupt, Net, Toy, add_noise, make_batches, make_run
 from tfpretune.config import DevicesConfig, RunError, UsageError
-from tfpretune.data.batches import StepIndexed
+from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.training import fit, make_strategy
 from tfpretune.training.averages import AverageWeights
 from tfpretune.training.callbacks import ScalarLog

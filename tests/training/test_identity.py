@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tfpretune.config import UsageError
-from tfpretune.data.batches import RowSource, StepIndexed
+from tfpretune.data.batches.step_indexed import RowSource, StepIndexed
 from tfpretune.objectives import Classes, Numbers
 from tfpretune.training.identity import check_ranges
 

@@ -12,7 +12,7 @@ from tensorboard.plugins.projector import projector_config_pb2
 from tensorboard.util import tensor_util
 
 from tfpretune.backbones import SmallCNN, TextEncoder, TextEncoderTokenizer, VisionTransformer
-from tfpretune.data.batches import StepIndexed
+from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.data.masking.patches import mask_patches
 from tfpretune.data.text.tokens import SPECIAL_TOKENS, encode_all
 from tfpretune.finetune import classifier

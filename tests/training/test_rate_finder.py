@@ -11,7 +11,7 @@ from tensorflow.python.framework.config import disable_op_determinism
 
 from tests.training.toys import ROWS, Toy, make_batches, make_run
 from tfpretune.config import OptimizerConfig, RunError, UsageError
-from tfpretune.data.batches import StepIndexed
+from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.objectives import Objective, Term
 from tfpretune.training import fit, make_optimizer, make_strategy
 from tfpretune.training.rate_finder import RateCurve, _curve, _Rise, find_rate, write_curve

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tests.training.toys import ROWS, Interrupt, Net, make_batches, make_run
 from tfpretune.config import OptimizerConfig, UsageError
-from tfpretune.data.batches import StepIndexed
+from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.finetune import GradualUnfreezing, freeze
 from tfpretune.finetune.lora import enable_lora
 from tfpretune.objectives import Objective, Term

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfpretune.config import OptimizerConfig, RunConfig
-from tfpretune.data.batches import StepIndexed
+from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.objectives import Objective, Term
 
 ROWS = {

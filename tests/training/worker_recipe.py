@@ -18,7 +18,7 @@ from tests.training.toys import ROWS, Net, Toy, make_batches
 from tfpretune import config
 from tfpretune.backbones import TextEncoder
 from tfpretune.config import OptimizerConfig, RunConfig
-from tfpretune.data.batches import StepIndexed
+from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.data.masking.tokens import mask_tokens
 from tfpretune.finetune import GradualUnfreezing
 from tfpretune.objectives import MaskedLM

@@ -18,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfpretune.config import RunError
-from tfpretune.data.batches import RowSource
+from tfpretune.data.batches.step_indexed import RowSource
 from tfpretune.errors import passed_on
 from tfpretune.files import write_atomic
 

@@ -7,7 +7,7 @@ import numpy as np
 import scipy.sparse
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from tfpretune.data.columns import image_array
+from tfpretune.data.batches.examples import image_array
 from tfpretune.data.examples.examples import Examples
 from tfpretune.evaluation.baselines import make_vectorizer, pixel_rows, reads_by_characters
 

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfpretune.config import UsageError
-from tfpretune.data.batches import StepIndexed
+from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.objectives import Classes, Supervised, Target, Term
 from tfpretune.objectives.base import Batch
 

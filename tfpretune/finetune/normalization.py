@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfpretune.data.batches import Batch
+from tfpretune.data.batches.step_indexed import Batch
 
 
 def refresh_normalization(model: keras.Model, batches: Iterable[Batch]) -> int:

@@ -56,8 +56,8 @@ class DomainAdversarial(_TwoDomains):
 
     Batches: the classifier's inputs, its labels with -1 where there is none, int32 `domains` `(batch,)` in [0, num_domains),
     and for training float32 `progress` `(batch,)`, the share of the run's steps that are over. Progress is a column
-    (`tfpretune.data.mixing.progress`) and no counter of the optimizer's, so that it follows from the step alone: after a
-    resume, on every replica, and where float16 skips an update.
+    (`tfpretune.data.batches.mixing.progress`) and no counter of the optimizer's, so that it follows from the step alone:
+    after a resume, on every replica, and where float16 skips an update.
 
     Args:
         classifier: with a layer "features"; it is what to save and export in the end (`model.classifier`).

@@ -9,13 +9,13 @@ import numpy as np
 
 from tfpretune.backbones.sizes import load_backbone, load_tokenizer
 from tfpretune.config import OptimizerConfig, UsageError
-from tfpretune.data.batches import StepIndexed, Transform
-from tfpretune.data.columns import require_kind
+from tfpretune.data.batches.examples import require_kind
+from tfpretune.data.batches.mixing import Mixed, batch_shares, progress
+from tfpretune.data.batches.step_indexed import StepIndexed, Transform
+from tfpretune.data.batches.transforms import hidden_tokens
 from tfpretune.data.examples.examples import Examples
-from tfpretune.data.mixing import Mixed, batch_shares, progress
 from tfpretune.data.sources.labelled import LabelledParts
 from tfpretune.data.text.tokens import pack
-from tfpretune.data.transforms import hidden_tokens
 from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.finetune.pseudo_labels import choose_pseudo_labels
 from tfpretune.objectives import MaskedLM, Supervised

@@ -7,8 +7,8 @@ from typing import Any
 
 from tfpretune.backbones.inputs import read_pixels
 from tfpretune.backbones.sizes import load_backbone, load_tokenizer, make_image_backbone
-from tfpretune.data.batches import StepIndexed, Transform
-from tfpretune.data.columns import image_batches, text_batches
+from tfpretune.data.batches.examples import image_batches, text_batches
+from tfpretune.data.batches.step_indexed import StepIndexed, Transform
 from tfpretune.finetune import classifier
 from tfpretune.objectives import Supervised
 from tfpretune.training import resolve_precision

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tfpretune.backbones.sizes import load_backbone
 from tfpretune.config import OptimizerConfig
-from tfpretune.data.batches import StepIndexed, Transform
+from tfpretune.data.batches.step_indexed import StepIndexed, Transform
 from tfpretune.data.examples.examples import Examples
 from tfpretune.evaluation.gain import Gain, gain_over_scratch
 from tfpretune.evaluation.predict import predict_outputs

@@ -15,9 +15,9 @@ import tensorflow as tf
 from tfpretune.backbones.inputs import image_shape, read_pixels
 from tfpretune.backbones.sizes import load_backbone, load_tokenizer, make_image_backbone, make_text_backbone
 from tfpretune.config import UsageError
-from tfpretune.data.batches import StepIndexed
+from tfpretune.data.batches.mixing import Mixed
+from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.data.examples.examples import Examples
-from tfpretune.data.mixing import Mixed
 from tfpretune.data.sources.examples import open_source
 from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.evaluation.tables import Cell, Table

@@ -4,8 +4,8 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from tfpretune.data.batches import StepIndexed
-from tfpretune.data.columns import image_batches, text_batches
+from tfpretune.data.batches.examples import image_batches, text_batches
+from tfpretune.data.batches.step_indexed import StepIndexed
 
 MakeBatches = Callable[..., StepIndexed]
 """`(examples, batch_size, *, seed, transform) -> StepIndexed`, as one model reads them."""

@@ -16,11 +16,11 @@ import tensorflow as tf
 from tfpretune.backbones.inputs import image_shape, read_pixels
 from tfpretune.backbones.sizes import load_backbone, load_tokenizer
 from tfpretune.config import RunError
-from tfpretune.data.batches import Transform
-from tfpretune.data.columns import image_array
+from tfpretune.data.batches.examples import image_array
+from tfpretune.data.batches.step_indexed import Transform
+from tfpretune.data.batches.transforms import jitter
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.sources.labelled import LabelledParts, labelled_parts
-from tfpretune.data.transforms import jitter
 from tfpretune.evaluation.baselines import pixel_baseline, reads_by_characters, tfidf_baseline
 from tfpretune.files import write_atomic
 from tfpretune.finetune import classifier

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfpretune.config import UsageError
-from tfpretune.data.batches import StepIndexed
+from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.readers.labels.labels import LabelKind
 from tfpretune.data.readers.tables import DEFAULT_LABEL, DEFAULT_TEXT

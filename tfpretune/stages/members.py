@@ -10,10 +10,10 @@ import tensorflow as tf
 
 from tfpretune.backbones.sizes import load_tokenizer
 from tfpretune.config import UsageError
-from tfpretune.data.batches import StepIndexed
-from tfpretune.data.columns import image_batches, text_batches
+from tfpretune.data.batches.examples import image_batches, text_batches
+from tfpretune.data.batches.pairs import pair_batches
+from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.data.examples.examples import Examples
-from tfpretune.data.pair_batches import pair_batches
 from tfpretune.data.readers.labels.labels import LabelKind
 from tfpretune.data.readers.tables import DEFAULT_LABEL, DEFAULT_TEXT
 from tfpretune.data.sources.labelled import LabelledParts

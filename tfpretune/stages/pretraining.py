@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from tfpretune.config import RunConfig
-from tfpretune.data.batches import Batch
+from tfpretune.data.batches.step_indexed import Batch
 from tfpretune.evaluation.pictures import Pictures
 from tfpretune.evaluation.report import write_pretraining_report
 from tfpretune.training import FitResult

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import tensorflow as tf
 
-from tfpretune.data.batches import Batch
+from tfpretune.data.batches.step_indexed import Batch
 from tfpretune.evaluation.pictures import Pictures, painted
 from tfpretune.evaluation.segmentation import fit_neighbourhoods, pixel_confusion
 from tfpretune.evaluation.tables import Cell, Table

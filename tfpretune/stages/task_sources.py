@@ -9,10 +9,10 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from tfpretune.config import UsageError
-from tfpretune.data.batches import StepIndexed
-from tfpretune.data.columns import text_batches
+from tfpretune.data.batches.examples import text_batches
+from tfpretune.data.batches.mixing import Mixed, batch_shares
+from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.data.examples.examples import Examples
-from tfpretune.data.mixing import Mixed, batch_shares
 from tfpretune.data.sources.labelled import LabelledParts, labelled_parts
 from tfpretune.data.splits.rule import Part
 

@@ -9,7 +9,7 @@ import numpy as np
 from tfpretune.backbones import TextEncoderTokenizer
 from tfpretune.backbones.sizes import load_tokenizer
 from tfpretune.config import UsageError
-from tfpretune.data.batches import RowSource
+from tfpretune.data.batches.step_indexed import RowSource
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.shards import Shards, open_shards
 from tfpretune.data.splits.rule import RULE

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from tfpretune import config_file
 from tfpretune.config import RunConfig
-from tfpretune.data.batches import StepIndexed
+from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.finetune.freezing import format_table, frozen_table
 from tfpretune.finetune.unfreezing import format_stages
 

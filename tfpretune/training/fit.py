@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 
 from tfpretune.config import RunConfig
-from tfpretune.data.batches import StepIndexed
+from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.files import write_atomic
 from tfpretune.lock import alone_in
 from tfpretune.training.averages import AverageWeights

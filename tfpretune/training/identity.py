@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from tfpretune.config import UsageError
-from tfpretune.data.batches import RowSource, StepIndexed
+from tfpretune.data.batches.step_indexed import RowSource, StepIndexed
 from tfpretune.data.splits.rule import CONTENTS, LABELS
 from tfpretune.objectives.targets import Numbers
 

@@ -5,7 +5,7 @@ import time
 import keras
 import tensorflow as tf
 
-from tfpretune.data.batches import Batch, StepIndexed
+from tfpretune.data.batches.step_indexed import Batch, StepIndexed
 from tfpretune.training.checkpoints import run_variables
 
 PROBE_STEPS = 6

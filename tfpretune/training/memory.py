@@ -13,7 +13,7 @@ import keras
 import tensorflow as tf
 
 from tfpretune.config import RunConfig, RunError
-from tfpretune.data.batches import StepIndexed
+from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.disk_space import full_disk
 from tfpretune.training.checkpoints import restore, run_variables, snapshot
 from tfpretune.training.devices import num_workers

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfpretune.config import RunError, UsageError
-from tfpretune.data.batches import StepIndexed
+from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.files import write_atomic
 from tfpretune.training.checkpoints import run_variables
 from tfpretune.training.devices import separate_dropout

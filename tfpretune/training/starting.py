@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from tfpretune import config_file
 from tfpretune.config import RunConfig, UsageError
-from tfpretune.data.batches import StepIndexed
+from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.files import remove_leftovers, write_atomic
 from tfpretune.training.callbacks import NonFinite
 from tfpretune.training.checkpoints import CheckpointFolder

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from tfpretune.config import OptimizerConfig
-from tfpretune.data.batches import StepIndexed
+from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.finetune.penalties import pull_like
 from tfpretune.training.averages import AverageWeights
 from tfpretune.training.optimizers import make_optimizer

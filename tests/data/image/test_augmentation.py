@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tfpretune.data.batches.transforms import jitter
 from tfpretune.data.image.augmentation import augment, augment_with_masks
-from tfpretune.data.transforms import jitter
 
 
 def test_augment_is_a_pure_function_of_images_and_seed():

@@ -6,10 +6,10 @@ import tensorflow as tf
 from PIL import Image
 
 from tfpretune.config import RunError, UsageError
-from tfpretune.data import columns
+from tfpretune.data.batches import examples as columns
+from tfpretune.data.batches.masks import mask_array, mask_batches
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.examples.masks import MaskExamples
-from tfpretune.data.mask_batches import mask_array, mask_batches
 from tfpretune.data.sources.examples import open_source
 from tfpretune.data.sources.masks import open_masks
 from tfpretune.errors import passed_on

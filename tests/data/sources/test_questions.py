@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tfpretune.backbones import TextEncoderTokenizer
 from tfpretune.config import RunError, UsageError
-from tfpretune.data.answering import answer_rows, question_batches
+from tfpretune.data.batches.questions import answer_rows, question_batches
 from tfpretune.data.examples.questions import QuestionExamples
 from tfpretune.data.readers.question_rows import Answer
 from tfpretune.data.sources.questions import open_questions

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import tensorflow as tf
 
-from tfpretune.data.batches import Batch, RowSource, StepIndexed, Transform
+from tfpretune.data.batches.step_indexed import Batch, RowSource, StepIndexed, Transform
 
 
 def batch_shares(sizes: Sequence[int], batch_size: int, *, temperature: float = 1.0) -> tuple[int, ...]:

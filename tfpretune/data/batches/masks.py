@@ -6,9 +6,9 @@ import numpy as np
 import tensorflow as tf
 
 from tfpretune.config import RunError
-from tfpretune.data import columns
-from tfpretune.data.batches import Batch, Load, StepIndexed, Transform
-from tfpretune.data.columns import file_loader, image_array
+from tfpretune.data.batches import examples as columns
+from tfpretune.data.batches.examples import file_loader, image_array
+from tfpretune.data.batches.step_indexed import Batch, Load, StepIndexed, Transform
 from tfpretune.data.examples.masks import MaskExamples
 from tfpretune.data.readers.masks.files import READ_ERRORS
 from tfpretune.data.readers.masks.reader import MaskReader

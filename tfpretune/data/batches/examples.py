@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfpretune.config import UsageError
-from tfpretune.data.batches import Batch, Load, StepIndexed, Transform
+from tfpretune.data.batches.step_indexed import Batch, Load, StepIndexed, Transform
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.image.decoding import decode_image, load_image
 from tfpretune.data.image.limits import DARK

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfpretune.data.batches import StepIndexed
+from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.data.examples.tagged import TaggedExamples, continued
 from tfpretune.data.text.tokens import CHUNK, STRINGS
 from tfpretune.data.text.words import split_for, word_rows

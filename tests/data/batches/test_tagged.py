@@ -5,7 +5,7 @@ import pytest
 
 from tests.data.sources.test_tagged import toy
 from tfpretune.backbones import TextEncoderTokenizer
-from tfpretune.data.tagging import tag_batches, tag_rows
+from tfpretune.data.batches.tagged import tag_batches, tag_rows
 from tfpretune.data.text.tokens import SPECIAL_TOKENS
 
 PIECES = [*SPECIAL_TOKENS, "un", "##aff", "##able", "a", "b", "c", ".", "中", "国", "u", "s", "1", "##2"]

@@ -4,8 +4,8 @@ import numpy as np
 import tensorflow as tf
 
 from tfpretune.backbones import TextEncoderTokenizer
+from tfpretune.data.batches.transforms import denoising, hidden_patches, hidden_tokens, jitter
 from tfpretune.data.text.tokens import SPECIAL_TOKENS
-from tfpretune.data.transforms import denoising, hidden_patches, hidden_tokens, jitter
 
 SEED = tf.constant([1, 2])
 IMAGES = tf.constant(np.random.default_rng(0).random((3, 8, 8, 1)), tf.float32)

@@ -10,8 +10,8 @@ from PIL import Image
 
 from tfpretune.backbones import TextEncoderTokenizer
 from tfpretune.config import UsageError
-from tfpretune.data import columns
-from tfpretune.data.columns import image_array, image_batches, text_batches
+from tfpretune.data.batches import examples as columns
+from tfpretune.data.batches.examples import image_array, image_batches, text_batches
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.readers.labels.column import LabelColumn
 from tfpretune.data.text.tokens import SPECIAL_TOKENS

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfpretune.data.batches import StepIndexed
+from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.training import make_strategy
 
 ROWS = {"x": np.arange(10, dtype=np.int32), "y": 100 + np.arange(10, dtype=np.int32)}

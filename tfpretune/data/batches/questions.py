@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfpretune.data.batches import StepIndexed
+from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.data.examples.questions import QuestionExamples
 from tfpretune.data.text.tokens import CHUNK, STRINGS
 from tfpretune.data.text.windows import NOWHERE, best_answers, question_windows, row_answers

@@ -4,7 +4,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfpretune.data.batches import Batch, Transform
+from tfpretune.data.batches.step_indexed import Batch, Transform
 from tfpretune.data.image.augmentation import augment, augment_with_masks
 from tfpretune.data.masking.patches import corrupt_images, mask_patches
 from tfpretune.data.masking.tokens import mask_tokens

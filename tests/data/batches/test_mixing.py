@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfpretune.data.batches import StepIndexed
-from tfpretune.data.mixing import Mixed, batch_shares, progress
+from tfpretune.data.batches.mixing import Mixed, batch_shares, progress
+from tfpretune.data.batches.step_indexed import StepIndexed
 
 
 def make_source(first, rows, batch_size, *, labels=True, seed=0, transform=None):

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfpretune.config import UsageError
-from tfpretune.data.batches import Load, StepIndexed, Transform
+from tfpretune.data.batches.step_indexed import Load, StepIndexed, Transform
 
 
 class ClassBalanced(StepIndexed):

@@ -7,9 +7,9 @@ import tensorflow as tf
 
 from tfpretune.backbones import TextEncoderTokenizer
 from tfpretune.config import UsageError
+from tfpretune.data.batches.pairs import encode_all_pairs, pair_batches
 from tfpretune.data.demo.pairs import balanced
 from tfpretune.data.examples.examples import Examples
-from tfpretune.data.pair_batches import encode_all_pairs, pair_batches
 from tfpretune.data.sources.examples import open_source
 from tfpretune.data.text.tokens import SPECIAL_TOKENS
 

@@ -29,7 +29,7 @@ oracle: .venv-oracle/minilm.stamp  ## compare with PyTorch and Transformers, in 
 .venv-oracle: .venv-oracle/oracle.stamp  ## the environment with PyTorch and Transformers
 
 test-beam: .venv-beam/beam.stamp  ## prepare texts on Apache Beam, in an environment of its own
-	.venv-beam/bin/python -m pytest -m beam tests/data/test_beam.py
+	.venv-beam/bin/python -m pytest -m beam tests/data/corpus/test_beam.py
 
 # apache-beam bounds protobuf, pillow and others below the tested versions; only what makes the token ids is the same here.
 .venv-beam/beam.stamp: pyproject.toml constraints.txt

@@ -20,13 +20,13 @@ from tfpretune import config
 from tfpretune.backbones import TextEncoderTokenizer
 from tfpretune.backbones.sizes import load_tokenizer
 from tfpretune.config import UsageError
-from tfpretune.data.packing_settings import Packing
-from tfpretune.data.pieces import Corpus, cut_corpus, read_texts
-from tfpretune.data.prepare import claim, find_parts, prepare
-from tfpretune.data.shards import read_manifest
+from tfpretune.data.corpus.chunks import Corpus, cut_corpus, read_texts
+from tfpretune.data.corpus.packing_settings import Packing
+from tfpretune.data.corpus.prepare import claim, find_parts, prepare
+from tfpretune.data.corpus.shards import read_manifest
+from tfpretune.data.corpus.vocabulary import VOCABULARY, read_vocabulary, vocabulary_sample, write_vocabulary
 from tfpretune.data.text.tokens import train_wordpiece
 from tfpretune.data.text.unknown import Unknown
-from tfpretune.data.vocabulary import VOCABULARY, read_vocabulary, vocabulary_sample, write_vocabulary
 from tfpretune.stages.known_words import judge, require_known
 from tfpretune.stages.text_rows import settings_of
 
@@ -105,7 +105,7 @@ def main(run: Config) -> Path:
             find: Any = find_parts
             make: Any = prepare
             if run.beam:
-                from tfpretune.data import beam  # an extra
+                from tfpretune.data.corpus import beam
 
                 how = {"flags": shlex.split(run.beam)}
                 find, make = beam.find_parts_with_beam, beam.prepare_with_beam

@@ -18,7 +18,7 @@ from tfpretune.config import OptimizerConfig, RunConfig
 from tfpretune.data.batches.examples import require_kind
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.data.batches.transforms import hidden_tokens
-from tfpretune.data.shard_rows import damage_named
+from tfpretune.data.corpus.shard_rows import damage_named
 from tfpretune.data.sources.examples import open_source
 from tfpretune.data.text.tokens import unigram_loss
 from tfpretune.data.text.unknown import never_hidden

@@ -11,7 +11,7 @@ import pytest
 from tests.recipes.test_recipes import TEXT, run_recipe
 from tfpretune.backbones import TextEncoderTokenizer
 from tfpretune.config import RunError, UsageError
-from tfpretune.data.shards import open_shards
+from tfpretune.data.corpus.shards import open_shards
 from tfpretune.data.sources.examples import open_source
 from tfpretune.data.text.tokens import pack, train_wordpiece
 
@@ -80,7 +80,7 @@ def test_damage_met_in_training_is_one_line(shards, tmp_path, monkeypatch):
         (tmp_path / name).write_bytes((shards / name).read_bytes())
     (train,) = (tmp_path / "data").glob("train-*")
     monkeypatch.setattr("tfpretune.stages.text_rows.COUNTED_ROWS", 1)
-    monkeypatch.setattr("tfpretune.data.shards.open_shards.__kwdefaults__", {"checked_bytes": 0})
+    monkeypatch.setattr("tfpretune.data.corpus.shards.open_shards.__kwdefaults__", {"checked_bytes": 0})
     size = 32 * 2 + 4
     train.write_bytes(train.read_bytes()[:size] + bytes(train.stat().st_size - size))
     settings = {key: value for key, value in TEXT.items() if key != "source"} | {"sequence_length": 32}

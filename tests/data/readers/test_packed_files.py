@@ -8,7 +8,7 @@ import pytest
 
 from tfpretune.config import RunError
 from tfpretune.data.checks import check
-from tfpretune.data.pieces import cut_corpus, read_texts
+from tfpretune.data.corpus.chunks import cut_corpus, read_texts
 from tfpretune.data.sources.examples import open_source
 
 TABLE = b"text,label\none,x\ntwo,y\n"

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tests.data.text.scripts import PAIRS, SENTENCES
 from tfpretune.backbones import TextEncoderTokenizer
-from tfpretune.data.packing_settings import Packing
+from tfpretune.data.corpus.packing_settings import Packing
 from tfpretune.data.text.cleaning import clean
 from tfpretune.data.text.learner import _CHINESE
 from tfpretune.data.text.normalizers import CHINESE, Normalizer

@@ -10,9 +10,9 @@ from PIL import Image
 from tfpretune.config import RunError, UsageError
 from tfpretune.data.check_images import _clear_notes, _dark_notes
 from tfpretune.data.checks import check_examples
+from tfpretune.data.corpus.chunks import cut_corpus
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.image.exif import unread_orientation
-from tfpretune.data.pieces import cut_corpus
 from tfpretune.data.readers.folders.examples import read_image_folder, read_text_folder
 from tfpretune.data.readers.folders.splits import split_of
 from tfpretune.data.readers.folders.walking import folders_in, walk

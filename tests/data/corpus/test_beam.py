@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.data.shard_toys import PACKING, SETTINGS, WORDS, contents, make, write_corpus
+from tests.data.corpus.shard_toys import PACKING, SETTINGS, WORDS, contents, make, write_corpus
 from tfpretune.config import RunError
-from tfpretune.data.pieces import cut_corpus
-from tfpretune.data.prepare import claim
-from tfpretune.data.vocabulary import write_vocabulary
+from tfpretune.data.corpus.chunks import cut_corpus
+from tfpretune.data.corpus.prepare import claim
+from tfpretune.data.corpus.vocabulary import write_vocabulary
 
 pytestmark = [
     pytest.mark.beam,
@@ -18,7 +18,7 @@ pytestmark = [
 
 
 def make_with_beam(folder, spec, *flags):
-    beam = pytest.importorskip("tfpretune.data.beam", exc_type=ImportError)
+    beam = pytest.importorskip("tfpretune.data.corpus.beam", exc_type=ImportError)
     corpus = cut_corpus(spec, piece_bytes=4000)
     with claim(folder, corpus, SETTINGS) as unfinished:
         assert unfinished

@@ -1,4 +1,4 @@
-"""A process that prepares or reads more than it may hold: python -m tests.data.shard_memory WORK FOLDER MB [LIMIT_MB]."""
+"""A process that prepares or reads more than it may hold: python -m tests.data.corpus.shard_memory WORK FOLDER MB [LIMIT]."""
 
 import resource
 import sys
@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.data.shard_toys import make
+from tests.data.corpus.shard_toys import make
 from tfpretune.data.batches.step_indexed import StepIndexed
-from tfpretune.data.shard_rows import ShardRows, row_dtype, write_rows
+from tfpretune.data.corpus.shard_rows import ShardRows, row_dtype, write_rows
 
 
 def peak():

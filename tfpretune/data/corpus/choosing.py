@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from tfpretune.config import RunError
-from tfpretune.data.pieces import Piece, read_texts
+from tfpretune.data.corpus.chunks import Piece, read_texts
 from tfpretune.data.splits.near_copies import CopyCounts, near_copies
 from tfpretune.data.splits.places import hash_positions
 from tfpretune.data.splits.rule import Shares, shares_within, sides_of

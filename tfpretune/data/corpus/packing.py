@@ -1,4 +1,4 @@
-"""Texts to shards of packed rows: tokenise, cut, write; `tfpretune.data.choosing` says which part each text belongs to."""
+"""Texts to shards of packed rows: tokenise, cut, write; `corpus.choosing` says which part each text belongs to."""
 
 import functools
 import json
@@ -10,13 +10,13 @@ import numpy as np
 import tensorflow as tf
 
 from tfpretune.config import RunError
+from tfpretune.data.corpus.chunks import Piece, read_texts
+from tfpretune.data.corpus.packing_settings import Packing
+from tfpretune.data.corpus.shard_rows import row_dtype, write_rows
+from tfpretune.data.corpus.shards import find_faults
+from tfpretune.data.corpus.vocabulary import VOCABULARY, read_vocabulary
 from tfpretune.data.examples.examples import PARTS
-from tfpretune.data.packing_settings import Packing
-from tfpretune.data.pieces import Piece, read_texts
-from tfpretune.data.shard_rows import row_dtype, write_rows
-from tfpretune.data.shards import find_faults
 from tfpretune.data.text.tokens import cut_rows, with_ends
-from tfpretune.data.vocabulary import VOCABULARY, read_vocabulary
 from tfpretune.files import write_atomic
 
 CHUNK_TEXTS = 1024

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from tfpretune.config import RunError
-from tfpretune.data import choosing
-from tfpretune.data.choosing import choose, read_copies, read_parts, scan_piece
+from tfpretune.data.corpus import choosing
+from tfpretune.data.corpus.choosing import choose, read_copies, read_parts, scan_piece
+from tfpretune.data.corpus.chunks import Piece, cut_corpus, read_texts
 from tfpretune.data.demo.catalogue import DEMOS
-from tfpretune.data.pieces import Piece, cut_corpus, read_texts
 from tfpretune.data.sources.examples import open_source
 from tfpretune.data.splits.rule import PARTS
 

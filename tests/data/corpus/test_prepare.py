@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.data import shard_toys
-from tests.data.shard_toys import SETTINGS, contents, make, write_corpus
+from tests.data.corpus import shard_toys
+from tests.data.corpus.shard_toys import SETTINGS, contents, make, write_corpus
 from tfpretune.config import RunError, UsageError
-from tfpretune.data import prepare as module
-from tfpretune.data.packing import pack_piece
-from tfpretune.data.packing_settings import Packing
-from tfpretune.data.pieces import cut_corpus
-from tfpretune.data.prepare import claim
-from tfpretune.data.shards import open_shards
+from tfpretune.data.corpus import prepare as module
+from tfpretune.data.corpus.chunks import cut_corpus
+from tfpretune.data.corpus.packing import pack_piece
+from tfpretune.data.corpus.packing_settings import Packing
+from tfpretune.data.corpus.prepare import claim
+from tfpretune.data.corpus.shards import open_shards
 
 ROOT = Path(__file__).parents[2]
 
@@ -38,7 +38,7 @@ def unbroken(corpus, tmp_path_factory):
 
 
 def start(folder, corpus, workers, *die_after):
-    command = [sys.executable, "-m", "tests.data.shard_toys", *map(str, (folder, corpus, workers, *die_after))]
+    command = [sys.executable, "-m", "tests.data.corpus.shard_toys", *map(str, (folder, corpus, workers, *die_after))]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     temporary = {"TMPDIR": str(folder.parent)}  # who is killed leaves AutoGraph's files in it
     return subprocess.Popen(command, cwd=ROOT, env=os.environ | temporary, **quiet)
@@ -245,7 +245,7 @@ def test_a_killed_worker_is_reported(tmp_path):
 
 
 def measure(*arguments, seconds=240):
-    command = [sys.executable, "-m", "tests.data.shard_memory", *map(str, arguments)]
+    command = [sys.executable, "-m", "tests.data.corpus.shard_memory", *map(str, arguments)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=seconds, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     return int(done.stdout.split()[-1])

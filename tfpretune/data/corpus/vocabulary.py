@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tfpretune.config import RunError, UsageError
-from tfpretune.data.choosing import read_parts
-from tfpretune.data.pieces import Corpus, read_texts
+from tfpretune.data.corpus.choosing import read_parts
+from tfpretune.data.corpus.chunks import Corpus, read_texts
 from tfpretune.data.text.tokens import SPECIAL_TOKENS
 from tfpretune.files import write_atomic
 
@@ -56,7 +56,7 @@ def vocabulary_sample(folder: Path, corpus: Corpus, most_bytes: int) -> list[str
     """Draws training texts to learn a vocabulary from: of the same number of bytes from the start of every piece.
 
     Args:
-        folder: the folder of shards, where `tfpretune.data.choosing.choose` has split the corpus.
+        folder: the folder of shards, where `tfpretune.data.corpus.choosing.choose` has split the corpus.
         corpus: the pieces.
         most_bytes: of all texts that are read for it, as UTF-8.
 

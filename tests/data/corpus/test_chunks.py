@@ -3,8 +3,8 @@
 import pytest
 
 from tfpretune.config import RunError, UsageError
-from tfpretune.data import pieces
-from tfpretune.data.pieces import cut_corpus, read_texts
+from tfpretune.data.corpus import chunks as pieces
+from tfpretune.data.corpus.chunks import cut_corpus, read_texts
 from tfpretune.data.sources.examples import open_source
 
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from tfpretune.config import RunError, UsageError
-from tfpretune.data.shard_rows import ShardRows, row_dtype
+from tfpretune.data.corpus.shard_rows import ShardRows, row_dtype
+from tfpretune.data.corpus.vocabulary import VOCABULARY, read_vocabulary
 from tfpretune.data.splits.near_copies import CopyCounts
 from tfpretune.data.splits.rule import CONTENTS
 from tfpretune.data.text.wordpiece import AddedToken
-from tfpretune.data.vocabulary import VOCABULARY, read_vocabulary
 from tfpretune.files import MANIFEST
 
 FORMAT = "tfpretune shards 1"

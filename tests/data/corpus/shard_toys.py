@@ -6,12 +6,12 @@ import signal
 import sys
 from pathlib import Path
 
-from tfpretune.data import prepare as prepare_module
-from tfpretune.data.packing_settings import Packing
-from tfpretune.data.pieces import cut_corpus
-from tfpretune.data.prepare import claim, prepare
+from tfpretune.data.corpus import prepare as prepare_module
+from tfpretune.data.corpus.chunks import cut_corpus
+from tfpretune.data.corpus.packing_settings import Packing
+from tfpretune.data.corpus.prepare import claim, prepare
+from tfpretune.data.corpus.vocabulary import write_vocabulary
 from tfpretune.data.text.tokens import SPECIAL_TOKENS
-from tfpretune.data.vocabulary import write_vocabulary
 
 #        0-4              5      6      7       8      9    10 ..
 WORDS = [*SPECIAL_TOKENS, "the", "cat", "##s", "sat", "a", *"0123456789", *(f"##{digit}" for digit in "0123456789")]

@@ -20,15 +20,15 @@ from typing import Any
 import tensorflow as tf
 
 from tfpretune.config import RunError, UsageError
-from tfpretune.data.choosing import choose, read_copies, read_parts, scan_piece
+from tfpretune.data.corpus.choosing import choose, read_copies, read_parts, scan_piece
+from tfpretune.data.corpus.chunks import Corpus, Piece
+from tfpretune.data.corpus.packing import pack_piece, record_path
+from tfpretune.data.corpus.packing_settings import Packing
+from tfpretune.data.corpus.shards import FORMAT, VOCABULARY, files_of, find_faults, read_manifest
+from tfpretune.data.corpus.vocabulary import read_vocabulary
 from tfpretune.data.examples.examples import PARTS
-from tfpretune.data.packing import pack_piece, record_path
-from tfpretune.data.packing_settings import Packing
-from tfpretune.data.pieces import Corpus, Piece
-from tfpretune.data.shards import FORMAT, VOCABULARY, files_of, find_faults, read_manifest
 from tfpretune.data.splits.places import too_alike_note
 from tfpretune.data.splits.rule import RULE, Shares
-from tfpretune.data.vocabulary import read_vocabulary
 from tfpretune.files import MANIFEST, remove_leftovers, write_atomic
 from tfpretune.lock import alone_in
 

@@ -1,4 +1,4 @@
-"""The preparation of `tfpretune.data.prepare` on Apache Beam, for a corpus that one machine would take too long for.
+"""The preparation of `tfpretune.data.corpus.prepare` on Apache Beam, for a corpus that one machine would take too long for.
 
 Needs `pip install tfpretune[beam]`. The source and the folder must be paths that every worker sees (a shared disk). Scanning
 and packing, which read the texts, run on the workers; choosing runs here, on what scanning left in the folder. They are the
@@ -15,11 +15,11 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from tfpretune.config import RunError
-from tfpretune.data.choosing import read_parts, scan_piece
-from tfpretune.data.packing import pack_piece
-from tfpretune.data.packing_settings import Packing
-from tfpretune.data.pieces import Corpus, Piece
-from tfpretune.data.prepare import choose_parts, seal
+from tfpretune.data.corpus.choosing import read_parts, scan_piece
+from tfpretune.data.corpus.chunks import Corpus, Piece
+from tfpretune.data.corpus.packing import pack_piece
+from tfpretune.data.corpus.packing_settings import Packing
+from tfpretune.data.corpus.prepare import choose_parts, seal
 from tfpretune.data.splits.rule import Shares
 
 

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.data.shard_toys import WORDS, contents, make, write_corpus
+from tests.data.corpus.shard_toys import WORDS, contents, make, write_corpus
 from tfpretune.config import RunError, UsageError
-from tfpretune.data import shard_rows
 from tfpretune.data.batches.step_indexed import StepIndexed
-from tfpretune.data.shard_rows import ShardRows, damage_named, row_dtype, write_rows
-from tfpretune.data.shards import open_shards
+from tfpretune.data.corpus import shard_rows
+from tfpretune.data.corpus.shard_rows import ShardRows, damage_named, row_dtype, write_rows
+from tfpretune.data.corpus.shards import open_shards
 from tfpretune.training import make_strategy
 
 

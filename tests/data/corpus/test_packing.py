@@ -5,16 +5,16 @@ import json
 import numpy as np
 import pytest
 
-from tests.data.shard_toys import WORDS
+from tests.data.corpus.shard_toys import WORDS
 from tfpretune.backbones import TextEncoderTokenizer
 from tfpretune.config import RunError, UsageError
-from tfpretune.data import packing
-from tfpretune.data.packing import pack_piece
-from tfpretune.data.packing_settings import Packing
-from tfpretune.data.pieces import Piece, cut_corpus
-from tfpretune.data.shard_rows import ShardRows, row_dtype
+from tfpretune.data.corpus import packing
+from tfpretune.data.corpus.chunks import Piece, cut_corpus
+from tfpretune.data.corpus.packing import pack_piece
+from tfpretune.data.corpus.packing_settings import Packing
+from tfpretune.data.corpus.shard_rows import ShardRows, row_dtype
+from tfpretune.data.corpus.vocabulary import write_vocabulary
 from tfpretune.data.text.tokens import pack
-from tfpretune.data.vocabulary import write_vocabulary
 
 CLS, SEP = 2, 3
 THE, CAT = 5, 6

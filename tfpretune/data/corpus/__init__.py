@@ -1,0 +1,1 @@
+"""Texts larger than memory: chunks, choosing, packing, shards, Beam."""

@@ -68,8 +68,8 @@ def check_replicas(name: str, options: list[str], recipes: Path | None) -> int:
 
 def check(settings: argparse.Namespace) -> int:
     """Prints what is in a data source; returns 1 if anything is wrong."""
-    from tfpretune.data.check_result import format_result
-    from tfpretune.data.checks import check as check_source
+    from tfpretune.data.checks.examples import check as check_source
+    from tfpretune.data.checks.result import format_result
 
     result = check_source(
         settings.source,

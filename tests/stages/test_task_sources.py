@@ -7,7 +7,7 @@ import pytest
 
 from tests.faults.tiny import make_tokenizer
 from tfpretune.config import RunError, UsageError
-from tfpretune.data.checks import check
+from tfpretune.data.checks.examples import check
 from tfpretune.data.sources.examples import open_source
 from tfpretune.stages.task_sources import open_tasks, read_places
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 from PIL import Image, ImageOps
 
 from tfpretune.config import RunError
-from tfpretune.data.checks import check
+from tfpretune.data.checks.examples import check
 from tfpretune.data.image.decoding import decode_pixels, load_image
 from tfpretune.data.image.headers import first_gif_frame, orientation, read_bytes, read_number, webp_size
 

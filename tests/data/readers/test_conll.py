@@ -3,7 +3,7 @@
 import pytest
 
 from tfpretune.config import RunError
-from tfpretune.data.checks import check
+from tfpretune.data.checks.examples import check
 from tfpretune.data.sources.tagged import open_tagged
 
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tfpretune.config import RunError, UsageError
-from tfpretune.data.checks import check
+from tfpretune.data.checks.examples import check
 from tfpretune.data.sources.examples import open_source
 from tfpretune.data.sources.tagged import open_tagged
 

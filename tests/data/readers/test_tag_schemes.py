@@ -5,7 +5,7 @@ import random
 import pytest
 
 from tfpretune.config import RunError
-from tfpretune.data.checks import check
+from tfpretune.data.checks.examples import check
 from tfpretune.data.readers.tag_schemes import faults, find_scheme, to_bio
 from tfpretune.data.sources.tagged import open_tagged
 from tfpretune.evaluation.entities import find_entities

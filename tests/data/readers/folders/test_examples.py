@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from tfpretune.config import RunError, UsageError
-from tfpretune.data.check_images import _clear_notes, _dark_notes
-from tfpretune.data.checks import check_examples
+from tfpretune.data.checks.examples import check_examples
+from tfpretune.data.checks.images import _clear_notes, _dark_notes
 from tfpretune.data.corpus.chunks import cut_corpus
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.image.exif import unread_orientation

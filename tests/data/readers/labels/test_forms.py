@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tfpretune.config import RunError, UsageError
-from tfpretune.data.checks import check
+from tfpretune.data.checks.examples import check
 from tfpretune.data.readers.labels.forms import are_bits, is_column_a_class, is_written_list, number_form
 from tfpretune.data.readers.labels.labels import read_labels
 from tfpretune.data.readers.rows import Rows

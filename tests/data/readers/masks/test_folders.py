@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from tfpretune.config import UsageError
-from tfpretune.data.checks import check
+from tfpretune.data.checks.examples import check
 from tfpretune.data.readers.masks.folders import find_mask_folders
 from tfpretune.data.sources.examples import open_source
 from tfpretune.data.sources.masks import open_masks, read_masks

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from tfpretune.config import UsageError
-from tfpretune.data.check_copies import copy_notes, shared_notes
-from tfpretune.data.check_images import decode_all
-from tfpretune.data.check_result import CheckResult
-from tfpretune.data.check_splits import shared_contents
-from tfpretune.data.check_tagged import check_tagged
+from tfpretune.data.checks.copies import copy_notes, shared_notes
+from tfpretune.data.checks.images import decode_all
+from tfpretune.data.checks.result import CheckResult
+from tfpretune.data.checks.splits import shared_contents
+from tfpretune.data.checks.tagged import check_tagged
 from tfpretune.data.demo.catalogue import DEMOS
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.readers.masks.folders import find_mask_folders

@@ -5,8 +5,8 @@ import json
 import numpy as np
 from PIL import Image
 
-from tfpretune.data.check_result import format_result
-from tfpretune.data.checks import check
+from tfpretune.data.checks.examples import check
+from tfpretune.data.checks.result import format_result
 
 
 def squad(path, context, *qas):

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from tfpretune.data.check_lines import at_most
+from tfpretune.data.checks.lines import at_most
 from tfpretune.data.readers.rows import Problem
 
 MOST_LINES = 20

@@ -3,8 +3,8 @@
 import collections
 from collections.abc import Sequence
 
-from tfpretune.data.check_copies import copy_notes, shared_notes
-from tfpretune.data.check_result import CheckResult
+from tfpretune.data.checks.copies import copy_notes, shared_notes
+from tfpretune.data.checks.result import CheckResult
 from tfpretune.data.examples.tagged import TaggedExamples, is_bio
 from tfpretune.data.readers.rows import Problem
 from tfpretune.data.sources.tagged import index_tags, read_tagged

@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from tfpretune.config import UsageError
-from tfpretune.data.check_result import format_result
-from tfpretune.data.checks import check, check_examples
+from tfpretune.data.checks.examples import check, check_examples
+from tfpretune.data.checks.result import format_result
 from tfpretune.data.sources.examples import open_source
 
 

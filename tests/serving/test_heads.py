@@ -9,9 +9,10 @@ from tfpretune.backbones.text_encoder import TextEncoderTokenizer
 from tfpretune.objectives.similar import Similar
 from tfpretune.objectives.targets import Classes, MultiLabel, Numbers, Spans
 from tfpretune.serving import raw
-from tfpretune.serving.heads import ClassHead, LabelsHead, NumbersHead, PixelsHead, VectorHead
-from tfpretune.serving.span_head import SpanHead
-from tfpretune.serving.tag_head import TagHead
+from tfpretune.serving.heads.pixels import PixelsHead
+from tfpretune.serving.heads.pooled import ClassHead, LabelsHead, NumbersHead, VectorHead
+from tfpretune.serving.heads.spans import SpanHead
+from tfpretune.serving.heads.tags import TagHead
 
 LN3 = np.log(3.0)  # sigmoid(ln 3) = 3/4; softmax(0, ln 3) = (1/4, 3/4)
 

@@ -12,7 +12,8 @@ import tensorflow as tf
 from tfpretune.config import RunError, UsageError
 from tfpretune.data.image.decoding import DECODE_ERRORS, decode_image, explain_decode_error
 from tfpretune.serving import signatures
-from tfpretune.serving.heads import Head, PixelsHead
+from tfpretune.serving.heads.base import Head
+from tfpretune.serving.heads.pixels import PixelsHead
 from tfpretune.serving.raw import Reading, Rows
 
 STORED = 8

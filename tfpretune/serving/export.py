@@ -15,7 +15,7 @@ from tfpretune.serving.loading import ASSETS, DEFAULT, EMBED, versions_in
 from tfpretune.serving.model_card import model_card
 
 if TYPE_CHECKING:
-    from tfpretune.serving.heads import Head
+    from tfpretune.serving.heads.base import Head
     from tfpretune.serving.raw import Reading
 
 
@@ -64,12 +64,13 @@ def export(
         UsageError: settings that do not fit each other or the model.
         RunError: the version exists, an operation is not allowed, or the answers differ from the model's.
     """
-    from tfpretune.serving import heads, inputs
+    from tfpretune.serving import inputs
+    from tfpretune.serving.heads.by_target import heads_of
 
     settings = inputs.preprocessing(
         model, kind, tokenizer=tokenizer, sequence_length=sequence_length, image_shape=image_shape
     )
-    served = heads.heads_of(model, class_names, threshold=threshold, longest_answer=longest_answer)
+    served = heads_of(model, class_names, threshold=threshold, longest_answer=longest_answer)
     _check_names(name, served, version)
     inputs.check_weights(model)
     reading = inputs.reading_of(model, served, settings, tokenizer=tokenizer, stride=stride)

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from tfpretune.config import UsageError
 from tfpretune.serving import raw
-from tfpretune.serving.heads import Head
+from tfpretune.serving.heads.base import Head
 
 Kind = Literal["text", "image"]
 _TEXT, _IMAGE = {"token_ids", "padding_mask"}, {"images"}

@@ -14,7 +14,7 @@ from tfpretune.data.text.tokens import encode
 from tfpretune.data.text.windows import question_windows
 from tfpretune.data.text.words import Words, split_for, word_rows
 
-# What `data.text.clean` calls white space, line breaks and unwanted, in the notation of RE2.
+# What `data.text.cleaning.clean` calls white space, line breaks and unwanted, in the notation of RE2.
 _SPACE = r"\t-\r\x{1c}-\x{1f}\x{85}\p{Z}"
 _LINE_BREAK = r"\n-\r\x{1c}-\x{1e}\x{85}\x{2028}\x{2029}"
 _UNWANTED = r"[\x{0}-\x{8}\x{e}-\x{1b}\x{7f}-\x{84}\x{86}-\x{9f}\x{feff}]"
@@ -54,7 +54,7 @@ class Reading:
 
 
 def clean_in_graph(texts: tf.Tensor) -> tf.Tensor:
-    """Cleans strings `(batch,)` as `data.text.clean` does, inside a graph.
+    """Cleans strings `(batch,)` as `data.text.cleaning.clean` does, inside a graph.
 
     Bytes that are no UTF-8 become U+FFFD. Lines over 4,096 bytes are not split: a line end is white space to the
     tokenizers, so only a single word of that length would come out otherwise.

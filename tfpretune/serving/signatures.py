@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from tfpretune.objectives.similar import Similar
-from tfpretune.serving.heads import Answers, Head
+from tfpretune.serving.heads.base import Answers, Head
 from tfpretune.serving.loading import DEFAULT, EMBED
 from tfpretune.serving.raw import Reading
 

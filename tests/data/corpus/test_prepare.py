@@ -21,7 +21,7 @@ from tfpretune.data.corpus.packing_settings import Packing
 from tfpretune.data.corpus.prepare import claim
 from tfpretune.data.corpus.shards import open_shards
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")

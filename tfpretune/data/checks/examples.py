@@ -14,6 +14,7 @@ from tfpretune.data.checks.labels import conflict_of, label_histogram
 from tfpretune.data.checks.options import refuse_other_options
 from tfpretune.data.checks.result import CheckResult
 from tfpretune.data.checks.splits import shared_contents, shared_with
+from tfpretune.data.checks.tasks import check_task, task_of
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.readers.folders.walking import hidden_note
 from tfpretune.data.readers.labels.labels import LabelKind, more_label_columns, read_labels
@@ -65,8 +66,6 @@ def check(
     Raises:
         UsageError: when there is no such source or column, or it has no use for an option.
     """
-    from tfpretune.data.checks.tasks import check_task, task_of  # which imports this module
-
     reading: dict[str, Any] = {
         "text_column": text_column,
         "label_column": label_column,

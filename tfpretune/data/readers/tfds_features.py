@@ -99,7 +99,7 @@ def class_names_of(features: tfds.features.FeaturesDict, label: str | None) -> t
 def label_feature(
     features: tfds.features.FeaturesDict, label_column: str, name: str, *, by_name: bool = False
 ) -> str | None:
-    """Returns the feature with the label, None where there is none; see `tfds_source.read_tfds`.
+    """Returns the feature with the label, None where there is none; see `readers.tfds.read_tfds`.
 
     Args:
         features: of the data set.

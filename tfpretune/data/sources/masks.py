@@ -31,10 +31,12 @@ def open_masks(
 
     Args:
         spec: `images:FOLDER`, where FOLDER/images holds the images and FOLDER/masks for each a mask of the same name and size
-            (`mask_folders` lists other names): .png, .bmp or .gif with a number or a colour a pixel. Or `demo:mnist5k-masks`.
-        class_names: the classes in the order of their numbers. Without it FOLDER/classes.txt (`mask_classes.read_classes`),
-            or the numbers: 0, 1, … are classes and 255 is none; 0 and 255 alone are two classes.
-        orientation: of masks whose photos are stored turned, where no size tells (`mask_geometry.mask_turns`).
+            (`readers.masks.folders` lists other names): .png, .bmp or .gif with a number or a colour a pixel. Or
+            `demo:mnist5k-masks`.
+        class_names: the classes in the order of their numbers. Without it FOLDER/classes.txt
+            (`readers.masks.classes.read_classes`), or the numbers: 0, 1, … are classes and 255 is none; 0 and 255 alone are
+            two classes.
+        orientation: of masks whose photos are stored turned, where no size tells (`readers.masks.geometry.mask_turns`).
         values: the numbers that are classes, in their order; all others have no class.
 
     Raises:

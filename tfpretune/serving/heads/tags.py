@@ -5,7 +5,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfpretune.data.text.words import WordRows, Words
-from tfpretune.serving.heads import Answers, Head, runner_up_is_near
+from tfpretune.serving.heads.base import Answers, Head, runner_up_is_near
 
 
 class TagHead(Head):

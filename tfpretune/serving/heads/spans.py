@@ -6,7 +6,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfpretune.data.text.windows import NOWHERE, QuestionWindows, RowAnswers, best_answers, row_answers
-from tfpretune.serving.heads import CLOSE, Answers, Head
+from tfpretune.serving.heads.base import CLOSE, Answers, Head
 
 
 @dataclasses.dataclass(frozen=True)

@@ -20,8 +20,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tfpretune import config
+from tfpretune.errors import RunError
 from tfpretune.evaluation.tables import Table
+from tfpretune.settings import launch
 
 SIZES = (1_000, 100_000, 1_000_000, 10_000_000, 40_000_000)  # bytes
 WORKERS = (2, 8, 16, 64, 256)
@@ -92,10 +93,10 @@ def step(repeats: int) -> dict[str, float]:
     import numpy as np
 
     from tfpretune.backbones.sizes import make_text_backbone
-    from tfpretune.config import RunConfig
     from tfpretune.data.batches.step_indexed import StepIndexed
     from tfpretune.data.masking.tokens import mask_tokens
     from tfpretune.objectives import MaskedLM
+    from tfpretune.settings.run import RunConfig
     from tfpretune.training import make_optimizer, make_strategy
 
     strategy = make_strategy()
@@ -156,7 +157,7 @@ def in_processes(role: str, repeats: int, workers: int) -> dict[str, float]:
         started.append(subprocess.Popen(command, env=os.environ | variables, stdout=subprocess.PIPE, text=True))
     outputs = [process.communicate()[0] for process in started]
     if any(process.returncode for process in started):
-        raise config.RunError(f"a worker of {role} failed: its message stands above")
+        raise RunError(f"a worker of {role} failed: its message stands above")
     return json.loads(outputs[0].splitlines()[-1])
 
 
@@ -205,4 +206,4 @@ def main(run: Config) -> list[Table]:
 
 
 if __name__ == "__main__":
-    config.run(Config, main, __doc__)
+    launch.run(Config, main, __doc__)

@@ -16,9 +16,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from tfpretune import config
 from tfpretune.backbones.sizes import make_image_backbone, make_text_backbone
-from tfpretune.config import OptimizerConfig, RunConfig
 from tfpretune.data.batches.examples import image_batches, text_batches
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.data.sources.examples import open_source
@@ -26,6 +24,8 @@ from tfpretune.data.sources.labelled import labelled_parts
 from tfpretune.evaluation.tables import Cell, Table
 from tfpretune.finetune import classifier, freeze, with_cached_features
 from tfpretune.objectives import Supervised
+from tfpretune.settings import launch
+from tfpretune.settings.run import OptimizerConfig, RunConfig
 from tfpretune.stages.text_rows import rows_in_memory
 from tfpretune.training import fit, resolve_precision
 
@@ -130,4 +130,4 @@ def _seconds(model: Supervised, batches: StepIndexed, steps: int) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    config.run(Config, main, __doc__)
+    launch.run(Config, main, __doc__)

@@ -16,12 +16,12 @@ from pathlib import Path
 import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from tfpretune import config
 from tfpretune.data.sources.examples import open_source
 from tfpretune.data.splits import near_copies as groups
 from tfpretune.data.splits.sketches import FEWEST_WORDS, RUN, VALUES, sketch
 from tfpretune.data.text.cleaning import normal_form
 from tfpretune.evaluation.tables import Cell, Table
+from tfpretune.settings import launch
 
 THRESHOLDS = (0.25, 0.3, groups.NEAR)
 COSINE = 0.9
@@ -127,4 +127,4 @@ def words_of(text: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    config.run(Config, main, __doc__)
+    launch.run(Config, main, __doc__)

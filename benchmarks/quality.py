@@ -29,18 +29,19 @@ from quality_rows import (
     seeds,
 )
 
-from tfpretune import config
 from tfpretune.backbones.hugging_face import packaged_folder
 from tfpretune.backbones.sizes import load_tokenizer
-from tfpretune.config import OptimizerConfig, UsageError
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.sources.examples import open_source
 from tfpretune.data.sources.labelled import labelled_parts
+from tfpretune.errors import UsageError
 from tfpretune.evaluation.baselines import tfidf_baseline
 from tfpretune.evaluation.gain import gain_over_scratch
 from tfpretune.evaluation.metrics import classification_metrics
 from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.evaluation.tables import Cell, Table
+from tfpretune.settings import launch
+from tfpretune.settings.run import OptimizerConfig
 from tfpretune.stages.comparison import accuracy
 from tfpretune.stages.members import load_member
 
@@ -195,4 +196,4 @@ def accuracy_of_run(run_dir: str, examples: Examples) -> float:
 
 
 if __name__ == "__main__":
-    config.run(Config, main, __doc__)
+    launch.run(Config, main, __doc__)

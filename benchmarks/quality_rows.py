@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tfpretune.config import OptimizerConfig
 from tfpretune.evaluation.tables import Cell
+from tfpretune.settings.run import OptimizerConfig
 
 RECIPES = Path(__file__).parents[1] / "recipes"
 COLUMNS = ("", "labels a class", "accuracy", "sd", "recall", "F1", "quoted: accuracy / recall / F1")

@@ -10,7 +10,6 @@ from pathlib import Path
 from quality_rows import COLUMNS, RECIPES, SENTIMENT_QUOTE, TOPICS_QUOTE, Figures, pretrained, row, scores
 
 from tfpretune.backbones.sizes import load_tokenizer
-from tfpretune.config import OptimizerConfig
 from tfpretune.data.batches.examples import text_batches
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.sources.labelled import LabelledParts, labelled_parts
@@ -22,6 +21,7 @@ from tfpretune.evaluation.tables import Table
 from tfpretune.files import write_atomic
 from tfpretune.finetune import classifier
 from tfpretune.objectives import Supervised
+from tfpretune.settings.run import OptimizerConfig
 from tfpretune.stages.comparison import PRETRAINED, SCRATCH, Side, Trials
 
 FRESH = OptimizerConfig(learning_rate=1e-3, warmup=0.1)

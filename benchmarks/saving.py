@@ -16,15 +16,15 @@ from typing import Any
 import keras
 import numpy as np
 
-from tfpretune import config
 from tfpretune.backbones import TextEncoderTokenizer
 from tfpretune.backbones.sizes import make_text_backbone
-from tfpretune.config import OptimizerConfig, RunConfig
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.data.batches.transforms import hidden_tokens
 from tfpretune.data.text.tokens import SPECIAL_TOKENS
 from tfpretune.evaluation.tables import Table
 from tfpretune.objectives import MaskedLM
+from tfpretune.settings import launch
+from tfpretune.settings.run import OptimizerConfig, RunConfig
 from tfpretune.training import fit, resolve_precision
 from tfpretune.training.checkpoints import CheckpointFolder, snapshot
 from tfpretune.training.starting import compile_model
@@ -149,4 +149,4 @@ def _resume(run: Config) -> tuple[float, float]:
 
 
 if __name__ == "__main__":
-    config.run(Config, main, __doc__)
+    launch.run(Config, main, __doc__)

@@ -16,8 +16,8 @@ from pathlib import Path
 from sides.processes import CHANGE, PIPELINE, SIDES, Side, in_turn, measure, median
 from sides.tables import change_table, machine, pipeline_table, speed_table
 
-from tfpretune import config
 from tfpretune.evaluation.tables import Table
+from tfpretune.settings import launch
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,4 +58,4 @@ def main(run: Config) -> list[Table]:
 
 
 if __name__ == "__main__":
-    config.run(Config, main, __doc__)
+    launch.run(Config, main, __doc__)

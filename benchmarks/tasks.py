@@ -15,18 +15,19 @@ from typing import Any, Literal
 import numpy as np
 from quality_rows import Figures, mean_and_sd, pretrain_reviews, pretrained, seeds
 
-from tfpretune import config
-from tfpretune.config import OptimizerConfig, UsageError
 from tfpretune.data.batches.masks import mask_batches
 from tfpretune.data.sources.labelled import labelled_parts
 from tfpretune.data.sources.masks import open_masks
 from tfpretune.data.sources.tagged import open_tagged
+from tfpretune.errors import UsageError
 from tfpretune.evaluation.baselines import pair_baseline
 from tfpretune.evaluation.entities import dictionary_tags, entity_metrics
 from tfpretune.evaluation.gain import gain_over_scratch, paired_difference
 from tfpretune.evaluation.metrics import classification_metrics
 from tfpretune.evaluation.segmentation import segmentation_metrics
 from tfpretune.evaluation.tables import Cell, Table
+from tfpretune.settings import launch
+from tfpretune.settings.run import OptimizerConfig
 from tfpretune.stages.embedding import search_metrics, simple_space
 from tfpretune.stages.labelled import set_baselines
 from tfpretune.stages.segmenting import count_pixels, simple_predictors
@@ -209,4 +210,4 @@ def pretrain_people(run: Config) -> str:
 
 
 if __name__ == "__main__":
-    config.run(Config, main, __doc__)
+    launch.run(Config, main, __doc__)

@@ -15,15 +15,16 @@ from typing import Literal
 import numpy as np
 import tensorflow as tf
 
-from tfpretune import config
-from tfpretune.config import OptimizerConfig, UsageError
 from tfpretune.data.batches.examples import require_kind
 from tfpretune.data.batches.transforms import jitter
 from tfpretune.data.sources.labelled import labelled_parts
+from tfpretune.errors import UsageError
 from tfpretune.evaluation.report import write_pretraining_report
 from tfpretune.evaluation.tables import Table
 from tfpretune.files import write_atomic
 from tfpretune.lock import alone_in
+from tfpretune.settings import launch
+from tfpretune.settings.run import OptimizerConfig, require_shares
 from tfpretune.stages.adaptation import METHODS, Domains, Strengths, adapt_preset, from_adapted
 from tfpretune.stages.adaptation_inputs import image_inputs, text_inputs
 from tfpretune.stages.adaptation_trials import compare_methods, comparison_table
@@ -83,7 +84,7 @@ class Config:
             raise UsageError("--methods dapt goes on with the masked language model of a text preset: give --preset")
         if "pseudo-labels" in self.methods and not self.fast:
             self.strengths.require_steps(self.steps)
-        config.require_shares(self, "scale")
+        require_shares(self, "scale")
 
 
 def main(run: Config) -> Table:
@@ -145,4 +146,4 @@ def adapt(run: Config, domains: Domains) -> str:
 
 
 if __name__ == "__main__":
-    config.run(Config, main, __doc__)
+    launch.run(Config, main, __doc__)

@@ -12,16 +12,17 @@ import dataclasses
 import functools
 from pathlib import Path
 
-from tfpretune import config
-from tfpretune.config import OptimizerConfig, UsageError
 from tfpretune.data.batches.examples import image_array, require_kind
 from tfpretune.data.batches.transforms import jitter
 from tfpretune.data.sources.labelled import labelled_parts
+from tfpretune.errors import UsageError
 from tfpretune.evaluation.tables import Table
 from tfpretune.files import write_atomic
 from tfpretune.finetune import balanced_class_weights
 from tfpretune.finetune.distillation import SoftClasses, without_teacher
-from tfpretune.finetune_config import FinetuneConfig
+from tfpretune.settings import launch
+from tfpretune.settings.finetune import FinetuneConfig
+from tfpretune.settings.run import OptimizerConfig, require_shares
 from tfpretune.stages.distilling import (
     comparison,
     fingerprint,
@@ -83,7 +84,7 @@ class Config(FinetuneConfig):
     def __post_init__(self) -> None:
         """Refuses values that cannot work."""
         super().__post_init__()
-        config.require_shares(self, "scale")
+        require_shares(self, "scale")
         if not 0 <= self.share <= 1 or not self.temperature > 0:
             raise UsageError("--share must be in [0, 1] and --temperature above 0")
         if self.window_length and self.sequence_length % self.window_length:
@@ -169,4 +170,4 @@ def main(run: Config) -> Table | None:
 
 
 if __name__ == "__main__":
-    config.run(Config, main, __doc__)
+    launch.run(Config, main, __doc__)

@@ -9,14 +9,14 @@ import dataclasses
 from pathlib import Path
 from typing import Any, Literal
 
-from tfpretune import config
-from tfpretune.config import RunError, UsageError
 from tfpretune.data.batches.examples import image_array
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.sources.examples import open_source, read_rows
+from tfpretune.errors import RunError, UsageError
 from tfpretune.evaluation.classifier_report import ClassifierReport, report_classifier
 from tfpretune.evaluation.labelled_report import LabelledReport, report_numbers, report_sets
 from tfpretune.evaluation.predict import predict_outputs
+from tfpretune.settings import launch
 from tfpretune.stages.known_words import require_known
 from tfpretune.stages.members import Member, load_member
 
@@ -94,4 +94,4 @@ def open_labelled(source: str, member: Member) -> Examples:
 
 
 if __name__ == "__main__":
-    config.run(Config, main, __doc__)
+    launch.run(Config, main, __doc__)

@@ -9,8 +9,8 @@ a class, labels, numbers, tagged words, an answer, a map of classes, a vector; o
 import dataclasses
 from pathlib import Path
 
-from tfpretune import config
 from tfpretune.serving import verify
+from tfpretune.settings import launch
 from tfpretune.stages.exporting import export_run
 
 
@@ -40,4 +40,4 @@ def main(run: Config) -> Path:
 
 
 if __name__ == "__main__":
-    config.run(Config, main, __doc__)
+    launch.run(Config, main, __doc__)

@@ -13,13 +13,14 @@ import dataclasses
 import keras
 import tensorflow as tf
 
-from tfpretune import config
 from tfpretune.backbones.inputs import read_pixels
 from tfpretune.backbones.sizes import load_backbone, load_tokenizer
-from tfpretune.config import OptimizerConfig, RunError
 from tfpretune.data.batches.examples import image_batches, text_batches
+from tfpretune.errors import RunError
 from tfpretune.finetune import pooled_head, start_head_from_probe
-from tfpretune.finetune_config import FinetuneConfig
+from tfpretune.settings import launch
+from tfpretune.settings.finetune import FinetuneConfig
+from tfpretune.settings.run import OptimizerConfig
 from tfpretune.stages.known_words import require_known
 from tfpretune.stages.labelled import make_target, open_parts
 from tfpretune.stages.methods import apply_methods
@@ -115,4 +116,4 @@ def main(run: Config) -> RateCurve | None:
 
 
 if __name__ == "__main__":
-    config.run(Config, main, __doc__)
+    launch.run(Config, main, __doc__)

@@ -14,18 +14,19 @@ from typing import Any
 import keras
 import numpy as np
 
-from tfpretune import config
 from tfpretune.backbones.inputs import read_pixels
 from tfpretune.backbones.sizes import load_backbone, load_tokenizer
-from tfpretune.config import OptimizerConfig, UsageError
 from tfpretune.data.batches.balanced import class_balanced
 from tfpretune.data.batches.transforms import jitter
 from tfpretune.data.sources.labelled import labelled_parts
+from tfpretune.errors import UsageError
 from tfpretune.evaluation.report import write_pretraining_report
 from tfpretune.evaluation.retrieval import retrieval_metrics
 from tfpretune.finetune import embedder
 from tfpretune.finetune.probing import features_of
-from tfpretune.finetune_config import TaskConfig
+from tfpretune.settings import launch
+from tfpretune.settings.finetune import TaskConfig
+from tfpretune.settings.run import OptimizerConfig, require_shares
 from tfpretune.stages.either_kind import batch_maker
 from tfpretune.stages.embedding import (
     FIGURES,
@@ -86,7 +87,7 @@ class Config(TaskConfig):
     def __post_init__(self) -> None:
         """Refuses values that cannot work."""
         super().__post_init__()
-        config.require_shares(self, "scale")
+        require_shares(self, "scale")
         together = "the loss compares all examples of a batch with each other"
         reasons = (
             (self.size < 1 or not self.temperature > 0, "--size must be at least 1 and --temperature above 0"),
@@ -198,4 +199,4 @@ def main(run: Config) -> FitResult | None:
 
 
 if __name__ == "__main__":
-    config.run(Config, main, __doc__)
+    launch.run(Config, main, __doc__)

@@ -14,14 +14,14 @@ import functools
 
 import keras
 
-from tfpretune import config
 from tfpretune.backbones.inputs import read_pixels
 from tfpretune.backbones.sizes import load_backbone
-from tfpretune.config import OptimizerConfig
 from tfpretune.data.batches.examples import image_array, image_batches
 from tfpretune.data.batches.transforms import jitter
 from tfpretune.finetune import pooled_head, start_head_from_probe
-from tfpretune.finetune_config import FinetuneConfig
+from tfpretune.settings import launch
+from tfpretune.settings.finetune import FinetuneConfig
+from tfpretune.settings.run import OptimizerConfig, require_shares
 from tfpretune.stages.labelled import HEADS, fit_labelled, label_settings, make_target, open_parts, report_labelled
 from tfpretune.stages.methods import apply_methods
 from tfpretune.training import FitResult, make_strategy, resolve_precision
@@ -55,7 +55,7 @@ class Config(FinetuneConfig):
     def __post_init__(self) -> None:
         """Refuses values that cannot work."""
         super().__post_init__()
-        config.require_shares(self, "scale")
+        require_shares(self, "scale")
 
 
 def main(run: Config) -> FitResult | None:
@@ -104,4 +104,4 @@ def main(run: Config) -> FitResult | None:
 
 
 if __name__ == "__main__":
-    config.run(Config, main, __doc__)
+    launch.run(Config, main, __doc__)

@@ -11,12 +11,12 @@ import dataclasses
 
 import keras
 
-from tfpretune import config
 from tfpretune.backbones.sizes import load_backbone, load_tokenizer
-from tfpretune.config import OptimizerConfig
 from tfpretune.data.batches.pairs import pair_batches
 from tfpretune.finetune import pair_head, start_head_from_probe
-from tfpretune.finetune_config import FinetuneConfig
+from tfpretune.settings import launch
+from tfpretune.settings.finetune import FinetuneConfig
+from tfpretune.settings.run import OptimizerConfig
 from tfpretune.stages.known_words import require_known
 from tfpretune.stages.labelled import HEADS, fit_labelled, label_settings, make_target, open_parts, report_labelled
 from tfpretune.stages.methods import apply_methods
@@ -87,4 +87,4 @@ def main(run: Config) -> FitResult | None:
 
 
 if __name__ == "__main__":
-    config.run(Config, main, __doc__)
+    launch.run(Config, main, __doc__)

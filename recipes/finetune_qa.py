@@ -13,9 +13,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfpretune import config
 from tfpretune.backbones.sizes import load_backbone, load_tokenizer
-from tfpretune.config import OptimizerConfig
 from tfpretune.data.batches.questions import AnswerRows, answer_rows
 from tfpretune.data.examples.questions import QuestionExamples
 from tfpretune.data.sources.questions import open_questions
@@ -23,7 +21,9 @@ from tfpretune.evaluation.predict import predictor
 from tfpretune.evaluation.report import write_pretraining_report
 from tfpretune.evaluation.spans import span_metrics
 from tfpretune.finetune import span_finder
-from tfpretune.finetune_config import TaskConfig
+from tfpretune.settings import launch
+from tfpretune.settings.finetune import TaskConfig
+from tfpretune.settings.run import OptimizerConfig
 from tfpretune.stages.finetuning import fit_head
 from tfpretune.stages.known_words import require_known
 from tfpretune.stages.methods import apply_methods
@@ -124,4 +124,4 @@ def main(run: Config) -> FitResult | None:
 
 
 if __name__ == "__main__":
-    config.run(Config, main, __doc__)
+    launch.run(Config, main, __doc__)

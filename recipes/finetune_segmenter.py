@@ -13,18 +13,19 @@ from typing import Any
 
 import keras
 
-from tfpretune import config
 from tfpretune.backbones.inputs import read_pixels
 from tfpretune.backbones.sizes import load_backbone
-from tfpretune.config import OptimizerConfig, UsageError
 from tfpretune.data.batches.masks import mask_batches
 from tfpretune.data.batches.transforms import jitter
 from tfpretune.data.readers.masks.geometry import MaskOrientation
 from tfpretune.data.sources.masks import open_masks
+from tfpretune.errors import UsageError
 from tfpretune.evaluation.report import write_pretraining_report
 from tfpretune.evaluation.segmentation import segmentation_metrics
 from tfpretune.finetune import segmenter
-from tfpretune.finetune_config import TaskConfig
+from tfpretune.settings import launch
+from tfpretune.settings.finetune import TaskConfig
+from tfpretune.settings.run import OptimizerConfig, require_shares
 from tfpretune.stages.finetuning import fit_head
 from tfpretune.stages.methods import apply_methods
 from tfpretune.stages.segmenting import (
@@ -79,7 +80,7 @@ class Config(TaskConfig):
     def __post_init__(self) -> None:
         """Refuses values that cannot work."""
         super().__post_init__()
-        config.require_shares(self, "scale")
+        require_shares(self, "scale")
         if self.train_images < 0 or self.hidden_dim < 1:
             raise UsageError("--train-images must not be negative and --hidden-dim must be at least 1")
 
@@ -162,4 +163,4 @@ def main(run: Config) -> FitResult | None:
 
 
 if __name__ == "__main__":
-    config.run(Config, main, __doc__)
+    launch.run(Config, main, __doc__)

@@ -15,9 +15,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfpretune import config
 from tfpretune.backbones.sizes import load_backbone, load_tokenizer
-from tfpretune.config import OptimizerConfig
 from tfpretune.data.batches.tagged import TagRows, tag_rows
 from tfpretune.data.examples.tagged import TaggedExamples, is_bio
 from tfpretune.data.sources.tagged import open_tagged
@@ -27,7 +25,9 @@ from tfpretune.evaluation.report import write_pretraining_report
 from tfpretune.evaluation.tables import Cell, Table
 from tfpretune.evaluation.word_tags import frequent_tags, word_metrics
 from tfpretune.finetune import tagger
-from tfpretune.finetune_config import TaskConfig
+from tfpretune.settings import launch
+from tfpretune.settings.finetune import TaskConfig
+from tfpretune.settings.run import OptimizerConfig
 from tfpretune.stages.finetuning import fit_head
 from tfpretune.stages.known_words import require_known
 from tfpretune.stages.methods import apply_methods
@@ -142,4 +142,4 @@ def main(run: Config) -> FitResult | None:
 
 
 if __name__ == "__main__":
-    config.run(Config, main, __doc__)
+    launch.run(Config, main, __doc__)

@@ -12,16 +12,17 @@ import dataclasses
 from pathlib import Path
 from typing import Any, Literal
 
-from tfpretune import config
 from tfpretune.backbones.sizes import load_tokenizer
-from tfpretune.config import OptimizerConfig, UsageError
 from tfpretune.data.sources.labelled import labelled_parts
+from tfpretune.errors import UsageError
 from tfpretune.evaluation.label_curves import LabelCurve, label_chart, label_table
 from tfpretune.evaluation.report import write_pretraining_report
 from tfpretune.evaluation.tables import Table
 from tfpretune.files import write_atomic
-from tfpretune.finetune_config import FinetuneConfig
 from tfpretune.lock import alone_in
+from tfpretune.settings import launch
+from tfpretune.settings.finetune import FinetuneConfig
+from tfpretune.settings.run import OptimizerConfig
 from tfpretune.stages.known_words import require_known
 from tfpretune.stages.label_trials import Trial, Work, run_trials
 from tfpretune.stages.trial_folder import check_same_comparison, trial_identity
@@ -186,4 +187,4 @@ def settings(run: Config, name: MethodName) -> FinetuneConfig | None:
 
 
 if __name__ == "__main__":
-    config.run(Config, main, __doc__)
+    launch.run(Config, main, __doc__)

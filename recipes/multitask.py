@@ -13,17 +13,18 @@ from typing import Any, Literal
 
 import keras
 
-from tfpretune import config
 from tfpretune.backbones.sizes import load_backbone, load_tokenizer
-from tfpretune.config import OptimizerConfig, UsageError
 from tfpretune.data.batches.examples import text_batches
+from tfpretune.errors import UsageError
 from tfpretune.evaluation.metrics import classification_metrics
 from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.evaluation.report import write_pretraining_report
 from tfpretune.evaluation.tables import Cell, Table
 from tfpretune.finetune import freeze, multi_head
-from tfpretune.finetune_config import TaskConfig
 from tfpretune.objectives import Classes
+from tfpretune.settings import launch
+from tfpretune.settings.finetune import TaskConfig
+from tfpretune.settings.run import OptimizerConfig
 from tfpretune.stages.finetuning import fit_head
 from tfpretune.stages.known_words import require_known
 from tfpretune.stages.methods import apply_methods
@@ -186,4 +187,4 @@ def _nothing_shared(run: Config) -> str:
 
 
 if __name__ == "__main__":
-    config.run(Config, main, __doc__)
+    launch.run(Config, main, __doc__)

@@ -16,10 +16,8 @@ from typing import Any
 
 import keras_hub
 
-from tfpretune import config
 from tfpretune.backbones import TextEncoderTokenizer
 from tfpretune.backbones.sizes import load_tokenizer
-from tfpretune.config import UsageError
 from tfpretune.data.corpus.chunks import Corpus, cut_corpus, read_texts
 from tfpretune.data.corpus.packing_settings import Packing
 from tfpretune.data.corpus.prepare import claim, find_parts, prepare
@@ -27,6 +25,9 @@ from tfpretune.data.corpus.shards import read_manifest
 from tfpretune.data.corpus.vocabulary import VOCABULARY, read_vocabulary, vocabulary_sample, write_vocabulary
 from tfpretune.data.text.tokens import train_wordpiece
 from tfpretune.data.text.unknown import Unknown
+from tfpretune.errors import UsageError
+from tfpretune.settings import launch
+from tfpretune.settings.run import require_shares
 from tfpretune.stages.known_words import judge, require_known
 from tfpretune.stages.text_rows import settings_of
 
@@ -77,7 +78,7 @@ class Config:
 
     def __post_init__(self) -> None:
         """Refuses values that cannot work."""
-        config.require_shares(self, "validation_share", "test_share")
+        require_shares(self, "validation_share", "test_share")
         if min(self.piece_megabytes, self.vocabulary_megabytes) < 1 or self.workers < 0:
             raise UsageError("--piece-megabytes and --vocabulary-megabytes must be at least 1, --workers at least 0")
         if self.preset and self.vocabulary:
@@ -147,4 +148,4 @@ def load_wordpiece(preset: str) -> Any:
 
 
 if __name__ == "__main__":
-    config.run(Config, main, __doc__)
+    launch.run(Config, main, __doc__)

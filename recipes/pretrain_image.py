@@ -13,14 +13,15 @@ from typing import Literal
 
 import keras
 
-from tfpretune import config
 from tfpretune.backbones.inputs import Pixels, read_pixels
 from tfpretune.backbones.sizes import load_backbone, make_image_backbone
-from tfpretune.config import OptimizerConfig, RunConfig, UsageError
 from tfpretune.data.batches.examples import image_batches
 from tfpretune.data.batches.transforms import denoising, hidden_patches, jitter
 from tfpretune.data.sources.examples import open_source
+from tfpretune.errors import UsageError
 from tfpretune.objectives import Autoencoder, DenoisingAutoencoder, MaskedAutoencoder
+from tfpretune.settings import launch
+from tfpretune.settings.run import OptimizerConfig, RunConfig, require_shares
 from tfpretune.stages.pretraining import report_reconstructions
 from tfpretune.training import FitResult, fit, make_strategy, resolve_precision
 from tfpretune.training.dry_run import describe
@@ -60,7 +61,7 @@ class Config(RunConfig):
     def __post_init__(self) -> None:
         """Refuses values that cannot work."""
         super().__post_init__()
-        config.require_shares(self, "mask_rate", "scale")
+        require_shares(self, "mask_rate", "scale")
         if (self.objective == "mae") != self.backbone.startswith("vit"):
             sides = f"--objective {self.objective} with --backbone {self.backbone}"
             raise UsageError(f"{sides}: mae needs a vit, the others a cnn")
@@ -114,4 +115,4 @@ def main(run: Config) -> FitResult | None:
 
 
 if __name__ == "__main__":
-    config.run(Config, main, __doc__)
+    launch.run(Config, main, __doc__)

@@ -12,9 +12,7 @@ from typing import Any, Literal
 
 import keras
 
-from tfpretune import config
 from tfpretune.backbones.sizes import load_backbone, make_text_backbone
-from tfpretune.config import OptimizerConfig, RunConfig
 from tfpretune.data.batches.examples import require_kind
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.data.batches.transforms import hidden_tokens
@@ -23,6 +21,8 @@ from tfpretune.data.sources.examples import open_source
 from tfpretune.data.text.tokens import unigram_loss
 from tfpretune.data.text.unknown import never_hidden
 from tfpretune.objectives import MaskedLM
+from tfpretune.settings import launch
+from tfpretune.settings.run import OptimizerConfig, RunConfig, require_shares
 from tfpretune.stages.pretraining import plateau_verdict, report_pretraining
 from tfpretune.stages.text_rows import rows_in_memory, rows_on_disk
 from tfpretune.training import FitResult, fit, make_strategy, resolve_precision
@@ -65,7 +65,7 @@ class Config(RunConfig):
     def __post_init__(self) -> None:
         """Refuses values that cannot work."""
         super().__post_init__()
-        config.require_shares(self, "mask_rate", "dropout")
+        require_shares(self, "mask_rate", "dropout")
 
 
 def main(run: Config) -> FitResult | None:
@@ -126,4 +126,4 @@ def main(run: Config) -> FitResult | None:
 
 
 if __name__ == "__main__":
-    config.run(Config, main, __doc__)
+    launch.run(Config, main, __doc__)

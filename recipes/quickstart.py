@@ -18,17 +18,18 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from tfpretune import config
 from tfpretune.backbones.sizes import load_tokenizer
-from tfpretune.config import OptimizerConfig, RunError, UsageError
 from tfpretune.data.batches.examples import image_array, image_batches, text_batches
 from tfpretune.data.batches.transforms import jitter
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.sources.labelled import labelled_parts
+from tfpretune.errors import RunError, UsageError
 from tfpretune.evaluation.baselines import pixel_baseline, tfidf_baseline
 from tfpretune.evaluation.tables import Table
 from tfpretune.finetune import classifier
 from tfpretune.serving import verify
+from tfpretune.settings import launch
+from tfpretune.settings.run import OptimizerConfig
 from tfpretune.stages.comparison import COLUMNS, PRETRAINED, SCRATCH, Side, Trials, compare
 from tfpretune.stages.delivery import deliver
 
@@ -173,4 +174,4 @@ def pretrain(recipe: str, source: str, out_dir: str, fast: bool) -> str:
 
 
 if __name__ == "__main__":
-    config.run(Config, main, __doc__)
+    launch.run(Config, main, __doc__)

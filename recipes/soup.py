@@ -12,9 +12,8 @@ import dataclasses
 from pathlib import Path
 from typing import Any, Literal
 
-from tfpretune import config
-from tfpretune.config import UsageError
 from tfpretune.data.sources.labelled import labelled_parts
+from tfpretune.errors import UsageError
 from tfpretune.evaluation.classifier_report import ClassifierReport, report_classifier
 from tfpretune.evaluation.labelled_report import LabelledReport, report_numbers, report_sets
 from tfpretune.evaluation.multi_label import best_threshold
@@ -23,6 +22,7 @@ from tfpretune.evaluation.tables import Table
 from tfpretune.files import write_atomic
 from tfpretune.lock import alone_in
 from tfpretune.objectives import Supervised
+from tfpretune.settings import launch
 from tfpretune.stages.members import ENSEMBLES, SOUPS, Joined, load_member, require_classes, starts_of
 from tfpretune.training.presets import save_preset
 
@@ -111,4 +111,4 @@ def write_report(run: Config, model: Supervised, joined: Joined, table: Table) -
 
 
 if __name__ == "__main__":
-    config.run(Config, main, __doc__)
+    launch.run(Config, main, __doc__)

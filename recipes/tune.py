@@ -11,13 +11,13 @@ import dataclasses
 from pathlib import Path
 from types import ModuleType
 
-from tfpretune import config
 from tfpretune.backbones.sizes import load_backbone
-from tfpretune.config import UsageError
+from tfpretune.errors import UsageError
 from tfpretune.evaluation.tables import Table
-from tfpretune.finetune_config import TaskConfig
 from tfpretune.lock import alone_in
 from tfpretune.recipe_files import recipe_path
+from tfpretune.settings import launch
+from tfpretune.settings.finetune import TaskConfig
 from tfpretune.stages.command_line import parse_pairs
 from tfpretune.stages.search_space import Searched, make_space
 from tfpretune.stages.study import FILE, import_optuna
@@ -103,4 +103,4 @@ def base_settings(run: Config, recipe: ModuleType) -> TaskConfig:
 
 
 if __name__ == "__main__":
-    config.run(Config, main, __doc__)
+    launch.run(Config, main, __doc__)

@@ -11,10 +11,10 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from tfpretune.cli.main import main
 
 from tfpretune import cli, recipe_files
-from tfpretune.cli import main
-from tfpretune.config import RunError
+from tfpretune.errors import RunError
 
 GREET = '''"""Greets the world.
 
@@ -71,7 +71,7 @@ def run_python(code):
 
 def run_cli(*args, stdout=subprocess.PIPE):
     """Runs the command in a fresh process."""
-    code = "import sys; from tfpretune.cli import main; sys.exit(main())"
+    code = "import sys; from tfpretune.cli.main import main; sys.exit(main())"
     options = {"stdout": stdout, "stderr": subprocess.PIPE, "text": True, "timeout": 200, "check": False, "env": QUIET}
     return subprocess.run([sys.executable, "-c", code, *args], **options)
 
@@ -79,7 +79,7 @@ def run_cli(*args, stdout=subprocess.PIPE):
 def test_help_imports_nothing_heavy():
     code = (
         "import sys\n"
-        "from tfpretune.cli import main\n"
+        "from tfpretune.cli.main import main\n"
         "try: main(['--help'])\n"
         "except SystemExit as stop: print('exit', stop.code)\n"
         "print('heavy', [name for name in ('tensorflow', 'keras', 'numpy', 'matplotlib') if name in sys.modules])"
@@ -337,7 +337,9 @@ def test_export_hands_the_finished_run_to_export(tmp_path, monkeypatch, capsys):
 
 
 def test_board_answers_on_localhost_only_until_ctrl_c(tmp_path):
-    code = f"import sys; from tfpretune.cli import main; sys.exit(main(['board', {str(tmp_path)!r}, '--port', '0']))"
+    code = (
+        f"import sys; from tfpretune.cli.main import main; sys.exit(main(['board', {str(tmp_path)!r}, '--port', '0']))"
+    )
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen([sys.executable, "-c", code], text=True, env=QUIET, **pipes) as process:
         try:

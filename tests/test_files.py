@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from tfpretune import files
-from tfpretune.config import RunError
+from tfpretune.errors import RunError
 
 
 def make(folder):

@@ -11,8 +11,10 @@ import pytest
 from tensorflow.python.framework.config import disable_op_determinism
 
 from tests.training import worker_recipe
-from tfpretune import config, ray_workers
+from tfpretune import ray_workers
 from tfpretune.errors import UsageError
+from tfpretune.settings import launch
+from tfpretune.settings.run import DevicesConfig
 
 ROOT = Path(__file__).parents[1]
 
@@ -36,7 +38,7 @@ def test_without_ray_one_line_says_what_to_install(monkeypatch, tmp_path, capsys
     monkeypatch.delenv("TF_CONFIG", raising=False)
     monkeypatch.setattr(sys, "argv", command(tmp_path)[2:])
     with pytest.raises(SystemExit) as end:
-        config.run(worker_recipe.Config, worker_recipe.main, None)
+        launch.run(worker_recipe.Config, worker_recipe.main, None)
     assert end.value.code == 2
     expected = "error: --devices.ray-workers needs Ray, which is not installed: pip install 'tfpretune[ray]'\n"
     assert capsys.readouterr().err == expected
@@ -44,7 +46,7 @@ def test_without_ray_one_line_says_what_to_install(monkeypatch, tmp_path, capsys
 
 def test_a_negative_number_is_refused():
     with pytest.raises(UsageError, match="--devices.ray-workers must not be negative, received -1"):
-        config.DevicesConfig(ray_workers=-1)
+        DevicesConfig(ray_workers=-1)
 
 
 def test_a_worker_runs_the_recipe_with_the_same_options(monkeypatch, tmp_path):

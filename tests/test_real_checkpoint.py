@@ -6,8 +6,8 @@ import numpy as np
 import real_checkpoint
 from real_checkpoint import Runs, difference, fine_tuned
 
-from tfpretune.config import OptimizerConfig
 from tfpretune.data.examples.examples import Examples
+from tfpretune.settings.run import OptimizerConfig
 from tfpretune.stages.comparison import Side, Trials
 
 EXAMPLES = Examples(

@@ -2,6 +2,6 @@
 
 import sys
 
-from tfpretune.cli import main
+from tfpretune.cli.main import main
 
 sys.exit(main())

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from tfpretune import commands
-from tfpretune.config import RunError, UsageError
+from tfpretune.errors import RunError, UsageError
 from tfpretune.recipe_files import nearest
 
 SOURCES = (

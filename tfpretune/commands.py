@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from tfpretune.config import RunError, UsageError
+from tfpretune.errors import RunError, UsageError
 from tfpretune.files import write_atomic
 from tfpretune.lock import refuse_if_held
 from tfpretune.recipe_files import find_recipes, recipe_path, recipes_folder, run_folder

@@ -12,7 +12,7 @@ import sysconfig
 from collections.abc import Sequence
 from pathlib import Path
 
-from tfpretune.config import RunError, UsageError
+from tfpretune.errors import RunError, UsageError
 
 # A command starts its line (after `$`, or after a word and a colon) or stands between backticks.
 _COMMAND = re.compile(r"(?:^\s*(?:\w+: +)?(?:\$ )?|`)((?:tfpretune run \S|make \w|(?:\S*/)?python3? \S+\.py)[^`]*)")

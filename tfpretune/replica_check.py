@@ -15,7 +15,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from tfpretune.config import OptimizerConfig, RunConfig, RunError
+from tfpretune.errors import RunError
+from tfpretune.settings.run import OptimizerConfig, RunConfig
 
 STEPS = 5
 TOLERANCE = 1e-5

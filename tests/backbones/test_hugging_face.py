@@ -14,9 +14,9 @@ import tensorflow as tf
 from tfpretune.backbones import BertEncoder, BertEncoderTokenizer
 from tfpretune.backbones.hugging_face import PACKAGED, packaged_folder
 from tfpretune.backbones.sizes import load_backbone, load_tokenizer
-from tfpretune.config import RunError, UsageError
 from tfpretune.data.text.tokens import encode
 from tfpretune.data.text.words import split_for, word_rows
+from tfpretune.errors import RunError, UsageError
 from tfpretune.finetune import classifier
 from tfpretune.objectives import MaskedLM
 from tfpretune.serving import export

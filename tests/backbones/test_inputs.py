@@ -9,7 +9,7 @@ import tensorflow as tf
 from tfpretune.backbones import SmallCNN, TextEncoder
 from tfpretune.backbones.inputs import Pixels, feed, image_shape, read_pixels, save_pixels
 from tfpretune.backbones.sizes import load_backbone
-from tfpretune.config import UsageError
+from tfpretune.errors import UsageError
 from tfpretune.finetune.heads import classifier
 from tfpretune.serving import export
 from tfpretune.serving.loading import load

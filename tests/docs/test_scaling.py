@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tfpretune import config
-from tfpretune.config import RunConfig
+from tfpretune.settings import launch
+from tfpretune.settings.run import RunConfig
 
 DOCS = Path(__file__).parents[2] / "docs"
 SCONTROL = """#!/bin/bash
@@ -77,13 +77,13 @@ def test_tfjob_is_a_job_of_workers():
     assert mounts == {volume["name"] for volume in worker["template"]["spec"]["volumes"]}
     program, run, recipe, *options = container["command"]
     assert (program, run, recipe) == ("tfpretune", "run", "pretrain_text")
-    settings = config.parse(RunConfig, [*options, "--steps", "1"])
+    settings = launch.parse(RunConfig, [*options, "--steps", "1"])
     assert settings.batch_size % worker["replicas"] == 0
 
 
 def test_the_page_names_what_exists():
     page = (DOCS / "scaling.md").read_text("utf-8")
-    options = set(config.option_names(RunConfig))
+    options = set(launch.option_names(RunConfig))
     assert {word for word in re.findall(r"`(--[a-z.-]+)", page)} <= options
     for path in re.findall(r"\]\(([^)#]+)\)", page):
         assert (DOCS / path).exists(), path

@@ -3,7 +3,7 @@ import math
 import pytest
 import scipy.stats
 
-from tfpretune.config import RunError
+from tfpretune.errors import RunError
 from tfpretune.evaluation.gain import gain_over_scratch, paired_difference
 
 SCRATCH = [0.7, 0.6, 0.8]

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import sklearn.metrics
 
-from tfpretune.config import RunError
+from tfpretune.errors import RunError
 from tfpretune.evaluation.metrics import check_predictions, classification_metrics, confusion_matrix
 
 LABELS = np.array([0, 0, 1, 2, 1])

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import sklearn.metrics
 
-from tfpretune.config import RunError
+from tfpretune.errors import RunError
 from tfpretune.evaluation.multi_label import best_threshold, multi_label_metrics
 
 NAMES = ("a", "b", "c")

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tfpretune.config import RunError
+from tfpretune.errors import RunError
 from tfpretune.evaluation.pictures import Pictures, data_address, painted, strip_address
 
 

@@ -3,7 +3,7 @@ import pytest
 import scipy.stats
 import sklearn.metrics
 
-from tfpretune.config import RunError
+from tfpretune.errors import RunError
 from tfpretune.evaluation.regression import ranks, regression_metrics
 
 

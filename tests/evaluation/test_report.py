@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tests.evaluation.pages import Page
-from tfpretune.config import RunError
+from tfpretune.errors import RunError
 from tfpretune.evaluation import report as report_module
 from tfpretune.evaluation.pictures import Pictures
 from tfpretune.evaluation.report import write_pretraining_report, write_report

@@ -7,7 +7,7 @@ import safetensors.numpy
 from tests.faults.children import RECIPES, Child
 from tests.faults.tiny import options
 from tfpretune import cli
-from tfpretune.config import RunError
+from tfpretune.errors import RunError
 from tfpretune.replica_check import STEPS, TOLERANCE, compare, learn
 
 CASES = {
@@ -50,14 +50,15 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfpretune import config
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.objectives import Objective, Term
+from tfpretune.settings import launch
+from tfpretune.settings.run import RunConfig
 from tfpretune.training import fit, make_strategy, multi_rate
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(config.RunConfig):
+class Config(RunConfig):
     """Settings."""
 
     source: str = "none"
@@ -108,7 +109,7 @@ def main(run):
 
 
 if __name__ == "__main__":
-    config.run(Config, main, __doc__)
+    launch.run(Config, main, __doc__)
 '''
 
 

@@ -12,9 +12,9 @@ from tests.faults.tiny import VOCABULARY_SIZE, WORDS, make_encoder, make_tokeniz
 from tests.training.toys import make_run
 from tfpretune.backbones import SmallCNN
 from tfpretune.backbones.sizes import load_backbone
-from tfpretune.config import RunError, UsageError
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.data.examples.examples import Examples
+from tfpretune.errors import RunError, UsageError
 from tfpretune.finetune import classifier
 from tfpretune.objectives import MaskedLM
 from tfpretune.training import fit

@@ -9,7 +9,7 @@ import pytest
 from tests.faults.tiny import make_encoder, make_tokenizer
 from tests.training.toys import Toy, make_batches, make_run
 from tfpretune.backbones.sizes import load_backbone, load_tokenizer
-from tfpretune.config import RunError
+from tfpretune.errors import RunError
 from tfpretune.files import check_manifest
 from tfpretune.finetune import classifier
 from tfpretune.serving import client, export, verify

@@ -9,7 +9,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 from tests.faults.test_untrusted import seal
-from tfpretune.config import RunError
+from tfpretune.errors import RunError
 from tfpretune.serving import clean_process, loading, predict, verify
 from tfpretune.serving.operations import check_operations
 

@@ -8,8 +8,8 @@ import pytest
 import tensorflow as tf
 
 from tests.training.toys import ROWS, Toy, make_batches, make_run
-from tfpretune.config import RunError
 from tfpretune.data.batches.step_indexed import StepIndexed
+from tfpretune.errors import RunError
 from tfpretune.objectives import Objective, Term
 from tfpretune.training import fit
 from tfpretune.training.checkpoints import CheckpointFolder

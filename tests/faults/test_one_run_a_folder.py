@@ -10,14 +10,14 @@ import pytest
 
 from tests.faults.children import Child
 from tests.faults.toy_runs import hold
-from tfpretune.config import UsageError
+from tfpretune.errors import UsageError
 from tfpretune.lock import alone_in, refuse_if_held
 from tfpretune.recipe_files import recipes_folder, run_folder
 
-CLI = [sys.executable, "-c", "import sys; from tfpretune.cli import main; sys.exit(main())", "run"]
+CLI = [sys.executable, "-c", "import sys; from tfpretune.cli.main import main; sys.exit(main())", "run"]
 HEAVY = """
 import sys
-from tfpretune.cli import main
+from tfpretune.cli.main import main
 try:
     code = main()
 finally:

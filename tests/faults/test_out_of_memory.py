@@ -11,9 +11,10 @@ import tensorflow as tf
 from tests.faults import state
 from tests.faults.children import run
 from tests.training.toys import make_run
-from tfpretune import config
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.objectives import Objective, Term
+from tfpretune.settings import launch
+from tfpretune.settings.run import RunConfig
 from tfpretune.training import fit
 from tfpretune.training.free_memory import free_memory, peak_memory
 
@@ -54,8 +55,8 @@ def learn(out_dir, parts):
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     settings = {"steps": 2, "save_every_steps": 2, "optimizer": {"name": "sgd"}, "batch_size": ROWS}
     run = make_run(out_dir, accumulate_steps=parts, **settings)
-    config.parse = lambda *args, **kwargs: run
-    config.run(config.RunConfig, lambda run: fit(Wide(), batches(ROWS), run), None)
+    launch.parse = lambda *args, **kwargs: run
+    launch.run(RunConfig, lambda run: fit(Wide(), batches(ROWS), run), None)
 
 
 def test_one_line_says_what_to_try(tmp_path):

@@ -14,11 +14,12 @@ import pytest
 
 from tests.faults.tiny import make_encoder, make_tokenizer
 from tfpretune.backbones.sizes import load_backbone, load_tokenizer
-from tfpretune.config import RunConfig, RunError, UsageError
-from tfpretune.config_file import read_config
+from tfpretune.errors import RunError, UsageError
 from tfpretune.files import MANIFEST, _manifest
 from tfpretune.finetune import classifier
 from tfpretune.serving import export
+from tfpretune.settings.file import read_config
+from tfpretune.settings.run import RunConfig
 from tfpretune.training.checkpoints import CheckpointFolder
 from tfpretune.training.presets import load_task, save_preset
 

@@ -7,10 +7,11 @@ import numpy as np
 import tensorflow as tf
 
 from tests.training.toys import make_run
-from tfpretune import config
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.lock import alone_in
 from tfpretune.objectives import Objective, Term
+from tfpretune.settings import launch
+from tfpretune.settings.run import RunConfig
 from tfpretune.training import fit, make_strategy
 
 ROWS = {
@@ -56,8 +57,8 @@ def train(out_dir, settings, replicas=1, width=8, limits=None):
         validation = StepIndexed(ROWS, 20).in_order()
         fit(model, batches, run, validation=validation, patience=30 if run.steps < 1000 else 0, restore_best=True)
 
-    config.parse = lambda *args, **kwargs: run
-    config.run(config.RunConfig, main, None)
+    launch.parse = lambda *args, **kwargs: run
+    launch.run(RunConfig, main, None)
 
 
 def hold(out_dir, seconds):

@@ -8,8 +8,8 @@ from sklearn.linear_model import LogisticRegression
 
 from tests import checks
 from tfpretune.backbones import SmallCNN, TextEncoder, TextEncoderTokenizer
-from tfpretune.config import UsageError
 from tfpretune.data.text.tokens import SPECIAL_TOKENS
+from tfpretune.errors import UsageError
 from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.finetune import classifier, regressor
 from tfpretune.finetune.averaging import ensemble, facts_of, greedy_soup, require_same, uniform_soup

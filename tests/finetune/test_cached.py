@@ -7,11 +7,11 @@ import tensorflow as tf
 
 from tests.training.toys import make_run
 from tfpretune.backbones import SmallCNN, TextEncoder
-from tfpretune.config import UsageError
 from tfpretune.data.batches.examples import image_batches
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.data.batches.transforms import jitter
 from tfpretune.data.examples.examples import Examples
+from tfpretune.errors import UsageError
 from tfpretune.finetune import (
     GradualUnfreezing,
     cache_in_order,

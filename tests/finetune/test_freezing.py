@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tfpretune.backbones import SmallCNN, TextEncoder, VisionTransformer
 from tfpretune.backbones.sizes import make_image_backbone
-from tfpretune.config import UsageError
+from tfpretune.errors import UsageError
 from tfpretune.finetune import GradualUnfreezing, classifier, format_table, freeze, frozen_table, layerwise_rates
 from tfpretune.finetune.freezing import FrozenRow, blocks
 from tfpretune.objectives import MaskedAutoencoder, MaskedLM

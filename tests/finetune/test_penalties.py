@@ -9,13 +9,14 @@ from tensorflow.python.framework.config import disable_op_determinism
 from tests.checks import check_export, check_replicas, check_round_trip
 from tests.training.toys import Interrupt, make_run
 from tfpretune.backbones import SmallCNN
-from tfpretune.config import OptimizerConfig, UsageError
 from tfpretune.data.batches.step_indexed import StepIndexed
+from tfpretune.errors import UsageError
 from tfpretune.finetune import GradualUnfreezing, classifier, freeze
 from tfpretune.finetune.multi_head import multi_head
 from tfpretune.finetune.penalties import L2SP, add_l1, learnable
 from tfpretune.objectives import Classes
 from tfpretune.objectives.gradients import penalty_gradients
+from tfpretune.settings.run import OptimizerConfig
 from tfpretune.training import fit
 from tfpretune.training.checkpoints import run_variables
 from tfpretune.training.optimizers import make_optimizer

@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 
 from tfpretune.backbones import SmallCNN, TextEncoder
-from tfpretune.config import UsageError
+from tfpretune.errors import UsageError
 from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.finetune import classifier, multi_label, regressor
 from tfpretune.finetune.probe_strength import STRENGTHS, Probe, choose_strength, fit_probe

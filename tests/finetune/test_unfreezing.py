@@ -3,7 +3,7 @@
 import pytest
 
 from tfpretune.backbones import SmallCNN, TextEncoder
-from tfpretune.config import UsageError
+from tfpretune.errors import UsageError
 from tfpretune.finetune import GradualUnfreezing, classifier, format_stages, freeze
 from tfpretune.finetune.unfreezing import Stage
 

@@ -7,9 +7,9 @@ import tensorflow as tf
 
 from tests.training.toys import ROWS, Net
 from tfpretune.backbones import SmallCNN
-from tfpretune.config import OptimizerConfig
 from tfpretune.finetune.multi_head import multi_head
 from tfpretune.objectives import Classes, Numbers
+from tfpretune.settings.run import OptimizerConfig
 from tfpretune.training import make_strategy
 from tfpretune.training.optimizers import make_optimizer
 

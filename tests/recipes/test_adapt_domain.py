@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from tests.recipes.test_recipes import load
-from tfpretune import config
 from tfpretune.backbones import TextEncoder, TextEncoderTokenizer
 from tfpretune.backbones.sizes import load_backbone, load_tokenizer
-from tfpretune.config import UsageError
+from tfpretune.errors import UsageError
 from tfpretune.objectives import MaskedLM
+from tfpretune.settings import launch
 from tfpretune.training.presets import load_task, save_preset
 
 FAST = {"fast": True, "seeds": 2, "batch_size": 8}
@@ -83,7 +83,7 @@ def test_texts_with_a_preset_that_goes_on_learning(tmp_path):
 )
 def test_strengths_are_refused_in_one_line(options, message, capsys):
     with pytest.raises(SystemExit) as stopped:
-        config.parse(load("adapt_domain").Config, options)
+        launch.parse(load("adapt_domain").Config, options)
     assert stopped.value.code == 2
     assert capsys.readouterr().err == f"{message}\n"
 

@@ -11,12 +11,13 @@ from tests.faults.tiny import make_encoder, make_tokenizer, write_texts
 from tests.recipes.test_recipes import load, run_recipe
 from tfpretune.backbones import SmallCNN
 from tfpretune.backbones.sizes import CNN_SIZES, TEXT_SIZES
-from tfpretune.config import DevicesConfig, OptimizerConfig, UsageError
 from tfpretune.data.batches.examples import image_batches, text_batches
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.sources.labelled import labelled_parts
+from tfpretune.errors import UsageError
 from tfpretune.finetune import classifier, pair_classifier, start_head_from_probe
 from tfpretune.objectives import Classes
+from tfpretune.settings.run import DevicesConfig, OptimizerConfig
 from tfpretune.stages import distilling
 from tfpretune.stages.distilling import milliseconds, taught_batches
 from tfpretune.stages.members import load_member

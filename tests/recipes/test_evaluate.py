@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 from PIL import Image
+from tfpretune.cli.main import main
 
 from tests.recipes.test_recipes import load
 from tfpretune.backbones import SmallCNN, TextEncoder, TextEncoderTokenizer
-from tfpretune.cli import main
-from tfpretune.config import RunError, UsageError
 from tfpretune.data.text.tokens import SPECIAL_TOKENS
+from tfpretune.errors import RunError, UsageError
 from tfpretune.finetune import classifier
 from tfpretune.training.presets import save_preset
 

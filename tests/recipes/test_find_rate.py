@@ -9,9 +9,10 @@ import pytest
 from tests.recipes.test_recipes import load
 from tfpretune.backbones import SmallCNN, TextEncoder
 from tfpretune.backbones.text_encoder import TextEncoderTokenizer
-from tfpretune.config import OptimizerConfig, RunError
 from tfpretune.data.text.tokens import SPECIAL_TOKENS
+from tfpretune.errors import RunError
 from tfpretune.objectives import DenoisingAutoencoder, MaskedLM
+from tfpretune.settings.run import OptimizerConfig
 from tfpretune.training.presets import save_preset
 
 

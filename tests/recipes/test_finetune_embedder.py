@@ -10,9 +10,10 @@ import tensorflow as tf
 from tests.faults.tiny import make_tokenizer, write_presets
 from tests.recipes.test_recipes import load, run_recipe
 from tfpretune.backbones import SmallCNN
-from tfpretune.config import DevicesConfig, OptimizerConfig, UsageError
 from tfpretune.data.text.tokens import encode_all
+from tfpretune.errors import UsageError
 from tfpretune.objectives import DenoisingAutoencoder
+from tfpretune.settings.run import DevicesConfig, OptimizerConfig
 from tfpretune.training.presets import load_task, save_preset
 
 TINY = {"batch_size": 16, "jit": "off", "precision": "float32", "size": 4}

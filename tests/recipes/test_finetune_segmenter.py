@@ -11,10 +11,11 @@ from PIL import Image
 from tests.faults.tiny import make_encoder, make_tokenizer
 from tests.recipes.test_recipes import load, run_recipe
 from tfpretune.backbones import SmallCNN
-from tfpretune.config import OptimizerConfig, UsageError
 from tfpretune.data.image.decoding import load_image
 from tfpretune.data.sources.masks import open_masks
+from tfpretune.errors import UsageError
 from tfpretune.objectives import DenoisingAutoencoder, MaskedLM
+from tfpretune.settings.run import OptimizerConfig
 from tfpretune.stages.segmenting import pixel_predictor
 from tfpretune.training.presets import load_task, save_preset
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.recipes.test_recipes import load
 from tfpretune.backbones import SmallCNN
-from tfpretune.config import UsageError
+from tfpretune.errors import UsageError
 from tfpretune.objectives import Autoencoder
 from tfpretune.training.presets import save_preset
 

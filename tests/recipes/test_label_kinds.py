@@ -9,19 +9,20 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
+from tfpretune.cli.main import main
 
 from tests.faults.tiny import WORDS, make_encoder, make_tokenizer
 from tests.recipes.test_recipes import load, run_recipe
 from tfpretune.backbones import SmallCNN
-from tfpretune.cli import main
-from tfpretune.config import OptimizerConfig, UsageError
 from tfpretune.data.batches.pairs import encode_all_pairs
 from tfpretune.data.sources.labelled import labelled_parts
 from tfpretune.data.text.tokens import encode_all
+from tfpretune.errors import UsageError
 from tfpretune.evaluation.multi_label import multi_label_metrics
 from tfpretune.evaluation.regression import regression_metrics
 from tfpretune.finetune import pooled_head
 from tfpretune.objectives import DenoisingAutoencoder, MaskedLM, MultiLabel, Numbers
+from tfpretune.settings.run import OptimizerConfig
 from tfpretune.training.presets import load_task, save_preset
 
 TINY = {"batch_size": 8, "steps": 16, "save_every_steps": 8, "jit": "off", "precision": "float32"}

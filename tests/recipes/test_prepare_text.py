@@ -10,10 +10,10 @@ import pytest
 
 from tests.recipes.test_recipes import TEXT, run_recipe
 from tfpretune.backbones import TextEncoderTokenizer
-from tfpretune.config import RunError, UsageError
 from tfpretune.data.corpus.shards import open_shards
 from tfpretune.data.sources.examples import open_source
 from tfpretune.data.text.tokens import pack, train_wordpiece
+from tfpretune.errors import RunError, UsageError
 
 SMALL = {"vocabulary_size": 400, "sequence_length": 32, "workers": 1}
 

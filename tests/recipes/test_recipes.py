@@ -20,13 +20,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfpretune import config, config_file, recipe_files
+from tfpretune import recipe_files
 from tfpretune.backbones import SmallCNN, TextEncoder
 from tfpretune.backbones.sizes import load_tokenizer
-from tfpretune.config import RunConfig, UsageError
 from tfpretune.data.sources.examples import open_source
 from tfpretune.data.text.tokens import encode_all
-from tfpretune.finetune_config import FinetuneConfig
+from tfpretune.errors import UsageError
+from tfpretune.settings import file as config_file
+from tfpretune.settings import launch
+from tfpretune.settings.finetune import FinetuneConfig
+from tfpretune.settings.run import DevicesConfig, RunConfig
 from tfpretune.training.presets import load_task
 
 FOLDER = Path(__file__).parents[2] / "recipes"
@@ -75,7 +78,7 @@ def test_form(name):
     allowed = (ast.Import, ast.ImportFrom, ast.ClassDef, ast.FunctionDef, ast.Assign, ast.AnnAssign)
     assert isinstance(body[0], ast.Expr)  # the docstring
     assert all(isinstance(node, allowed) for node in body[1:-1])
-    assert ast.unparse(body[-1]) == "if __name__ == '__main__':\n    config.run(Config, main, __doc__)"
+    assert ast.unparse(body[-1]) == "if __name__ == '__main__':\n    launch.run(Config, main, __doc__)"
     module = load(name)
     assert dataclasses.is_dataclass(module.Config)
     assert module.Config.__dataclass_params__.frozen
@@ -91,7 +94,7 @@ def test_the_command_of_the_docstring_is_right(name):
     recipe = recipe_files.find_recipes(FOLDER)[name]
     command = shlex.split(recipe.command)
     assert command[:3] == ["tfpretune", "run", name]
-    config.parse(load(name).Config, command[3:])
+    launch.parse(load(name).Config, command[3:])
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -101,7 +104,7 @@ def test_help_says_what_every_field_is_for(name, capsys):
     nested = [field.name for field in dataclasses.fields(module.Config) if dataclasses.is_dataclass(field.type)]
     assert set(fields) >= {field.name for field in dataclasses.fields(module.Config)} - set(nested)
     with pytest.raises(SystemExit) as stop:
-        config.parse(module.Config, ["--help"], description=module.__doc__)
+        launch.parse(module.Config, ["--help"], description=module.__doc__)
     assert stop.value.code == 0
     text = squeeze(capsys.readouterr().out)
     for field, about in fields.items():
@@ -112,7 +115,7 @@ def test_help_says_what_every_field_is_for(name, capsys):
 @pytest.mark.parametrize("name", NAMES)
 def test_a_misspelt_option_is_refused(name, capsys):
     with pytest.raises(SystemExit) as stop:
-        config.parse(load(name).Config, ["--fsat"])
+        launch.parse(load(name).Config, ["--fsat"])
     assert stop.value.code == 2
     assert "--fast" in capsys.readouterr().err
 
@@ -129,7 +132,7 @@ def test_devices_are_made_before_tensorflow_starts(name, monkeypatch):
     monkeypatch.setattr(module, "open_parts" if name.startswith("finetune") else "open_source", None)
     monkeypatch.setattr(module.keras.utils, "set_random_seed", None)
     with pytest.raises(UsageError, match="2 replicas"):
-        module.main(module.Config(devices=config.DevicesConfig(replicas=2)))
+        module.main(module.Config(devices=DevicesConfig(replicas=2)))
 
 
 @dataclasses.dataclass

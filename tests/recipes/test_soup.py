@@ -8,7 +8,7 @@ import pytest
 
 from tests.faults.tiny import WORDS, make_encoder, make_tokenizer, write_texts
 from tests.recipes.test_recipes import load, run_recipe
-from tfpretune.config import UsageError
+from tfpretune.errors import UsageError
 from tfpretune.finetune import classifier
 from tfpretune.stages.members import starts_of
 from tfpretune.training.presets import load_task, save_preset

@@ -11,9 +11,10 @@ import tensorflow as tf
 from tests.faults.tiny import WORDS, make_encoder, make_tokenizer
 from tests.recipes.test_recipes import run_recipe
 from tfpretune.backbones.sizes import load_backbone, load_tokenizer
-from tfpretune.config import OptimizerConfig, UsageError
+from tfpretune.errors import UsageError
 from tfpretune.finetune import multi_head
 from tfpretune.objectives import MaskedLM, Supervised
+from tfpretune.settings.run import OptimizerConfig
 from tfpretune.stages.task_sources import open_tasks, read_places
 from tfpretune.training.adapters import load_adapter
 from tfpretune.training.presets import load_task, save_preset

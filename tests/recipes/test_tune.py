@@ -13,9 +13,11 @@ import pytest
 from tests.faults.tiny import make_encoder, write_presets
 from tests.recipes.test_recipes import FOLDER, load, run_recipe
 from tests.training.test_pages import events
-from tfpretune import cli, config, training
-from tfpretune.config import OptimizerConfig, RunError, UsageError
-from tfpretune.finetune_config import FinetuneConfig
+from tfpretune import cli, training
+from tfpretune.errors import RunError, UsageError
+from tfpretune.settings import launch
+from tfpretune.settings.finetune import FinetuneConfig
+from tfpretune.settings.run import OptimizerConfig
 from tfpretune.stages.command_line import options_of, parse_pairs
 from tfpretune.stages.search_space import make_space
 from tfpretune.stages.study import EARLY, WHOLE, Found, Outcome
@@ -125,7 +127,7 @@ def test_a_command_makes_the_settings_again(name):
         command = winners_command(Outcome(0, run, 0.5, WHOLE, 1.0), recipe=name, out_dir="runs/a b")
         words = shlex.split(command)
         assert words[:3] == ["tfpretune", "run", name]
-        assert config.parse(config_class, words[3:]) == dataclasses.replace(run, out_dir="runs/a b")
+        assert launch.parse(config_class, words[3:]) == dataclasses.replace(run, out_dir="runs/a b")
 
 
 def test_options_of_every_kind_of_value():
@@ -134,13 +136,13 @@ def test_options_of_every_kind_of_value():
     run = config_class(
         optimizer=optimizer, image_size=(8, 16), deterministic=False, backbone_dropout=0.2, epochs=2.0, steps=0
     )
-    assert config.parse(config_class, options_of(run)) == run
+    assert launch.parse(config_class, options_of(run)) == run
     assert options_of(config_class()) == []
     none = config_class(optimizer=OptimizerConfig())
-    assert config.parse(config_class, options_of(none)) == none
+    assert launch.parse(config_class, options_of(none)) == none
     text = load("finetune_text").Config
     bare = text(optimizer=OptimizerConfig())  # no multipliers, where the recipe has some
-    assert config.parse(text, options_of(bare)) == bare
+    assert launch.parse(text, options_of(bare)) == bare
 
 
 def test_pairs(capsys):
@@ -356,7 +358,7 @@ def test_the_winners_command_gives_the_winners_figure(tiny, tmp_path, capsys, re
     left = {path.name for path in (out / "trials/000").iterdir() if not path.name.startswith(".")}
     assert left == {"config.json", "log.txt", "logs", "run.json"}  # no checkpoints, nothing of the test set
     module = load(recipe)
-    result = module.main(config.parse(module.Config, shlex.split(command)[3:]))
+    result = module.main(launch.parse(module.Config, shlex.split(command)[3:]))
     assert result.best == table.rows[0][1]
     assert (out / "best/preset").is_dir()
     assert len(table.rows) == 3

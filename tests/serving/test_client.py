@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfpretune.config import RunError, UsageError
+from tfpretune.errors import RunError, UsageError
 from tfpretune.serving import Prediction, client, predict
 
 

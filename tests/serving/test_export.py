@@ -10,9 +10,9 @@ import tensorflow as tf
 from PIL import Image
 
 from tfpretune.backbones.cnn import SmallCNN
-from tfpretune.config import RunError, UsageError
 from tfpretune.data.text.cleaning import clean
 from tfpretune.data.text.tokens import encode
+from tfpretune.errors import RunError, UsageError
 from tfpretune.files import check_manifest
 from tfpretune.finetune.heads import classifier
 from tfpretune.serving import clean_process, export, raw, signatures

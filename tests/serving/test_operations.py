@@ -3,7 +3,7 @@
 import pytest
 import tensorflow as tf
 
-from tfpretune.config import RunError
+from tfpretune.errors import RunError
 from tfpretune.serving.operations import check_operations
 
 

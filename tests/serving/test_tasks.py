@@ -10,11 +10,11 @@ import tensorflow as tf
 from tests.serving.conftest import VOCABULARY
 from tfpretune.backbones.cnn import SmallCNN
 from tfpretune.backbones.text_encoder import TextEncoder, TextEncoderTokenizer
-from tfpretune.config import UsageError
 from tfpretune.data.batches.questions import answer_rows
 from tfpretune.data.batches.tagged import tag_rows
 from tfpretune.data.examples.questions import QuestionExamples
 from tfpretune.data.examples.tagged import TaggedExamples
+from tfpretune.errors import UsageError
 from tfpretune.finetune import (
     embedder,
     multi_head,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tfpretune import files
-from tfpretune.config import RunError, UsageError
+from tfpretune.errors import RunError, UsageError
 from tfpretune.serving import clean_process, verify
 
 

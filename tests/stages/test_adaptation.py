@@ -6,8 +6,9 @@ import json
 import numpy as np
 import pytest
 
-from tfpretune.config import OptimizerConfig, UsageError
 from tfpretune.data.sources.labelled import LabelledParts, labelled_parts
+from tfpretune.errors import UsageError
+from tfpretune.settings.run import OptimizerConfig
 from tfpretune.stages import adaptation
 from tfpretune.stages.adaptation import METHODS, Adapted, Domains, Strengths
 from tfpretune.stages.adaptation_inputs import image_inputs

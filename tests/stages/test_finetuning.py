@@ -4,7 +4,7 @@ from tfpretune.backbones import SmallCNN, VisionTransformer
 from tfpretune.data.batches.examples import image_batches
 from tfpretune.data.sources.labelled import labelled_parts
 from tfpretune.finetune import classifier
-from tfpretune.finetune_config import FinetuneConfig
+from tfpretune.settings.finetune import FinetuneConfig
 from tfpretune.stages import finetuning
 from tfpretune.stages.finetuning import fit_classifier
 from tfpretune.stages.methods import apply_methods

@@ -5,8 +5,8 @@ import pytest
 
 from tfpretune.backbones import SmallCNN
 from tfpretune.backbones.sizes import load_backbone
-from tfpretune.finetune_config import FinetuneConfig
 from tfpretune.objectives import Autoencoder
+from tfpretune.settings.finetune import FinetuneConfig
 from tfpretune.stages.label_trials import Trial, Work, _Laboratory
 from tfpretune.training.presets import save_preset
 

@@ -8,15 +8,15 @@ import pytest
 
 from tests.evaluation.pages import Page
 from tfpretune.backbones import SmallCNN
-from tfpretune.config import UsageError
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.sources.labelled import LabelledParts
+from tfpretune.errors import UsageError
 from tfpretune.evaluation.label_baselines import fit_baseline
 from tfpretune.evaluation.multi_label import best_threshold, multi_label_metrics
 from tfpretune.evaluation.regression import regression_metrics
 from tfpretune.finetune import pooled_head
-from tfpretune.finetune_config import FinetuneConfig
 from tfpretune.objectives import Classes, MultiLabel, Numbers
+from tfpretune.settings.finetune import FinetuneConfig
 from tfpretune.stages import labelled
 from tfpretune.stages.labelled import label_kind_of, label_texts, make_target, open_parts, report_labelled
 

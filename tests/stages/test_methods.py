@@ -11,11 +11,12 @@ import pytest
 import tensorflow as tf
 
 from tfpretune.backbones import SmallCNN, TextEncoder
-from tfpretune.config import OptimizerConfig, UsageError
 from tfpretune.data.batches.step_indexed import StepIndexed
+from tfpretune.errors import UsageError
 from tfpretune.finetune import classifier, pooled_head, with_cached_features
-from tfpretune.finetune_config import FinetuneConfig
 from tfpretune.objectives import MultiLabel
+from tfpretune.settings.finetune import FinetuneConfig
+from tfpretune.settings.run import OptimizerConfig
 from tfpretune.stages.methods import apply_methods
 from tfpretune.training.averages import AverageWeights
 from tfpretune.training.optimizers import make_optimizer

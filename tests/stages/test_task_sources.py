@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from tests.faults.tiny import make_tokenizer
-from tfpretune.config import RunError, UsageError
 from tfpretune.data.checks.examples import check
 from tfpretune.data.sources.examples import open_source
+from tfpretune.errors import RunError, UsageError
 from tfpretune.stages.task_sources import open_tasks, read_places
 
 LENGTH = 8

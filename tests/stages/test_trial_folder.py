@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from tfpretune.backbones import SmallCNN
-from tfpretune.config import UsageError
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.sources.labelled import LabelledParts
+from tfpretune.errors import UsageError
 from tfpretune.objectives import Autoencoder
 from tfpretune.stages.adaptation import Strengths
 from tfpretune.stages.trial_folder import WAY, check_same_comparison, preset_fingerprint, trial_identity

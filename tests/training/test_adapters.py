@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from tests.finetune.test_lora import TEXTS, make_bert, make_encoder, make_vit, spread
-from tfpretune.config import RunError, UsageError
+from tfpretune.errors import RunError, UsageError
 from tfpretune.files import check_manifest
 from tfpretune.finetune import freeze
 from tfpretune.finetune.lora import enable_lora, lora_settings, lora_variables, merge_lora

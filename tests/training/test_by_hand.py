@@ -7,10 +7,10 @@ from scipy.special import softmax
 
 from tests.training.toys import ROWS, Interrupt, Net, Toy, make_batches, make_run
 from tfpretune.backbones import SmallCNN
-from tfpretune.config import DevicesConfig
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.finetune import classifier, freeze, with_cached_features
 from tfpretune.finetune.probing import features_of
+from tfpretune.settings.run import DevicesConfig
 from tfpretune.training import fit, make_strategy
 from tfpretune.training.devices import separate_dropout
 

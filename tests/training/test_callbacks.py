@@ -7,7 +7,7 @@ import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tests.training.toys import Toy
-from tfpretune.config import RunError
+from tfpretune.errors import RunError
 from tfpretune.training.callbacks import Measured, NonFiniteGuard, ScalarLog
 
 

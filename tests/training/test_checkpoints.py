@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tests.training.toys import ROWS, Toy
-from tfpretune.config import RunError
+from tfpretune.errors import RunError
 from tfpretune.training.checkpoints import CheckpointFolder, LoadReport, restore, run_variables, snapshot
 
 

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from tfpretune.backbones import SmallCNN, TextEncoder, VisionTransformer
-from tfpretune.config import OptimizerConfig
+from tfpretune.settings.run import OptimizerConfig
 from tfpretune.training import make_strategy
 from tfpretune.training.decay import decays
 from tfpretune.training.optimizers import make_optimizer

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from tests.training.toys import Toy
-from tfpretune.config import UsageError
+from tfpretune.errors import UsageError
 from tfpretune.training import devices
 from tfpretune.training.devices import is_chief, make_strategy, resolve_precision, separate_dropout
 

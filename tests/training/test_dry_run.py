@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from tests.training.toys import Toy, make_batches, make_run
-from tfpretune.config import OptimizerConfig
+from tfpretune.settings.run import OptimizerConfig
 from tfpretune.training.dry_run import describe, memory_estimate
 from tfpretune.training.trials import train_briefly
 

@@ -12,8 +12,9 @@ import tensorflow as tf
 from tensorflow.python.framework.config import disable_op_determinism
 
 from tests.training.toys import ROWS, Interrupt, Net, Toy, add_noise, make_batches, make_run
-from tfpretune.config import DevicesConfig, RunError, UsageError
 from tfpretune.data.batches.step_indexed import StepIndexed
+from tfpretune.errors import RunError, UsageError
+from tfpretune.settings.run import DevicesConfig
 from tfpretune.training import fit, make_strategy
 from tfpretune.training.averages import AverageWeights
 from tfpretune.training.callbacks import ScalarLog

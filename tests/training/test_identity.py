@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from tfpretune.config import UsageError
 from tfpretune.data.batches.step_indexed import RowSource, StepIndexed
+from tfpretune.errors import UsageError
 from tfpretune.objectives import Classes, Numbers
 from tfpretune.training.identity import check_ranges
 

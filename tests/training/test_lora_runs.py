@@ -11,8 +11,8 @@ from tests.finetune.test_lora import IMAGES, KINDS, NAMES, TEXTS, make_bert, mak
 from tests.serving.conftest import VOCABULARY
 from tests.training.toys import Interrupt, make_run
 from tfpretune.backbones import TextEncoderTokenizer
-from tfpretune.config import UsageError
 from tfpretune.data.batches.step_indexed import StepIndexed
+from tfpretune.errors import UsageError
 from tfpretune.finetune.lora import enable_lora, lora_settings, lora_variables
 from tfpretune.serving import export
 from tfpretune.training import fit

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tfpretune.backbones import VisionTransformer
-from tfpretune.config import OptimizerConfig
+from tfpretune.settings.run import OptimizerConfig
 from tfpretune.training.multi_rate import MultiRateAdagrad, MultiRateAdamW, MultiRateSGD
 from tfpretune.training.optimizers import make_optimizer
 

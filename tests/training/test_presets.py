@@ -9,8 +9,8 @@ import pytest
 
 from tfpretune.backbones import SmallCNN, TextEncoder, TextEncoderTokenizer, VisionTransformer
 from tfpretune.backbones.sizes import make_text_backbone
-from tfpretune.config import RunError, UsageError
 from tfpretune.data.text.tokens import SPECIAL_TOKENS
+from tfpretune.errors import RunError, UsageError
 from tfpretune.finetune import classifier, freeze
 from tfpretune.objectives import DenoisingAutoencoder, MaskedAutoencoder, MaskedLM, Supervised
 from tfpretune.training.presets import in_float32, load_task, save_preset

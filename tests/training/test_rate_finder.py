@@ -10,9 +10,10 @@ import tensorflow as tf
 from tensorflow.python.framework.config import disable_op_determinism
 
 from tests.training.toys import ROWS, Toy, make_batches, make_run
-from tfpretune.config import OptimizerConfig, RunError, UsageError
 from tfpretune.data.batches.step_indexed import StepIndexed
+from tfpretune.errors import RunError, UsageError
 from tfpretune.objectives import Objective, Term
+from tfpretune.settings.run import OptimizerConfig
 from tfpretune.training import fit, make_optimizer, make_strategy
 from tfpretune.training.rate_finder import RateCurve, _curve, _Rise, find_rate, write_curve
 

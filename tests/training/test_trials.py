@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from tests.training.toys import ROWS, Net, Toy, make_batches, make_run
-from tfpretune.config import OptimizerConfig
 from tfpretune.finetune import L2SP
+from tfpretune.settings.run import OptimizerConfig
 from tfpretune.training import fit
 from tfpretune.training.trials import start_like, train_briefly
 

@@ -8,11 +8,12 @@ import safetensors.numpy
 import tensorflow as tf
 
 from tests.training.toys import ROWS, Interrupt, Net, make_batches, make_run
-from tfpretune.config import OptimizerConfig, UsageError
 from tfpretune.data.batches.step_indexed import StepIndexed
+from tfpretune.errors import UsageError
 from tfpretune.finetune import GradualUnfreezing, freeze
 from tfpretune.finetune.lora import enable_lora
 from tfpretune.objectives import Objective, Term
+from tfpretune.settings.run import OptimizerConfig
 from tfpretune.training import fit, make_strategy
 from tfpretune.training.checkpoints import CheckpointFolder, run_variables
 from tfpretune.training.dry_run import describe, memory_estimate

@@ -11,7 +11,7 @@ from tensorflow.python.framework.config import disable_op_determinism
 
 from tests.training import worker_recipe
 from tests.training.worker_processes import finish, start
-from tfpretune.config import OptimizerConfig, RunConfig
+from tfpretune.settings.run import OptimizerConfig, RunConfig
 from tfpretune.training.checkpoints import CheckpointFolder
 
 

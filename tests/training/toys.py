@@ -5,9 +5,9 @@ import keras_hub
 import numpy as np
 import tensorflow as tf
 
-from tfpretune.config import OptimizerConfig, RunConfig
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.objectives import Objective, Term
+from tfpretune.settings.run import OptimizerConfig, RunConfig
 
 ROWS = {
     "x": np.random.default_rng(0).normal(size=(10, 3)).astype("float32"),

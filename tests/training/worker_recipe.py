@@ -15,13 +15,13 @@ import keras
 import numpy as np
 
 from tests.training.toys import ROWS, Net, Toy, make_batches
-from tfpretune import config
 from tfpretune.backbones import TextEncoder
-from tfpretune.config import OptimizerConfig, RunConfig
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.data.masking.tokens import mask_tokens
 from tfpretune.finetune import GradualUnfreezing
 from tfpretune.objectives import MaskedLM
+from tfpretune.settings import launch
+from tfpretune.settings.run import OptimizerConfig, RunConfig
 from tfpretune.training import fit, make_strategy
 from tfpretune.training.callbacks import optimizer_step
 from tfpretune.training.checkpoints import CheckpointFolder, snapshot
@@ -131,4 +131,4 @@ def main(run):
 
 
 if __name__ == "__main__":
-    config.run(Config, main, __doc__)
+    launch.run(Config, main, __doc__)

@@ -12,7 +12,7 @@ import safetensors
 
 from tfpretune.backbones.bert import BertEncoder
 from tfpretune.backbones.hugging_face_files import WEIGHTS, read_json, refuse_pointer
-from tfpretune.config import RunError, UsageError
+from tfpretune.errors import RunError, UsageError
 
 ACTIVATIONS = {
     "gelu": "gelu",

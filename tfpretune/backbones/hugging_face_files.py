@@ -6,7 +6,7 @@ from typing import Any
 
 import safetensors
 
-from tfpretune.config import RunError, UsageError
+from tfpretune.errors import RunError, UsageError
 
 WEIGHTS = "model.safetensors"
 _POINTER = b"version https://git-lfs.github.com/spec/"

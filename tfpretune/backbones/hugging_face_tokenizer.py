@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 from tfpretune.backbones.bert import BertEncoderTokenizer
 from tfpretune.backbones.hugging_face_files import check_size, read_if_there, refuse_pointer
-from tfpretune.config import RunError, UsageError
 from tfpretune.data.text.learner import SPECIAL_TOKENS
 from tfpretune.data.text.wordpiece import AddedToken
+from tfpretune.errors import RunError, UsageError
 
 KINDS = ("bert", "distilbert")
 """Kinds of models whose tokenizer this is."""

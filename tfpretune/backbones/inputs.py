@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import keras_hub
 
-from tfpretune.config import UsageError
+from tfpretune.errors import UsageError
 
 PIXELS_LAYER = "pixels"
 

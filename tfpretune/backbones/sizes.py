@@ -15,7 +15,7 @@ from tfpretune.backbones.hugging_face_files import check_added, check_readable, 
 from tfpretune.backbones.hugging_face_tokenizer import KINDS, read_bert_tokenizer
 from tfpretune.backbones.text_encoder import TextEncoder
 from tfpretune.backbones.vit import VisionTransformer
-from tfpretune.config import UsageError
+from tfpretune.errors import UsageError
 from tfpretune.files import MANIFEST, check_manifest
 
 TEXT_SIZES: dict[str, tuple[int, ...]] = {  # name: layers, heads, width, feed-forward width

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tfpretune.config import RunError
+from tfpretune.errors import RunError
 from tfpretune.evaluation.paired import PairedTest, paired_test
 
 

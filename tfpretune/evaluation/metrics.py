@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import sklearn.metrics
 
-from tfpretune.config import RunError
+from tfpretune.errors import RunError
 from tfpretune.evaluation.bootstrap import bootstrap_intervals
 from tfpretune.evaluation.calibration import reliability_bins
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tfpretune.config import RunError
+from tfpretune.errors import RunError
 
 _LONGEST_SIDE = 256
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from tfpretune.config import RunError
+from tfpretune.errors import RunError
 
 
 def regression_metrics(truth: Any, predicted: Any) -> dict[str, float]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tfpretune.config import RunError
+from tfpretune.errors import RunError
 from tfpretune.evaluation import sections
 from tfpretune.evaluation.figures import Axis, Line, line_chart
 from tfpretune.evaluation.metrics import check_predictions, classification_metrics, confusion_matrix

@@ -10,10 +10,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfpretune.config import UsageError
-from tfpretune.config_file import changes
+from tfpretune.errors import UsageError
 from tfpretune.finetune.probing import features_of, fit_logistic
 from tfpretune.objectives import Classes, Supervised
+from tfpretune.settings.file import changes
 
 Method = Literal["mean", "vote", "stacked"]
 Refresh = Callable[[Supervised], Any]

@@ -7,8 +7,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfpretune.config import UsageError
 from tfpretune.data.batches.step_indexed import Batch, StepIndexed
+from tfpretune.errors import UsageError
 from tfpretune.objectives import Supervised
 
 CUT = "features"

@@ -7,8 +7,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfpretune.config import UsageError
 from tfpretune.data.batches.step_indexed import StepIndexed
+from tfpretune.errors import UsageError
 from tfpretune.objectives import Classes, Supervised, Target, Term
 from tfpretune.objectives.base import Batch
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import keras
 
-from tfpretune.config import UsageError
+from tfpretune.errors import UsageError
 from tfpretune.finetune.rates import depths
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from tfpretune.backbones.blocks import MeanPool
 from tfpretune.backbones.inputs import Pixels, feed
-from tfpretune.config import UsageError
+from tfpretune.errors import UsageError
 from tfpretune.finetune.reading import read
 from tfpretune.objectives.similar import Similar
 from tfpretune.objectives.supervised import Supervised

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from tfpretune.backbones.low_rank import LowRank, add_low_rank, has_low_rank, merged, remove_low_rank, takes_low_rank
-from tfpretune.config import UsageError
+from tfpretune.errors import UsageError
 
 ATTENTION = r"(^|/)(query|value|[qv])(_proj|_dense|_dense_layer)?$"
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
-from tfpretune.config import UsageError
+from tfpretune.errors import UsageError
 
 Penalty = Callable[[keras.Variable], tf.Tensor]
 

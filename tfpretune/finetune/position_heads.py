@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 from tfpretune.backbones.inputs import Pixels, feed, image_shape
-from tfpretune.config import UsageError
+from tfpretune.errors import UsageError
 from tfpretune.finetune.reading import read
 from tfpretune.objectives.supervised import Supervised
 from tfpretune.objectives.targets import Classes, Spans

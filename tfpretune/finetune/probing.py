@@ -8,8 +8,8 @@ import tensorflow as tf
 from scipy.special import log_softmax
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from tfpretune.config import UsageError
 from tfpretune.data.batches.step_indexed import Batch
+from tfpretune.errors import UsageError
 from tfpretune.finetune.probe_strength import Probe, fit_probe
 from tfpretune.objectives import MultiLabel, Numbers, Supervised
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import keras
 
-from tfpretune.config import UsageError
+from tfpretune.errors import UsageError
 
 # Names of the layers of flat convolutional backbones: stack0_block1_2_conv, block2a_dwconv, stage_0_conv_1.
 _BLOCK_OF_LAYER = re.compile(r"(?=.)(?:(?:stack|stage)_?\d+_?)?(?:block_?\d+[a-z]?)?")

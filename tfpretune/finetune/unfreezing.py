@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import keras
 
-from tfpretune.config import UsageError
+from tfpretune.errors import UsageError
 from tfpretune.finetune.freezing import Block, blocks
 
 

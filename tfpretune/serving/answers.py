@@ -9,8 +9,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfpretune.config import RunError, UsageError
 from tfpretune.data.image.decoding import DECODE_ERRORS, decode_image, explain_decode_error
+from tfpretune.errors import RunError, UsageError
 from tfpretune.serving import signatures
 from tfpretune.serving.heads.base import Head
 from tfpretune.serving.heads.pixels import PixelsHead

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tfpretune.config import RunError
+from tfpretune.errors import RunError
 from tfpretune.serving.loading import DEFAULT, EMBED, ServedModel, load, raw_inputs, read_json
 
 TOLERANCE = 1e-5

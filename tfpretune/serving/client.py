@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tfpretune.config import RunError, UsageError
+from tfpretune.errors import RunError, UsageError
 from tfpretune.files import check_manifest
 from tfpretune.serving.loading import DEFAULT, RAW_INPUTS, ServedModel, load, version_folder
 

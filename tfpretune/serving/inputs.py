@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from tfpretune.config import UsageError
+from tfpretune.errors import UsageError
 from tfpretune.serving import raw
 from tfpretune.serving.heads.base import Head
 

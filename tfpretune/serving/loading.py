@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tfpretune.config import RunError, UsageError
+from tfpretune.errors import RunError, UsageError
 from tfpretune.serving.operations import check_operations
 
 ASSETS = "assets.extra"

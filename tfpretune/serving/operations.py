@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tfpretune.config import RunError
+from tfpretune.errors import RunError
 from tfpretune.serving.saver_functions import RESTORE, SAVE, saver_functions
 
 # Pure computation on tensors, variables and tables in memory: nothing that reads or writes files, calls Python, opens a

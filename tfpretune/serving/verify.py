@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import tfpretune
-from tfpretune.config import RunError
+from tfpretune.errors import RunError
 from tfpretune.files import check_manifest
 from tfpretune.serving.loading import version_folder
 

@@ -8,7 +8,6 @@ import keras
 import numpy as np
 
 from tfpretune.backbones.sizes import load_backbone, load_tokenizer
-from tfpretune.config import OptimizerConfig, UsageError
 from tfpretune.data.batches.examples import require_kind
 from tfpretune.data.batches.mixing import Mixed, batch_shares, progress
 from tfpretune.data.batches.step_indexed import StepIndexed, Transform
@@ -16,10 +15,12 @@ from tfpretune.data.batches.transforms import hidden_tokens
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.sources.labelled import LabelledParts
 from tfpretune.data.text.tokens import pack
+from tfpretune.errors import UsageError
 from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.finetune.pseudo_labels import choose_pseudo_labels
 from tfpretune.objectives import MaskedLM, Supervised
 from tfpretune.objectives.domains import DeepCoral, DomainAdversarial
+from tfpretune.settings.run import OptimizerConfig
 from tfpretune.stages.adaptation_inputs import Inputs
 from tfpretune.training import resolve_precision
 from tfpretune.training.presets import save_preset

@@ -4,9 +4,9 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from tfpretune import config
-from tfpretune.config import UsageError
-from tfpretune.config_file import Settings
+from tfpretune.errors import UsageError
+from tfpretune.settings import launch
+from tfpretune.settings.file import Settings
 
 
 def parse_pairs(config_class: type[Settings], pairs: Sequence[str]) -> Settings:
@@ -34,7 +34,7 @@ def parse_pairs(config_class: type[Settings], pairs: Sequence[str]) -> Settings:
             args += _option(f"--{name}", value.lower() == "true")
         else:
             args += [f"--{name}", *(value.split() if isinstance(default, tuple) else [value])]
-    return config.parse(config_class, args)
+    return launch.parse(config_class, args)
 
 
 def options_of(settings: Any) -> list[str]:

@@ -8,7 +8,6 @@ import numpy as np
 import tensorflow as tf
 
 from tfpretune.backbones.sizes import load_backbone
-from tfpretune.config import OptimizerConfig
 from tfpretune.data.batches.step_indexed import StepIndexed, Transform
 from tfpretune.data.examples.examples import Examples
 from tfpretune.evaluation.gain import Gain, gain_over_scratch
@@ -16,6 +15,7 @@ from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.evaluation.tables import Cell
 from tfpretune.finetune import start_head_from_probe
 from tfpretune.objectives import Supervised
+from tfpretune.settings.run import OptimizerConfig
 from tfpretune.training import resolve_precision
 from tfpretune.training.trials import start_like, train_briefly
 

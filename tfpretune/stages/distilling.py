@@ -14,18 +14,18 @@ import tensorflow as tf
 
 from tfpretune.backbones.inputs import image_shape, read_pixels
 from tfpretune.backbones.sizes import load_backbone, load_tokenizer, make_image_backbone, make_text_backbone
-from tfpretune.config import UsageError
 from tfpretune.data.batches.mixing import Mixed
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.sources.examples import open_source
+from tfpretune.errors import UsageError
 from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.evaluation.tables import Cell, Table
 from tfpretune.files import MANIFEST
 from tfpretune.finetune import pooled_head, start_head_from_probe
 from tfpretune.finetune.distillation import teacher_answers, with_teacher
-from tfpretune.finetune_config import FinetuneConfig
 from tfpretune.objectives import Supervised, Target
+from tfpretune.settings.finetune import FinetuneConfig
 from tfpretune.stages.comparison import accuracy
 from tfpretune.stages.either_kind import MakeBatches, batch_maker
 from tfpretune.stages.members import Member

@@ -6,12 +6,12 @@ from typing import Any
 
 from tfpretune import serving
 from tfpretune.backbones.sizes import load_tokenizer
-from tfpretune.config import RunError, UsageError
 from tfpretune.data.readers.tables import DEFAULT_TEXT
 from tfpretune.data.sources.examples import open_source
 from tfpretune.data.sources.masks import open_masks
 from tfpretune.data.sources.questions import open_questions
 from tfpretune.data.sources.tagged import open_tagged
+from tfpretune.errors import RunError, UsageError
 from tfpretune.objectives import Classes, Spans
 from tfpretune.training.presets import load_task
 

@@ -13,8 +13,8 @@ from tfpretune.data.sources.labelled import LabelledParts
 from tfpretune.evaluation.classifier_report import ClassifierReport, report_classifier
 from tfpretune.evaluation.tables import Table
 from tfpretune.finetune import cache_in_order, with_cached_features
-from tfpretune.finetune_config import FinetuneConfig, TaskConfig
 from tfpretune.objectives import MultiTask, Supervised
+from tfpretune.settings.finetune import FinetuneConfig, TaskConfig
 from tfpretune.training import FitResult, fit
 from tfpretune.training.adapters import save_adapter
 from tfpretune.training.callbacks import Measured

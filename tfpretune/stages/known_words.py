@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from tfpretune.config import UsageError
 from tfpretune.data.text.unknown import Unknown, count_unknown
+from tfpretune.errors import UsageError
 
 WARN_ABOVE = 0.01
 

@@ -15,17 +15,17 @@ import tensorflow as tf
 
 from tfpretune.backbones.inputs import image_shape, read_pixels
 from tfpretune.backbones.sizes import load_backbone, load_tokenizer
-from tfpretune.config import RunError
 from tfpretune.data.batches.examples import image_array
 from tfpretune.data.batches.step_indexed import Transform
 from tfpretune.data.batches.transforms import jitter
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.sources.labelled import LabelledParts, labelled_parts
+from tfpretune.errors import RunError
 from tfpretune.evaluation.baselines import pixel_baseline, reads_by_characters, tfidf_baseline
 from tfpretune.files import write_atomic
 from tfpretune.finetune import classifier
-from tfpretune.finetune_config import FinetuneConfig
 from tfpretune.objectives import Supervised
+from tfpretune.settings.finetune import FinetuneConfig
 from tfpretune.stages.comparison import Side, Trials, accuracy
 from tfpretune.stages.either_kind import batch_maker
 from tfpretune.stages.methods import apply_methods

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfpretune.config import UsageError
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.readers.labels.labels import LabelKind
 from tfpretune.data.readers.tables import DEFAULT_LABEL, DEFAULT_TEXT
 from tfpretune.data.sources.labelled import LabelledParts, labelled_parts
+from tfpretune.errors import UsageError
 from tfpretune.evaluation.classifier_report import ClassifierReport
 from tfpretune.evaluation.label_baselines import fit_baseline
 from tfpretune.evaluation.labelled_report import LabelledReport, report_numbers, report_sets
@@ -21,8 +21,8 @@ from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.evaluation.regression import regression_metrics
 from tfpretune.evaluation.tables import Table
 from tfpretune.finetune import balanced_class_weights, balanced_positive_weights
-from tfpretune.finetune_config import FinetuneConfig
 from tfpretune.objectives import Classes, MultiLabel, Numbers, Supervised, Target
+from tfpretune.settings.finetune import FinetuneConfig
 from tfpretune.stages.finetuning import fit_classifier, fit_head, report_on_test
 from tfpretune.training import FitResult
 from tfpretune.training.identity import identity_of

@@ -9,7 +9,6 @@ from typing import Any
 import tensorflow as tf
 
 from tfpretune.backbones.sizes import load_tokenizer
-from tfpretune.config import UsageError
 from tfpretune.data.batches.examples import image_batches, text_batches
 from tfpretune.data.batches.pairs import pair_batches
 from tfpretune.data.batches.step_indexed import StepIndexed
@@ -18,6 +17,7 @@ from tfpretune.data.readers.labels.labels import LabelKind
 from tfpretune.data.readers.tables import DEFAULT_LABEL, DEFAULT_TEXT
 from tfpretune.data.sources.labelled import LabelledParts
 from tfpretune.data.splits.rule import RULE
+from tfpretune.errors import UsageError
 from tfpretune.evaluation.multi_label import multi_label_metrics
 from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.evaluation.regression import regression_metrics

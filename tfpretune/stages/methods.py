@@ -2,7 +2,7 @@
 
 import keras
 
-from tfpretune.config import UsageError
+from tfpretune.errors import UsageError
 from tfpretune.finetune import (
     L2SP,
     GradualUnfreezing,
@@ -16,8 +16,8 @@ from tfpretune.finetune import (
     frozen_table,
     layerwise_rates,
 )
-from tfpretune.finetune_config import TaskConfig
 from tfpretune.objectives import MultiTask, Supervised
+from tfpretune.settings.finetune import TaskConfig
 
 
 def apply_methods(model: Supervised | MultiTask, run: TaskConfig) -> str:

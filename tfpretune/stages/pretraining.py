@@ -7,10 +7,10 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from tfpretune.config import RunConfig
 from tfpretune.data.batches.step_indexed import Batch
 from tfpretune.evaluation.pictures import Pictures
 from tfpretune.evaluation.report import write_pretraining_report
+from tfpretune.settings.run import RunConfig
 from tfpretune.training import FitResult
 from tfpretune.training.pages import reconstruction_grid
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import keras
 
-from tfpretune.config import UsageError
+from tfpretune.errors import UsageError
 from tfpretune.finetune import enable_lora, freeze, remove_lora
-from tfpretune.finetune_config import TaskConfig
+from tfpretune.settings.finetune import TaskConfig
 
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from tfpretune.config import UsageError
-from tfpretune.finetune_config import TaskConfig
+from tfpretune.errors import UsageError
+from tfpretune.settings.finetune import TaskConfig
 from tfpretune.stages.search_space import Space
 
 FILE = "study.db"

@@ -8,13 +8,13 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from tfpretune.config import UsageError
 from tfpretune.data.batches.examples import text_batches
 from tfpretune.data.batches.mixing import Mixed, batch_shares
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.sources.labelled import LabelledParts, labelled_parts
 from tfpretune.data.splits.rule import Part
+from tfpretune.errors import UsageError
 
 TAKEN = ("token_ids", "padding_mask", "sources", "embed", "serving_default")
 """Names of other columns of a batch, and of other signatures of a served model."""

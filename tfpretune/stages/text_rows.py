@@ -8,13 +8,13 @@ import numpy as np
 
 from tfpretune.backbones import TextEncoderTokenizer
 from tfpretune.backbones.sizes import load_tokenizer
-from tfpretune.config import UsageError
 from tfpretune.data.batches.step_indexed import RowSource
 from tfpretune.data.corpus.shards import Shards, open_shards
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.splits.rule import RULE
 from tfpretune.data.text.tokens import pack, train_wordpiece
 from tfpretune.data.text.unknown import count_in_rows
+from tfpretune.errors import UsageError
 from tfpretune.stages.known_words import judge, require_known
 
 VALIDATION_ROWS = 8192

@@ -9,11 +9,11 @@ from typing import Any
 
 import keras_hub
 
-from tfpretune import config_file
 from tfpretune.backbones.hugging_face import packaged_folder
-from tfpretune.config import UsageError
 from tfpretune.data.sources.labelled import LabelledParts
+from tfpretune.errors import UsageError
 from tfpretune.files import MANIFEST, write_atomic
+from tfpretune.settings import file as config_file
 from tfpretune.training.identity import comparable, fingerprints
 
 WAY = 3

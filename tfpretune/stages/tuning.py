@@ -21,10 +21,10 @@ import keras
 import tensorflow as tf
 
 from tfpretune import training
-from tfpretune.config import RunError, UsageError
-from tfpretune.config_file import changes
+from tfpretune.errors import RunError, UsageError
 from tfpretune.files import write_atomic
-from tfpretune.finetune_config import TaskConfig
+from tfpretune.settings.file import changes
+from tfpretune.settings.finetune import TaskConfig
 from tfpretune.stages.search_space import Space
 from tfpretune.stages.study import EARLY, WHOLE, Found, Lagging, Outcome, Study, Trial
 from tfpretune.training import FitResult

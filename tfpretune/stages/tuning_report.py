@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tfpretune.config import RunError
+from tfpretune.errors import RunError
 from tfpretune.evaluation.figures import Axis, Line, line_chart
 from tfpretune.evaluation.report import write_pretraining_report
 from tfpretune.evaluation.tables import Cell, Table

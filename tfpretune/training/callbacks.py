@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfpretune.config import RunError
+from tfpretune.errors import RunError
 from tfpretune.training.log_writer import LogWriter
 
 

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import safetensors.numpy
 
-from tfpretune.config import RunError
+from tfpretune.errors import RunError
 from tfpretune.files import atomic_folder, check_manifest, remove_folder
 
 _NAME = re.compile(r"step-(\d{8})")

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfpretune.config import UsageError
+from tfpretune.errors import UsageError
 from tfpretune.workers import Task, this_task
 
 

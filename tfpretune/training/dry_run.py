@@ -5,11 +5,11 @@ import math
 import keras
 from rich.console import Console
 
-from tfpretune import config_file
-from tfpretune.config import RunConfig
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.finetune.freezing import format_table, frozen_table
 from tfpretune.finetune.unfreezing import format_stages
+from tfpretune.settings import file as config_file
+from tfpretune.settings.run import RunConfig
 
 SLOTS = {"adamw": 2, "adam": 2, "sgd": 1, "adagrad": 1}
 

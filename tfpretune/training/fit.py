@@ -10,10 +10,10 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfpretune.config import RunConfig
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.files import write_atomic
 from tfpretune.lock import alone_in
+from tfpretune.settings.run import RunConfig
 from tfpretune.training.averages import AverageWeights
 from tfpretune.training.callbacks import NonFinite, NonFiniteGuard, ScalarLog
 from tfpretune.training.checkpoints import CheckpointFolder

@@ -7,9 +7,9 @@ from typing import Any, Protocol
 import keras
 import numpy as np
 
-from tfpretune.config import UsageError
 from tfpretune.data.batches.step_indexed import RowSource, StepIndexed
 from tfpretune.data.splits.rule import CONTENTS, LABELS
+from tfpretune.errors import UsageError
 from tfpretune.objectives.targets import Numbers
 
 CHUNK_VALUES = 1 << 22

@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterator
 import keras
 import tensorflow as tf
 
-from tfpretune.config import RunConfig, RunError
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.disk_space import full_disk
+from tfpretune.errors import RunError
+from tfpretune.settings.run import RunConfig
 from tfpretune.training.checkpoints import restore, run_variables, snapshot
 from tfpretune.training.devices import num_workers
 from tfpretune.training.dry_run import memory_estimate

@@ -2,7 +2,7 @@
 
 import keras
 
-from tfpretune.config import OptimizerConfig
+from tfpretune.settings.run import OptimizerConfig
 from tfpretune.training.averages import average_equally, keep_weights_when_fit_ends
 from tfpretune.training.multi_rate import Factors, MultiRateAdagrad, MultiRateAdamW, MultiRateSGD
 from tfpretune.training.schedules import WarmUp

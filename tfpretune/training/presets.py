@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from tfpretune.backbones.inputs import save_pixels
-from tfpretune.config import RunError, UsageError
+from tfpretune.errors import RunError, UsageError
 from tfpretune.files import atomic_folder, check_manifest
 from tfpretune.finetune import heads  # noqa: F401  registers the layers that a saved model is made of
 from tfpretune.finetune.lora import merged_weights

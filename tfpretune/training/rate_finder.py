@@ -11,8 +11,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfpretune.config import RunError, UsageError
 from tfpretune.data.batches.step_indexed import StepIndexed
+from tfpretune.errors import RunError, UsageError
 from tfpretune.files import write_atomic
 from tfpretune.training.checkpoints import run_variables
 from tfpretune.training.devices import separate_dropout

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from tfpretune.config import RunError
+from tfpretune.errors import RunError
 from tfpretune.training.averages import AverageWeights
 from tfpretune.training.callbacks import ScalarLog
 from tfpretune.training.checkpoints import CheckpointFolder, snapshot

@@ -11,10 +11,11 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfpretune import config_file
-from tfpretune.config import RunConfig, UsageError
 from tfpretune.data.batches.step_indexed import StepIndexed
+from tfpretune.errors import UsageError
 from tfpretune.files import remove_leftovers, write_atomic
+from tfpretune.settings import file as config_file
+from tfpretune.settings.run import RunConfig
 from tfpretune.training.callbacks import NonFinite
 from tfpretune.training.checkpoints import CheckpointFolder
 from tfpretune.training.devices import Agreement, is_chief, num_workers, separate_dropout, synchronize_normalization

@@ -3,9 +3,9 @@
 import keras
 import numpy as np
 
-from tfpretune.config import OptimizerConfig
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.finetune.penalties import pull_like
+from tfpretune.settings.run import OptimizerConfig
 from tfpretune.training.averages import AverageWeights
 from tfpretune.training.optimizers import make_optimizer
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from tfpretune.config import UsageError
 from tfpretune.data.batches.balanced import ClassBalanced, class_balanced
 from tfpretune.data.batches.step_indexed import StepIndexed
+from tfpretune.errors import UsageError
 
 LABELS = np.array([7] * 9 + [2] * 4 + [5] * 30 + [0] * 3, np.int32)
 COLUMNS = {"x": np.arange(46), "labels": LABELS}

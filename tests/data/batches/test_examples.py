@@ -9,13 +9,12 @@ import tensorflow as tf
 from PIL import Image
 
 from tfpretune.backbones import TextEncoderTokenizer
-from tfpretune.config import UsageError
 from tfpretune.data.batches import examples as columns
 from tfpretune.data.batches.examples import image_array, image_batches, text_batches
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.readers.labels.column import LabelColumn
 from tfpretune.data.text.tokens import SPECIAL_TOKENS
-from tfpretune.errors import passed_on
+from tfpretune.errors import UsageError, passed_on
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (5, 4, 6, 3)).astype("uint8")
 

@@ -6,12 +6,12 @@ import pytest
 import tensorflow as tf
 
 from tfpretune.backbones import TextEncoderTokenizer
-from tfpretune.config import UsageError
 from tfpretune.data.batches.pairs import encode_all_pairs, pair_batches
 from tfpretune.data.demo.pairs import balanced
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.sources.examples import open_source
 from tfpretune.data.text.tokens import SPECIAL_TOKENS
+from tfpretune.errors import UsageError
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 TOKENIZER = TextEncoderTokenizer([*SPECIAL_TOKENS, *LETTERS], lowercase=True)

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tfpretune.config import UsageError
 from tfpretune.data.checks.examples import check, check_examples
 from tfpretune.data.checks.result import format_result
 from tfpretune.data.sources.examples import open_source
+from tfpretune.errors import UsageError
 
 
 def write(path, content):

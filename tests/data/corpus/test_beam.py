@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from tests.data.corpus.shard_toys import PACKING, SETTINGS, WORDS, contents, make, write_corpus
-from tfpretune.config import RunError
 from tfpretune.data.corpus.chunks import cut_corpus
 from tfpretune.data.corpus.prepare import claim
 from tfpretune.data.corpus.vocabulary import write_vocabulary
+from tfpretune.errors import RunError
 
 pytestmark = [
     pytest.mark.beam,

@@ -5,13 +5,13 @@ import random
 import numpy as np
 import pytest
 
-from tfpretune.config import RunError
 from tfpretune.data.corpus import choosing
 from tfpretune.data.corpus.choosing import choose, read_copies, read_parts, scan_piece
 from tfpretune.data.corpus.chunks import Piece, cut_corpus, read_texts
 from tfpretune.data.demo.catalogue import DEMOS
 from tfpretune.data.sources.examples import open_source
 from tfpretune.data.splits.rule import PARTS
+from tfpretune.errors import RunError
 
 EIGHTY = (0.8, 0.1, 0.1)
 PACKAGED = [name for name, demo in DEMOS.items() if demo.kind == "examples" and not demo.archive and "zh-" not in name]

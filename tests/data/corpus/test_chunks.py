@@ -2,10 +2,10 @@
 
 import pytest
 
-from tfpretune.config import RunError, UsageError
 from tfpretune.data.corpus import chunks as pieces
 from tfpretune.data.corpus.chunks import cut_corpus, read_texts
 from tfpretune.data.sources.examples import open_source
+from tfpretune.errors import RunError, UsageError
 
 
 def texts_of(spec, **settings):

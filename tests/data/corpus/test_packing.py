@@ -7,7 +7,6 @@ import pytest
 
 from tests.data.corpus.shard_toys import WORDS
 from tfpretune.backbones import TextEncoderTokenizer
-from tfpretune.config import RunError, UsageError
 from tfpretune.data.corpus import packing
 from tfpretune.data.corpus.chunks import Piece, cut_corpus
 from tfpretune.data.corpus.packing import pack_piece
@@ -15,6 +14,7 @@ from tfpretune.data.corpus.packing_settings import Packing
 from tfpretune.data.corpus.shard_rows import ShardRows, row_dtype
 from tfpretune.data.corpus.vocabulary import write_vocabulary
 from tfpretune.data.text.tokens import pack
+from tfpretune.errors import RunError, UsageError
 
 CLS, SEP = 2, 3
 THE, CAT = 5, 6

@@ -13,13 +13,13 @@ import pytest
 
 from tests.data.corpus import shard_toys
 from tests.data.corpus.shard_toys import SETTINGS, contents, make, write_corpus
-from tfpretune.config import RunError, UsageError
 from tfpretune.data.corpus import prepare as module
 from tfpretune.data.corpus.chunks import cut_corpus
 from tfpretune.data.corpus.packing import pack_piece
 from tfpretune.data.corpus.packing_settings import Packing
 from tfpretune.data.corpus.prepare import claim
 from tfpretune.data.corpus.shards import open_shards
+from tfpretune.errors import RunError, UsageError
 
 ROOT = Path(__file__).parents[3]
 

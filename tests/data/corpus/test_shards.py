@@ -8,11 +8,11 @@ import pytest
 import tensorflow as tf
 
 from tests.data.corpus.shard_toys import WORDS, contents, make, write_corpus
-from tfpretune.config import RunError, UsageError
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.data.corpus import shard_rows
 from tfpretune.data.corpus.shard_rows import ShardRows, damage_named, row_dtype, write_rows
 from tfpretune.data.corpus.shards import open_shards
+from tfpretune.errors import RunError, UsageError
 from tfpretune.training import make_strategy
 
 

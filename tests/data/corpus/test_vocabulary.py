@@ -3,11 +3,11 @@
 import pytest
 
 from tests.data.corpus.shard_toys import WORDS
-from tfpretune.config import RunError, UsageError
 from tfpretune.data.corpus.choosing import choose, scan_piece
 from tfpretune.data.corpus.chunks import cut_corpus
 from tfpretune.data.corpus.vocabulary import read_vocabulary, vocabulary_sample, write_vocabulary
 from tfpretune.data.examples.examples import Examples
+from tfpretune.errors import RunError, UsageError
 
 
 def test_what_is_written_is_read(tmp_path):

@@ -6,13 +6,13 @@ import sys
 import numpy as np
 import pytest
 
-from tfpretune.config import UsageError
 from tfpretune.data.demo.archives import cache_folder
 from tfpretune.data.demo.catalogue import DEMOS, read_demo
 from tfpretune.data.examples.examples import PARTS
 from tfpretune.data.sources.examples import open_source
 from tfpretune.data.sources.tagged import open_tagged
 from tfpretune.data.text.cleaning import text_key
+from tfpretune.errors import UsageError
 
 
 def test_digits_are_those_of_scikit_learn():

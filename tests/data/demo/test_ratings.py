@@ -8,11 +8,11 @@ import tarfile
 import numpy as np
 import pytest
 
-from tfpretune.config import UsageError
 from tfpretune.data.demo import catalogue as demo
 from tfpretune.data.demo import ratings as demo_ratings
 from tfpretune.data.demo.archives import cache_folder
 from tfpretune.data.sources.examples import open_source
+from tfpretune.errors import UsageError
 
 
 def tar(**files):

@@ -4,8 +4,8 @@ import hashlib
 import numpy as np
 import pytest
 
-from tfpretune.config import RunError, UsageError
 from tfpretune.data.examples.examples import PARTS, Examples
+from tfpretune.errors import RunError, UsageError
 
 
 def texts(inputs, labels=None, class_names=("neg", "pos"), groups=None):

@@ -7,8 +7,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from tfpretune.config import RunError
 from tfpretune.data.image.decoding import decode_image, load_image
+from tfpretune.errors import RunError
 
 SIZE = (24, 20)
 GREY = np.linspace(0, 255, 24 * 20).reshape(SIZE).astype(np.uint8)

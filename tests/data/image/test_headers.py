@@ -9,10 +9,10 @@ import pytest
 import tensorflow as tf
 from PIL import Image, ImageOps
 
-from tfpretune.config import RunError
 from tfpretune.data.checks.examples import check
 from tfpretune.data.image.decoding import decode_pixels, load_image
 from tfpretune.data.image.headers import first_gif_frame, orientation, read_bytes, read_number, webp_size
+from tfpretune.errors import RunError
 
 ACROSS = np.arange(32, dtype=np.uint8) * 7
 PHOTO = Image.fromarray(

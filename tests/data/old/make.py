@@ -18,7 +18,6 @@ import numpy as np
 from tests.faults.tiny import make_encoder, make_tokenizer, write_presets
 from tests.recipes.test_recipes import run_recipe
 from tfpretune.backbones import BertEncoder, SmallCNN, VisionTransformer
-from tfpretune.config import OptimizerConfig
 from tfpretune.data.text.tokens import encode_all
 from tfpretune.finetune import (
     classifier,
@@ -42,6 +41,7 @@ from tfpretune.objectives import (
     MaskedLM,
     Numbers,
 )
+from tfpretune.settings.run import OptimizerConfig
 from tfpretune.training.adapters import save_adapter
 from tfpretune.training.presets import load_task
 

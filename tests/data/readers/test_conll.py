@@ -2,9 +2,9 @@
 
 import pytest
 
-from tfpretune.config import RunError
 from tfpretune.data.checks.examples import check
 from tfpretune.data.sources.tagged import open_tagged
+from tfpretune.errors import RunError
 
 
 def write(tmp_path, text):

@@ -6,10 +6,10 @@ import lzma
 
 import pytest
 
-from tfpretune.config import RunError
 from tfpretune.data.checks.examples import check
 from tfpretune.data.corpus.chunks import cut_corpus, read_texts
 from tfpretune.data.sources.examples import open_source
+from tfpretune.errors import RunError
 
 TABLE = b"text,label\none,x\ntwo,y\n"
 

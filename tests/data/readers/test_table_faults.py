@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from tfpretune.config import RunError, UsageError
 from tfpretune.data.checks.examples import check
 from tfpretune.data.sources.examples import open_source
 from tfpretune.data.sources.tagged import open_tagged
+from tfpretune.errors import RunError, UsageError
 
 
 def write(tmp_path, name, data):

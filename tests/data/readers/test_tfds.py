@@ -3,9 +3,9 @@ import pytest
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from tfpretune.config import RunError, UsageError
 from tfpretune.data.readers.tfds_features import feature_notes, label_feature
 from tfpretune.data.sources.examples import open_source
+from tfpretune.errors import RunError, UsageError
 
 
 class Notes(tfds.core.GeneratorBasedBuilder):

@@ -4,8 +4,8 @@ import os
 import numpy as np
 import pytest
 
-from tfpretune.config import RunError, UsageError
 from tfpretune.data.sources.examples import open_source
+from tfpretune.errors import RunError, UsageError
 
 
 def write(path, content):

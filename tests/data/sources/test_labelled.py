@@ -2,9 +2,9 @@ import collections
 
 import pytest
 
-from tfpretune.config import UsageError
 from tfpretune.data.sources.examples import open_source
 from tfpretune.data.sources.labelled import labelled_parts
+from tfpretune.errors import UsageError
 
 
 @pytest.fixture

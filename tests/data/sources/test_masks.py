@@ -5,14 +5,13 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from tfpretune.config import RunError, UsageError
 from tfpretune.data.batches import examples as columns
 from tfpretune.data.batches.masks import mask_array, mask_batches
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.examples.masks import MaskExamples
 from tfpretune.data.sources.examples import open_source
 from tfpretune.data.sources.masks import open_masks
-from tfpretune.errors import passed_on
+from tfpretune.errors import RunError, UsageError, passed_on
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (4, 4, 6, 3)).astype(np.uint8)
 CLASSES = np.random.default_rng(1).integers(0, 3, (4, 4, 6)).astype(np.uint8)

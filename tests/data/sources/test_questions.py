@@ -7,13 +7,13 @@ import pytest
 import tensorflow as tf
 
 from tfpretune.backbones import TextEncoderTokenizer
-from tfpretune.config import RunError, UsageError
 from tfpretune.data.batches.questions import answer_rows, question_batches
 from tfpretune.data.examples.questions import QuestionExamples
 from tfpretune.data.readers.question_rows import Answer
 from tfpretune.data.sources.questions import open_questions
 from tfpretune.data.text.tokens import SPECIAL_TOKENS
 from tfpretune.data.text.windows import RowAnswers, best_answers, row_answers
+from tfpretune.errors import RunError, UsageError
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 FRANCE = [{"text": "France", "answer_start": 12}]

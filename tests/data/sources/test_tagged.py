@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from tfpretune.config import RunError, UsageError
 from tfpretune.data.checks.examples import check
 from tfpretune.data.examples.tagged import TaggedExamples, continued, is_bio, order_tags
 from tfpretune.data.sources.tagged import open_tagged
+from tfpretune.errors import RunError, UsageError
 
 CONLL = """-DOCSTART- -X- -X- O
 

@@ -7,8 +7,8 @@ import pytest
 import tensorflow as tf
 
 from tfpretune.backbones import TextEncoderTokenizer
-from tfpretune.config import UsageError
 from tfpretune.data.text.tokens import SPECIAL_TOKENS, cut_rows, encode, encode_all, pack, train_wordpiece, unigram_loss
+from tfpretune.errors import UsageError
 
 # ids      0-4             5      6      7       8     9     10    11
 WORDS = [*SPECIAL_TOKENS, "the", "cat", "##s", "sat", "我", "是", "."]

@@ -5,9 +5,9 @@ import pytest
 import tensorflow as tf
 
 from tfpretune.backbones import TextEncoderTokenizer
-from tfpretune.config import UsageError
 from tfpretune.data.text.tokens import SPECIAL_TOKENS
 from tfpretune.data.text.words import split_for, split_words, word_rows
+from tfpretune.errors import UsageError
 
 PIECES = [*SPECIAL_TOKENS, "un", "##aff", "##able", "a", "b", "c", ".", "中", "国", "!", "'", "s", "u", "e", "##1", "1"]
 TEXTS = [

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow as tf
 
-from tfpretune.config import UsageError
 from tfpretune.data.batches.step_indexed import Load, StepIndexed, Transform
+from tfpretune.errors import UsageError
 
 
 class ClassBalanced(StepIndexed):

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfpretune.config import UsageError
 from tfpretune.data.batches.step_indexed import Batch, Load, StepIndexed, Transform
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.image.decoding import decode_image, load_image
 from tfpretune.data.image.limits import DARK
 from tfpretune.data.text.tokens import CHUNK, encode_all
+from tfpretune.errors import UsageError
 
 IN_MEMORY_BYTES = 1 << 30
 

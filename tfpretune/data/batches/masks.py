@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfpretune.config import RunError
 from tfpretune.data.batches import examples as columns
 from tfpretune.data.batches.examples import file_loader, image_array
 from tfpretune.data.batches.step_indexed import Batch, Load, StepIndexed, Transform
@@ -13,6 +12,7 @@ from tfpretune.data.examples.masks import MaskExamples
 from tfpretune.data.readers.masks.files import READ_ERRORS
 from tfpretune.data.readers.masks.reader import MaskReader
 from tfpretune.data.readers.masks.rows import NO_CLASS
+from tfpretune.errors import RunError
 
 IGNORED = -1
 

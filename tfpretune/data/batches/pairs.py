@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfpretune.config import UsageError
 from tfpretune.data.batches.examples import label_columns, require_kind
 from tfpretune.data.batches.step_indexed import StepIndexed, Transform
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.text.pairs import encode_pairs, require_room
 from tfpretune.data.text.tokens import CHUNK, STRINGS
+from tfpretune.errors import UsageError
 
 
 def pair_batches(

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from tfpretune.config import UsageError
+from tfpretune.errors import UsageError
 
 OPTIONS: dict[str, dict[str, object]] = {
     "labelled": {

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tfpretune.config import UsageError
 from tfpretune.data.checks.copies import copy_notes, shared_notes
 from tfpretune.data.checks.images import decode_all
 from tfpretune.data.checks.result import CheckResult
@@ -23,6 +22,7 @@ from tfpretune.data.sources.masks import read_masks
 from tfpretune.data.sources.questions import add_spec_problems, read_questions
 from tfpretune.data.splits.places import find_places
 from tfpretune.data.text.cleaning import text_key
+from tfpretune.errors import UsageError
 
 
 def check_task(

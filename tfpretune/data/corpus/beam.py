@@ -14,13 +14,13 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from tfpretune.config import RunError
 from tfpretune.data.corpus.choosing import read_parts, scan_piece
 from tfpretune.data.corpus.chunks import Corpus, Piece
 from tfpretune.data.corpus.packing import pack_piece
 from tfpretune.data.corpus.packing_settings import Packing
 from tfpretune.data.corpus.prepare import choose_parts, seal
 from tfpretune.data.splits.rule import Shares
+from tfpretune.errors import RunError
 
 
 def find_parts_with_beam(folder: Path | str, corpus: Corpus, shares: Shares, *, flags: Sequence[str] = ()) -> None:

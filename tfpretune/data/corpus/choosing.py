@@ -12,13 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
-from tfpretune.config import RunError
 from tfpretune.data.corpus.chunks import Piece, read_texts
 from tfpretune.data.splits.near_copies import CopyCounts, near_copies
 from tfpretune.data.splits.places import hash_positions
 from tfpretune.data.splits.rule import Shares, shares_within, sides_of
 from tfpretune.data.splits.sketches import VALUES, sketch_chunks
 from tfpretune.data.text.cleaning import text_key
+from tfpretune.errors import RunError
 from tfpretune.files import atomic_file, atomic_folder, write_atomic
 
 KEYS_AT_ONCE = 1 << 21

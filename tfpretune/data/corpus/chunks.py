@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from tfpretune.config import RunError, UsageError
 from tfpretune.data.readers.byte_places import decoded, line_number
 from tfpretune.data.readers.folders.examples import TEXT_SUFFIXES
 from tfpretune.data.readers.folders.splits import files_by_split
@@ -19,6 +18,7 @@ from tfpretune.data.sources.examples import open_source
 from tfpretune.data.splits.near_copies import CopyCounts
 from tfpretune.data.splits.rule import Part
 from tfpretune.data.text.cleaning import clean
+from tfpretune.errors import RunError, UsageError
 
 LONGEST_TEXT = 1 << 26
 """Most bytes of one line or one file of a `text:FOLDER`: what a process must hold at once."""

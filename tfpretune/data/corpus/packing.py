@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from tfpretune.config import RunError
 from tfpretune.data.corpus.chunks import Piece, read_texts
 from tfpretune.data.corpus.packing_settings import Packing
 from tfpretune.data.corpus.shard_rows import row_dtype, write_rows
@@ -17,6 +16,7 @@ from tfpretune.data.corpus.shards import find_faults
 from tfpretune.data.corpus.vocabulary import VOCABULARY, read_vocabulary
 from tfpretune.data.examples.examples import PARTS
 from tfpretune.data.text.tokens import cut_rows, with_ends
+from tfpretune.errors import RunError
 from tfpretune.files import write_atomic
 
 CHUNK_TEXTS = 1024

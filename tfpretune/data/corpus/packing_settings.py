@@ -4,9 +4,9 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from tfpretune.config import UsageError
 from tfpretune.data.text.normalizers import Normalizer, Rule
 from tfpretune.data.text.wordpiece import AddedToken, WordPiece
+from tfpretune.errors import UsageError
 
 
 @dataclasses.dataclass(frozen=True)

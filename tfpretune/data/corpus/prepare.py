@@ -19,7 +19,6 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfpretune.config import RunError, UsageError
 from tfpretune.data.corpus.choosing import choose, read_copies, read_parts, scan_piece
 from tfpretune.data.corpus.chunks import Corpus, Piece
 from tfpretune.data.corpus.packing import pack_piece, record_path
@@ -29,6 +28,7 @@ from tfpretune.data.corpus.vocabulary import read_vocabulary
 from tfpretune.data.examples.examples import PARTS
 from tfpretune.data.splits.places import too_alike_note
 from tfpretune.data.splits.rule import RULE, Shares
+from tfpretune.errors import RunError, UsageError
 from tfpretune.files import MANIFEST, remove_leftovers, write_atomic
 from tfpretune.lock import alone_in
 

@@ -17,9 +17,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfpretune.config import RunError
 from tfpretune.data.batches.step_indexed import RowSource
-from tfpretune.errors import passed_on
+from tfpretune.errors import RunError, passed_on
 from tfpretune.files import write_atomic
 
 OPEN_FILES = 128

@@ -10,12 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from tfpretune.config import RunError, UsageError
 from tfpretune.data.corpus.shard_rows import ShardRows, row_dtype
 from tfpretune.data.corpus.vocabulary import VOCABULARY, read_vocabulary
 from tfpretune.data.splits.near_copies import CopyCounts
 from tfpretune.data.splits.rule import CONTENTS
 from tfpretune.data.text.wordpiece import AddedToken
+from tfpretune.errors import RunError, UsageError
 from tfpretune.files import MANIFEST
 
 FORMAT = "tfpretune shards 1"

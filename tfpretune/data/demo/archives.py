@@ -5,7 +5,7 @@ import hashlib
 import os
 from pathlib import Path
 
-from tfpretune.config import UsageError
+from tfpretune.errors import UsageError
 
 CACHE_VARIABLE = "TFPRETUNE_DATA"
 

@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tfpretune.config import UsageError
 from tfpretune.data.demo.archives import Archive, cached_archive
 from tfpretune.data.demo.masks import digits_on_noise
 from tfpretune.data.demo.news import (
@@ -25,6 +24,7 @@ from tfpretune.data.demo.ratings import VADER, polarity_of, ratings_of
 from tfpretune.data.demo.reviews import TOPICS, read_reviews, reader_of
 from tfpretune.data.readers.masks.rows import MaskRows
 from tfpretune.data.readers.rows import Rows
+from tfpretune.errors import UsageError
 
 DemoKind = Literal["examples", "tagged", "questions", "masks"]
 OPENED_BY = {"examples": "open_source", "tagged": "open_tagged", "questions": "open_questions", "masks": "open_masks"}

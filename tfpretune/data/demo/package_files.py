@@ -3,7 +3,7 @@
 import importlib.util
 from pathlib import Path
 
-from tfpretune.config import UsageError
+from tfpretune.errors import UsageError
 
 
 def package_folder(demo: str, package: str, module: str) -> Path:

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from tfpretune.config import RunError, UsageError
 from tfpretune.data.examples.merging import merge
 from tfpretune.data.readers.labels.column import LabelColumn
 from tfpretune.data.splits.places import Places, find_places
 from tfpretune.data.splits.rule import PARTS as PARTS
 from tfpretune.data.splits.rule import Origin, Splittable, in_bytes
 from tfpretune.data.text.cleaning import text_key
+from tfpretune.errors import RunError, UsageError
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from tfpretune.config import UsageError
 from tfpretune.data.readers.tag_schemes import OUTSIDE
 from tfpretune.data.splits.places import Places, find_places
 from tfpretune.data.splits.rule import Origin, Splittable, in_bytes
 from tfpretune.data.text.cleaning import text_key
+from tfpretune.errors import UsageError
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

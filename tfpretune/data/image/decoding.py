@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from tfpretune.config import RunError
 from tfpretune.data.image.headers import (
     bmp_size,
     first_gif_frame,
@@ -17,6 +16,7 @@ from tfpretune.data.image.headers import (
     upright,
     webp_size,
 )
+from tfpretune.errors import RunError
 
 DECODE_ERRORS = (tf.errors.OpError, UnicodeDecodeError)
 """What decoding raises. The second: TensorFlow 2.21 quotes raw bytes of some broken WebP files in its message."""

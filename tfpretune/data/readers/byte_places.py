@@ -1,7 +1,7 @@
 """Where bytes of a file stand, for messages: line and byte. Imports no TensorFlow."""
 
-from tfpretune.config import RunError
 from tfpretune.data.readers.packed_files import no_text
+from tfpretune.errors import RunError
 
 
 def decoded(path: str, at: int, data: bytes) -> str:

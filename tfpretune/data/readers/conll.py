@@ -4,9 +4,9 @@ import collections
 import re
 from collections.abc import Callable, Iterator, Sequence
 
-from tfpretune.config import UsageError
 from tfpretune.data.readers.rows import Problem, lines_of, read_utf8
 from tfpretune.data.readers.tagged_rows import TaggedRows
+from tfpretune.errors import UsageError
 
 TODO = "write a word and its tag a line, with tabs between columns where words hold spaces, and an empty line between sentences"
 _ENTITY_TAG = re.compile("[oO]|[BIESLUMWbieslumw][-_].+")

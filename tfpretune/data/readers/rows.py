@@ -9,9 +9,9 @@ from typing import Literal
 
 import numpy as np
 
-from tfpretune.config import UsageError
 from tfpretune.data.readers.packed_files import no_text, unpacked
 from tfpretune.data.text.cleaning import MAX_LINE_BYTES, clean, has_visible, split_long_lines
+from tfpretune.errors import UsageError
 
 SYSTEM_FILES = frozenset(
     ("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx", "@eadir", "$recycle.bin", "lost+found")

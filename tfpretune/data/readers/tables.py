@@ -6,9 +6,9 @@ import json
 import math
 from collections.abc import Collection, Iterator, Sequence
 
-from tfpretune.config import UsageError
 from tfpretune.data.readers.csv_records import QUOTES_TODO, header_fault, records, unquoted, width_fault
 from tfpretune.data.readers.rows import Problem, Rows, lines_of, read_utf8
+from tfpretune.errors import UsageError
 
 DEFAULT_TEXT = "text"
 DEFAULT_LABEL = "label"

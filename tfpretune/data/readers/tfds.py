@@ -13,7 +13,6 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from tfpretune.config import RunError, UsageError
 from tfpretune.data.readers.rows import Problem, Rows
 from tfpretune.data.readers.tfds_features import (
     class_names_of,
@@ -23,6 +22,7 @@ from tfpretune.data.readers.tfds_features import (
     require_text,
     text_feature,
 )
+from tfpretune.errors import RunError, UsageError
 
 
 def read_tfds(

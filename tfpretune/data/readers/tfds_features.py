@@ -7,8 +7,8 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from tfpretune.config import UsageError
 from tfpretune.data.readers.tables import DEFAULT_LABEL, DEFAULT_TEXT
+from tfpretune.errors import UsageError
 
 
 def image_feature(features: tfds.features.FeaturesDict) -> str | None:

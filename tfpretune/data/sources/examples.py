@@ -7,7 +7,6 @@ from typing import Literal
 
 import numpy as np
 
-from tfpretune.config import RunError, UsageError
 from tfpretune.data.demo.catalogue import read_demo
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.readers.folders.examples import read_image_folder, read_text_folder, read_text_lines
@@ -18,6 +17,7 @@ from tfpretune.data.readers.labels.labels import LabelKind, more_label_columns, 
 from tfpretune.data.readers.masks.folders import find_mask_folders
 from tfpretune.data.readers.rows import Rows, find_files
 from tfpretune.data.readers.tables import DEFAULT_LABEL, DEFAULT_TEXT, TableColumns, read_csv, read_jsonl
+from tfpretune.errors import RunError, UsageError
 
 SCHEMES = ("demo", "tfds", "csv", "jsonl", "text", "images")
 

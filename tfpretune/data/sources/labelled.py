@@ -4,11 +4,11 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Literal
 
-from tfpretune.config import UsageError
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.readers.labels.labels import LabelKind
 from tfpretune.data.readers.tables import DEFAULT_LABEL, DEFAULT_TEXT
 from tfpretune.data.sources.examples import open_source
+from tfpretune.errors import UsageError
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

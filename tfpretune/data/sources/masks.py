@@ -3,7 +3,6 @@
 import os
 from collections.abc import Sequence
 
-from tfpretune.config import RunError, UsageError
 from tfpretune.data.demo.catalogue import read_demo
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.examples.masks import MaskExamples
@@ -18,6 +17,7 @@ from tfpretune.data.readers.masks.rows import NO_CLASS, MaskRows
 from tfpretune.data.readers.masks.survey import Surveyed, survey
 from tfpretune.data.readers.rows import Problem
 from tfpretune.data.splits.rule import PARTS
+from tfpretune.errors import RunError, UsageError
 
 
 def open_masks(

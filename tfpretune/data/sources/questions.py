@@ -4,12 +4,12 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from tfpretune.config import RunError, UsageError
 from tfpretune.data.demo.catalogue import read_demo
 from tfpretune.data.examples.questions import QuestionExamples
 from tfpretune.data.readers.question_rows import Answer, QuestionRows
 from tfpretune.data.readers.rows import Problem, find_files, read_utf8
 from tfpretune.data.text.cleaning import text_key
+from tfpretune.errors import RunError, UsageError
 
 FORM = 'expected {"data": [{"title": …, "paragraphs": [{"context": …, "qas": [{"question": …, "answers": […]}]}]}]}'
 

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tfpretune.config import RunError, UsageError
 from tfpretune.data.demo.catalogue import read_demo
 from tfpretune.data.examples.tagged import TaggedExamples, order_tags
 from tfpretune.data.readers.conll import read_conll
@@ -24,6 +23,7 @@ from tfpretune.data.readers.tag_schemes import (
     unreadable,
 )
 from tfpretune.data.readers.tagged_rows import TaggedRows
+from tfpretune.errors import RunError, UsageError
 
 IOB1 = "correct it, or let it be B- (--repair)"
 NO_TAGS = ("", "nan", "none", "null")

@@ -13,8 +13,8 @@ from typing import Any, Literal, Self
 
 import numpy as np
 
-from tfpretune.config import UsageError
 from tfpretune.data.splits.places import Places, across_splits_note, too_alike_note
+from tfpretune.errors import UsageError
 
 PARTS = ("train", "validation", "test")
 Part = Literal["train", "validation", "test"]

@@ -4,7 +4,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfpretune.config import UsageError
+from tfpretune.errors import UsageError
 
 
 def encode_pairs(

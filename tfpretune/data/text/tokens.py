@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfpretune.config import UsageError
 from tfpretune.data.text.learner import SPECIAL_TOKENS, learn
 from tfpretune.data.text.normalizers import Normalizer
+from tfpretune.errors import UsageError
 
 CHUNK = 1024
 STRINGS = tf.TensorSpec((None,), tf.string)

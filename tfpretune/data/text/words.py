@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 import tensorflow_text as tf_text
 
-from tfpretune.config import UsageError
 from tfpretune.data.text.normalizers import CHINESE, PUNCTUATION, SPACE, Rule, without_null
 from tfpretune.data.text.tokens import with_ends
 from tfpretune.data.text.wordpiece import AddedToken, escape, longest_first
+from tfpretune.errors import UsageError
 
 # White space where KerasHub's WordPiece tokenizers split: RE2 syntax, as in their source. A test compares the tokens.
 _KERAS_HUB_SPACE = r"\s|\p{Cc}|\p{Cf}"

@@ -4,7 +4,7 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from tfpretune.config import UsageError
+from tfpretune.errors import UsageError
 from tfpretune.objectives.similar import Similar
 from tfpretune.objectives.target import Target
 from tfpretune.objectives.targets import Classes, MultiLabel, Numbers, Spans

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tfpretune.config import RunError, UsageError
 from tfpretune.data.checks.examples import check_examples
 from tfpretune.data.checks.images import _clear_notes, _dark_notes
 from tfpretune.data.corpus.chunks import cut_corpus
@@ -18,6 +17,7 @@ from tfpretune.data.readers.folders.splits import split_of
 from tfpretune.data.readers.folders.walking import folders_in, walk
 from tfpretune.data.readers.rows import find_files
 from tfpretune.data.sources.examples import open_source
+from tfpretune.errors import RunError, UsageError
 
 
 def write(root, *names):

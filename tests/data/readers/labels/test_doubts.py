@@ -5,13 +5,13 @@ import json
 import numpy as np
 import pytest
 
-from tfpretune.config import RunError, UsageError
 from tfpretune.data.checks.examples import check
 from tfpretune.data.checks.result import format_result
 from tfpretune.data.readers.labels.doubts import looks_missing, number_doubt, set_doubt
 from tfpretune.data.readers.labels.spellings import number_of, spelling_key
 from tfpretune.data.sources.examples import open_source
 from tfpretune.data.sources.labelled import labelled_parts
+from tfpretune.errors import RunError, UsageError
 
 
 def csv(tmp_path, labels, name="a.csv"):

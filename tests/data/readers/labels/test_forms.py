@@ -4,12 +4,12 @@ import json
 
 import pytest
 
-from tfpretune.config import RunError, UsageError
 from tfpretune.data.checks.examples import check
 from tfpretune.data.readers.labels.forms import are_bits, is_column_a_class, is_written_list, number_form
 from tfpretune.data.readers.labels.labels import read_labels
 from tfpretune.data.readers.rows import Rows
 from tfpretune.data.sources.examples import open_source
+from tfpretune.errors import RunError, UsageError
 
 
 def doubts(labels, kind="", **settings):

@@ -5,11 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from tfpretune.config import RunError, UsageError
 from tfpretune.data.checks.examples import check
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.readers.labels.column import LabelColumn
 from tfpretune.data.sources.examples import open_source
+from tfpretune.errors import RunError, UsageError
 
 
 def csv(tmp_path, rows, header="text,label"):

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tfpretune.config import RunError
 from tfpretune.data.readers.masks.class_lines import read_lines
 from tfpretune.data.readers.masks.classes import ClassList, read_classes
 from tfpretune.data.sources.masks import open_masks, read_masks
+from tfpretune.errors import RunError
 
 
 def lines_of(text):

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tfpretune.config import UsageError
 from tfpretune.data.checks.examples import check
 from tfpretune.data.readers.masks.folders import find_mask_folders
 from tfpretune.data.sources.examples import open_source
 from tfpretune.data.sources.masks import open_masks, read_masks
+from tfpretune.errors import UsageError
 
 RANDOM = np.random.default_rng(0)
 

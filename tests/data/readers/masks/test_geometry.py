@@ -7,12 +7,12 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from tfpretune.config import RunError
 from tfpretune.data.image.decoding import decode_pixels
 from tfpretune.data.image.exif import orientation_in, stored_orientation, turned
 from tfpretune.data.image.headers import orientation
 from tfpretune.data.readers.masks.geometry import Frame, mask_turns
 from tfpretune.data.sources.masks import open_masks, read_masks
+from tfpretune.errors import RunError
 
 TALL, SQUARE = (40, 24), (32, 32)
 BACK = {1: 1, 2: 2, 3: 3, 4: 4, 5: 5, 6: 8, 7: 7, 8: 6}

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tfpretune.config import RunError, UsageError
 from tfpretune.data.sources.masks import open_masks, read_masks
+from tfpretune.errors import RunError, UsageError
 
 RED, GREEN, BLACK, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 0), (255, 255, 255)
 PHOTOS = np.random.default_rng(0).integers(0, 256, (4, 4, 6, 3)).astype(np.uint8)

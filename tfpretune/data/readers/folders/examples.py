@@ -4,7 +4,6 @@ import dataclasses
 import os
 from collections.abc import Sequence
 
-from tfpretune.config import UsageError
 from tfpretune.data.image.exif import UPRIGHT, unread_orientation
 from tfpretune.data.readers.folders.doubtful import doubtful_folders, first_folders, unlabelled_folders, unwrapped
 from tfpretune.data.readers.folders.splits import splits_note, splits_of
@@ -12,6 +11,7 @@ from tfpretune.data.readers.folders.walking import walk
 from tfpretune.data.readers.rows import Problem, Rows, read_utf8
 from tfpretune.data.splits.rule import Part
 from tfpretune.data.text.cleaning import clean, split_long_lines
+from tfpretune.errors import UsageError
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
 TEXT_SUFFIXES = (".txt",)

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tfpretune.config import UsageError
 from tfpretune.data.readers.folders.examples import IMAGE_SUFFIXES
+from tfpretune.errors import UsageError
 
 _LOOKED_AT = 20  # rows
 _HEAD = 1 << 16  # characters

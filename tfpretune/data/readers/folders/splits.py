@@ -4,8 +4,8 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 
-from tfpretune.config import RunError
 from tfpretune.data.splits.rule import PARTS, Part
+from tfpretune.errors import RunError
 
 _NAMES: dict[str, Part] = {
     "train": "train",

@@ -7,7 +7,6 @@ from typing import Literal
 
 import numpy as np
 
-from tfpretune.config import UsageError
 from tfpretune.data.readers.labels.column import LabelColumn
 from tfpretune.data.readers.labels.doubts import (
     class_problems,
@@ -20,6 +19,7 @@ from tfpretune.data.readers.labels.doubts import (
 )
 from tfpretune.data.readers.labels.forms import set_form_problems
 from tfpretune.data.readers.rows import Problem, Rows
+from tfpretune.errors import UsageError
 
 LabelKind = Literal["class", "number", "set"]
 LABEL_KINDS = ("class", "number", "set")

@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from tfpretune.config import UsageError
 from tfpretune.data.readers.folders.examples import IMAGE_SUFFIXES
 from tfpretune.data.readers.folders.splits import inner_splits, split_of, splits_of
 from tfpretune.data.readers.folders.walking import folders_in, walk
 from tfpretune.data.readers.rows import Problem
 from tfpretune.data.splits.rule import Part
+from tfpretune.errors import UsageError
 
 IMAGE_FOLDERS = ("images", "image", "imgs", "img", "jpegimages", "photos")
 MASK_FOLDERS = (

@@ -4,12 +4,12 @@ import collections
 import dataclasses
 from collections.abc import Mapping, Sequence
 
-from tfpretune.config import UsageError
 from tfpretune.data.readers.masks.classes import CLASSES_FILE, ClassList
 from tfpretune.data.readers.masks.files import colour_text
 from tfpretune.data.readers.masks.rows import NO_CLASS
 from tfpretune.data.readers.masks.survey import Surveyed, palette_problems, white_of_bits
 from tfpretune.data.readers.rows import Problem
+from tfpretune.errors import UsageError
 
 _MOST_SHOWN = 8
 _MOST_NAMED = 16  # more numbers than that, with gaps, are no list of classes

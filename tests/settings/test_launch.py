@@ -8,8 +8,10 @@ from typing import Literal
 
 import pytest
 
-from tfpretune import config, config_file
-from tfpretune.config import OptimizerConfig, RunConfig, RunError, UsageError
+from tfpretune.errors import RunError, UsageError
+from tfpretune.settings import file as config_file
+from tfpretune.settings import launch
+from tfpretune.settings.run import OptimizerConfig, RunConfig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Config(RunConfig):
 def refused(capsys, *args):
     """Returns what stands on stderr after a refusal with exit code 2."""
     with pytest.raises(SystemExit) as stop:
-        config.parse(Config, list(args))
+        launch.parse(Config, list(args))
     assert stop.value.code == 2
     captured = capsys.readouterr()
     assert captured.out == ""
@@ -44,7 +46,7 @@ def test_options_by_their_names():
     args = (
         "--steps 7 --optimizer.learning-rate 3e-3 --devices.replicas 2 --image-shape 8 8 3 --fast --objective denoising"
     )
-    settings = config.parse(Config, args.split())
+    settings = launch.parse(Config, args.split())
     assert (settings.steps, settings.optimizer.learning_rate, settings.devices.replicas) == (7, 3e-3, 2)
     assert (settings.image_shape, settings.fast, settings.objective) == ((8, 8, 3), True, "denoising")
 
@@ -87,11 +89,11 @@ def test_values_that_cannot_work_are_refused(capsys, args, message):
 
 def test_epochs_or_steps_the_one_on_the_command_line_counts():
     """300 steps are the default here, so that --epochs alone must put them aside, and the other way round."""
-    assert config.parse(Config, ["--epochs", "2"]).total_steps(10) == 20
-    assert config.parse(Config, ["--epochs=0.25"]).total_steps(10) == 2
-    assert config.parse(Config, ["--steps", "7"]).total_steps(10) == 7
-    assert config.parse(Config, []).total_steps(10) == 300
-    assert config.parse(Config, ["--epochs", "2", "--steps", "7"]).total_steps(10) == 7
+    assert launch.parse(Config, ["--epochs", "2"]).total_steps(10) == 20
+    assert launch.parse(Config, ["--epochs=0.25"]).total_steps(10) == 2
+    assert launch.parse(Config, ["--steps", "7"]).total_steps(10) == 7
+    assert launch.parse(Config, []).total_steps(10) == 300
+    assert launch.parse(Config, ["--epochs", "2", "--steps", "7"]).total_steps(10) == 7
     assert Config(fast=True).total_steps(10) == 3
 
 
@@ -112,7 +114,7 @@ def test_config_option_gives_the_defaults(tmp_path, capsys):
         config_file.to_json(Config(seed=5, batch_size=3, optimizer=OptimizerConfig(schedule="linear"))), "utf-8"
     )
     for args in (["--config", str(file), "--batch-size", "9"], ["--batch-size", "9", f"--config={file}"]):
-        settings = config.parse(Config, args)
+        settings = launch.parse(Config, args)
         assert (settings.seed, settings.batch_size, settings.optimizer.schedule) == (5, 9, "linear")
     assert "--batch-size" in refused(capsys, "--config", str(file), "--batch-sise", "9")
 
@@ -192,7 +194,7 @@ def test_run_turns_errors_into_exit_codes(capsys, monkeypatch, error, code, line
 
     monkeypatch.setattr(sys, "argv", ["recipe"])
     with pytest.raises(SystemExit) as stop:
-        config.run(Config, main, "Does it.")
+        launch.run(Config, main, "Does it.")
     assert stop.value.code == code
     assert capsys.readouterr().err == line
 
@@ -203,12 +205,12 @@ def test_run_leaves_other_errors_as_they_are(monkeypatch):
 
     monkeypatch.setattr(sys, "argv", ["recipe"])
     with pytest.raises(ValueError, match="no RunErrors here"):
-        config.run(Config, main, "Does it.")
+        launch.run(Config, main, "Does it.")
 
 
 def test_help_says_what_each_field_is_for(capsys):
     with pytest.raises(SystemExit) as stop:
-        config.parse(Config, ["--help"], description="Does it.")
+        launch.parse(Config, ["--help"], description="Does it.")
     assert stop.value.code == 0
     text = " ".join(capsys.readouterr().out.split())
     for part in ("Does it.", "Examples a step, over all replicas.", "Peak rate", "--config", "config.json"):
@@ -216,7 +218,7 @@ def test_help_says_what_each_field_is_for(capsys):
 
 
 def test_no_tensorflow_is_imported():
-    code = "import sys, tfpretune.config; print('tensorflow' in sys.modules, 'tyro' in sys.modules)"
+    code = "import sys, tfpretune.settings.launch; print('tensorflow' in sys.modules, 'tyro' in sys.modules)"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout == "False False\n"
 

@@ -4,7 +4,8 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Literal
 
-from tfpretune.config import RunConfig, UsageError, require_shares
+from tfpretune.errors import UsageError
+from tfpretune.settings.run import RunConfig, require_shares
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,8 +5,9 @@ import sys
 
 import pytest
 
-from tfpretune.config import UsageError, parse
-from tfpretune.finetune_config import FinetuneConfig
+from tfpretune.errors import UsageError
+from tfpretune.settings.finetune import FinetuneConfig
+from tfpretune.settings.launch import parse
 
 GIVEN = {"source": "demo:bbc", "out_dir": "runs/x", "preset": "runs/p/preset", "steps": 5}
 
@@ -50,5 +51,5 @@ def test_help_explains_a_field_whose_default_alone_was_changed(capsys):
 
 
 def test_settings_need_no_tensorflow():
-    command = "import sys, tfpretune.finetune_config; sys.exit('tensorflow' in sys.modules or 'keras' in sys.modules)"
+    command = "import sys, tfpretune.settings.finetune; sys.exit('tensorflow' in sys.modules or 'keras' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", command], check=False).returncode == 0

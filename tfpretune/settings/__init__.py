@@ -1,0 +1,1 @@
+"""What a run is told, and how it is told: no TensorFlow."""

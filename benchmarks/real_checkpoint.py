@@ -18,9 +18,9 @@ from tfpretune.evaluation.gain import paired_difference
 from tfpretune.evaluation.metrics import classification_metrics
 from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.evaluation.tables import Table
-from tfpretune.files import write_atomic
 from tfpretune.finetune import classifier
 from tfpretune.objectives import Supervised
+from tfpretune.runtime.files import write_atomic
 from tfpretune.settings.run import OptimizerConfig
 from tfpretune.stages.comparison import PRETRAINED, SCRATCH, Side, Trials
 

@@ -21,8 +21,8 @@ from tfpretune.data.sources.labelled import labelled_parts
 from tfpretune.errors import UsageError
 from tfpretune.evaluation.report import write_pretraining_report
 from tfpretune.evaluation.tables import Table
-from tfpretune.files import write_atomic
-from tfpretune.lock import alone_in
+from tfpretune.runtime.files import write_atomic
+from tfpretune.runtime.lock import alone_in
 from tfpretune.settings import launch
 from tfpretune.settings.run import OptimizerConfig, require_shares
 from tfpretune.stages.adaptation import METHODS, Domains, Strengths, adapt_preset, from_adapted

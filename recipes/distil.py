@@ -17,9 +17,9 @@ from tfpretune.data.batches.transforms import jitter
 from tfpretune.data.sources.labelled import labelled_parts
 from tfpretune.errors import UsageError
 from tfpretune.evaluation.tables import Table
-from tfpretune.files import write_atomic
 from tfpretune.finetune import balanced_class_weights
 from tfpretune.finetune.distillation import SoftClasses, without_teacher
+from tfpretune.runtime.files import write_atomic
 from tfpretune.settings import launch
 from tfpretune.settings.finetune import FinetuneConfig
 from tfpretune.settings.run import OptimizerConfig, require_shares

@@ -18,8 +18,8 @@ from tfpretune.errors import UsageError
 from tfpretune.evaluation.label_curves import LabelCurve, label_chart, label_table
 from tfpretune.evaluation.report import write_pretraining_report
 from tfpretune.evaluation.tables import Table
-from tfpretune.files import write_atomic
-from tfpretune.lock import alone_in
+from tfpretune.runtime.files import write_atomic
+from tfpretune.runtime.lock import alone_in
 from tfpretune.settings import launch
 from tfpretune.settings.finetune import FinetuneConfig
 from tfpretune.settings.run import OptimizerConfig

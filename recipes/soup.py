@@ -19,9 +19,9 @@ from tfpretune.evaluation.labelled_report import LabelledReport, report_numbers,
 from tfpretune.evaluation.multi_label import best_threshold
 from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.evaluation.tables import Table
-from tfpretune.files import write_atomic
-from tfpretune.lock import alone_in
 from tfpretune.objectives import Supervised
+from tfpretune.runtime.files import write_atomic
+from tfpretune.runtime.lock import alone_in
 from tfpretune.settings import launch
 from tfpretune.stages.members import ENSEMBLES, SOUPS, Joined, load_member, require_classes, starts_of
 from tfpretune.training.presets import save_preset

@@ -14,8 +14,8 @@ from types import ModuleType
 from tfpretune.backbones.sizes import load_backbone
 from tfpretune.errors import UsageError
 from tfpretune.evaluation.tables import Table
-from tfpretune.lock import alone_in
 from tfpretune.recipe_files import recipe_path
+from tfpretune.runtime.lock import alone_in
 from tfpretune.settings import launch
 from tfpretune.settings.finetune import TaskConfig
 from tfpretune.stages.command_line import parse_pairs

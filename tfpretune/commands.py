@@ -13,9 +13,9 @@ from types import ModuleType
 from typing import Any
 
 from tfpretune.errors import RunError, UsageError
-from tfpretune.files import write_atomic
-from tfpretune.lock import refuse_if_held
 from tfpretune.recipe_files import find_recipes, recipe_path, recipes_folder, run_folder
+from tfpretune.runtime.files import write_atomic
+from tfpretune.runtime.lock import refuse_if_held
 
 
 def ls(settings: argparse.Namespace) -> int:

@@ -9,7 +9,7 @@ import safetensors.numpy
 import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from tfpretune.files import check_manifest
+from tfpretune.runtime.files import check_manifest
 from tfpretune.training.checkpoints import CheckpointFolder
 
 CLOCKS = ("examples_per_second",)

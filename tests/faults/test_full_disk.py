@@ -9,9 +9,9 @@ from tests.faults import state
 from tests.faults.children import run
 from tests.faults.tiny import make_encoder, make_tokenizer
 from tests.faults.toy_runs import train
-from tfpretune.files import check_manifest
 from tfpretune.finetune import classifier
 from tfpretune.objectives import MaskedLM
+from tfpretune.runtime.files import check_manifest
 from tfpretune.training.checkpoints import CheckpointFolder
 from tfpretune.training.presets import save_preset
 

@@ -1,4 +1,4 @@
-"""kill -9 at every point of every write of `tfpretune.files`: old or new, whole, and nothing left over."""
+"""kill -9 at every point of every write of `tfpretune.runtime.files`: old or new, whole, and nothing left over."""
 
 import json
 import os
@@ -8,7 +8,7 @@ import pytest
 
 from tests.faults import points
 from tests.faults.children import run
-from tfpretune import files
+from tfpretune.runtime import files
 
 
 def write_file(folder):

@@ -11,8 +11,8 @@ import pytest
 from tests.faults.children import Child
 from tests.faults.toy_runs import hold
 from tfpretune.errors import UsageError
-from tfpretune.lock import alone_in, refuse_if_held
 from tfpretune.recipe_files import recipes_folder, run_folder
+from tfpretune.runtime.lock import alone_in, refuse_if_held
 
 CLI = [sys.executable, "-c", "import sys; from tfpretune.cli.main import main; sys.exit(main())", "run"]
 HEAVY = """

@@ -15,8 +15,8 @@ import pytest
 from tests.faults.tiny import make_encoder, make_tokenizer
 from tfpretune.backbones.sizes import load_backbone, load_tokenizer
 from tfpretune.errors import RunError, UsageError
-from tfpretune.files import MANIFEST, _manifest
 from tfpretune.finetune import classifier
+from tfpretune.runtime.files import MANIFEST, _manifest
 from tfpretune.serving import export
 from tfpretune.settings.file import read_config
 from tfpretune.settings.run import RunConfig
@@ -51,7 +51,7 @@ def preset(tmp_path):
 
 def seal(folder):
     """Writes the manifest anew, as a stranger would."""
-    from tfpretune.files import _entry, _names
+    from tfpretune.runtime.files import _entry, _names
 
     (folder / MANIFEST).write_bytes(_manifest({name: _entry(folder / name) for name in _names(folder)}))
 

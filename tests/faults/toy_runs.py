@@ -8,8 +8,8 @@ import tensorflow as tf
 
 from tests.training.toys import make_run
 from tfpretune.data.batches.step_indexed import StepIndexed
-from tfpretune.lock import alone_in
 from tfpretune.objectives import Objective, Term
+from tfpretune.runtime.lock import alone_in
 from tfpretune.settings import launch
 from tfpretune.settings.run import RunConfig
 from tfpretune.training import fit, make_strategy

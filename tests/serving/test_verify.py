@@ -8,8 +8,8 @@ import sys
 import numpy as np
 import pytest
 
-from tfpretune import files
 from tfpretune.errors import RunError, UsageError
+from tfpretune.runtime import files
 from tfpretune.serving import clean_process, verify
 
 

@@ -9,9 +9,9 @@ import tensorflow as tf
 
 from tests.finetune.test_lora import TEXTS, make_bert, make_encoder, make_vit, spread
 from tfpretune.errors import RunError, UsageError
-from tfpretune.files import check_manifest
 from tfpretune.finetune import freeze
 from tfpretune.finetune.lora import enable_lora, lora_settings, lora_variables, merge_lora
+from tfpretune.runtime.files import check_manifest
 from tfpretune.training.adapters import load_adapter, save_adapter, set_adapter
 
 
@@ -159,7 +159,7 @@ def rewrite(folder, change):
     """A folder whose manifest is right and whose content was changed."""
     import safetensors.numpy
 
-    from tfpretune.files import atomic_folder
+    from tfpretune.runtime.files import atomic_folder
 
     arrays = safetensors.numpy.load_file(folder / "adapter.safetensors")
     about = json.loads((folder / "adapter.json").read_text())

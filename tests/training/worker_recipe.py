@@ -20,12 +20,12 @@ from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.data.masking.tokens import mask_tokens
 from tfpretune.finetune import GradualUnfreezing
 from tfpretune.objectives import MaskedLM
+from tfpretune.runtime.workers import this_task
 from tfpretune.settings import launch
 from tfpretune.settings.run import OptimizerConfig, RunConfig
 from tfpretune.training import fit, make_strategy
 from tfpretune.training.callbacks import optimizer_step
 from tfpretune.training.checkpoints import CheckpointFolder, snapshot
-from tfpretune.workers import this_task
 
 
 @dataclasses.dataclass(frozen=True)

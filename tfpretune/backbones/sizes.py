@@ -16,7 +16,7 @@ from tfpretune.backbones.hugging_face_tokenizer import KINDS, read_bert_tokenize
 from tfpretune.backbones.text_encoder import TextEncoder
 from tfpretune.backbones.vit import VisionTransformer
 from tfpretune.errors import UsageError
-from tfpretune.files import MANIFEST, check_manifest
+from tfpretune.runtime.files import MANIFEST, check_manifest
 
 TEXT_SIZES: dict[str, tuple[int, ...]] = {  # name: layers, heads, width, feed-forward width
     "mini": (2, 2, 128, 512),

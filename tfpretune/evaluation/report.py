@@ -17,7 +17,7 @@ from tfpretune.evaluation.metrics import check_predictions, classification_metri
 from tfpretune.evaluation.page import Section, escape, headline_numbers, html_table, render_page
 from tfpretune.evaluation.pictures import Pictures, strip_address
 from tfpretune.evaluation.tables import Table
-from tfpretune.files import write_atomic
+from tfpretune.runtime.files import write_atomic
 
 Curves = Mapping[str, Mapping[str, Sequence[tuple[int, float]]]]
 """Title of the chart -> name of the line -> (step, value) pairs."""

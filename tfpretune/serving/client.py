@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tfpretune.errors import RunError, UsageError
-from tfpretune.files import check_manifest
+from tfpretune.runtime.files import check_manifest
 from tfpretune.serving.loading import DEFAULT, RAW_INPUTS, ServedModel, load, version_folder
 
 BATCH_SIZE = 32

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from tfpretune.errors import UsageError
-from tfpretune.files import atomic_folder
+from tfpretune.runtime.files import atomic_folder
 from tfpretune.serving.loading import ASSETS, DEFAULT, EMBED, versions_in
 from tfpretune.serving.model_card import model_card
 

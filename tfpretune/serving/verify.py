@@ -10,7 +10,7 @@ from pathlib import Path
 
 import tfpretune
 from tfpretune.errors import RunError
-from tfpretune.files import check_manifest
+from tfpretune.runtime.files import check_manifest
 from tfpretune.serving.loading import version_folder
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from tfpretune.errors import RunError, UsageError, passed_on
-from tfpretune.lock import refuse_if_held
-from tfpretune.ray_workers import run_on_ray
+from tfpretune.runtime.lock import refuse_if_held
+from tfpretune.runtime.ray_workers import run_on_ray
+from tfpretune.runtime.workers import lost_worker_named, own_folder, this_task
 from tfpretune.settings.file import Settings, read_config
 from tfpretune.settings.run import RunConfig
-from tfpretune.workers import lost_worker_named, own_folder, this_task
 
 
 def parse(config_class: type[Settings], args: list[str] | None = None, *, description: str | None = None) -> Settings:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tfpretune.errors import UsageError
-from tfpretune.workers import WORKER_PREFIX
+from tfpretune.runtime.workers import WORKER_PREFIX
 
 Schedule = Literal["constant", "cosine", "linear", "exponential", "one_cycle"]
 Optimizer = Literal["adamw", "adam", "sgd", "adagrad"]

@@ -13,8 +13,8 @@ from tfpretune.data.examples.examples import Examples
 from tfpretune.evaluation.classifier_report import report_classifier
 from tfpretune.evaluation.paired import paired_test
 from tfpretune.evaluation.tables import Cell, Table
-from tfpretune.files import write_atomic
 from tfpretune.objectives import Supervised
+from tfpretune.runtime.files import write_atomic
 from tfpretune.stages.adaptation import PREDICT_BATCH_SIZE, Adapted, Domains
 from tfpretune.training.presets import save_preset
 

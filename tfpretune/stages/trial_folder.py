@@ -12,7 +12,7 @@ import keras_hub
 from tfpretune.backbones.hugging_face import packaged_folder
 from tfpretune.data.sources.labelled import LabelledParts
 from tfpretune.errors import UsageError
-from tfpretune.files import MANIFEST, write_atomic
+from tfpretune.runtime.files import MANIFEST, write_atomic
 from tfpretune.settings import file as config_file
 from tfpretune.training.identity import comparable, fingerprints
 

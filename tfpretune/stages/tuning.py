@@ -22,7 +22,7 @@ import tensorflow as tf
 
 from tfpretune import training
 from tfpretune.errors import RunError, UsageError
-from tfpretune.files import write_atomic
+from tfpretune.runtime.files import write_atomic
 from tfpretune.settings.file import changes
 from tfpretune.settings.finetune import TaskConfig
 from tfpretune.stages.search_space import Space

@@ -12,7 +12,7 @@ from tfpretune.errors import RunError
 from tfpretune.evaluation.figures import Axis, Line, line_chart
 from tfpretune.evaluation.report import write_pretraining_report
 from tfpretune.evaluation.tables import Cell, Table
-from tfpretune.files import write_atomic
+from tfpretune.runtime.files import write_atomic
 from tfpretune.stages.command_line import options_of
 from tfpretune.stages.search_space import Space
 from tfpretune.stages.study import EARLY, WHOLE, Found, Outcome

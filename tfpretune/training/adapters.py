@@ -12,8 +12,8 @@ import numpy as np
 import safetensors.numpy
 
 from tfpretune.errors import RunError, UsageError
-from tfpretune.files import atomic_folder, check_manifest
 from tfpretune.finetune.lora import LoraSettings, enable_lora, lora_paths, lora_settings, lora_variables, remove_lora
+from tfpretune.runtime.files import atomic_folder, check_manifest
 from tfpretune.training.checkpoints import LoadReport, restore
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import safetensors.numpy
 
 from tfpretune.errors import RunError
-from tfpretune.files import atomic_folder, check_manifest, remove_folder
+from tfpretune.runtime.files import atomic_folder, check_manifest, remove_folder
 
 _NAME = re.compile(r"step-(\d{8})")
 

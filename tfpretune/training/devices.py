@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfpretune.errors import UsageError
-from tfpretune.workers import Task, this_task
+from tfpretune.runtime.workers import Task, this_task
 
 
 def make_strategy(replicas: int = 0) -> tf.distribute.Strategy:

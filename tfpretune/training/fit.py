@@ -11,8 +11,8 @@ import keras
 import tensorflow as tf
 
 from tfpretune.data.batches.step_indexed import StepIndexed
-from tfpretune.files import write_atomic
-from tfpretune.lock import alone_in
+from tfpretune.runtime.files import write_atomic
+from tfpretune.runtime.lock import alone_in
 from tfpretune.settings.run import RunConfig
 from tfpretune.training.averages import AverageWeights
 from tfpretune.training.callbacks import NonFinite, NonFiniteGuard, ScalarLog

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from tfpretune.disk_space import full_disk
+from tfpretune.runtime.disk_space import full_disk
 
 
 class LogWriter:

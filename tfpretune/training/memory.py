@@ -13,8 +13,8 @@ import keras
 import tensorflow as tf
 
 from tfpretune.data.batches.step_indexed import StepIndexed
-from tfpretune.disk_space import full_disk
 from tfpretune.errors import RunError
+from tfpretune.runtime.disk_space import full_disk
 from tfpretune.settings.run import RunConfig
 from tfpretune.training.checkpoints import restore, run_variables, snapshot
 from tfpretune.training.devices import num_workers

@@ -9,8 +9,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfpretune.files import write_atomic
 from tfpretune.finetune.heads import MeanPool
+from tfpretune.runtime.files import write_atomic
 from tfpretune.training.log_writer import LogWriter
 
 PROJECTOR_CONFIG = """embeddings {

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.errors import RunError, UsageError
-from tfpretune.files import write_atomic
+from tfpretune.runtime.files import write_atomic
 from tfpretune.training.checkpoints import run_variables
 from tfpretune.training.devices import separate_dropout
 

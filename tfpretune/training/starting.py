@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.errors import UsageError
-from tfpretune.files import remove_leftovers, write_atomic
+from tfpretune.runtime.files import remove_leftovers, write_atomic
 from tfpretune.settings import file as config_file
 from tfpretune.settings.run import RunConfig
 from tfpretune.training.callbacks import NonFinite

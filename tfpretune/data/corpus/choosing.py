@@ -19,7 +19,7 @@ from tfpretune.data.splits.rule import Shares, shares_within, sides_of
 from tfpretune.data.splits.sketches import VALUES, sketch_chunks
 from tfpretune.data.text.cleaning import text_key
 from tfpretune.errors import RunError
-from tfpretune.files import atomic_file, atomic_folder, write_atomic
+from tfpretune.runtime.files import atomic_file, atomic_folder, write_atomic
 
 KEYS_AT_ONCE = 1 << 21
 SKETCHED = np.dtype([("key", "<u8"), ("position", "<u4"), ("values", "<u2", (VALUES,))])

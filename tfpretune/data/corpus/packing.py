@@ -17,7 +17,7 @@ from tfpretune.data.corpus.vocabulary import VOCABULARY, read_vocabulary
 from tfpretune.data.examples.examples import PARTS
 from tfpretune.data.text.tokens import cut_rows, with_ends
 from tfpretune.errors import RunError
-from tfpretune.files import write_atomic
+from tfpretune.runtime.files import write_atomic
 
 CHUNK_TEXTS = 1024
 CHUNK_CHARACTERS = 1 << 20

@@ -29,8 +29,8 @@ from tfpretune.data.examples.examples import PARTS
 from tfpretune.data.splits.places import too_alike_note
 from tfpretune.data.splits.rule import RULE, Shares
 from tfpretune.errors import RunError, UsageError
-from tfpretune.files import MANIFEST, remove_leftovers, write_atomic
-from tfpretune.lock import alone_in
+from tfpretune.runtime.files import MANIFEST, remove_leftovers, write_atomic
+from tfpretune.runtime.lock import alone_in
 
 Each = Callable[[str, Callable[[Piece], None], Sequence[Piece]], None]
 

@@ -19,7 +19,7 @@ import tensorflow as tf
 
 from tfpretune.data.batches.step_indexed import RowSource
 from tfpretune.errors import RunError, passed_on
-from tfpretune.files import write_atomic
+from tfpretune.runtime.files import write_atomic
 
 OPEN_FILES = 128
 

@@ -16,7 +16,7 @@ from tfpretune.data.splits.near_copies import CopyCounts
 from tfpretune.data.splits.rule import CONTENTS
 from tfpretune.data.text.wordpiece import AddedToken
 from tfpretune.errors import RunError, UsageError
-from tfpretune.files import MANIFEST
+from tfpretune.runtime.files import MANIFEST
 
 FORMAT = "tfpretune shards 1"
 CHECKED_BYTES = 1 << 30

@@ -7,7 +7,7 @@ from tfpretune.data.corpus.choosing import read_parts
 from tfpretune.data.corpus.chunks import Corpus, read_texts
 from tfpretune.data.text.tokens import SPECIAL_TOKENS
 from tfpretune.errors import RunError, UsageError
-from tfpretune.files import write_atomic
+from tfpretune.runtime.files import write_atomic
 
 VOCABULARY = "vocabulary.txt"
 

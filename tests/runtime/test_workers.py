@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from tfpretune.errors import RunError, UsageError
-from tfpretune.workers import Task, lost_worker_named, own_folder, this_task
+from tfpretune.runtime.workers import Task, lost_worker_named, own_folder, this_task
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,8 +9,8 @@ import sys
 
 import pytest
 
-from tfpretune import files
 from tfpretune.errors import RunError
+from tfpretune.runtime import files
 
 
 def make(folder):

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from tfpretune.disk_space import full_disk_named, require_room
 from tfpretune.errors import RunError
+from tfpretune.runtime.disk_space import full_disk_named, require_room
 
 MANIFEST = "manifest.json"
 _TOKEN = secrets.token_hex(

@@ -11,7 +11,7 @@ from pathlib import Path
 import filelock
 
 from tfpretune.errors import UsageError
-from tfpretune.files import write_atomic
+from tfpretune.runtime.files import write_atomic
 
 
 @contextlib.contextmanager

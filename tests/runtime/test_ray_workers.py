@@ -11,12 +11,12 @@ import pytest
 from tensorflow.python.framework.config import disable_op_determinism
 
 from tests.training import worker_recipe
-from tfpretune import ray_workers
 from tfpretune.errors import UsageError
+from tfpretune.runtime import ray_workers
 from tfpretune.settings import launch
 from tfpretune.settings.run import DevicesConfig
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def command(folder, *options):

@@ -1,0 +1,1 @@
+"""Files, locks, disks and workers: what the rest runs on."""

@@ -12,9 +12,9 @@ from pathlib import Path
 from types import ModuleType
 
 from tfpretune.backbones.sizes import load_backbone
+from tfpretune.cli.recipes import recipe_path
 from tfpretune.errors import UsageError
 from tfpretune.evaluation.tables import Table
-from tfpretune.recipe_files import recipe_path
 from tfpretune.runtime.lock import alone_in
 from tfpretune.settings import launch
 from tfpretune.settings.finetune import TaskConfig

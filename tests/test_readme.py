@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tfpretune import cli
+from tfpretune.cli import arguments as cli
 
 ROOT = Path(__file__).parents[1]
 READMES = ("README.md", "README.zh.md")
@@ -46,7 +46,9 @@ def test_commands_run_in_order(tmp_path, monkeypatch, capsys):
     Path("ratings.csv").write_text("text,label\n" + "\n".join(f"item {i},{i / 10}" for i in range(90)) + "\n", "utf-8")
     ran = []
     for command in commands("README.md"):
-        if command[0] != "tfpretune" or command[1] == "board":  # board starts a server: tests/test_cli.py has it
+        if (
+            command[0] != "tfpretune" or command[1] == "board"
+        ):  # board starts a server: tests/cli/test_arguments.py has it
             continue
         arguments = command[1:] + (["--fast"] if command[1] == "run" else [])
         assert cli.main(arguments) == 0, (command, capsys.readouterr())

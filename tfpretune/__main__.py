@@ -2,6 +2,6 @@
 
 import sys
 
-from tfpretune.cli.main import main
+from tfpretune.cli import main
 
 sys.exit(main())

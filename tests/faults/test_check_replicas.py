@@ -6,9 +6,9 @@ import safetensors.numpy
 
 from tests.faults.children import RECIPES, Child
 from tests.faults.tiny import options
-from tfpretune import cli
+from tfpretune.cli import arguments as cli
+from tfpretune.cli.replica_check import STEPS, TOLERANCE, compare, learn
 from tfpretune.errors import RunError
-from tfpretune.replica_check import STEPS, TOLERANCE, compare, learn
 
 CASES = {
     "autoencoder": ("pretrain_image", "--objective", "autoencoder"),

@@ -10,14 +10,14 @@ import pytest
 
 from tests.faults.children import Child
 from tests.faults.toy_runs import hold
+from tfpretune.cli.recipes import recipes_folder, run_folder
 from tfpretune.errors import UsageError
-from tfpretune.recipe_files import recipes_folder, run_folder
 from tfpretune.runtime.lock import alone_in, refuse_if_held
 
-CLI = [sys.executable, "-c", "import sys; from tfpretune.cli.main import main; sys.exit(main())", "run"]
+CLI = [sys.executable, "-c", "import sys; from tfpretune.cli.arguments import main; sys.exit(main())", "run"]
 HEAVY = """
 import sys
-from tfpretune.cli.main import main
+from tfpretune.cli.arguments import main
 try:
     code = main()
 finally:

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 from PIL import Image
-from tfpretune.cli.main import main
 
 from tests.recipes.test_recipes import load
 from tfpretune.backbones import SmallCNN, TextEncoder, TextEncoderTokenizer
+from tfpretune.cli.arguments import main
 from tfpretune.data.text.tokens import SPECIAL_TOKENS
 from tfpretune.errors import RunError, UsageError
 from tfpretune.finetune import classifier

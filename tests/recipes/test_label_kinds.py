@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
-from tfpretune.cli.main import main
 
 from tests.faults.tiny import WORDS, make_encoder, make_tokenizer
 from tests.recipes.test_recipes import load, run_recipe
 from tfpretune.backbones import SmallCNN
+from tfpretune.cli.arguments import main
 from tfpretune.data.batches.pairs import encode_all_pairs
 from tfpretune.data.sources.labelled import labelled_parts
 from tfpretune.data.text.tokens import encode_all

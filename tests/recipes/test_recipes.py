@@ -20,9 +20,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfpretune import recipe_files
 from tfpretune.backbones import SmallCNN, TextEncoder
 from tfpretune.backbones.sizes import load_tokenizer
+from tfpretune.cli import recipes as recipe_files
 from tfpretune.data.sources.examples import open_source
 from tfpretune.data.text.tokens import encode_all
 from tfpretune.errors import UsageError

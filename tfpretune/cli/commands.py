@@ -12,8 +12,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from tfpretune.cli.recipes import find_recipes, recipe_path, recipes_folder, run_folder
 from tfpretune.errors import RunError, UsageError
-from tfpretune.recipe_files import find_recipes, recipe_path, recipes_folder, run_folder
 from tfpretune.runtime.files import write_atomic
 from tfpretune.runtime.lock import refuse_if_held
 
@@ -59,7 +59,7 @@ def run(name: str, options: list[str], recipes: Path | None) -> int:
 
 def check_replicas(name: str, options: list[str], recipes: Path | None) -> int:
     """Prints how far a recipe's first steps on 1 and on 2 replicas are apart; returns 1 if that is more than rounding."""
-    from tfpretune import replica_check
+    from tfpretune.cli import replica_check
 
     found = replica_check.check_replicas(recipe_path(name, recipes).absolute(), options)
     print(found)

@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from tfpretune import commands
+from tfpretune.cli import commands
+from tfpretune.cli.recipes import nearest
 from tfpretune.errors import RunError, UsageError
-from tfpretune.recipe_files import nearest
 
 SOURCES = (
     "demo:NAME, tfds:NAME, csv:FILES, jsonl:FILES, text:FILES (a line an example), text:FOLDER (a subfolder a class), "

@@ -1,6 +1,6 @@
 """Whether two replicas learn what one learns: the first steps of a recipe on each, in processes of their own.
 
-`python -m tfpretune.replica_check FILE REPLICAS RECIPE.py [options]` is one of the two sides.
+`python -m tfpretune.cli.replica_check FILE REPLICAS RECIPE.py [options]` is one of the two sides.
 """
 
 import dataclasses
@@ -75,7 +75,7 @@ def check_replicas(recipe: Path, options: Sequence[str]) -> Difference:
 
 
 def _start(file: Path, replicas: int, recipe: Path, options: Sequence[str]) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "tfpretune.replica_check", str(file), str(replicas), str(recipe), *options]
+    command = [sys.executable, "-m", "tfpretune.cli.replica_check", str(file), str(replicas), str(recipe), *options]
     own = {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     return subprocess.Popen(
         command, env=os.environ | own, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"

@@ -11,9 +11,10 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from tfpretune.cli.main import main
 
-from tfpretune import cli, recipe_files
+from tfpretune.cli import arguments as cli
+from tfpretune.cli import recipes as recipe_files
+from tfpretune.cli.arguments import main
 from tfpretune.errors import RunError
 
 GREET = '''"""Greets the world.
@@ -71,7 +72,7 @@ def run_python(code):
 
 def run_cli(*args, stdout=subprocess.PIPE):
     """Runs the command in a fresh process."""
-    code = "import sys; from tfpretune.cli.main import main; sys.exit(main())"
+    code = "import sys; from tfpretune.cli.arguments import main; sys.exit(main())"
     options = {"stdout": stdout, "stderr": subprocess.PIPE, "text": True, "timeout": 200, "check": False, "env": QUIET}
     return subprocess.run([sys.executable, "-c", code, *args], **options)
 
@@ -79,7 +80,7 @@ def run_cli(*args, stdout=subprocess.PIPE):
 def test_help_imports_nothing_heavy():
     code = (
         "import sys\n"
-        "from tfpretune.cli.main import main\n"
+        "from tfpretune.cli.arguments import main\n"
         "try: main(['--help'])\n"
         "except SystemExit as stop: print('exit', stop.code)\n"
         "print('heavy', [name for name in ('tensorflow', 'keras', 'numpy', 'matplotlib') if name in sys.modules])"
@@ -195,8 +196,8 @@ def test_mistakes_cost_one_line_and_exit_2(recipes, capsys, args, message):
 
 
 def test_recipes_lie_beside_the_package_or_in_share(tmp_path, monkeypatch):
-    assert recipe_files.recipes_folder() == Path(recipe_files.__file__).parents[1] / "recipes"
-    module = tmp_path / "site" / "tfpretune" / "recipe_files.py"
+    assert recipe_files.recipes_folder() == Path(recipe_files.__file__).parents[2] / "recipes"
+    module = tmp_path / "site" / "tfpretune" / "cli" / "recipes.py"
     monkeypatch.setattr(recipe_files, "__file__", str(module))
     monkeypatch.setattr(recipe_files.sysconfig, "get_path", lambda *_: str(tmp_path / "prefix"))
     (tmp_path / "site" / "recipes").mkdir(parents=True)  # another package's folder, no pyproject.toml beside it
@@ -337,9 +338,7 @@ def test_export_hands_the_finished_run_to_export(tmp_path, monkeypatch, capsys):
 
 
 def test_board_answers_on_localhost_only_until_ctrl_c(tmp_path):
-    code = (
-        f"import sys; from tfpretune.cli.main import main; sys.exit(main(['board', {str(tmp_path)!r}, '--port', '0']))"
-    )
+    code = f"import sys; from tfpretune.cli.arguments import main; sys.exit(main(['board', {str(tmp_path)!r}, '--port', '0']))"
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen([sys.executable, "-c", code], text=True, env=QUIET, **pipes) as process:
         try:
@@ -380,10 +379,10 @@ def test_system_errors_are_one_line(tmp_path, recipes, capsys):
     assert capsys.readouterr().err.startswith("failed: ")
 
 
-@pytest.mark.parametrize("file", ["__main__.py", "cli.py"])
+@pytest.mark.parametrize("file", ["__main__.py", "cli/arguments.py"])
 def test_as_a_module(file, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["tfpretune", "check", "nonsense:x"])
     with pytest.raises(SystemExit) as left:
-        runpy.run_path(str(Path(cli.__file__).with_name(file)), run_name="__main__")
+        runpy.run_path(str(Path(cli.__file__).parents[1] / file), run_name="__main__")
     assert left.value.code == 2
     assert "unknown source 'nonsense:x'" in capsys.readouterr().err

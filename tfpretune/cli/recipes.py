@@ -34,7 +34,7 @@ def recipes_folder() -> Path:
     Raises:
         RunError: there is none.
     """
-    beside = Path(__file__).resolve().parent.parent
+    beside = Path(__file__).resolve().parents[2]
     user = sysconfig.get_path("data", sysconfig.get_preferred_scheme("user"))
     prefixes = [sysconfig.get_path("data"), user, str(beside)]
     candidates = [beside / "recipes"] if (beside / "pyproject.toml").is_file() else []

@@ -31,7 +31,7 @@ import module_that_does_not_exist_unless_run  # noqa
 
 ECHO = '''"""Prints its arguments."""
 import json, sys
-from tfpretune.config import RunError, UsageError
+from tfpretune.errors import RunError, UsageError
 
 if __name__ == "__main__":
     print(json.dumps(sys.argv[1:]))

@@ -40,9 +40,9 @@ from tfpretune.evaluation.gain import gain_over_scratch
 from tfpretune.evaluation.metrics import classification_metrics
 from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.evaluation.tables import Cell, Table
+from tfpretune.experiments.comparison import accuracy
 from tfpretune.settings import launch
 from tfpretune.settings.run import OptimizerConfig
-from tfpretune.stages.comparison import accuracy
 from tfpretune.stages.members import load_member
 
 REVIEWS = "demo:reviews-zh"

@@ -18,11 +18,11 @@ from tfpretune.evaluation.gain import paired_difference
 from tfpretune.evaluation.metrics import classification_metrics
 from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.evaluation.tables import Table
+from tfpretune.experiments.comparison import PRETRAINED, SCRATCH, Side, Trials
 from tfpretune.finetune import classifier
 from tfpretune.objectives import Supervised
 from tfpretune.runtime.files import write_atomic
 from tfpretune.settings.run import OptimizerConfig
-from tfpretune.stages.comparison import PRETRAINED, SCRATCH, Side, Trials
 
 FRESH = OptimizerConfig(learning_rate=1e-3, warmup=0.1)
 TUNED = OptimizerConfig(learning_rate=1e-4, warmup=0.1, multipliers=(("logits", 3.0),))

@@ -21,15 +21,15 @@ from tfpretune.data.sources.labelled import labelled_parts
 from tfpretune.errors import UsageError
 from tfpretune.evaluation.report import write_pretraining_report
 from tfpretune.evaluation.tables import Table
+from tfpretune.experiments.adaptation import METHODS, Domains, Strengths, adapt_preset, from_adapted
+from tfpretune.experiments.adaptation_inputs import image_inputs, text_inputs
+from tfpretune.experiments.adaptation_trials import compare_methods, comparison_table
+from tfpretune.experiments.trial_folder import check_same_comparison, trial_identity
 from tfpretune.runtime.files import write_atomic
 from tfpretune.runtime.lock import alone_in
 from tfpretune.settings import launch
 from tfpretune.settings.run import OptimizerConfig, require_shares
-from tfpretune.stages.adaptation import METHODS, Domains, Strengths, adapt_preset, from_adapted
-from tfpretune.stages.adaptation_inputs import image_inputs, text_inputs
-from tfpretune.stages.adaptation_trials import compare_methods, comparison_table
 from tfpretune.stages.known_words import require_known
-from tfpretune.stages.trial_folder import check_same_comparison, trial_identity
 
 MethodName = Literal["source-only", "dann", "coral", "dapt", "pseudo-labels", "target-only"]
 

@@ -18,14 +18,14 @@ from tfpretune.errors import UsageError
 from tfpretune.evaluation.label_curves import LabelCurve, label_chart, label_table
 from tfpretune.evaluation.report import write_pretraining_report
 from tfpretune.evaluation.tables import Table
+from tfpretune.experiments.label_efficiency import Trial, Work, run_trials
+from tfpretune.experiments.trial_folder import check_same_comparison, trial_identity
 from tfpretune.runtime.files import write_atomic
 from tfpretune.runtime.lock import alone_in
 from tfpretune.settings import launch
 from tfpretune.settings.finetune import FinetuneConfig
 from tfpretune.settings.run import OptimizerConfig
 from tfpretune.stages.known_words import require_known
-from tfpretune.stages.label_trials import Trial, Work, run_trials
-from tfpretune.stages.trial_folder import check_same_comparison, trial_identity
 
 MethodName = Literal["from scratch", "head only", "full", "l2-sp", "gradual", "lora", "baseline"]
 EVERY: tuple[MethodName, ...] = ("from scratch", "head only", "full", "l2-sp", "gradual", "lora", "baseline")

@@ -26,12 +26,12 @@ from tfpretune.data.sources.labelled import labelled_parts
 from tfpretune.errors import RunError, UsageError
 from tfpretune.evaluation.baselines import pixel_baseline, tfidf_baseline
 from tfpretune.evaluation.tables import Table
+from tfpretune.experiments.comparison import COLUMNS, PRETRAINED, SCRATCH, Side, Trials, compare
+from tfpretune.experiments.delivery import deliver
 from tfpretune.finetune import classifier
 from tfpretune.serving import verify
 from tfpretune.settings import launch
 from tfpretune.settings.run import OptimizerConfig
-from tfpretune.stages.comparison import COLUMNS, PRETRAINED, SCRATCH, Side, Trials, compare
-from tfpretune.stages.delivery import deliver
 
 IMAGE_SHAPE = (28, 28, 1)
 IMAGE_RATE = OptimizerConfig(learning_rate=3e-3, weight_decay=0.05, warmup=0.1)

@@ -7,8 +7,8 @@ import real_checkpoint
 from real_checkpoint import Runs, difference, fine_tuned
 
 from tfpretune.data.examples.examples import Examples
+from tfpretune.experiments.comparison import Side, Trials
 from tfpretune.settings.run import OptimizerConfig
-from tfpretune.stages.comparison import Side, Trials
 
 EXAMPLES = Examples(
     "text", ["a", "b", "c", "d"], np.array([0, 1, 0, 1], "int32"), ("no", "yes"), ["1", "2", "3", "4"], "toy"

@@ -21,12 +21,12 @@ from tfpretune.data.sources.examples import open_source
 from tfpretune.errors import UsageError
 from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.evaluation.tables import Cell, Table
+from tfpretune.experiments.comparison import accuracy
 from tfpretune.finetune import pooled_head, start_head_from_probe
 from tfpretune.finetune.distillation import teacher_answers, with_teacher
 from tfpretune.objectives import Supervised, Target
 from tfpretune.runtime.files import MANIFEST
 from tfpretune.settings.finetune import FinetuneConfig
-from tfpretune.stages.comparison import accuracy
 from tfpretune.stages.either_kind import MakeBatches, batch_maker
 from tfpretune.stages.members import Member
 from tfpretune.stages.methods import apply_methods

@@ -22,10 +22,10 @@ from tfpretune.evaluation.multi_label import multi_label_metrics
 from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.evaluation.regression import regression_metrics
 from tfpretune.evaluation.tables import Cell, Table
+from tfpretune.experiments.comparison import accuracy
 from tfpretune.finetune.averaging import Method, Soup, ensemble, facts_of, greedy_soup, require_same, uniform_soup
 from tfpretune.finetune.normalization import refresh_normalization
 from tfpretune.objectives import Supervised
-from tfpretune.stages.comparison import accuracy
 from tfpretune.stages.labelled import label_kind_of
 from tfpretune.training.averages import MOST_BATCHES
 from tfpretune.training.presets import load_task

@@ -8,16 +8,16 @@ import pytest
 
 from tfpretune.data.sources.labelled import LabelledParts, labelled_parts
 from tfpretune.errors import UsageError
-from tfpretune.settings.run import OptimizerConfig
-from tfpretune.stages import adaptation
-from tfpretune.stages.adaptation import METHODS, Adapted, Domains, Strengths
-from tfpretune.stages.adaptation_inputs import image_inputs
-from tfpretune.stages.adaptation_trials import (
+from tfpretune.experiments import adaptation
+from tfpretune.experiments.adaptation import METHODS, Adapted, Domains, Strengths
+from tfpretune.experiments.adaptation_inputs import image_inputs
+from tfpretune.experiments.adaptation_trials import (
     COLUMNS,
     compare_methods,
     comparison_table,
     verdict,
 )
+from tfpretune.settings.run import OptimizerConfig
 
 SHAPE = (8, 8, 1)
 

@@ -5,9 +5,9 @@ import pytest
 
 from tfpretune.backbones import SmallCNN
 from tfpretune.backbones.sizes import load_backbone
+from tfpretune.experiments.label_efficiency import Trial, Work, _Laboratory
 from tfpretune.objectives import Autoencoder
 from tfpretune.settings.finetune import FinetuneConfig
-from tfpretune.stages.label_trials import Trial, Work, _Laboratory
 from tfpretune.training.presets import save_preset
 
 

@@ -13,9 +13,9 @@ from tfpretune.data.examples.examples import Examples
 from tfpretune.evaluation.classifier_report import report_classifier
 from tfpretune.evaluation.paired import paired_test
 from tfpretune.evaluation.tables import Cell, Table
+from tfpretune.experiments.adaptation import PREDICT_BATCH_SIZE, Adapted, Domains
 from tfpretune.objectives import Supervised
 from tfpretune.runtime.files import write_atomic
-from tfpretune.stages.adaptation import PREDICT_BATCH_SIZE, Adapted, Domains
 from tfpretune.training.presets import save_preset
 
 SOURCE_ONLY, TARGET_ONLY = "source-only", "target-only"

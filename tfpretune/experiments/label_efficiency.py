@@ -22,11 +22,11 @@ from tfpretune.data.examples.examples import Examples
 from tfpretune.data.sources.labelled import LabelledParts, labelled_parts
 from tfpretune.errors import RunError
 from tfpretune.evaluation.baselines import pixel_baseline, reads_by_characters, tfidf_baseline
+from tfpretune.experiments.comparison import Side, Trials, accuracy
 from tfpretune.finetune import classifier
 from tfpretune.objectives import Supervised
 from tfpretune.runtime.files import write_atomic
 from tfpretune.settings.finetune import FinetuneConfig
-from tfpretune.stages.comparison import Side, Trials, accuracy
 from tfpretune.stages.either_kind import batch_maker
 from tfpretune.stages.methods import apply_methods
 

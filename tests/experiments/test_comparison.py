@@ -7,10 +7,10 @@ from tfpretune.backbones import SmallCNN
 from tfpretune.backbones.sizes import load_backbone
 from tfpretune.data.batches.examples import image_batches
 from tfpretune.data.sources.labelled import labelled_parts
+from tfpretune.experiments import comparison
+from tfpretune.experiments.comparison import PRETRAINED, SCRATCH, Comparison, Side, Trials, accuracy, compare
 from tfpretune.finetune import classifier
 from tfpretune.settings.run import OptimizerConfig
-from tfpretune.stages import comparison
-from tfpretune.stages.comparison import PRETRAINED, SCRATCH, Comparison, Side, Trials, accuracy, compare
 from tfpretune.training.presets import save_preset
 
 SHAPE = (8, 8, 1)

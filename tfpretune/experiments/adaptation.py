@@ -17,11 +17,11 @@ from tfpretune.data.sources.labelled import LabelledParts
 from tfpretune.data.text.tokens import pack
 from tfpretune.errors import UsageError
 from tfpretune.evaluation.predict import predict_outputs
+from tfpretune.experiments.adaptation_inputs import Inputs
 from tfpretune.finetune.pseudo_labels import choose_pseudo_labels
 from tfpretune.objectives import MaskedLM, Supervised
 from tfpretune.objectives.domains import DeepCoral, DomainAdversarial
 from tfpretune.settings.run import OptimizerConfig
-from tfpretune.stages.adaptation_inputs import Inputs
 from tfpretune.training import resolve_precision
 from tfpretune.training.presets import save_preset
 from tfpretune.training.trials import train_briefly

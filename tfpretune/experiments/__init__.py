@@ -1,0 +1,1 @@
+"""Many runs compared: scratch against pre-trained, over labels, over domains."""

@@ -17,13 +17,13 @@ from tfpretune.errors import UsageError
 from tfpretune.evaluation.tables import Table
 from tfpretune.experiments.trial_folder import check_same_comparison, trial_identity
 from tfpretune.runtime.lock import alone_in
+from tfpretune.search.options import parse_pairs
+from tfpretune.search.report import write_search
+from tfpretune.search.space import Searched, make_space
+from tfpretune.search.study import FILE, import_optuna
+from tfpretune.search.trials import DATA_FILE, STOPPED, Budget, open_recipe, search
 from tfpretune.settings import launch
 from tfpretune.settings.finetune import TaskConfig
-from tfpretune.stages.command_line import parse_pairs
-from tfpretune.stages.search_space import Searched, make_space
-from tfpretune.stages.study import FILE, import_optuna
-from tfpretune.stages.tuning import DATA_FILE, STOPPED, Budget, open_recipe, search
-from tfpretune.stages.tuning_report import write_search
 from tfpretune.training import make_strategy
 from tfpretune.training.stopping import Stopped
 

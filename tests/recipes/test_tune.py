@@ -16,14 +16,14 @@ from tests.training.test_pages import events
 from tfpretune import training
 from tfpretune.cli import arguments as cli
 from tfpretune.errors import RunError, UsageError
+from tfpretune.search.options import options_of, parse_pairs
+from tfpretune.search.report import trials_table, winners_command
+from tfpretune.search.space import make_space
+from tfpretune.search.study import EARLY, WHOLE, Found, Outcome
+from tfpretune.search.trials import Budget, open_recipe, search
 from tfpretune.settings import launch
 from tfpretune.settings.finetune import FinetuneConfig
 from tfpretune.settings.run import OptimizerConfig
-from tfpretune.stages.command_line import options_of, parse_pairs
-from tfpretune.stages.search_space import make_space
-from tfpretune.stages.study import EARLY, WHOLE, Found, Outcome
-from tfpretune.stages.tuning import Budget, open_recipe, search
-from tfpretune.stages.tuning_report import trials_table, winners_command
 from tfpretune.training import FitResult
 from tfpretune.training.stopping import Stopped
 
@@ -251,7 +251,7 @@ def test_nothing_ends_early_without_pruning_and_a_loss_is_to_fall(tmp_path):
 @pytest.mark.usefixtures("played_fit")
 def test_a_search_in_two_parts_finds_what_one_finds(tmp_path, monkeypatch):
     """Also the draws after the random ones, which depend on the figures before; finished trials are not made again."""
-    monkeypatch.setattr("tfpretune.stages.study.RANDOM_TRIALS", 3)
+    monkeypatch.setattr("tfpretune.search.study.RANDOM_TRIALS", 3)
     figures = [[0.1 * (3 * n % 7)] for n in range(6)]
     whole, first, second = Played(figures), Played(figures[:2]), Played(figures[2:])
     expected = make(whole, tmp_path / "whole", 6)

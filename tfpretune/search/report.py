@@ -13,9 +13,9 @@ from tfpretune.evaluation.figures import Axis, Line, line_chart
 from tfpretune.evaluation.report import write_pretraining_report
 from tfpretune.evaluation.tables import Cell, Table
 from tfpretune.runtime.files import write_atomic
-from tfpretune.stages.command_line import options_of
-from tfpretune.stages.search_space import Space
-from tfpretune.stages.study import EARLY, WHOLE, Found, Outcome
+from tfpretune.search.options import options_of
+from tfpretune.search.space import Space
+from tfpretune.search.study import EARLY, WHOLE, Found, Outcome
 
 
 def trials_table(found: Found, space: Space) -> Table:

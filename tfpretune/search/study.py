@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from tfpretune.errors import UsageError
+from tfpretune.search.space import Space
 from tfpretune.settings.finetune import TaskConfig
-from tfpretune.stages.search_space import Space
 
 FILE = "study.db"
 RANDOM_TRIALS = 8  # before the sampler goes by what was found

@@ -23,10 +23,10 @@ import tensorflow as tf
 from tfpretune import training
 from tfpretune.errors import RunError, UsageError
 from tfpretune.runtime.files import write_atomic
+from tfpretune.search.space import Space
+from tfpretune.search.study import EARLY, WHOLE, Found, Lagging, Outcome, Study, Trial
 from tfpretune.settings.file import changes
 from tfpretune.settings.finetune import TaskConfig
-from tfpretune.stages.search_space import Space
-from tfpretune.stages.study import EARLY, WHOLE, Found, Lagging, Outcome, Study, Trial
 from tfpretune.training import FitResult
 from tfpretune.training.identity import data_facts
 from tfpretune.training.pages_run import write_hparams

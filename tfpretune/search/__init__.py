@@ -1,0 +1,1 @@
+"""Settings searched: the space, the trials, the study, its report."""

@@ -26,7 +26,7 @@ from tfpretune.finetune import classifier, freeze, with_cached_features
 from tfpretune.objectives import Supervised
 from tfpretune.settings import launch
 from tfpretune.settings.run import OptimizerConfig, RunConfig
-from tfpretune.stages.text_rows import rows_in_memory
+from tfpretune.tasks.text_rows import rows_in_memory
 from tfpretune.training import fit, resolve_precision
 
 COLUMNS = (

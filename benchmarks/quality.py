@@ -43,7 +43,7 @@ from tfpretune.evaluation.tables import Cell, Table
 from tfpretune.experiments.comparison import accuracy
 from tfpretune.settings import launch
 from tfpretune.settings.run import OptimizerConfig
-from tfpretune.stages.members import load_member
+from tfpretune.tasks.finetuned_runs import load_member
 
 REVIEWS = "demo:reviews-zh"
 REVIEWS_LENGTH = 192

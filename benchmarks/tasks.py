@@ -28,9 +28,9 @@ from tfpretune.evaluation.segmentation import segmentation_metrics
 from tfpretune.evaluation.tables import Cell, Table
 from tfpretune.settings import launch
 from tfpretune.settings.run import OptimizerConfig
-from tfpretune.stages.embedding import search_metrics, simple_space
-from tfpretune.stages.labelled import set_baselines
-from tfpretune.stages.segmenting import count_pixels, simple_predictors
+from tfpretune.tasks.classification import set_baselines
+from tfpretune.tasks.embedding import search_metrics, simple_space
+from tfpretune.tasks.segmentation import count_pixels, simple_predictors
 
 TableName = Literal["multitask", "tagger", "questions", "pairs", "sets", "embeddings", "segments"]
 WEIGHTINGS = ("fixed", "uncertainty", "gradnorm", "pcgrad")

@@ -29,7 +29,7 @@ from tfpretune.runtime.files import write_atomic
 from tfpretune.runtime.lock import alone_in
 from tfpretune.settings import launch
 from tfpretune.settings.run import OptimizerConfig, require_shares
-from tfpretune.stages.known_words import require_known
+from tfpretune.tasks.known_words import require_known
 
 MethodName = Literal["source-only", "dann", "coral", "dapt", "pseudo-labels", "target-only"]
 

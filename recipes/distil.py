@@ -23,7 +23,7 @@ from tfpretune.runtime.files import write_atomic
 from tfpretune.settings import launch
 from tfpretune.settings.finetune import FinetuneConfig
 from tfpretune.settings.run import OptimizerConfig, require_shares
-from tfpretune.stages.distilling import (
+from tfpretune.tasks.distillation import (
     comparison,
     fingerprint,
     image_student,
@@ -32,9 +32,9 @@ from tfpretune.stages.distilling import (
     text_student,
     unlabelled_examples,
 )
-from tfpretune.stages.finetuning import fit_classifier, report_on_test
-from tfpretune.stages.known_words import require_known
-from tfpretune.stages.members import load_member, require_classes
+from tfpretune.tasks.finetuned_runs import load_member, require_classes
+from tfpretune.tasks.fitting import fit_classifier, report_on_test
+from tfpretune.tasks.known_words import require_known
 from tfpretune.training import make_strategy
 from tfpretune.training.dry_run import describe
 from tfpretune.training.identity import fingerprints

@@ -17,8 +17,8 @@ from tfpretune.evaluation.classifier_report import ClassifierReport, report_clas
 from tfpretune.evaluation.labelled_report import LabelledReport, report_numbers, report_sets
 from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.settings import launch
-from tfpretune.stages.known_words import require_known
-from tfpretune.stages.members import Member, load_member
+from tfpretune.tasks.finetuned_runs import Member, load_member
+from tfpretune.tasks.known_words import require_known
 
 
 @dataclasses.dataclass(frozen=True)

@@ -21,9 +21,9 @@ from tfpretune.finetune import pooled_head, start_head_from_probe
 from tfpretune.settings import launch
 from tfpretune.settings.finetune import FinetuneConfig
 from tfpretune.settings.run import OptimizerConfig
-from tfpretune.stages.known_words import require_known
-from tfpretune.stages.labelled import make_target, open_parts
-from tfpretune.stages.methods import apply_methods
+from tfpretune.tasks.classification import make_target, open_parts
+from tfpretune.tasks.known_words import require_known
+from tfpretune.tasks.methods import apply_methods
 from tfpretune.training import make_strategy, resolve_precision
 from tfpretune.training.dry_run import describe
 from tfpretune.training.rate_finder import RateCurve, find_rate, write_curve

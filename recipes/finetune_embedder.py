@@ -27,8 +27,8 @@ from tfpretune.finetune.probing import features_of
 from tfpretune.settings import launch
 from tfpretune.settings.finetune import TaskConfig
 from tfpretune.settings.run import OptimizerConfig, require_shares
-from tfpretune.stages.either_kind import batch_maker
-from tfpretune.stages.embedding import (
+from tfpretune.tasks.either_kind import batch_maker
+from tfpretune.tasks.embedding import (
     FIGURES,
     Space,
     embedding_predictor,
@@ -37,9 +37,9 @@ from tfpretune.stages.embedding import (
     show_nearest,
     simple_space,
 )
-from tfpretune.stages.finetuning import fit_head
-from tfpretune.stages.known_words import require_known
-from tfpretune.stages.methods import apply_methods
+from tfpretune.tasks.fitting import fit_head
+from tfpretune.tasks.known_words import require_known
+from tfpretune.tasks.methods import apply_methods
 from tfpretune.training import FitResult, make_strategy, resolve_precision
 from tfpretune.training.dry_run import describe
 from tfpretune.training.identity import identity_of

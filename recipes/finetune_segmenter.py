@@ -26,9 +26,9 @@ from tfpretune.finetune import segmenter
 from tfpretune.settings import launch
 from tfpretune.settings.finetune import TaskConfig
 from tfpretune.settings.run import OptimizerConfig, require_shares
-from tfpretune.stages.finetuning import fit_head
-from tfpretune.stages.methods import apply_methods
-from tfpretune.stages.segmenting import (
+from tfpretune.tasks.fitting import fit_head
+from tfpretune.tasks.methods import apply_methods
+from tfpretune.tasks.segmentation import (
     OVERALL,
     count_pixels,
     pixel_predictor,

@@ -28,9 +28,9 @@ from tfpretune.finetune import tagger
 from tfpretune.settings import launch
 from tfpretune.settings.finetune import TaskConfig
 from tfpretune.settings.run import OptimizerConfig
-from tfpretune.stages.finetuning import fit_head
-from tfpretune.stages.known_words import require_known
-from tfpretune.stages.methods import apply_methods
+from tfpretune.tasks.fitting import fit_head
+from tfpretune.tasks.known_words import require_known
+from tfpretune.tasks.methods import apply_methods
 from tfpretune.training import FitResult, make_strategy, resolve_precision
 from tfpretune.training.dry_run import describe
 from tfpretune.training.identity import identity_of

@@ -25,7 +25,7 @@ from tfpretune.runtime.lock import alone_in
 from tfpretune.settings import launch
 from tfpretune.settings.finetune import FinetuneConfig
 from tfpretune.settings.run import OptimizerConfig
-from tfpretune.stages.known_words import require_known
+from tfpretune.tasks.known_words import require_known
 
 MethodName = Literal["from scratch", "head only", "full", "l2-sp", "gradual", "lora", "baseline"]
 EVERY: tuple[MethodName, ...] = ("from scratch", "head only", "full", "l2-sp", "gradual", "lora", "baseline")

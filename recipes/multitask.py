@@ -25,10 +25,10 @@ from tfpretune.objectives import Classes
 from tfpretune.settings import launch
 from tfpretune.settings.finetune import TaskConfig
 from tfpretune.settings.run import OptimizerConfig
-from tfpretune.stages.finetuning import fit_head
-from tfpretune.stages.known_words import require_known
-from tfpretune.stages.methods import apply_methods
-from tfpretune.stages.task_sources import open_tasks, read_places
+from tfpretune.tasks.fitting import fit_head
+from tfpretune.tasks.known_words import require_known
+from tfpretune.tasks.methods import apply_methods
+from tfpretune.tasks.multitask import open_tasks, read_places
 from tfpretune.training import FitResult, make_strategy, resolve_precision
 from tfpretune.training.adapters import save_adapter
 from tfpretune.training.devices import is_chief

@@ -28,8 +28,8 @@ from tfpretune.data.text.unknown import Unknown
 from tfpretune.errors import UsageError
 from tfpretune.settings import launch
 from tfpretune.settings.run import require_shares
-from tfpretune.stages.known_words import judge, require_known
-from tfpretune.stages.text_rows import settings_of
+from tfpretune.tasks.known_words import judge, require_known
+from tfpretune.tasks.text_rows import settings_of
 
 MAY_DIFFER = ("out_dir", "workers", "beam", "most_unknown")
 

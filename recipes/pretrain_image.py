@@ -22,7 +22,7 @@ from tfpretune.errors import UsageError
 from tfpretune.objectives import Autoencoder, DenoisingAutoencoder, MaskedAutoencoder
 from tfpretune.settings import launch
 from tfpretune.settings.run import OptimizerConfig, RunConfig, require_shares
-from tfpretune.stages.pretraining import report_reconstructions
+from tfpretune.tasks.pretraining import report_reconstructions
 from tfpretune.training import FitResult, fit, make_strategy, resolve_precision
 from tfpretune.training.dry_run import describe
 from tfpretune.training.identity import identity_of

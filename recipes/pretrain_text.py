@@ -23,8 +23,8 @@ from tfpretune.data.text.unknown import never_hidden
 from tfpretune.objectives import MaskedLM
 from tfpretune.settings import launch
 from tfpretune.settings.run import OptimizerConfig, RunConfig, require_shares
-from tfpretune.stages.pretraining import plateau_verdict, report_pretraining
-from tfpretune.stages.text_rows import rows_in_memory, rows_on_disk
+from tfpretune.tasks.pretraining import plateau_verdict, report_pretraining
+from tfpretune.tasks.text_rows import rows_in_memory, rows_on_disk
 from tfpretune.training import FitResult, fit, make_strategy, resolve_precision
 from tfpretune.training.dry_run import describe
 from tfpretune.training.identity import identity_of

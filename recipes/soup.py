@@ -23,7 +23,7 @@ from tfpretune.objectives import Supervised
 from tfpretune.runtime.files import write_atomic
 from tfpretune.runtime.lock import alone_in
 from tfpretune.settings import launch
-from tfpretune.stages.members import ENSEMBLES, SOUPS, Joined, load_member, require_classes, starts_of
+from tfpretune.tasks.finetuned_runs import ENSEMBLES, SOUPS, Joined, load_member, require_classes, starts_of
 from tfpretune.training.presets import save_preset
 
 

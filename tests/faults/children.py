@@ -16,8 +16,8 @@ CONTEXT.set_forkserver_preload(
         "keras_hub",
         "sklearn.linear_model",
         "matplotlib.pyplot",
-        "tfpretune.stages.finetuning",
-        "tfpretune.stages.pretraining",
+        "tfpretune.tasks.fitting",
+        "tfpretune.tasks.pretraining",
         "tfpretune.backbones.sizes",
         "tfpretune.training.pages_text",
     ]

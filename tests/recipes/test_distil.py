@@ -18,9 +18,9 @@ from tfpretune.errors import UsageError
 from tfpretune.finetune import classifier, pair_classifier, start_head_from_probe
 from tfpretune.objectives import Classes
 from tfpretune.settings.run import DevicesConfig, OptimizerConfig
-from tfpretune.stages import distilling
-from tfpretune.stages.distilling import milliseconds, taught_batches
-from tfpretune.stages.members import load_member
+from tfpretune.tasks import distillation as distilling
+from tfpretune.tasks.distillation import milliseconds, taught_batches
+from tfpretune.tasks.finetuned_runs import load_member
 from tfpretune.training.presets import load_task, save_preset
 
 TINY = {

@@ -16,7 +16,7 @@ from tfpretune.data.sources.masks import open_masks
 from tfpretune.errors import UsageError
 from tfpretune.objectives import DenoisingAutoencoder, MaskedLM
 from tfpretune.settings.run import OptimizerConfig
-from tfpretune.stages.segmenting import pixel_predictor
+from tfpretune.tasks.segmentation import pixel_predictor
 from tfpretune.training.presets import load_task, save_preset
 
 TINY = {"batch_size": 8, "jit": "off", "precision": "float32", "hidden_dim": 8}

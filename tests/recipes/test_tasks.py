@@ -15,7 +15,7 @@ from tfpretune.errors import UsageError
 from tfpretune.finetune import multi_head
 from tfpretune.objectives import MaskedLM, Supervised
 from tfpretune.settings.run import OptimizerConfig
-from tfpretune.stages.task_sources import open_tasks, read_places
+from tfpretune.tasks.multitask import open_tasks, read_places
 from tfpretune.training.adapters import load_adapter
 from tfpretune.training.presets import load_task, save_preset
 

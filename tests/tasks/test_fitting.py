@@ -5,9 +5,9 @@ from tfpretune.data.batches.examples import image_batches
 from tfpretune.data.sources.labelled import labelled_parts
 from tfpretune.finetune import classifier
 from tfpretune.settings.finetune import FinetuneConfig
-from tfpretune.stages import finetuning
-from tfpretune.stages.finetuning import fit_classifier
-from tfpretune.stages.methods import apply_methods
+from tfpretune.tasks import fitting as finetuning
+from tfpretune.tasks.fitting import fit_classifier
+from tfpretune.tasks.methods import apply_methods
 from tfpretune.training.distance import DistanceToStart
 from tfpretune.training.pages import ConfusionPage
 from tfpretune.training.pages_run import EmbeddingsPage

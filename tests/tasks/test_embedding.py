@@ -5,7 +5,7 @@ import pytest
 
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.sources.labelled import LabelledParts
-from tfpretune.stages.embedding import Space, search_metrics, show_nearest, simple_space
+from tfpretune.tasks.embedding import Space, search_metrics, show_nearest, simple_space
 
 
 def test_searching_by_hand():

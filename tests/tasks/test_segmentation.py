@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfpretune.stages.segmenting import count_pixels, pixel_weights, segmentation_tables, simple_predictors
+from tfpretune.tasks.segmentation import count_pixels, pixel_weights, segmentation_tables, simple_predictors
 
 
 def test_counted_pixels_are_summed_over_batches():

@@ -9,7 +9,7 @@ from tests.faults.tiny import make_tokenizer
 from tfpretune.data.checks.examples import check
 from tfpretune.data.sources.examples import open_source
 from tfpretune.errors import RunError, UsageError
-from tfpretune.stages.task_sources import open_tasks, read_places
+from tfpretune.tasks.multitask import open_tasks, read_places
 
 LENGTH = 8
 

@@ -15,7 +15,7 @@ from tfpretune.data.splits.rule import RULE
 from tfpretune.data.text.tokens import pack, train_wordpiece
 from tfpretune.data.text.unknown import count_in_rows
 from tfpretune.errors import UsageError
-from tfpretune.stages.known_words import judge, require_known
+from tfpretune.tasks.known_words import judge, require_known
 
 VALIDATION_ROWS = 8192
 COUNTED_ROWS = 65_536

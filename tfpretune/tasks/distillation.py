@@ -27,9 +27,9 @@ from tfpretune.finetune.distillation import teacher_answers, with_teacher
 from tfpretune.objectives import Supervised, Target
 from tfpretune.runtime.files import MANIFEST
 from tfpretune.settings.finetune import FinetuneConfig
-from tfpretune.stages.either_kind import MakeBatches, batch_maker
-from tfpretune.stages.members import Member
-from tfpretune.stages.methods import apply_methods
+from tfpretune.tasks.either_kind import MakeBatches, batch_maker
+from tfpretune.tasks.finetuned_runs import Member
+from tfpretune.tasks.methods import apply_methods
 from tfpretune.training import resolve_precision
 from tfpretune.training.presets import in_float32
 

@@ -26,7 +26,7 @@ from tfpretune.experiments.comparison import accuracy
 from tfpretune.finetune.averaging import Method, Soup, ensemble, facts_of, greedy_soup, require_same, uniform_soup
 from tfpretune.finetune.normalization import refresh_normalization
 from tfpretune.objectives import Supervised
-from tfpretune.stages.labelled import label_kind_of
+from tfpretune.tasks.classification import label_kind_of
 from tfpretune.training.averages import MOST_BATCHES
 from tfpretune.training.presets import load_task
 

@@ -23,7 +23,7 @@ from tfpretune.evaluation.tables import Table
 from tfpretune.finetune import balanced_class_weights, balanced_positive_weights
 from tfpretune.objectives import Classes, MultiLabel, Numbers, Supervised, Target
 from tfpretune.settings.finetune import FinetuneConfig
-from tfpretune.stages.finetuning import fit_classifier, fit_head, report_on_test
+from tfpretune.tasks.fitting import fit_classifier, fit_head, report_on_test
 from tfpretune.training import FitResult
 from tfpretune.training.identity import identity_of
 from tfpretune.training.pages_run import EmbeddingsPage, write_hparams

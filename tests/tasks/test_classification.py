@@ -17,8 +17,8 @@ from tfpretune.evaluation.regression import regression_metrics
 from tfpretune.finetune import pooled_head
 from tfpretune.objectives import Classes, MultiLabel, Numbers
 from tfpretune.settings.finetune import FinetuneConfig
-from tfpretune.stages import labelled
-from tfpretune.stages.labelled import label_kind_of, label_texts, make_target, open_parts, report_labelled
+from tfpretune.tasks import classification as labelled
+from tfpretune.tasks.classification import label_kind_of, label_texts, make_target, open_parts, report_labelled
 
 RESULT = types.SimpleNamespace(curves={"loss": [(1, 2.0)], "val_loss": [(1, 1.0)]}, steps=1)
 

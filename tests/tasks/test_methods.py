@@ -17,7 +17,7 @@ from tfpretune.finetune import classifier, pooled_head, with_cached_features
 from tfpretune.objectives import MultiLabel
 from tfpretune.settings.finetune import FinetuneConfig
 from tfpretune.settings.run import OptimizerConfig
-from tfpretune.stages.methods import apply_methods
+from tfpretune.tasks.methods import apply_methods
 from tfpretune.training.averages import AverageWeights
 from tfpretune.training.optimizers import make_optimizer
 

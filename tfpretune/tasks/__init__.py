@@ -1,0 +1,1 @@
+"""What a task needs besides a model: its data, its fit, its report, its hand-over."""

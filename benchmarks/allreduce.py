@@ -132,7 +132,7 @@ def checkpoint(size: int = 200_000_000) -> float:
     """Returns the bytes a second with which a checkpoint is written, synced and summed up."""
     import numpy as np
 
-    from tfpretune.training.checkpoints import CheckpointFolder
+    from tfpretune.training.loop.checkpoints import CheckpointFolder
 
     arrays = {"model/00000/kernel": np.random.default_rng(0).normal(size=size // 4).astype("float32")}
     with tempfile.TemporaryDirectory(dir=".") as folder:

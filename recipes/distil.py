@@ -36,8 +36,8 @@ from tfpretune.tasks.finetuned_runs import load_member, require_classes
 from tfpretune.tasks.fitting import fit_classifier, report_on_test
 from tfpretune.tasks.known_words import require_known
 from tfpretune.training import make_strategy
-from tfpretune.training.dry_run import describe
-from tfpretune.training.identity import fingerprints
+from tfpretune.training.loop.dry_run import describe
+from tfpretune.training.loop.fingerprint import fingerprints
 from tfpretune.training.presets import save_preset
 
 

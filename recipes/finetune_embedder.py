@@ -41,8 +41,8 @@ from tfpretune.tasks.fitting import fit_head
 from tfpretune.tasks.known_words import require_known
 from tfpretune.tasks.methods import apply_methods
 from tfpretune.training import FitResult, make_strategy, resolve_precision
-from tfpretune.training.dry_run import describe
-from tfpretune.training.identity import identity_of
+from tfpretune.training.loop.dry_run import describe
+from tfpretune.training.loop.fingerprint import identity_of
 from tfpretune.training.pages_run import EmbeddingsPage
 from tfpretune.training.presets import save_preset
 

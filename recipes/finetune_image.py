@@ -25,7 +25,7 @@ from tfpretune.settings.run import OptimizerConfig, require_shares
 from tfpretune.tasks.classification import HEADS, fit_labelled, label_settings, make_target, open_parts, report_labelled
 from tfpretune.tasks.methods import apply_methods
 from tfpretune.training import FitResult, make_strategy, resolve_precision
-from tfpretune.training.dry_run import describe
+from tfpretune.training.loop.dry_run import describe
 from tfpretune.training.presets import save_preset
 
 

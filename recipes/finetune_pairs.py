@@ -21,7 +21,7 @@ from tfpretune.tasks.classification import HEADS, fit_labelled, label_settings, 
 from tfpretune.tasks.known_words import require_known
 from tfpretune.tasks.methods import apply_methods
 from tfpretune.training import FitResult, make_strategy, resolve_precision
-from tfpretune.training.dry_run import describe
+from tfpretune.training.loop.dry_run import describe
 from tfpretune.training.presets import save_preset
 
 

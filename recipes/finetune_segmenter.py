@@ -38,8 +38,8 @@ from tfpretune.tasks.segmentation import (
     simple_predictors,
 )
 from tfpretune.training import FitResult, make_strategy, resolve_precision
-from tfpretune.training.dry_run import describe
-from tfpretune.training.identity import identity_of
+from tfpretune.training.loop.dry_run import describe
+from tfpretune.training.loop.fingerprint import identity_of
 from tfpretune.training.presets import save_preset
 
 

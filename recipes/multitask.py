@@ -32,8 +32,8 @@ from tfpretune.tasks.multitask import open_tasks, read_places
 from tfpretune.training import FitResult, make_strategy, resolve_precision
 from tfpretune.training.adapters import save_adapter
 from tfpretune.training.devices import is_chief
-from tfpretune.training.dry_run import describe
-from tfpretune.training.identity import identity_of
+from tfpretune.training.loop.dry_run import describe
+from tfpretune.training.loop.fingerprint import identity_of
 from tfpretune.training.presets import save_preset
 
 FIGURES = ("accuracy", "f1_macro")

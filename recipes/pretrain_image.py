@@ -24,8 +24,8 @@ from tfpretune.settings import launch
 from tfpretune.settings.run import OptimizerConfig, RunConfig, require_shares
 from tfpretune.tasks.pretraining import report_reconstructions
 from tfpretune.training import FitResult, fit, make_strategy, resolve_precision
-from tfpretune.training.dry_run import describe
-from tfpretune.training.identity import identity_of
+from tfpretune.training.loop.dry_run import describe
+from tfpretune.training.loop.fingerprint import identity_of
 from tfpretune.training.pages import ReconstructionPage
 from tfpretune.training.presets import save_preset
 

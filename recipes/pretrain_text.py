@@ -26,8 +26,8 @@ from tfpretune.settings.run import OptimizerConfig, RunConfig, require_shares
 from tfpretune.tasks.pretraining import plateau_verdict, report_pretraining
 from tfpretune.tasks.text_rows import rows_in_memory, rows_on_disk
 from tfpretune.training import FitResult, fit, make_strategy, resolve_precision
-from tfpretune.training.dry_run import describe
-from tfpretune.training.identity import identity_of
+from tfpretune.training.loop.dry_run import describe
+from tfpretune.training.loop.fingerprint import identity_of
 from tfpretune.training.pages_text import FillingsPage
 from tfpretune.training.presets import save_preset
 

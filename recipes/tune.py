@@ -25,7 +25,7 @@ from tfpretune.search.trials import DATA_FILE, STOPPED, Budget, open_recipe, sea
 from tfpretune.settings import launch
 from tfpretune.settings.finetune import TaskConfig
 from tfpretune.training import make_strategy
-from tfpretune.training.stopping import Stopped
+from tfpretune.training.loop.signals import Stopped
 
 REFUSED = ("out-dir", "dry-run", "fast", "max-minutes", "resume", "devices.ray-workers")
 

@@ -9,7 +9,7 @@ from tests.faults import state
 from tests.faults.children import recipe
 from tests.faults.children import run as run_child
 from tests.faults.tiny import VOCABULARY_SIZE, WORDS, make_encoder, make_tokenizer, options
-from tests.training.toys import make_run
+from tests.training.loop.toys import make_run
 from tfpretune.backbones import SmallCNN
 from tfpretune.backbones.sizes import load_backbone
 from tfpretune.data.batches.step_indexed import StepIndexed
@@ -18,8 +18,8 @@ from tfpretune.errors import RunError, UsageError
 from tfpretune.finetune import classifier
 from tfpretune.objectives import MaskedLM
 from tfpretune.training import fit
-from tfpretune.training.checkpoints import CheckpointFolder, LoadReport, restore
-from tfpretune.training.identity import identity_of
+from tfpretune.training.loop.checkpoints import CheckpointFolder, LoadReport, restore
+from tfpretune.training.loop.fingerprint import identity_of
 from tfpretune.training.presets import save_preset
 
 IMAGES = {"images": np.random.default_rng(0).random((12, 8, 8, 1)).astype("float32"), "labels": np.arange(12) % 2}

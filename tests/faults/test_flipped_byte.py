@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from tests.faults.tiny import make_encoder, make_tokenizer
-from tests.training.toys import Toy, make_batches, make_run
+from tests.training.loop.toys import Toy, make_batches, make_run
 from tfpretune.backbones.sizes import load_backbone, load_tokenizer
 from tfpretune.errors import RunError
 from tfpretune.finetune import classifier
 from tfpretune.runtime.files import check_manifest
 from tfpretune.serving import client, export, verify
 from tfpretune.training import fit
-from tfpretune.training.checkpoints import CheckpointFolder
+from tfpretune.training.loop.checkpoints import CheckpointFolder
 from tfpretune.training.optimizers import make_optimizer
 from tfpretune.training.presets import load_task, save_preset
 

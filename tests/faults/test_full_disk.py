@@ -12,7 +12,7 @@ from tests.faults.toy_runs import train
 from tfpretune.finetune import classifier
 from tfpretune.objectives import MaskedLM
 from tfpretune.runtime.files import check_manifest
-from tfpretune.training.checkpoints import CheckpointFolder
+from tfpretune.training.loop.checkpoints import CheckpointFolder
 from tfpretune.training.presets import save_preset
 
 BYTES = "RLIMIT_FSIZE"

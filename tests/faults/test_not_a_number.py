@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.training.toys import ROWS, Toy, make_batches, make_run
+from tests.training.loop.toys import ROWS, Toy, make_batches, make_run
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.errors import RunError
 from tfpretune.objectives import Objective, Term
 from tfpretune.training import fit
-from tfpretune.training.checkpoints import CheckpointFolder
+from tfpretune.training.loop.checkpoints import CheckpointFolder
 
 
 def finite_checkpoints(folder):

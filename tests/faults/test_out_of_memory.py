@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tests.faults import state
 from tests.faults.children import run
-from tests.training.toys import make_run
+from tests.training.loop.toys import make_run
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.objectives import Objective, Term
 from tfpretune.settings import launch

@@ -20,7 +20,7 @@ from tfpretune.runtime.files import MANIFEST, _manifest
 from tfpretune.serving import export
 from tfpretune.settings.file import read_config
 from tfpretune.settings.run import RunConfig
-from tfpretune.training.checkpoints import CheckpointFolder
+from tfpretune.training.loop.checkpoints import CheckpointFolder
 from tfpretune.training.presets import load_task, save_preset
 
 ROOT = Path(__file__).parents[2]

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tests.training.toys import make_run
+from tests.training.loop.toys import make_run
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.objectives import Objective, Term
 from tfpretune.runtime.lock import alone_in

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.training.toys import make_run
+from tests.training.loop.toys import make_run
 from tfpretune.backbones import SmallCNN, TextEncoder
 from tfpretune.data.batches.examples import image_batches
 from tfpretune.data.batches.step_indexed import StepIndexed
@@ -22,7 +22,7 @@ from tfpretune.finetune import (
     with_cached_features,
 )
 from tfpretune.training import fit, make_strategy
-from tfpretune.training.checkpoints import run_variables
+from tfpretune.training.loop.checkpoints import run_variables
 from tfpretune.training.presets import in_float32
 
 DRAW = np.random.default_rng(0)

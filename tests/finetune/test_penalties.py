@@ -7,7 +7,7 @@ import tensorflow as tf
 from tensorflow.python.framework.config import disable_op_determinism
 
 from tests.checks import check_export, check_replicas, check_round_trip
-from tests.training.toys import Interrupt, make_run
+from tests.training.loop.toys import Interrupt, make_run
 from tfpretune.backbones import SmallCNN
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.errors import UsageError
@@ -18,7 +18,7 @@ from tfpretune.objectives import Classes
 from tfpretune.objectives.gradients import penalty_gradients
 from tfpretune.settings.run import OptimizerConfig
 from tfpretune.training import fit
-from tfpretune.training.checkpoints import run_variables
+from tfpretune.training.loop.checkpoints import run_variables
 from tfpretune.training.optimizers import make_optimizer
 
 BATCH = {

@@ -1,4 +1,4 @@
-"""What learns when, by hand; whole runs are in tests/training/test_unfreezing.py."""
+"""What learns when, by hand; whole runs are in tests/training/loop/test_unfreezing.py."""
 
 import pytest
 

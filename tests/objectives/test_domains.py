@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from tests import checks
-from tests.training.toys import Interrupt, make_run
+from tests.training.loop.toys import Interrupt, make_run
 from tfpretune.backbones import SmallCNN
 from tfpretune.data.batches.mixing import Mixed, progress
 from tfpretune.data.batches.step_indexed import StepIndexed
@@ -21,7 +21,7 @@ from tfpretune.objectives.domains import (
     reverse_gradient,
 )
 from tfpretune.training import fit
-from tfpretune.training.checkpoints import run_variables
+from tfpretune.training.loop.checkpoints import run_variables
 
 IMAGES = np.random.default_rng(0).random((7, 8, 8, 1)).astype("float32")
 BATCH = {  # seven rows: four and three on two replicas, with 2 + 2 and 2 + 1 rows of the domains

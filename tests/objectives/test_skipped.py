@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.training.toys import ROWS, Net
+from tests.training.loop.toys import ROWS, Net
 from tfpretune.backbones import SmallCNN
 from tfpretune.finetune.multi_head import multi_head
 from tfpretune.objectives import Classes, Numbers

@@ -25,7 +25,7 @@ from tfpretune.settings import launch
 from tfpretune.settings.finetune import FinetuneConfig
 from tfpretune.settings.run import OptimizerConfig
 from tfpretune.training import FitResult
-from tfpretune.training.stopping import Stopped
+from tfpretune.training.loop.signals import Stopped
 
 optuna = pytest.importorskip("optuna")
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from tensorflow.python.framework.config import disable_op_determinism
 
-from tests.training import worker_recipe
+from tests.training.loop import worker_recipe
 from tfpretune.errors import UsageError
 from tfpretune.runtime import ray_workers
 from tfpretune.settings import launch
@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 
 def command(folder, *options):
     return [
-        *(sys.executable, "-m", "tests.training.worker_recipe", "--devices.ray-workers", "2"),
+        *(sys.executable, "-m", "tests.training.loop.worker_recipe", "--devices.ray-workers", "2"),
         *("--out-dir", str(folder / "run"), "--result", str(folder / "result"), *options),
     ]
 

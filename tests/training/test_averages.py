@@ -6,14 +6,14 @@ import pytest
 import tensorflow as tf
 from tensorflow.python.framework.config import disable_op_determinism
 
-from tests.training.toys import ROWS, Interrupt, Toy, make_batches, make_run
+from tests.training.loop.toys import ROWS, Interrupt, Toy, make_batches, make_run
 from tfpretune.errors import UsageError
 from tfpretune.finetune.normalization import refresh_normalization
 from tfpretune.objectives import Objective, Term
 from tfpretune.settings.run import OptimizerConfig
 from tfpretune.training import fit, make_strategy
 from tfpretune.training.averages import AverageWeights
-from tfpretune.training.checkpoints import run_variables
+from tfpretune.training.loop.checkpoints import run_variables
 from tfpretune.training.optimizers import make_optimizer
 
 SWA = {"optimizer": {"swa": 0.5, "schedule": "constant"}}

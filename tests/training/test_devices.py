@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.training.toys import Toy
+from tests.training.loop.toys import Toy
 from tfpretune.errors import UsageError
 from tfpretune.training import devices
 from tfpretune.training.devices import is_chief, make_strategy, resolve_precision, separate_dropout

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.training.test_callbacks import scalars
-from tests.training.toys import make_run
+from tests.training.loop.test_callbacks import scalars
+from tests.training.loop.toys import make_run
 from tfpretune.backbones import TextEncoder
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.finetune import classifier, freeze

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.training.toys import ROWS, Toy, make_batches, make_run
+from tests.training.loop.toys import ROWS, Toy, make_batches, make_run
 from tfpretune.training import fit, jit, make_strategy
-from tfpretune.training.checkpoints import CheckpointFolder, run_variables
 from tfpretune.training.jit import choose_jit
+from tfpretune.training.loop.checkpoints import CheckpointFolder, run_variables
 
 
 def make_model():
@@ -97,7 +97,7 @@ def test_the_compiled_step_learns_the_same(deterministic):
 
 def test_a_resumed_run_keeps_its_choice(tmp_path, monkeypatch):
     """Timings differ from one day to the next; a run that began without XLA goes on without."""
-    module = __import__("tfpretune.training.starting", fromlist=["choose_jit"])
+    module = __import__("tfpretune.training.loop.preparation", fromlist=["choose_jit"])
     answers = [False]
     monkeypatch.setattr(module, "choose_jit", lambda *_: answers.pop())
     run = make_run(tmp_path, steps=1, jit="auto")

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.training.toys import ROWS, Toy
+from tests.training.loop.toys import ROWS, Toy
 from tfpretune.training import make_strategy
 from tfpretune.training.multi_rate import MultiRateAdagrad, MultiRateAdamW, MultiRateSGD
 

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.python.framework.config import disable_op_determinism
 
-from tests.training.toys import ROWS, Toy, make_batches, make_run
+from tests.training.loop.toys import ROWS, Toy, make_batches, make_run
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.errors import RunError, UsageError
 from tfpretune.objectives import Objective, Term

@@ -57,7 +57,7 @@ def check_replicas(recipe: Path, options: Sequence[str]) -> Difference:
     The state of the optimizer is compared, too.
 
     Args:
-        recipe: a script with a `Config` and a `main` that calls `tfpretune.training.fit`.
+        recipe: a script with a `Config` and a `main` that calls `tfpretune.training.loop.fit`.
         options: the recipe's own.
 
     Raises:
@@ -126,7 +126,7 @@ def _train(model: Any, batches: Any, run: RunConfig) -> dict[str, list[float]]:
     import keras
 
     from tfpretune.training.devices import synchronize_normalization
-    from tfpretune.training.starting import check_combinations, compile_model
+    from tfpretune.training.loop.preparation import check_combinations, compile_model
 
     for layer in model._flatten_layers():
         if isinstance(layer, keras.layers.Dropout):
@@ -173,7 +173,7 @@ def _plain(optimizer: OptimizerConfig, rule: Any) -> OptimizerConfig:
 def _write(file: Path, model: Any, figures: Mapping[str, Sequence[float]]) -> None:
     import safetensors.numpy
 
-    from tfpretune.training.checkpoints import snapshot
+    from tfpretune.training.loop.checkpoints import snapshot
 
     arrays = {name: value for name, value in snapshot(model).items() if "seed_generator" not in name}
     logged = {f"{FIGURES}{name}": np.asarray(values, np.float64) for name, values in figures.items()}

@@ -23,8 +23,8 @@ from tfpretune.objectives import MaskedLM, Supervised
 from tfpretune.objectives.domains import DeepCoral, DomainAdversarial
 from tfpretune.settings.run import OptimizerConfig
 from tfpretune.training import resolve_precision
+from tfpretune.training.loop.trials import train_briefly
 from tfpretune.training.presets import save_preset
-from tfpretune.training.trials import train_briefly
 
 PREDICT_BATCH_SIZE = 256
 UNKNOWN = {"labels": -1, "sources": -1}

@@ -17,7 +17,7 @@ from tfpretune.finetune import start_head_from_probe
 from tfpretune.objectives import Supervised
 from tfpretune.settings.run import OptimizerConfig
 from tfpretune.training import resolve_precision
-from tfpretune.training.trials import start_like, train_briefly
+from tfpretune.training.loop.trials import start_like, train_briefly
 
 COLUMNS = ("", "labels a class", "mean", "sd")
 PRETRAINED, SCRATCH = "pre-trained", "from scratch"

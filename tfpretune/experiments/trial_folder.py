@@ -14,7 +14,7 @@ from tfpretune.data.sources.labelled import LabelledParts
 from tfpretune.errors import UsageError
 from tfpretune.runtime.files import MANIFEST, write_atomic
 from tfpretune.settings import file as config_file
-from tfpretune.training.identity import comparable, fingerprints
+from tfpretune.training.loop.fingerprint import comparable, fingerprints
 
 WAY = 3
 """Of making trials; it is counted up when the same settings come to mean another training. 2: an average of the weights is

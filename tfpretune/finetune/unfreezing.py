@@ -33,7 +33,7 @@ class GradualUnfreezing(keras.callbacks.Callback):
     built for all that will ever learn: the schedule goes on and moments are kept. What waits takes no part at all: no gradient
     in the norm, no decay, no moments, no average, and its `BatchNormalization` keeps its statistics.
 
-    `tfpretune.training.fit` finds it at `model.unfreezing`; Keras' own `fit` takes it among its callbacks. Each unfreezing
+    `tfpretune.training.loop.fit` finds it at `model.unfreezing`; Keras' own `fit` takes it among its callbacks. Each unfreezing
     traces the step again.
 
     Args:

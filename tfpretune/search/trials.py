@@ -28,9 +28,9 @@ from tfpretune.search.study import EARLY, WHOLE, Found, Lagging, Outcome, Study,
 from tfpretune.settings.file import changes
 from tfpretune.settings.finetune import TaskConfig
 from tfpretune.training import FitResult
-from tfpretune.training.identity import data_facts
+from tfpretune.training.loop.fingerprint import data_facts
+from tfpretune.training.loop.signals import Stopped
 from tfpretune.training.pages_run import write_hparams
-from tfpretune.training.stopping import Stopped
 
 Main = Callable[[Any], FitResult | None]
 DATA_FILE = "data.json"
@@ -69,7 +69,7 @@ def search(main: Main, space: Space, out_dir: Path, *, budget: Budget, seed: int
     SIGINT ends it after the present trial. A trial that was killed is made again; one that fails counts.
 
     Args:
-        main: of a recipe; it calls `tfpretune.training.fit` once, and what it does afterwards is left out.
+        main: of a recipe; it calls `tfpretune.training.loop.fit` once, and what it does afterwards is left out.
         space: what to draw from.
         out_dir: a trial leaves its logs in `trials/NUMBER`, and a line of TensorBoard's HParams page in `logs/NUMBER`.
         budget: when to end.

@@ -17,10 +17,10 @@ from tfpretune.objectives import MultiTask, Supervised
 from tfpretune.settings.finetune import FinetuneConfig, TaskConfig
 from tfpretune.training import FitResult, fit
 from tfpretune.training.adapters import save_adapter
-from tfpretune.training.callbacks import Measured
 from tfpretune.training.devices import is_chief
 from tfpretune.training.distance import DistanceToStart
-from tfpretune.training.identity import identity_of
+from tfpretune.training.loop.callbacks import Measured
+from tfpretune.training.loop.fingerprint import identity_of
 from tfpretune.training.pages import ConfusionPage
 from tfpretune.training.pages_run import EmbeddingsPage, write_hparams
 

@@ -1,7 +1,7 @@
 """Model and batches in, trained weights on disk out."""
 
 from tfpretune.training.devices import make_strategy, resolve_precision
-from tfpretune.training.fit import FitResult, fit
+from tfpretune.training.loop.fit import FitResult, fit
 from tfpretune.training.optimizers import make_optimizer
 
 __all__ = ["FitResult", "fit", "make_optimizer", "make_strategy", "resolve_precision"]

@@ -14,7 +14,7 @@ import safetensors.numpy
 from tfpretune.errors import RunError, UsageError
 from tfpretune.finetune.lora import LoraSettings, enable_lora, lora_paths, lora_settings, lora_variables, remove_lora
 from tfpretune.runtime.files import atomic_folder, check_manifest
-from tfpretune.training.checkpoints import LoadReport, restore
+from tfpretune.training.loop.checkpoints import LoadReport, restore
 
 
 def save_adapter(folder: Path | str, model: keras.Model) -> Path:

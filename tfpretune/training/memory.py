@@ -16,10 +16,10 @@ from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.errors import RunError
 from tfpretune.runtime.disk_space import full_disk
 from tfpretune.settings.run import RunConfig
-from tfpretune.training.checkpoints import restore, run_variables, snapshot
 from tfpretune.training.devices import num_workers
-from tfpretune.training.dry_run import memory_estimate
 from tfpretune.training.free_memory import free_memory, peak_memory
+from tfpretune.training.loop.checkpoints import restore, run_variables, snapshot
+from tfpretune.training.loop.dry_run import memory_estimate
 
 EXHAUSTED = (tf.errors.ResourceExhaustedError, MemoryError)
 SAFETY = 1.5  # of the memory that a try is expected to need

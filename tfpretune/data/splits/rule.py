@@ -127,7 +127,7 @@ class Splittable:
     def fingerprint(self) -> dict[str, str]:
         """Returns short texts that change with the contents, or the labels, or the order of the examples, not with their place.
 
-        A run that goes on must find the same; see `tfpretune.training.identity`.
+        A run that goes on must find the same; see `tfpretune.training.loop.fingerprint`.
         """
         contents, labels = self._contents_and_labels()
         found = {CONTENTS: f"{len(self):,}, sha256 {_digest_of(contents)}"}

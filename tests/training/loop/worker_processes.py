@@ -52,7 +52,7 @@ def start(folder, options, workers=2, interrupt="-1 0 SIGTERM"):
         }
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [sys.executable, "-m", "tests.training.worker_recipe", *map(str, options)],
+                [sys.executable, "-m", "tests.training.loop.worker_recipe", *map(str, options)],
                 cwd=ROOT,
                 env=os.environ | environment,
                 stdout=output,

@@ -4,11 +4,11 @@ import keras
 import numpy as np
 import pytest
 
-from tests.training.toys import ROWS, Net, Toy, make_batches, make_run
+from tests.training.loop.toys import ROWS, Net, Toy, make_batches, make_run
 from tfpretune.finetune import L2SP
 from tfpretune.settings.run import OptimizerConfig
 from tfpretune.training import fit
-from tfpretune.training.trials import start_like, train_briefly
+from tfpretune.training.loop.trials import start_like, train_briefly
 
 PLAIN = {"learning_rate": 0.05, "schedule": "constant", "warmup": 0.0}
 

@@ -11,18 +11,18 @@ import pytest
 import tensorflow as tf
 from tensorflow.python.framework.config import disable_op_determinism
 
-from tests.training.toys import ROWS, Interrupt, Net, Toy, add_noise, make_batches, make_run
+from tests.training.loop.toys import ROWS, Interrupt, Net, Toy, add_noise, make_batches, make_run
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.errors import RunError, UsageError
 from tfpretune.settings.run import DevicesConfig
 from tfpretune.training import fit, make_strategy
 from tfpretune.training.averages import AverageWeights
-from tfpretune.training.callbacks import ScalarLog
-from tfpretune.training.checkpoints import CheckpointFolder, run_variables
 from tfpretune.training.devices import Agreement
-from tfpretune.training.fit import _legs
-from tfpretune.training.saving import Checkpoints
-from tfpretune.training.stopping import Stop
+from tfpretune.training.loop.callbacks import ScalarLog
+from tfpretune.training.loop.checkpoints import CheckpointFolder, run_variables
+from tfpretune.training.loop.fit import _legs
+from tfpretune.training.loop.saving import Checkpoints
+from tfpretune.training.loop.signals import Stop
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ import numpy as np
 
 from tfpretune.errors import RunError
 from tfpretune.training.averages import AverageWeights
-from tfpretune.training.callbacks import ScalarLog
-from tfpretune.training.checkpoints import CheckpointFolder, snapshot
 from tfpretune.training.devices import Agreement
-from tfpretune.training.stopping import Stop, Stopped
+from tfpretune.training.loop.callbacks import ScalarLog
+from tfpretune.training.loop.checkpoints import CheckpointFolder, snapshot
+from tfpretune.training.loop.signals import Stop, Stopped
 
 
 class Checkpoints(keras.callbacks.Callback):

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from tensorflow.python.framework.config import disable_op_determinism
 
-from tests.training import worker_recipe
-from tests.training.worker_processes import finish, start
+from tests.training.loop import worker_recipe
+from tests.training.loop.worker_processes import finish, start
 from tfpretune.settings.run import OptimizerConfig, RunConfig
-from tfpretune.training.checkpoints import CheckpointFolder
+from tfpretune.training.loop.checkpoints import CheckpointFolder
 
 
 def options(folder, **settings):

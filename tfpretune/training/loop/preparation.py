@@ -16,11 +16,11 @@ from tfpretune.errors import UsageError
 from tfpretune.runtime.files import remove_leftovers, write_atomic
 from tfpretune.settings import file as config_file
 from tfpretune.settings.run import RunConfig
-from tfpretune.training.callbacks import NonFinite
-from tfpretune.training.checkpoints import CheckpointFolder
 from tfpretune.training.devices import Agreement, is_chief, num_workers, separate_dropout, synchronize_normalization
-from tfpretune.training.identity import check_ranges, comparable
 from tfpretune.training.jit import choose_jit
+from tfpretune.training.loop.callbacks import NonFinite
+from tfpretune.training.loop.checkpoints import CheckpointFolder
+from tfpretune.training.loop.fingerprint import check_ranges, comparable
 from tfpretune.training.memory import fewest_parts, refuse_too_big
 from tfpretune.training.optimizers import make_optimizer
 

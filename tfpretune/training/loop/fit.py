@@ -15,13 +15,13 @@ from tfpretune.runtime.files import write_atomic
 from tfpretune.runtime.lock import alone_in
 from tfpretune.settings.run import RunConfig
 from tfpretune.training.averages import AverageWeights
-from tfpretune.training.callbacks import NonFinite, NonFiniteGuard, ScalarLog
-from tfpretune.training.checkpoints import CheckpointFolder
 from tfpretune.training.devices import Agreement, is_chief
+from tfpretune.training.loop.callbacks import NonFinite, NonFiniteGuard, ScalarLog
+from tfpretune.training.loop.checkpoints import CheckpointFolder
+from tfpretune.training.loop.preparation import prepare, roll_back
+from tfpretune.training.loop.saving import Checkpoints
+from tfpretune.training.loop.signals import Stop
 from tfpretune.training.memory import out_of_memory_named
-from tfpretune.training.saving import Checkpoints
-from tfpretune.training.starting import prepare, roll_back
-from tfpretune.training.stopping import Stop
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from tests.training.toys import ROWS, Interrupt, Net, Toy, make_batches, make_run
+from tests.training.loop.toys import ROWS, Interrupt, Net, Toy, make_batches, make_run
 from tfpretune.backbones import SmallCNN
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.finetune import classifier, freeze, with_cached_features

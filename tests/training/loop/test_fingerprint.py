@@ -8,7 +8,7 @@ import pytest
 from tfpretune.data.batches.step_indexed import RowSource, StepIndexed
 from tfpretune.errors import UsageError
 from tfpretune.objectives import Classes, Numbers
-from tfpretune.training.identity import check_ranges
+from tfpretune.training.loop.fingerprint import check_ranges
 
 MODEL = SimpleNamespace(backbone=SimpleNamespace(get_config=lambda: {"vocabulary_size": 20}))
 

@@ -3,10 +3,10 @@
 import keras
 import numpy as np
 
-from tests.training.toys import Toy, make_batches, make_run
+from tests.training.loop.toys import Toy, make_batches, make_run
 from tfpretune.settings.run import OptimizerConfig
-from tfpretune.training.dry_run import describe, memory_estimate
-from tfpretune.training.trials import train_briefly
+from tfpretune.training.loop.dry_run import describe, memory_estimate
+from tfpretune.training.loop.trials import train_briefly
 
 
 def test_memory_by_hand():

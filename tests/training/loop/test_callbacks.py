@@ -6,9 +6,9 @@ import pytest
 import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from tests.training.toys import Toy
+from tests.training.loop.toys import Toy
 from tfpretune.errors import RunError
-from tfpretune.training.callbacks import Measured, NonFiniteGuard, ScalarLog
+from tfpretune.training.loop.callbacks import Measured, NonFiniteGuard, ScalarLog
 
 
 def make_model():

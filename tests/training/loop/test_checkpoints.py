@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.training.toys import ROWS, Toy
+from tests.training.loop.toys import ROWS, Toy
 from tfpretune.errors import RunError
-from tfpretune.training.checkpoints import CheckpointFolder, LoadReport, restore, run_variables, snapshot
+from tfpretune.training.loop.checkpoints import CheckpointFolder, LoadReport, restore, run_variables, snapshot
 
 
 def make_model(dropout=0.5):

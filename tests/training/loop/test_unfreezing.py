@@ -7,7 +7,7 @@ import pytest
 import safetensors.numpy
 import tensorflow as tf
 
-from tests.training.toys import ROWS, Interrupt, Net, make_batches, make_run
+from tests.training.loop.toys import ROWS, Interrupt, Net, make_batches, make_run
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.errors import UsageError
 from tfpretune.finetune import GradualUnfreezing, freeze
@@ -15,9 +15,9 @@ from tfpretune.finetune.lora import enable_lora
 from tfpretune.objectives import Objective, Term
 from tfpretune.settings.run import OptimizerConfig
 from tfpretune.training import fit, make_strategy
-from tfpretune.training.checkpoints import CheckpointFolder, run_variables
-from tfpretune.training.dry_run import describe, memory_estimate
-from tfpretune.training.trials import start_like, train_briefly
+from tfpretune.training.loop.checkpoints import CheckpointFolder, run_variables
+from tfpretune.training.loop.dry_run import describe, memory_estimate
+from tfpretune.training.loop.trials import start_like, train_briefly
 
 HEAD, HIGH = {"out"}, {"out", "high"}
 ALL = HIGH | {"low", "low_norm"}

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.training.toys import Interrupt, Toy, make_batches, make_run
+from tests.training.loop.toys import Interrupt, Toy, make_batches, make_run
 from tfpretune.objectives import Term
 from tfpretune.training import fit, make_strategy
-from tfpretune.training.stopping import Stopped
+from tfpretune.training.loop.signals import Stopped
 
 STEPS = 106  # more than 100: a point every 20 steps, and one after the last
 

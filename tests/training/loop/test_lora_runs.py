@@ -9,14 +9,14 @@ from tensorflow.python.framework.config import disable_op_determinism
 
 from tests.finetune.test_lora import IMAGES, KINDS, NAMES, TEXTS, make_bert, make_encoder, make_vit, spread
 from tests.serving.conftest import VOCABULARY
-from tests.training.toys import Interrupt, make_run
+from tests.training.loop.toys import Interrupt, make_run
 from tfpretune.backbones import TextEncoderTokenizer
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.errors import UsageError
 from tfpretune.finetune.lora import enable_lora, lora_settings, lora_variables
 from tfpretune.serving import export
 from tfpretune.training import fit
-from tfpretune.training.checkpoints import run_variables
+from tfpretune.training.loop.checkpoints import run_variables
 from tfpretune.training.presets import in_float32, load_task, save_preset
 
 TASK = {"kind": "text", "class_names": ["no", "yes"]}

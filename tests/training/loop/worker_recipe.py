@@ -1,4 +1,4 @@
-"""A recipe for the tests of several workers: `python -m tests.training.worker_recipe --model toy --out-dir … --result …`.
+"""A recipe for the tests of several workers: `python -m tests.training.loop.worker_recipe --model toy --out-dir … --result …`.
 
 `INTERRUPT="0 6 SIGKILL"` in the environment: worker 0 sends itself that signal at the end of step 6.
 """
@@ -14,7 +14,7 @@ from typing import Literal
 import keras
 import numpy as np
 
-from tests.training.toys import ROWS, Net, Toy, make_batches
+from tests.training.loop.toys import ROWS, Net, Toy, make_batches
 from tfpretune.backbones import TextEncoder
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.data.masking.tokens import mask_tokens
@@ -24,8 +24,8 @@ from tfpretune.runtime.workers import this_task
 from tfpretune.settings import launch
 from tfpretune.settings.run import OptimizerConfig, RunConfig
 from tfpretune.training import fit, make_strategy
-from tfpretune.training.callbacks import optimizer_step
-from tfpretune.training.checkpoints import CheckpointFolder, snapshot
+from tfpretune.training.loop.callbacks import optimizer_step
+from tfpretune.training.loop.checkpoints import CheckpointFolder, snapshot
 
 
 @dataclasses.dataclass(frozen=True)

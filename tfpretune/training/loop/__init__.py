@@ -1,0 +1,1 @@
+"""From a compiled model to checkpoints on disk, and on from there."""

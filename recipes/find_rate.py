@@ -27,7 +27,7 @@ from tfpretune.tasks.methods import apply_methods
 from tfpretune.training import make_strategy, resolve_precision
 from tfpretune.training.loop.dry_run import describe
 from tfpretune.training.loop.preparation import compile_model
-from tfpretune.training.rate_finder import RateCurve, find_rate, write_curve
+from tfpretune.training.optimizers.rate_finder import RateCurve, find_rate, write_curve
 
 MANY_PASSES = 5  # over the examples: with more the loss falls because they are known
 

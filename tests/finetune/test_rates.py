@@ -14,7 +14,7 @@ from tfpretune.finetune import classifier
 from tfpretune.finetune.lora import enable_lora
 from tfpretune.finetune.rates import RateRow, depths, format_rates, layerwise_rates
 from tfpretune.settings.run import OptimizerConfig
-from tfpretune.training.optimizers import make_optimizer
+from tfpretune.training.optimizers.make import make_optimizer
 
 TRANSFORMER = {"num_layers": 2, "num_heads": 1, "hidden_dim": 4, "intermediate_dim": 4}
 

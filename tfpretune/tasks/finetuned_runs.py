@@ -27,7 +27,7 @@ from tfpretune.finetune.averaging import Method, Soup, ensemble, facts_of, greed
 from tfpretune.finetune.normalization import refresh_normalization
 from tfpretune.objectives import Supervised
 from tfpretune.tasks.classification import label_kind_of
-from tfpretune.training.averages import MOST_BATCHES
+from tfpretune.training.optimizers.averages import MOST_BATCHES
 from tfpretune.training.presets import load_task
 
 SOUPS = ("uniform", "greedy")

@@ -9,11 +9,11 @@ import keras
 import numpy as np
 
 from tfpretune.errors import RunError
-from tfpretune.training.averages import AverageWeights
 from tfpretune.training.devices import Agreement
 from tfpretune.training.loop.callbacks import ScalarLog
 from tfpretune.training.loop.checkpoints import CheckpointFolder, snapshot
 from tfpretune.training.loop.signals import Stop, Stopped
+from tfpretune.training.optimizers.averages import AverageWeights
 
 
 class Checkpoints(keras.callbacks.Callback):

@@ -7,8 +7,8 @@ import tensorflow as tf
 
 from tfpretune.backbones import VisionTransformer
 from tfpretune.settings.run import OptimizerConfig
-from tfpretune.training.multi_rate import MultiRateAdagrad, MultiRateAdamW, MultiRateSGD
-from tfpretune.training.optimizers import make_optimizer
+from tfpretune.training.optimizers.make import make_optimizer
+from tfpretune.training.optimizers.multi_rate import MultiRateAdagrad, MultiRateAdamW, MultiRateSGD
 
 
 @pytest.mark.parametrize(

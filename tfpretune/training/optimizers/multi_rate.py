@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfpretune.training.decay import decays
+from tfpretune.training.optimizers.decay import decays
 
 # Pairs of a regular expression on a variable's path and a factor; the first that fits counts.
 Factors = tuple[tuple[str, float], ...]

@@ -15,7 +15,7 @@ from tfpretune.errors import RunError, UsageError
 from tfpretune.objectives import Objective, Term
 from tfpretune.settings.run import OptimizerConfig
 from tfpretune.training import fit, make_optimizer, make_strategy
-from tfpretune.training.rate_finder import RateCurve, _curve, _Rise, find_rate, write_curve
+from tfpretune.training.optimizers.rate_finder import RateCurve, _curve, _Rise, find_rate, write_curve
 
 
 @pytest.fixture

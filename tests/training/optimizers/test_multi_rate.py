@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tests.training.loop.toys import ROWS, Toy
 from tfpretune.training import make_strategy
-from tfpretune.training.multi_rate import MultiRateAdagrad, MultiRateAdamW, MultiRateSGD
+from tfpretune.training.optimizers.multi_rate import MultiRateAdagrad, MultiRateAdamW, MultiRateSGD
 
 FACTORS = (("^hidden/", 0.25),)  # the lower layer learns at a quarter of the rate
 MULTIPLIERS = (("bias$", 3.0), ("^hidden/", 9.0))  # the first that fits counts

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from tfpretune.training.schedules import WarmUp
+from tfpretune.training.optimizers.schedules import WarmUp
 
 
 def one_cycle(share):

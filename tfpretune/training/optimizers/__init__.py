@@ -1,0 +1,1 @@
+"""Update rules, learning rates over the steps and over the variables, averages."""

@@ -43,8 +43,8 @@ from tfpretune.tasks.methods import apply_methods
 from tfpretune.training import FitResult, make_strategy, resolve_precision
 from tfpretune.training.loop.dry_run import describe
 from tfpretune.training.loop.fingerprint import identity_of
-from tfpretune.training.pages_run import EmbeddingsPage
 from tfpretune.training.presets import save_preset
+from tfpretune.training.tensorboard.run import EmbeddingsPage
 
 
 @dataclasses.dataclass(frozen=True)

@@ -26,8 +26,8 @@ from tfpretune.tasks.pretraining import report_reconstructions
 from tfpretune.training import FitResult, fit, make_strategy, resolve_precision
 from tfpretune.training.loop.dry_run import describe
 from tfpretune.training.loop.fingerprint import identity_of
-from tfpretune.training.pages import ReconstructionPage
 from tfpretune.training.presets import save_preset
+from tfpretune.training.tensorboard.images import ReconstructionPage
 
 
 @dataclasses.dataclass(frozen=True)

@@ -28,8 +28,8 @@ from tfpretune.tasks.text_rows import rows_in_memory, rows_on_disk
 from tfpretune.training import FitResult, fit, make_strategy, resolve_precision
 from tfpretune.training.loop.dry_run import describe
 from tfpretune.training.loop.fingerprint import identity_of
-from tfpretune.training.pages_text import FillingsPage
 from tfpretune.training.presets import save_preset
+from tfpretune.training.tensorboard.text import FillingsPage
 
 
 @dataclasses.dataclass(frozen=True)

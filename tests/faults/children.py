@@ -19,7 +19,7 @@ CONTEXT.set_forkserver_preload(
         "tfpretune.tasks.fitting",
         "tfpretune.tasks.pretraining",
         "tfpretune.backbones.sizes",
-        "tfpretune.training.pages_text",
+        "tfpretune.training.tensorboard.text",
     ]
 )
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.faults.tiny import make_encoder, write_presets
 from tests.recipes.test_recipes import FOLDER, load, run_recipe
-from tests.training.test_pages import events
+from tests.training.tensorboard.test_run import events
 from tfpretune import training
 from tfpretune.cli import arguments as cli
 from tfpretune.errors import RunError, UsageError

@@ -8,9 +8,9 @@ from tfpretune.settings.finetune import FinetuneConfig
 from tfpretune.tasks import fitting as finetuning
 from tfpretune.tasks.fitting import fit_classifier
 from tfpretune.tasks.methods import apply_methods
-from tfpretune.training.distance import DistanceToStart
-from tfpretune.training.pages import ConfusionPage
-from tfpretune.training.pages_run import EmbeddingsPage
+from tfpretune.training.tensorboard.distance import DistanceToStart
+from tfpretune.training.tensorboard.images import ConfusionPage
+from tfpretune.training.tensorboard.run import EmbeddingsPage
 
 
 def test_the_best_validation_accuracy_is_kept(monkeypatch, tmp_path):

@@ -30,7 +30,7 @@ from tfpretune.settings.finetune import TaskConfig
 from tfpretune.training import FitResult
 from tfpretune.training.loop.fingerprint import data_facts
 from tfpretune.training.loop.signals import Stopped
-from tfpretune.training.pages_run import write_hparams
+from tfpretune.training.tensorboard.run import write_hparams
 
 Main = Callable[[Any], FitResult | None]
 DATA_FILE = "data.json"

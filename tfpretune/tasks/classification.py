@@ -26,7 +26,7 @@ from tfpretune.settings.finetune import FinetuneConfig
 from tfpretune.tasks.fitting import fit_classifier, fit_head, report_on_test
 from tfpretune.training import FitResult
 from tfpretune.training.loop.fingerprint import identity_of
-from tfpretune.training.pages_run import EmbeddingsPage, write_hparams
+from tfpretune.training.tensorboard.run import EmbeddingsPage, write_hparams
 
 HEADS = {"class": "classifier", "set": "multi_label", "number": "regressor"}
 """Kind of labels -> name of the model."""

@@ -18,11 +18,11 @@ from tfpretune.settings.finetune import FinetuneConfig, TaskConfig
 from tfpretune.training import FitResult, fit
 from tfpretune.training.adapters import save_adapter
 from tfpretune.training.devices import is_chief
-from tfpretune.training.distance import DistanceToStart
 from tfpretune.training.loop.callbacks import Measured
 from tfpretune.training.loop.fingerprint import identity_of
-from tfpretune.training.pages import ConfusionPage
-from tfpretune.training.pages_run import EmbeddingsPage, write_hparams
+from tfpretune.training.tensorboard.distance import DistanceToStart
+from tfpretune.training.tensorboard.images import ConfusionPage
+from tfpretune.training.tensorboard.run import EmbeddingsPage, write_hparams
 
 
 def fit_classifier(

@@ -12,7 +12,7 @@ from tfpretune.evaluation.pictures import Pictures
 from tfpretune.evaluation.report import write_pretraining_report
 from tfpretune.settings.run import RunConfig
 from tfpretune.training import FitResult
-from tfpretune.training.pages import reconstruction_grid
+from tfpretune.training.tensorboard.images import reconstruction_grid
 
 
 def report_pretraining(

@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 
 from tfpretune.errors import RunError
-from tfpretune.training.log_writer import LogWriter
+from tfpretune.training.tensorboard.log_writer import LogWriter
 
 
 def optimizer_step(model: keras.Model) -> int:

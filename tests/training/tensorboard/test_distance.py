@@ -10,7 +10,7 @@ from tfpretune.backbones import TextEncoder
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.finetune import classifier, freeze
 from tfpretune.training import fit
-from tfpretune.training.distance import DistanceToStart
+from tfpretune.training.tensorboard.distance import DistanceToStart
 
 ROWS = {
     "token_ids": np.random.default_rng(0).integers(1, 11, (8, 4)).astype("int32"),

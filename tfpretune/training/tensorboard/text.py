@@ -10,7 +10,7 @@ import tensorflow as tf
 from tfpretune.data.masking.tokens import mask_tokens
 from tfpretune.data.text.tokens import encode_all
 from tfpretune.data.text.unknown import never_hidden
-from tfpretune.training.pages import Page
+from tfpretune.training.tensorboard.images import Page
 
 _CJK = ((0x3000, 0x30FF), (0x3400, 0x9FFF), (0xAC00, 0xD7AF), (0xF900, 0xFAFF), (0xFF00, 0xFFEF), (0x20000, 0x3FFFF))
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tfpretune.finetune.heads import MeanPool
 from tfpretune.runtime.files import write_atomic
-from tfpretune.training.log_writer import LogWriter
+from tfpretune.training.tensorboard.log_writer import LogWriter
 
 PROJECTOR_CONFIG = """embeddings {
   tensor_name: "features"

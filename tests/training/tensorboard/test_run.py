@@ -17,15 +17,15 @@ from tfpretune.data.masking.patches import mask_patches
 from tfpretune.data.text.tokens import SPECIAL_TOKENS, encode_all
 from tfpretune.finetune import classifier
 from tfpretune.objectives import Classes, DenoisingAutoencoder, MaskedAutoencoder, MaskedLM, Supervised
-from tfpretune.training.pages import (
+from tfpretune.training.tensorboard.images import (
     ConfusionPage,
     ReconstructionPage,
     confusion_image,
     drawable_names,
     reconstruction_grid,
 )
-from tfpretune.training.pages_run import EmbeddingsPage, features, write_hparams
-from tfpretune.training.pages_text import FillingsPage, fillings_markdown, readable
+from tfpretune.training.tensorboard.run import EmbeddingsPage, features, write_hparams
+from tfpretune.training.tensorboard.text import FillingsPage, fillings_markdown, readable
 
 WORDS = ["the", "cat", "sat", "on", "mat", "run", "##ning", "今", "天", "很", "好", "|", "."]
 
@@ -152,7 +152,7 @@ def test_confusion_page_counts_what_was_taken_for_what(tmp_path, monkeypatch):
     labels = np.array([0, 0, 1, 1], np.int32)  # the last one is taken for class 0
     seen = []
     monkeypatch.setattr(
-        "tfpretune.training.pages.confusion_image",
+        "tfpretune.training.tensorboard.images.confusion_image",
         lambda counts, names: seen.append(counts) or confusion_image(counts, names),
     )
     model = identity_model()
@@ -174,7 +174,7 @@ def test_confusion_image_of_many_classes_stays_small():
 
 def test_names_without_a_font_become_indexes(monkeypatch):
     assert drawable_names(["sport", "economy & law"]) == (["sport", "economy & law"], "DejaVu Sans")
-    monkeypatch.setattr("tfpretune.training.pages.CJK_FONTS", ())
+    monkeypatch.setattr("tfpretune.training.tensorboard.images.CJK_FONTS", ())
     assert drawable_names(["体育", "sport"]) == (["0", "1"], "DejaVu Sans")
     names, _ = drawable_names(["a" * 50, "$x$"])
     assert names == ["a" * 23 + "…", r"\$x\$"]

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tfpretune.finetune.penalties import learnable
 from tfpretune.finetune.rates import depths
-from tfpretune.training.pages import Page
+from tfpretune.training.tensorboard.images import Page
 
 
 class DistanceToStart(Page):

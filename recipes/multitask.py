@@ -31,7 +31,7 @@ from tfpretune.tasks.methods import apply_methods
 from tfpretune.tasks.multitask import open_tasks, read_places
 from tfpretune.training import FitResult, make_strategy, resolve_precision
 from tfpretune.training.adapters import save_adapter
-from tfpretune.training.devices import is_chief
+from tfpretune.training.devices.strategies import is_chief
 from tfpretune.training.loop.dry_run import describe
 from tfpretune.training.loop.fingerprint import identity_of
 from tfpretune.training.presets import save_preset

@@ -16,7 +16,7 @@ from tfpretune.objectives import Objective, Term
 from tfpretune.settings import launch
 from tfpretune.settings.run import RunConfig
 from tfpretune.training import fit
-from tfpretune.training.free_memory import free_memory, peak_memory
+from tfpretune.training.devices.free_memory import free_memory, peak_memory
 
 ROWS, LENGTH, WIDTH = 8192, 16, 256
 MEBIBYTES = 700

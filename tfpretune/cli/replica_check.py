@@ -125,7 +125,7 @@ def learn(file: str, replicas: str, recipe: str, *options: str) -> None:
 def _train(model: Any, batches: Any, run: RunConfig) -> dict[str, list[float]]:
     import keras
 
-    from tfpretune.training.devices import synchronize_normalization
+    from tfpretune.training.devices.strategies import synchronize_normalization
     from tfpretune.training.loop.preparation import check_combinations, compile_model
 
     for layer in model._flatten_layers():

@@ -17,7 +17,7 @@ from tfpretune.objectives import MultiTask, Supervised
 from tfpretune.settings.finetune import FinetuneConfig, TaskConfig
 from tfpretune.training import FitResult, fit
 from tfpretune.training.adapters import save_adapter
-from tfpretune.training.devices import is_chief
+from tfpretune.training.devices.strategies import is_chief
 from tfpretune.training.loop.callbacks import Measured
 from tfpretune.training.loop.fingerprint import identity_of
 from tfpretune.training.tensorboard.distance import DistanceToStart

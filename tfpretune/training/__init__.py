@@ -1,6 +1,6 @@
 """Model and batches in, trained weights on disk out."""
 
-from tfpretune.training.devices import make_strategy, resolve_precision
+from tfpretune.training.devices.strategies import make_strategy, resolve_precision
 from tfpretune.training.loop.fit import FitResult, fit
 from tfpretune.training.optimizers.make import make_optimizer
 

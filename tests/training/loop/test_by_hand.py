@@ -12,7 +12,7 @@ from tfpretune.finetune import classifier, freeze, with_cached_features
 from tfpretune.finetune.probing import features_of
 from tfpretune.settings.run import DevicesConfig
 from tfpretune.training import fit, make_strategy
-from tfpretune.training.devices import separate_dropout
+from tfpretune.training.devices.strategies import separate_dropout
 
 RATE, DECAY, CLIP, STEPS = 0.05, 0.1, 0.5, 8
 OPTIMIZER = {"name": "sgd", "schedule": "constant", "weight_decay": DECAY, "clip_norm": CLIP}

@@ -16,7 +16,7 @@ from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.errors import RunError, UsageError
 from tfpretune.settings.run import DevicesConfig
 from tfpretune.training import fit, make_strategy
-from tfpretune.training.devices import Agreement
+from tfpretune.training.devices.strategies import Agreement
 from tfpretune.training.loop.callbacks import ScalarLog
 from tfpretune.training.loop.checkpoints import CheckpointFolder, run_variables
 from tfpretune.training.loop.fit import _legs

@@ -14,13 +14,13 @@ from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.runtime.files import write_atomic
 from tfpretune.runtime.lock import alone_in
 from tfpretune.settings.run import RunConfig
-from tfpretune.training.devices import Agreement, is_chief
+from tfpretune.training.devices.memory import out_of_memory_named
+from tfpretune.training.devices.strategies import Agreement, is_chief
 from tfpretune.training.loop.callbacks import NonFinite, NonFiniteGuard, ScalarLog
 from tfpretune.training.loop.checkpoints import CheckpointFolder
 from tfpretune.training.loop.preparation import prepare, roll_back
 from tfpretune.training.loop.saving import Checkpoints
 from tfpretune.training.loop.signals import Stop
-from tfpretune.training.memory import out_of_memory_named
 from tfpretune.training.optimizers.averages import AverageWeights
 
 

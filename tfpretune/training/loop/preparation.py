@@ -16,12 +16,18 @@ from tfpretune.errors import UsageError
 from tfpretune.runtime.files import remove_leftovers, write_atomic
 from tfpretune.settings import file as config_file
 from tfpretune.settings.run import RunConfig
-from tfpretune.training.devices import Agreement, is_chief, num_workers, separate_dropout, synchronize_normalization
-from tfpretune.training.jit import choose_jit
+from tfpretune.training.devices.jit import choose_jit
+from tfpretune.training.devices.memory import fewest_parts, refuse_too_big
+from tfpretune.training.devices.strategies import (
+    Agreement,
+    is_chief,
+    num_workers,
+    separate_dropout,
+    synchronize_normalization,
+)
 from tfpretune.training.loop.callbacks import NonFinite
 from tfpretune.training.loop.checkpoints import CheckpointFolder
 from tfpretune.training.loop.fingerprint import check_ranges, comparable
-from tfpretune.training.memory import fewest_parts, refuse_too_big
 from tfpretune.training.optimizers.make import make_optimizer
 
 MAY_DIFFER = (  # the folder may have been moved; the rest changes nothing that is learnt, or says when to stop

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from tfpretune.errors import RunError
-from tfpretune.training.devices import Agreement
+from tfpretune.training.devices.strategies import Agreement
 from tfpretune.training.loop.callbacks import ScalarLog
 from tfpretune.training.loop.checkpoints import CheckpointFolder, snapshot
 from tfpretune.training.loop.signals import Stop, Stopped

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.finetune.normalization import Statistics
-from tfpretune.training.devices import separate_dropout
+from tfpretune.training.devices.strategies import separate_dropout
 
 MOST_BATCHES = 100
 

@@ -14,7 +14,7 @@ import tensorflow as tf
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.errors import RunError, UsageError
 from tfpretune.runtime.files import write_atomic
-from tfpretune.training.devices import separate_dropout
+from tfpretune.training.devices.strategies import separate_dropout
 from tfpretune.training.loop.checkpoints import run_variables
 
 SMOOTHING = 0.9  # share of the old mean in the running mean of the losses

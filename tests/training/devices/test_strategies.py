@@ -9,8 +9,8 @@ import tensorflow as tf
 
 from tests.training.loop.toys import Toy
 from tfpretune.errors import UsageError
-from tfpretune.training import devices
-from tfpretune.training.devices import is_chief, make_strategy, resolve_precision, separate_dropout
+from tfpretune.training.devices import strategies as devices
+from tfpretune.training.devices.strategies import is_chief, make_strategy, resolve_precision, separate_dropout
 
 
 def test_strategies():

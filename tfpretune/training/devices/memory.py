@@ -16,8 +16,8 @@ from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.errors import RunError
 from tfpretune.runtime.disk_space import full_disk
 from tfpretune.settings.run import RunConfig
-from tfpretune.training.devices import num_workers
-from tfpretune.training.free_memory import free_memory, peak_memory
+from tfpretune.training.devices.free_memory import free_memory, peak_memory
+from tfpretune.training.devices.strategies import num_workers
 from tfpretune.training.loop.checkpoints import restore, run_variables, snapshot
 from tfpretune.training.loop.dry_run import memory_estimate
 

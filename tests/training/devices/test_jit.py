@@ -6,8 +6,9 @@ import pytest
 import tensorflow as tf
 
 from tests.training.loop.toys import ROWS, Toy, make_batches, make_run
-from tfpretune.training import fit, jit, make_strategy
-from tfpretune.training.jit import choose_jit
+from tfpretune.training import fit, make_strategy
+from tfpretune.training.devices import jit
+from tfpretune.training.devices.jit import choose_jit
 from tfpretune.training.loop.checkpoints import CheckpointFolder, run_variables
 
 

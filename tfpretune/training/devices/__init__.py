@@ -1,0 +1,1 @@
+"""Replicas, number formats, XLA, memory."""

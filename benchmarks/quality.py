@@ -36,8 +36,8 @@ from tfpretune.data.sources.examples import open_source
 from tfpretune.data.sources.labelled import labelled_parts
 from tfpretune.errors import UsageError
 from tfpretune.evaluation.baselines import tfidf_baseline
-from tfpretune.evaluation.gain import gain_over_scratch
-from tfpretune.evaluation.metrics import classification_metrics
+from tfpretune.evaluation.metrics.classification import classification_metrics
+from tfpretune.evaluation.metrics.gain import gain_over_scratch
 from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.evaluation.tables import Cell, Table
 from tfpretune.experiments.comparison import accuracy

@@ -14,8 +14,8 @@ from tfpretune.data.batches.examples import text_batches
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.sources.labelled import LabelledParts, labelled_parts
 from tfpretune.evaluation.baselines import tfidf_baseline
-from tfpretune.evaluation.gain import paired_difference
-from tfpretune.evaluation.metrics import classification_metrics
+from tfpretune.evaluation.metrics.classification import classification_metrics
+from tfpretune.evaluation.metrics.gain import paired_difference
 from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.evaluation.tables import Table
 from tfpretune.experiments.comparison import PRETRAINED, SCRATCH, Side, Trials

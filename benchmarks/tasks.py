@@ -21,10 +21,10 @@ from tfpretune.data.sources.masks import open_masks
 from tfpretune.data.sources.tagged import open_tagged
 from tfpretune.errors import UsageError
 from tfpretune.evaluation.baselines import pair_baseline
-from tfpretune.evaluation.entities import dictionary_tags, entity_metrics
-from tfpretune.evaluation.gain import gain_over_scratch, paired_difference
-from tfpretune.evaluation.metrics import classification_metrics
-from tfpretune.evaluation.segmentation import segmentation_metrics
+from tfpretune.evaluation.metrics.classification import classification_metrics
+from tfpretune.evaluation.metrics.entities import dictionary_tags, entity_metrics
+from tfpretune.evaluation.metrics.gain import gain_over_scratch, paired_difference
+from tfpretune.evaluation.metrics.segmentation import segmentation_metrics
 from tfpretune.evaluation.tables import Cell, Table
 from tfpretune.settings import launch
 from tfpretune.settings.run import OptimizerConfig

@@ -20,8 +20,8 @@ from tfpretune.data.batches.balanced import class_balanced
 from tfpretune.data.batches.transforms import jitter
 from tfpretune.data.sources.labelled import labelled_parts
 from tfpretune.errors import UsageError
+from tfpretune.evaluation.metrics.retrieval import retrieval_metrics
 from tfpretune.evaluation.report import write_pretraining_report
-from tfpretune.evaluation.retrieval import retrieval_metrics
 from tfpretune.finetune import embedder
 from tfpretune.finetune.probing import features_of
 from tfpretune.settings import launch

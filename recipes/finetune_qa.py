@@ -17,9 +17,9 @@ from tfpretune.backbones.sizes import load_backbone, load_tokenizer
 from tfpretune.data.batches.questions import AnswerRows, answer_rows
 from tfpretune.data.examples.questions import QuestionExamples
 from tfpretune.data.sources.questions import open_questions
+from tfpretune.evaluation.metrics.spans import span_metrics
 from tfpretune.evaluation.predict import predictor
 from tfpretune.evaluation.report import write_pretraining_report
-from tfpretune.evaluation.spans import span_metrics
 from tfpretune.finetune import span_finder
 from tfpretune.settings import launch
 from tfpretune.settings.finetune import TaskConfig

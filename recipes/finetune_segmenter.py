@@ -20,8 +20,8 @@ from tfpretune.data.batches.transforms import jitter
 from tfpretune.data.readers.masks.geometry import MaskOrientation
 from tfpretune.data.sources.masks import open_masks
 from tfpretune.errors import UsageError
+from tfpretune.evaluation.metrics.segmentation import segmentation_metrics
 from tfpretune.evaluation.report import write_pretraining_report
-from tfpretune.evaluation.segmentation import segmentation_metrics
 from tfpretune.finetune import segmenter
 from tfpretune.settings import launch
 from tfpretune.settings.finetune import TaskConfig

@@ -19,11 +19,11 @@ from tfpretune.backbones.sizes import load_backbone, load_tokenizer
 from tfpretune.data.batches.tagged import TagRows, tag_rows
 from tfpretune.data.examples.tagged import TaggedExamples, is_bio
 from tfpretune.data.sources.tagged import open_tagged
-from tfpretune.evaluation.entities import dictionary_tags, entity_metrics
+from tfpretune.evaluation.metrics.entities import dictionary_tags, entity_metrics
+from tfpretune.evaluation.metrics.word_tags import frequent_tags, word_metrics
 from tfpretune.evaluation.predict import predictor
 from tfpretune.evaluation.report import write_pretraining_report
 from tfpretune.evaluation.tables import Cell, Table
-from tfpretune.evaluation.word_tags import frequent_tags, word_metrics
 from tfpretune.finetune import tagger
 from tfpretune.settings import launch
 from tfpretune.settings.finetune import TaskConfig

@@ -16,7 +16,7 @@ import keras
 from tfpretune.backbones.sizes import load_backbone, load_tokenizer
 from tfpretune.data.batches.examples import text_batches
 from tfpretune.errors import UsageError
-from tfpretune.evaluation.metrics import classification_metrics
+from tfpretune.evaluation.metrics.classification import classification_metrics
 from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.evaluation.report import write_pretraining_report
 from tfpretune.evaluation.tables import Cell, Table

@@ -3,7 +3,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 from tfpretune.evaluation.baselines import pair_baseline, pixel_baseline, tfidf_baseline
-from tfpretune.evaluation.metrics import classification_metrics
+from tfpretune.evaluation.metrics.classification import classification_metrics
 
 
 def test_words():

@@ -18,8 +18,8 @@ from tfpretune.data.batches.pairs import encode_all_pairs
 from tfpretune.data.sources.labelled import labelled_parts
 from tfpretune.data.text.tokens import encode_all
 from tfpretune.errors import UsageError
-from tfpretune.evaluation.multi_label import multi_label_metrics
-from tfpretune.evaluation.regression import regression_metrics
+from tfpretune.evaluation.metrics.multi_label import multi_label_metrics
+from tfpretune.evaluation.metrics.regression import regression_metrics
 from tfpretune.finetune import pooled_head
 from tfpretune.objectives import DenoisingAutoencoder, MaskedLM, MultiLabel, Numbers
 from tfpretune.settings.run import OptimizerConfig

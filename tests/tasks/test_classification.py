@@ -12,8 +12,8 @@ from tfpretune.data.examples.examples import Examples
 from tfpretune.data.sources.labelled import LabelledParts
 from tfpretune.errors import UsageError
 from tfpretune.evaluation.label_baselines import fit_baseline
-from tfpretune.evaluation.multi_label import best_threshold, multi_label_metrics
-from tfpretune.evaluation.regression import regression_metrics
+from tfpretune.evaluation.metrics.multi_label import best_threshold, multi_label_metrics
+from tfpretune.evaluation.metrics.regression import regression_metrics
 from tfpretune.finetune import pooled_head
 from tfpretune.objectives import Classes, MultiLabel, Numbers
 from tfpretune.settings.finetune import FinetuneConfig

@@ -1,10 +1,10 @@
 """Metrics, reports, gain over scratch, baselines."""
 
 from tfpretune.evaluation.baselines import pixel_baseline, tfidf_baseline
-from tfpretune.evaluation.bootstrap import bootstrap_intervals
-from tfpretune.evaluation.calibration import ReliabilityBins, reliability_bins
-from tfpretune.evaluation.gain import Gain, gain_over_scratch
-from tfpretune.evaluation.metrics import classification_metrics
+from tfpretune.evaluation.metrics.bootstrap import bootstrap_intervals
+from tfpretune.evaluation.metrics.calibration import ReliabilityBins, reliability_bins
+from tfpretune.evaluation.metrics.classification import classification_metrics
+from tfpretune.evaluation.metrics.gain import Gain, gain_over_scratch
 from tfpretune.evaluation.pictures import Pictures
 from tfpretune.evaluation.report import write_pretraining_report, write_report
 from tfpretune.evaluation.tables import Table

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tfpretune.evaluation.calibration import ReliabilityBins
+from tfpretune.evaluation.metrics.calibration import ReliabilityBins
 from tfpretune.evaluation.page import escape
 
 if TYPE_CHECKING:  # matplotlib is imported in the functions: only a report needs it

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from tfpretune.evaluation.figures import Axis, Line, line_chart
-from tfpretune.evaluation.gain import gain_over_scratch, paired_difference
-from tfpretune.evaluation.paired import LEVEL, paired_test
+from tfpretune.evaluation.metrics.gain import gain_over_scratch, paired_difference
+from tfpretune.evaluation.metrics.paired import LEVEL, paired_test
 from tfpretune.evaluation.tables import Cell, Table
 
 COLUMNS = ("", "labels a class", "accuracy", "sd", "over scratch", "p", "labels saved")

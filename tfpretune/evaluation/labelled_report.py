@@ -11,9 +11,9 @@ import numpy as np
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.splits.rule import RULE
 from tfpretune.evaluation.figures import scatter_chart
-from tfpretune.evaluation.multi_label import multi_label_metrics
+from tfpretune.evaluation.metrics.multi_label import multi_label_metrics
+from tfpretune.evaluation.metrics.regression import regression_metrics
 from tfpretune.evaluation.page import escape
-from tfpretune.evaluation.regression import regression_metrics
 from tfpretune.evaluation.report import Curves, write_pretraining_report
 from tfpretune.evaluation.tables import Cell, Table
 

@@ -13,7 +13,7 @@ import numpy as np
 from tfpretune.errors import RunError
 from tfpretune.evaluation import sections
 from tfpretune.evaluation.figures import Axis, Line, line_chart
-from tfpretune.evaluation.metrics import check_predictions, classification_metrics, confusion_matrix
+from tfpretune.evaluation.metrics.classification import check_predictions, classification_metrics, confusion_matrix
 from tfpretune.evaluation.page import Section, escape, headline_numbers, html_table, render_page
 from tfpretune.evaluation.pictures import Pictures, strip_address
 from tfpretune.evaluation.tables import Table

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import sklearn.metrics
 
-from tfpretune.evaluation.calibration import reliability_bins
 from tfpretune.evaluation.figures import NUM_COLOURS, Axis, Line, heat_map, line_chart, reliability_chart
+from tfpretune.evaluation.metrics.calibration import reliability_bins
+from tfpretune.evaluation.metrics.paired import paired_test
 from tfpretune.evaluation.page import escape, html_table
-from tfpretune.evaluation.paired import paired_test
 from tfpretune.evaluation.pictures import data_address
 from tfpretune.evaluation.tables import Cell, Table
 

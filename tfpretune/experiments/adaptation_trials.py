@@ -11,7 +11,7 @@ from sklearn.metrics import f1_score
 
 from tfpretune.data.examples.examples import Examples
 from tfpretune.evaluation.classifier_report import report_classifier
-from tfpretune.evaluation.paired import paired_test
+from tfpretune.evaluation.metrics.paired import paired_test
 from tfpretune.evaluation.tables import Cell, Table
 from tfpretune.experiments.adaptation import PREDICT_BATCH_SIZE, Adapted, Domains
 from tfpretune.objectives import Supervised

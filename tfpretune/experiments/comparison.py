@@ -10,7 +10,7 @@ import tensorflow as tf
 from tfpretune.backbones.sizes import load_backbone
 from tfpretune.data.batches.step_indexed import StepIndexed, Transform
 from tfpretune.data.examples.examples import Examples
-from tfpretune.evaluation.gain import Gain, gain_over_scratch
+from tfpretune.evaluation.metrics.gain import Gain, gain_over_scratch
 from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.evaluation.tables import Cell
 from tfpretune.finetune import start_head_from_probe

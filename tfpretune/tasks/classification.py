@@ -16,9 +16,9 @@ from tfpretune.errors import UsageError
 from tfpretune.evaluation.classifier_report import ClassifierReport
 from tfpretune.evaluation.label_baselines import fit_baseline
 from tfpretune.evaluation.labelled_report import LabelledReport, report_numbers, report_sets
-from tfpretune.evaluation.multi_label import best_threshold, multi_label_metrics
+from tfpretune.evaluation.metrics.multi_label import best_threshold, multi_label_metrics
+from tfpretune.evaluation.metrics.regression import regression_metrics
 from tfpretune.evaluation.predict import predict_outputs
-from tfpretune.evaluation.regression import regression_metrics
 from tfpretune.evaluation.tables import Table
 from tfpretune.finetune import balanced_class_weights, balanced_positive_weights
 from tfpretune.objectives import Classes, MultiLabel, Numbers, Supervised, Target

@@ -10,8 +10,8 @@ from tfpretune.data.batches.examples import image_array
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.sources.labelled import LabelledParts
 from tfpretune.evaluation.baselines import pixel_rows, reads_by_characters
+from tfpretune.evaluation.metrics.retrieval import Vectors, nearest, retrieval_metrics, tfidf_vectors
 from tfpretune.evaluation.pictures import Pictures
-from tfpretune.evaluation.retrieval import Vectors, nearest, retrieval_metrics, tfidf_vectors
 from tfpretune.evaluation.tables import Cell, Table
 from tfpretune.objectives import Supervised
 

@@ -6,8 +6,8 @@ import numpy as np
 import tensorflow as tf
 
 from tfpretune.data.batches.step_indexed import Batch
+from tfpretune.evaluation.metrics.segmentation import fit_neighbourhoods, pixel_confusion
 from tfpretune.evaluation.pictures import Pictures, painted
-from tfpretune.evaluation.segmentation import fit_neighbourhoods, pixel_confusion
 from tfpretune.evaluation.tables import Cell, Table
 from tfpretune.objectives import Supervised
 

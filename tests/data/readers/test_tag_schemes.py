@@ -8,7 +8,7 @@ from tfpretune.data.checks.examples import check
 from tfpretune.data.readers.tag_schemes import faults, find_scheme, to_bio
 from tfpretune.data.sources.tagged import open_tagged
 from tfpretune.errors import RunError
-from tfpretune.evaluation.entities import find_entities
+from tfpretune.evaluation.metrics.entities import find_entities
 
 ENTITIES = [("PER", 0, 2), ("LOC", 2, 3), ("LOC", 3, 6), ("ORG", 7, 8)]
 BIO = "B-PER I-PER B-LOC B-LOC I-LOC I-LOC O B-ORG"

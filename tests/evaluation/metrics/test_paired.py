@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from tfpretune.evaluation.paired import LEVEL, paired_test
+from tfpretune.evaluation.metrics.paired import LEVEL, paired_test
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import sklearn.metrics
 
-from tfpretune.evaluation.segmentation import fit_neighbourhoods, pixel_confusion, segmentation_metrics
+from tfpretune.evaluation.metrics.segmentation import fit_neighbourhoods, pixel_confusion, segmentation_metrics
 
 NAMES = ("sky", "sea", "land")
 

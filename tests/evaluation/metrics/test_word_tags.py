@@ -5,7 +5,7 @@ import pytest
 import sklearn.metrics
 
 from tfpretune.data.examples.tagged import TaggedExamples
-from tfpretune.evaluation.word_tags import frequent_tags, word_metrics
+from tfpretune.evaluation.metrics.word_tags import frequent_tags, word_metrics
 
 
 def test_figures_equal_scikit_learn():

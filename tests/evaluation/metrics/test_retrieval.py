@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import sklearn.metrics
 
-from tfpretune.evaluation import retrieval
-from tfpretune.evaluation.retrieval import nearest, retrieval_metrics, tfidf_vectors
+from tfpretune.evaluation.metrics import retrieval
+from tfpretune.evaluation.metrics.retrieval import nearest, retrieval_metrics, tfidf_vectors
 
 
 def at(*degrees):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tfpretune.errors import RunError
-from tfpretune.evaluation.paired import PairedTest, paired_test
+from tfpretune.evaluation.metrics.paired import PairedTest, paired_test
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,7 +7,7 @@ import pytest
 
 from tfpretune.data.examples.tagged import TaggedExamples
 from tfpretune.data.sources.tagged import open_tagged
-from tfpretune.evaluation.entities import dictionary_tags, entity_metrics, find_entities
+from tfpretune.evaluation.metrics.entities import dictionary_tags, entity_metrics, find_entities
 
 TRUTH = [["B-PER", "I-PER", "O", "B-LOC"], ["B-LOC", "B-LOC", "O"]]
 

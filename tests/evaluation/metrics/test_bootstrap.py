@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tfpretune.evaluation.bootstrap import bootstrap_intervals
+from tfpretune.evaluation.metrics.bootstrap import bootstrap_intervals
 
 
 def test_interval_of_accuracy_is_the_one_of_the_binomial():

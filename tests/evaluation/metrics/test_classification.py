@@ -3,7 +3,7 @@ import pytest
 import sklearn.metrics
 
 from tfpretune.errors import RunError
-from tfpretune.evaluation.metrics import check_predictions, classification_metrics, confusion_matrix
+from tfpretune.evaluation.metrics.classification import check_predictions, classification_metrics, confusion_matrix
 
 LABELS = np.array([0, 0, 1, 2, 1])
 PROBABILITIES = np.array(

@@ -7,8 +7,8 @@ import numpy as np
 import sklearn.metrics
 
 from tfpretune.errors import RunError
-from tfpretune.evaluation.bootstrap import bootstrap_intervals
-from tfpretune.evaluation.calibration import reliability_bins
+from tfpretune.evaluation.metrics.bootstrap import bootstrap_intervals
+from tfpretune.evaluation.metrics.calibration import reliability_bins
 
 ROW_SUM_TOLERANCE = 1e-3
 

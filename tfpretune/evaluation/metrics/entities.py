@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from tfpretune.data.examples.tagged import TaggedExamples
 from tfpretune.data.readers.tag_schemes import BEGIN, END, INSIDE, LETTERS, OUTSIDE, SINGLE
-from tfpretune.evaluation.word_tags import require_match
+from tfpretune.evaluation.metrics.word_tags import require_match
 
 Entity = tuple[str, int, int]
 """Type, first word and the word behind the last."""

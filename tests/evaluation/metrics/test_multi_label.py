@@ -3,7 +3,7 @@ import pytest
 import sklearn.metrics
 
 from tfpretune.errors import RunError
-from tfpretune.evaluation.multi_label import best_threshold, multi_label_metrics
+from tfpretune.evaluation.metrics.multi_label import best_threshold, multi_label_metrics
 
 NAMES = ("a", "b", "c")
 

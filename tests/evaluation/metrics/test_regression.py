@@ -4,7 +4,7 @@ import scipy.stats
 import sklearn.metrics
 
 from tfpretune.errors import RunError
-from tfpretune.evaluation.regression import ranks, regression_metrics
+from tfpretune.evaluation.metrics.regression import ranks, regression_metrics
 
 
 def test_by_hand():

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from tfpretune.evaluation.calibration import reliability_bins
-from tfpretune.evaluation.metrics import classification_metrics
+from tfpretune.evaluation.metrics.calibration import reliability_bins
+from tfpretune.evaluation.metrics.classification import classification_metrics
 
 
 def test_four_rows_worked_by_hand():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tfpretune.evaluation.spans import answer_f1, exact_match, normalized, span_metrics
+from tfpretune.evaluation.metrics.spans import answer_f1, exact_match, normalized, span_metrics
 
 
 @pytest.mark.parametrize(

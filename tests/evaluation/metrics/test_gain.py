@@ -4,7 +4,7 @@ import pytest
 import scipy.stats
 
 from tfpretune.errors import RunError
-from tfpretune.evaluation.gain import gain_over_scratch, paired_difference
+from tfpretune.evaluation.metrics.gain import gain_over_scratch, paired_difference
 
 SCRATCH = [0.7, 0.6, 0.8]
 

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from tfpretune.evaluation.entities import entity_metrics
+from tfpretune.evaluation.metrics.entities import entity_metrics
 
 pytestmark = [pytest.mark.oracle, pytest.mark.filterwarnings("ignore")]
 

@@ -1,0 +1,1 @@
+"""Metrics, one file a form of answer, and what they prove."""

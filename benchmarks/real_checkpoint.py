@@ -13,7 +13,7 @@ from tfpretune.backbones.sizes import load_tokenizer
 from tfpretune.data.batches.examples import text_batches
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.sources.labelled import LabelledParts, labelled_parts
-from tfpretune.evaluation.baselines import tfidf_baseline
+from tfpretune.evaluation.baselines.linear import tfidf_baseline
 from tfpretune.evaluation.metrics.classification import classification_metrics
 from tfpretune.evaluation.metrics.gain import paired_difference
 from tfpretune.evaluation.predict import predict_outputs

@@ -20,7 +20,7 @@ from tfpretune.data.sources.labelled import labelled_parts
 from tfpretune.data.sources.masks import open_masks
 from tfpretune.data.sources.tagged import open_tagged
 from tfpretune.errors import UsageError
-from tfpretune.evaluation.baselines import pair_baseline
+from tfpretune.evaluation.baselines.linear import pair_baseline
 from tfpretune.evaluation.metrics.classification import classification_metrics
 from tfpretune.evaluation.metrics.entities import dictionary_tags, entity_metrics
 from tfpretune.evaluation.metrics.gain import gain_over_scratch, paired_difference

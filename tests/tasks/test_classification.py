@@ -11,7 +11,7 @@ from tfpretune.backbones import SmallCNN
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.sources.labelled import LabelledParts
 from tfpretune.errors import UsageError
-from tfpretune.evaluation.label_baselines import fit_baseline
+from tfpretune.evaluation.baselines.labels import fit_baseline
 from tfpretune.evaluation.metrics.multi_label import best_threshold, multi_label_metrics
 from tfpretune.evaluation.metrics.regression import regression_metrics
 from tfpretune.finetune import pooled_head

@@ -1,6 +1,6 @@
 """Metrics, reports, gain over scratch, baselines."""
 
-from tfpretune.evaluation.baselines import pixel_baseline, tfidf_baseline
+from tfpretune.evaluation.baselines.linear import pixel_baseline, tfidf_baseline
 from tfpretune.evaluation.metrics.bootstrap import bootstrap_intervals
 from tfpretune.evaluation.metrics.calibration import ReliabilityBins, reliability_bins
 from tfpretune.evaluation.metrics.classification import classification_metrics

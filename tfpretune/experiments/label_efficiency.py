@@ -21,7 +21,7 @@ from tfpretune.data.batches.transforms import jitter
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.sources.labelled import LabelledParts, labelled_parts
 from tfpretune.errors import RunError
-from tfpretune.evaluation.baselines import pixel_baseline, reads_by_characters, tfidf_baseline
+from tfpretune.evaluation.baselines.linear import pixel_baseline, reads_by_characters, tfidf_baseline
 from tfpretune.experiments.comparison import Side, Trials, accuracy
 from tfpretune.finetune import classifier
 from tfpretune.objectives import Supervised

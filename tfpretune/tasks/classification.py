@@ -13,8 +13,8 @@ from tfpretune.data.readers.labels.labels import LabelKind
 from tfpretune.data.readers.tables import DEFAULT_LABEL, DEFAULT_TEXT
 from tfpretune.data.sources.labelled import LabelledParts, labelled_parts
 from tfpretune.errors import UsageError
+from tfpretune.evaluation.baselines.labels import fit_baseline
 from tfpretune.evaluation.classifier_report import ClassifierReport
-from tfpretune.evaluation.label_baselines import fit_baseline
 from tfpretune.evaluation.labelled_report import LabelledReport, report_numbers, report_sets
 from tfpretune.evaluation.metrics.multi_label import best_threshold, multi_label_metrics
 from tfpretune.evaluation.metrics.regression import regression_metrics

@@ -9,7 +9,7 @@ import tensorflow as tf
 from tfpretune.data.batches.examples import image_array
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.sources.labelled import LabelledParts
-from tfpretune.evaluation.baselines import pixel_rows, reads_by_characters
+from tfpretune.evaluation.baselines.linear import pixel_rows, reads_by_characters
 from tfpretune.evaluation.metrics.retrieval import Vectors, nearest, retrieval_metrics, tfidf_vectors
 from tfpretune.evaluation.pictures import Pictures
 from tfpretune.evaluation.tables import Cell, Table

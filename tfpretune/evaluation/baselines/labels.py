@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 
 from tfpretune.data.batches.examples import image_array
 from tfpretune.data.examples.examples import Examples
-from tfpretune.evaluation.baselines import make_vectorizer, pixel_rows, reads_by_characters
+from tfpretune.evaluation.baselines.linear import make_vectorizer, pixel_rows, reads_by_characters
 
 MOST_EXAMPLES = 50_000
 LONGEST_SIDE = 32

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from tfpretune.evaluation.baselines import pair_baseline, pixel_baseline, tfidf_baseline
+from tfpretune.evaluation.baselines.linear import pair_baseline, pixel_baseline, tfidf_baseline
 from tfpretune.evaluation.metrics.classification import classification_metrics
 
 

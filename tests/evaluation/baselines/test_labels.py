@@ -5,7 +5,7 @@ from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
 from tfpretune.data.examples.examples import Examples
-from tfpretune.evaluation.label_baselines import fit_baseline
+from tfpretune.evaluation.baselines.labels import fit_baseline
 
 
 def texts(inputs, labels, names=(), seconds=None):

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from tfpretune.errors import RunError
-from tfpretune.evaluation.tables import Table
+from tfpretune.evaluation.report.tables import Table
 from tfpretune.settings import launch
 
 SIZES = (1_000, 100_000, 1_000_000, 10_000_000, 40_000_000)  # bytes

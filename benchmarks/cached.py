@@ -21,7 +21,7 @@ from tfpretune.data.batches.examples import image_batches, text_batches
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.data.sources.examples import open_source
 from tfpretune.data.sources.labelled import labelled_parts
-from tfpretune.evaluation.tables import Cell, Table
+from tfpretune.evaluation.report.tables import Cell, Table
 from tfpretune.finetune import classifier, freeze, with_cached_features
 from tfpretune.objectives import Supervised
 from tfpretune.settings import launch

@@ -20,7 +20,7 @@ from tfpretune.data.sources.examples import open_source
 from tfpretune.data.splits import near_copies as groups
 from tfpretune.data.splits.sketches import FEWEST_WORDS, RUN, VALUES, sketch
 from tfpretune.data.text.cleaning import normal_form
-from tfpretune.evaluation.tables import Cell, Table
+from tfpretune.evaluation.report.tables import Cell, Table
 from tfpretune.settings import launch
 
 THRESHOLDS = (0.25, 0.3, groups.NEAR)

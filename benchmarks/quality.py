@@ -39,7 +39,7 @@ from tfpretune.evaluation.baselines.linear import tfidf_baseline
 from tfpretune.evaluation.metrics.classification import classification_metrics
 from tfpretune.evaluation.metrics.gain import gain_over_scratch
 from tfpretune.evaluation.predict import predict_outputs
-from tfpretune.evaluation.tables import Cell, Table
+from tfpretune.evaluation.report.tables import Cell, Table
 from tfpretune.experiments.comparison import accuracy
 from tfpretune.settings import launch
 from tfpretune.settings.run import OptimizerConfig

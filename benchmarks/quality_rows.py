@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tfpretune.evaluation.tables import Cell
+from tfpretune.evaluation.report.tables import Cell
 from tfpretune.settings.run import OptimizerConfig
 
 RECIPES = Path(__file__).parents[1] / "recipes"

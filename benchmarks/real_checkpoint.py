@@ -17,7 +17,7 @@ from tfpretune.evaluation.baselines.linear import tfidf_baseline
 from tfpretune.evaluation.metrics.classification import classification_metrics
 from tfpretune.evaluation.metrics.gain import paired_difference
 from tfpretune.evaluation.predict import predict_outputs
-from tfpretune.evaluation.tables import Table
+from tfpretune.evaluation.report.tables import Table
 from tfpretune.experiments.comparison import PRETRAINED, SCRATCH, Side, Trials
 from tfpretune.finetune import classifier
 from tfpretune.objectives import Supervised

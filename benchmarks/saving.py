@@ -21,7 +21,7 @@ from tfpretune.backbones.sizes import make_text_backbone
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.data.batches.transforms import hidden_tokens
 from tfpretune.data.text.tokens import SPECIAL_TOKENS
-from tfpretune.evaluation.tables import Table
+from tfpretune.evaluation.report.tables import Table
 from tfpretune.objectives import MaskedLM
 from tfpretune.settings import launch
 from tfpretune.settings.run import OptimizerConfig, RunConfig

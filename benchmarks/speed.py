@@ -16,7 +16,7 @@ from pathlib import Path
 from sides.processes import CHANGE, PIPELINE, SIDES, Side, in_turn, measure, median
 from sides.tables import change_table, machine, pipeline_table, speed_table
 
-from tfpretune.evaluation.tables import Table
+from tfpretune.evaluation.report.tables import Table
 from tfpretune.settings import launch
 
 

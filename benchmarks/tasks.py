@@ -25,7 +25,7 @@ from tfpretune.evaluation.metrics.classification import classification_metrics
 from tfpretune.evaluation.metrics.entities import dictionary_tags, entity_metrics
 from tfpretune.evaluation.metrics.gain import gain_over_scratch, paired_difference
 from tfpretune.evaluation.metrics.segmentation import segmentation_metrics
-from tfpretune.evaluation.tables import Cell, Table
+from tfpretune.evaluation.report.tables import Cell, Table
 from tfpretune.settings import launch
 from tfpretune.settings.run import OptimizerConfig
 from tfpretune.tasks.classification import set_baselines

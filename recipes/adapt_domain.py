@@ -19,8 +19,8 @@ from tfpretune.data.batches.examples import require_kind
 from tfpretune.data.batches.transforms import jitter
 from tfpretune.data.sources.labelled import labelled_parts
 from tfpretune.errors import UsageError
-from tfpretune.evaluation.report import write_pretraining_report
-from tfpretune.evaluation.tables import Table
+from tfpretune.evaluation.report.report import write_pretraining_report
+from tfpretune.evaluation.report.tables import Table
 from tfpretune.experiments.adaptation import METHODS, Domains, Strengths, adapt_preset, from_adapted
 from tfpretune.experiments.adaptation_inputs import image_inputs, text_inputs
 from tfpretune.experiments.adaptation_trials import compare_methods, comparison_table

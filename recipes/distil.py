@@ -16,7 +16,7 @@ from tfpretune.data.batches.examples import image_array, require_kind
 from tfpretune.data.batches.transforms import jitter
 from tfpretune.data.sources.labelled import labelled_parts
 from tfpretune.errors import UsageError
-from tfpretune.evaluation.tables import Table
+from tfpretune.evaluation.report.tables import Table
 from tfpretune.finetune import balanced_class_weights
 from tfpretune.finetune.distillation import SoftClasses, without_teacher
 from tfpretune.runtime.files import write_atomic

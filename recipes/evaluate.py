@@ -13,9 +13,9 @@ from tfpretune.data.batches.examples import image_array
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.sources.examples import open_source, read_rows
 from tfpretune.errors import RunError, UsageError
-from tfpretune.evaluation.classifier_report import ClassifierReport, report_classifier
-from tfpretune.evaluation.labelled_report import LabelledReport, report_numbers, report_sets
 from tfpretune.evaluation.predict import predict_outputs
+from tfpretune.evaluation.report.classifier import ClassifierReport, report_classifier
+from tfpretune.evaluation.report.labelled import LabelledReport, report_numbers, report_sets
 from tfpretune.settings import launch
 from tfpretune.tasks.finetuned_runs import Member, load_member
 from tfpretune.tasks.known_words import require_known

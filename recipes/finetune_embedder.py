@@ -21,7 +21,7 @@ from tfpretune.data.batches.transforms import jitter
 from tfpretune.data.sources.labelled import labelled_parts
 from tfpretune.errors import UsageError
 from tfpretune.evaluation.metrics.retrieval import retrieval_metrics
-from tfpretune.evaluation.report import write_pretraining_report
+from tfpretune.evaluation.report.report import write_pretraining_report
 from tfpretune.finetune import embedder
 from tfpretune.finetune.probing import features_of
 from tfpretune.settings import launch

@@ -19,7 +19,7 @@ from tfpretune.data.examples.questions import QuestionExamples
 from tfpretune.data.sources.questions import open_questions
 from tfpretune.evaluation.metrics.spans import span_metrics
 from tfpretune.evaluation.predict import predictor
-from tfpretune.evaluation.report import write_pretraining_report
+from tfpretune.evaluation.report.report import write_pretraining_report
 from tfpretune.finetune import span_finder
 from tfpretune.settings import launch
 from tfpretune.settings.finetune import TaskConfig

@@ -21,7 +21,7 @@ from tfpretune.data.readers.masks.geometry import MaskOrientation
 from tfpretune.data.sources.masks import open_masks
 from tfpretune.errors import UsageError
 from tfpretune.evaluation.metrics.segmentation import segmentation_metrics
-from tfpretune.evaluation.report import write_pretraining_report
+from tfpretune.evaluation.report.report import write_pretraining_report
 from tfpretune.finetune import segmenter
 from tfpretune.settings import launch
 from tfpretune.settings.finetune import TaskConfig

@@ -22,8 +22,8 @@ from tfpretune.data.sources.tagged import open_tagged
 from tfpretune.evaluation.metrics.entities import dictionary_tags, entity_metrics
 from tfpretune.evaluation.metrics.word_tags import frequent_tags, word_metrics
 from tfpretune.evaluation.predict import predictor
-from tfpretune.evaluation.report import write_pretraining_report
-from tfpretune.evaluation.tables import Cell, Table
+from tfpretune.evaluation.report.report import write_pretraining_report
+from tfpretune.evaluation.report.tables import Cell, Table
 from tfpretune.finetune import tagger
 from tfpretune.settings import launch
 from tfpretune.settings.finetune import TaskConfig

@@ -15,9 +15,9 @@ from typing import Any, Literal
 from tfpretune.backbones.sizes import load_tokenizer
 from tfpretune.data.sources.labelled import labelled_parts
 from tfpretune.errors import UsageError
-from tfpretune.evaluation.label_curves import LabelCurve, label_chart, label_table
-from tfpretune.evaluation.report import write_pretraining_report
-from tfpretune.evaluation.tables import Table
+from tfpretune.evaluation.report.label_curves import LabelCurve, label_chart, label_table
+from tfpretune.evaluation.report.report import write_pretraining_report
+from tfpretune.evaluation.report.tables import Table
 from tfpretune.experiments.label_efficiency import Trial, Work, run_trials
 from tfpretune.experiments.trial_folder import check_same_comparison, trial_identity
 from tfpretune.runtime.files import write_atomic

@@ -18,8 +18,8 @@ from tfpretune.data.batches.examples import text_batches
 from tfpretune.errors import UsageError
 from tfpretune.evaluation.metrics.classification import classification_metrics
 from tfpretune.evaluation.predict import predict_outputs
-from tfpretune.evaluation.report import write_pretraining_report
-from tfpretune.evaluation.tables import Cell, Table
+from tfpretune.evaluation.report.report import write_pretraining_report
+from tfpretune.evaluation.report.tables import Cell, Table
 from tfpretune.finetune import freeze, multi_head
 from tfpretune.objectives import Classes
 from tfpretune.settings import launch

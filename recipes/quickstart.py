@@ -25,7 +25,7 @@ from tfpretune.data.examples.examples import Examples
 from tfpretune.data.sources.labelled import labelled_parts
 from tfpretune.errors import RunError, UsageError
 from tfpretune.evaluation.baselines.linear import pixel_baseline, tfidf_baseline
-from tfpretune.evaluation.tables import Table
+from tfpretune.evaluation.report.tables import Table
 from tfpretune.experiments.comparison import COLUMNS, PRETRAINED, SCRATCH, Side, Trials, compare
 from tfpretune.experiments.delivery import deliver
 from tfpretune.finetune import classifier

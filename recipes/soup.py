@@ -14,11 +14,11 @@ from typing import Any, Literal
 
 from tfpretune.data.sources.labelled import labelled_parts
 from tfpretune.errors import UsageError
-from tfpretune.evaluation.classifier_report import ClassifierReport, report_classifier
-from tfpretune.evaluation.labelled_report import LabelledReport, report_numbers, report_sets
 from tfpretune.evaluation.metrics.multi_label import best_threshold
 from tfpretune.evaluation.predict import predict_outputs
-from tfpretune.evaluation.tables import Table
+from tfpretune.evaluation.report.classifier import ClassifierReport, report_classifier
+from tfpretune.evaluation.report.labelled import LabelledReport, report_numbers, report_sets
+from tfpretune.evaluation.report.tables import Table
 from tfpretune.objectives import Supervised
 from tfpretune.runtime.files import write_atomic
 from tfpretune.runtime.lock import alone_in

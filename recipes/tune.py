@@ -14,7 +14,7 @@ from types import ModuleType
 from tfpretune.backbones.sizes import load_backbone
 from tfpretune.cli.recipes import recipe_path
 from tfpretune.errors import UsageError
-from tfpretune.evaluation.tables import Table
+from tfpretune.evaluation.report.tables import Table
 from tfpretune.experiments.trial_folder import check_same_comparison, trial_identity
 from tfpretune.runtime.lock import alone_in
 from tfpretune.search.options import parse_pairs

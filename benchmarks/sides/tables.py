@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sides.processes import BFLOAT16, FLOAT32, OURS, OURS_BFLOAT16, STRINGS, USUAL, Result, Side, median
-from tfpretune.evaluation.tables import Table
+from tfpretune.evaluation.report.tables import Table
 
 NOTES = """\
 4 layers, width 256, 4 heads, feed-forward 1,024; {batch_size} x {sequence_length} tokens a step, {masked} of each row

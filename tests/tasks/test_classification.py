@@ -6,7 +6,7 @@ import types
 import numpy as np
 import pytest
 
-from tests.evaluation.pages import Page
+from tests.evaluation.report.pages import Page
 from tfpretune.backbones import SmallCNN
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.sources.labelled import LabelledParts

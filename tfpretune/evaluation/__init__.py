@@ -5,9 +5,9 @@ from tfpretune.evaluation.metrics.bootstrap import bootstrap_intervals
 from tfpretune.evaluation.metrics.calibration import ReliabilityBins, reliability_bins
 from tfpretune.evaluation.metrics.classification import classification_metrics
 from tfpretune.evaluation.metrics.gain import Gain, gain_over_scratch
-from tfpretune.evaluation.pictures import Pictures
-from tfpretune.evaluation.report import write_pretraining_report, write_report
-from tfpretune.evaluation.tables import Table
+from tfpretune.evaluation.report.pictures import Pictures
+from tfpretune.evaluation.report.report import write_pretraining_report, write_report
+from tfpretune.evaluation.report.tables import Table
 
 __all__ = [
     "Gain",

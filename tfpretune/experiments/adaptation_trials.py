@@ -10,9 +10,9 @@ import numpy as np
 from sklearn.metrics import f1_score
 
 from tfpretune.data.examples.examples import Examples
-from tfpretune.evaluation.classifier_report import report_classifier
 from tfpretune.evaluation.metrics.paired import paired_test
-from tfpretune.evaluation.tables import Cell, Table
+from tfpretune.evaluation.report.classifier import report_classifier
+from tfpretune.evaluation.report.tables import Cell, Table
 from tfpretune.experiments.adaptation import PREDICT_BATCH_SIZE, Adapted, Domains
 from tfpretune.objectives import Supervised
 from tfpretune.runtime.files import write_atomic

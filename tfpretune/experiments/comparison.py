@@ -12,7 +12,7 @@ from tfpretune.data.batches.step_indexed import StepIndexed, Transform
 from tfpretune.data.examples.examples import Examples
 from tfpretune.evaluation.metrics.gain import Gain, gain_over_scratch
 from tfpretune.evaluation.predict import predict_outputs
-from tfpretune.evaluation.tables import Cell
+from tfpretune.evaluation.report.tables import Cell
 from tfpretune.finetune import start_head_from_probe
 from tfpretune.objectives import Supervised
 from tfpretune.settings.run import OptimizerConfig

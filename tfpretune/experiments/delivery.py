@@ -7,8 +7,8 @@ from typing import Any
 import tensorflow as tf
 
 from tfpretune.data.examples.examples import Examples
-from tfpretune.evaluation.classifier_report import report_classifier
-from tfpretune.evaluation.tables import Table
+from tfpretune.evaluation.report.classifier import report_classifier
+from tfpretune.evaluation.report.tables import Table
 from tfpretune.objectives import Supervised
 from tfpretune.serving import export
 from tfpretune.training.presets import in_float32, save_preset

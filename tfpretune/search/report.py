@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from tfpretune.errors import RunError
-from tfpretune.evaluation.figures import Axis, Line, line_chart
-from tfpretune.evaluation.report import write_pretraining_report
-from tfpretune.evaluation.tables import Cell, Table
+from tfpretune.evaluation.report.plots import Axis, Line, line_chart
+from tfpretune.evaluation.report.report import write_pretraining_report
+from tfpretune.evaluation.report.tables import Cell, Table
 from tfpretune.runtime.files import write_atomic
 from tfpretune.search.options import options_of
 from tfpretune.search.space import Space

@@ -14,12 +14,12 @@ from tfpretune.data.readers.tables import DEFAULT_LABEL, DEFAULT_TEXT
 from tfpretune.data.sources.labelled import LabelledParts, labelled_parts
 from tfpretune.errors import UsageError
 from tfpretune.evaluation.baselines.labels import fit_baseline
-from tfpretune.evaluation.classifier_report import ClassifierReport
-from tfpretune.evaluation.labelled_report import LabelledReport, report_numbers, report_sets
 from tfpretune.evaluation.metrics.multi_label import best_threshold, multi_label_metrics
 from tfpretune.evaluation.metrics.regression import regression_metrics
 from tfpretune.evaluation.predict import predict_outputs
-from tfpretune.evaluation.tables import Table
+from tfpretune.evaluation.report.classifier import ClassifierReport
+from tfpretune.evaluation.report.labelled import LabelledReport, report_numbers, report_sets
+from tfpretune.evaluation.report.tables import Table
 from tfpretune.finetune import balanced_class_weights, balanced_positive_weights
 from tfpretune.objectives import Classes, MultiLabel, Numbers, Supervised, Target
 from tfpretune.settings.finetune import FinetuneConfig

@@ -11,8 +11,8 @@ from tfpretune.data.examples.examples import Examples
 from tfpretune.data.sources.labelled import LabelledParts
 from tfpretune.evaluation.baselines.linear import pixel_rows, reads_by_characters
 from tfpretune.evaluation.metrics.retrieval import Vectors, nearest, retrieval_metrics, tfidf_vectors
-from tfpretune.evaluation.pictures import Pictures
-from tfpretune.evaluation.tables import Cell, Table
+from tfpretune.evaluation.report.pictures import Pictures
+from tfpretune.evaluation.report.tables import Cell, Table
 from tfpretune.objectives import Supervised
 
 FIGURES = ("recall@1", "recall@5", "recall@10", "mrr", "map")

@@ -21,7 +21,7 @@ from tfpretune.errors import UsageError
 from tfpretune.evaluation.metrics.multi_label import multi_label_metrics
 from tfpretune.evaluation.metrics.regression import regression_metrics
 from tfpretune.evaluation.predict import predict_outputs
-from tfpretune.evaluation.tables import Cell, Table
+from tfpretune.evaluation.report.tables import Cell, Table
 from tfpretune.experiments.comparison import accuracy
 from tfpretune.finetune.averaging import Method, Soup, ensemble, facts_of, greedy_soup, require_same, uniform_soup
 from tfpretune.finetune.normalization import refresh_normalization

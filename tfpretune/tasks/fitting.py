@@ -10,8 +10,8 @@ import tensorflow as tf
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.sources.labelled import LabelledParts
-from tfpretune.evaluation.classifier_report import ClassifierReport, report_classifier
-from tfpretune.evaluation.tables import Table
+from tfpretune.evaluation.report.classifier import ClassifierReport, report_classifier
+from tfpretune.evaluation.report.tables import Table
 from tfpretune.finetune import cache_in_order, with_cached_features
 from tfpretune.objectives import MultiTask, Supervised
 from tfpretune.settings.finetune import FinetuneConfig, TaskConfig

@@ -8,8 +8,8 @@ import keras
 import tensorflow as tf
 
 from tfpretune.data.batches.step_indexed import Batch
-from tfpretune.evaluation.pictures import Pictures
-from tfpretune.evaluation.report import write_pretraining_report
+from tfpretune.evaluation.report.pictures import Pictures
+from tfpretune.evaluation.report.report import write_pretraining_report
 from tfpretune.settings.run import RunConfig
 from tfpretune.training import FitResult
 from tfpretune.training.tensorboard.images import reconstruction_grid

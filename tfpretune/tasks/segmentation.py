@@ -7,8 +7,8 @@ import tensorflow as tf
 
 from tfpretune.data.batches.step_indexed import Batch
 from tfpretune.evaluation.metrics.segmentation import fit_neighbourhoods, pixel_confusion
-from tfpretune.evaluation.pictures import Pictures, painted
-from tfpretune.evaluation.tables import Cell, Table
+from tfpretune.evaluation.report.pictures import Pictures, painted
+from tfpretune.evaluation.report.tables import Cell, Table
 from tfpretune.objectives import Supervised
 
 Predict = Callable[[np.ndarray], np.ndarray]

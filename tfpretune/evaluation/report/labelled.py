@@ -10,12 +10,12 @@ import numpy as np
 
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.splits.rule import RULE
-from tfpretune.evaluation.figures import scatter_chart
 from tfpretune.evaluation.metrics.multi_label import multi_label_metrics
 from tfpretune.evaluation.metrics.regression import regression_metrics
-from tfpretune.evaluation.page import escape
-from tfpretune.evaluation.report import Curves, write_pretraining_report
-from tfpretune.evaluation.tables import Cell, Table
+from tfpretune.evaluation.report.page import escape
+from tfpretune.evaluation.report.plots import scatter_chart
+from tfpretune.evaluation.report.report import Curves, write_pretraining_report
+from tfpretune.evaluation.report.tables import Cell, Table
 
 SET_FIGURES = ("f1_micro", "f1_macro", "average_precision_macro", "roc_auc_macro", "subset_accuracy", "hamming_loss")
 NUMBER_FIGURES = ("root_mean_squared_error", "mean_absolute_error", "r2", "pearson", "spearman")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tfpretune.evaluation.metrics.calibration import ReliabilityBins
-from tfpretune.evaluation.page import escape
+from tfpretune.evaluation.report.page import escape
 
 if TYPE_CHECKING:  # matplotlib is imported in the functions: only a report needs it
     from matplotlib.axes import Axes

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tfpretune.evaluation.label_curves import LabelCurve, label_chart, label_table
+from tfpretune.evaluation.report.label_curves import LabelCurve, label_chart, label_table
 
 SCRATCH = LabelCurve("from scratch", {10: (0.4, 0.5, 0.6), 100: (0.7, 0.7, 0.7), 1000: (0.9, 0.9, 0.9)})
 FULL = LabelCurve("full", {10: (0.61, 0.7, 0.82), 100: (0.77, 0.81, 0.85), 1000: (0.85, 0.85, 0.87)})

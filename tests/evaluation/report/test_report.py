@@ -4,12 +4,12 @@ import re
 import numpy as np
 import pytest
 
-from tests.evaluation.pages import Page
+from tests.evaluation.report.pages import Page
 from tfpretune.errors import RunError
-from tfpretune.evaluation import report as report_module
-from tfpretune.evaluation.pictures import Pictures
-from tfpretune.evaluation.report import write_pretraining_report, write_report
-from tfpretune.evaluation.tables import Table
+from tfpretune.evaluation.report import report as report_module
+from tfpretune.evaluation.report.pictures import Pictures
+from tfpretune.evaluation.report.report import write_pretraining_report, write_report
+from tfpretune.evaluation.report.tables import Table
 
 BAD = "</title><script>alert('1')</script> \"&\x01"
 

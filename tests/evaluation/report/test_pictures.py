@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from tfpretune.errors import RunError
-from tfpretune.evaluation.pictures import Pictures, data_address, painted, strip_address
+from tfpretune.evaluation.report.pictures import Pictures, data_address, painted, strip_address
 
 
 def pixels(address):

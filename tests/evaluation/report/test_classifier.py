@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.evaluation.pages import Page
+from tests.evaluation.report.pages import Page
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.splits.rule import RULE
-from tfpretune.evaluation.classifier_report import report_classifier
-from tfpretune.evaluation.tables import Table
+from tfpretune.evaluation.report.classifier import report_classifier
+from tfpretune.evaluation.report.tables import Table
 from tfpretune.objectives import Classes, Supervised
 
 

@@ -3,7 +3,7 @@ import sys
 import matplotlib
 import numpy as np
 
-from tfpretune.evaluation.figures import Axis, Line, _thin, line_chart
+from tfpretune.evaluation.report.plots import Axis, Line, _thin, line_chart
 
 
 def chart(lines, **changes):

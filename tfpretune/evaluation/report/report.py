@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from tfpretune.errors import RunError
-from tfpretune.evaluation import sections
-from tfpretune.evaluation.figures import Axis, Line, line_chart
 from tfpretune.evaluation.metrics.classification import check_predictions, classification_metrics, confusion_matrix
-from tfpretune.evaluation.page import Section, escape, headline_numbers, html_table, render_page
-from tfpretune.evaluation.pictures import Pictures, strip_address
-from tfpretune.evaluation.tables import Table
+from tfpretune.evaluation.report import sections
+from tfpretune.evaluation.report.page import Section, escape, headline_numbers, html_table, render_page
+from tfpretune.evaluation.report.pictures import Pictures, strip_address
+from tfpretune.evaluation.report.plots import Axis, Line, line_chart
+from tfpretune.evaluation.report.tables import Table
 from tfpretune.runtime.files import write_atomic
 
 Curves = Mapping[str, Mapping[str, Sequence[tuple[int, float]]]]

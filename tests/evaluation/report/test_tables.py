@@ -1,7 +1,7 @@
 import pytest
 
-from tfpretune.evaluation.page import html_table
-from tfpretune.evaluation.tables import Table, show
+from tfpretune.evaluation.report.page import html_table
+from tfpretune.evaluation.report.tables import Table, show
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from tfpretune.evaluation.figures import Axis, Line, line_chart
 from tfpretune.evaluation.metrics.gain import gain_over_scratch, paired_difference
 from tfpretune.evaluation.metrics.paired import LEVEL, paired_test
-from tfpretune.evaluation.tables import Cell, Table
+from tfpretune.evaluation.report.plots import Axis, Line, line_chart
+from tfpretune.evaluation.report.tables import Cell, Table
 
 COLUMNS = ("", "labels a class", "accuracy", "sd", "over scratch", "p", "labels saved")
 _SAID = {"better": "paid", "worse": "did harm", "ahead": "is ahead", "behind": "is behind", "level": "is level"}

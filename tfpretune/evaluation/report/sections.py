@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import sklearn.metrics
 
-from tfpretune.evaluation.figures import NUM_COLOURS, Axis, Line, heat_map, line_chart, reliability_chart
 from tfpretune.evaluation.metrics.calibration import reliability_bins
 from tfpretune.evaluation.metrics.paired import paired_test
-from tfpretune.evaluation.page import escape, html_table
-from tfpretune.evaluation.pictures import data_address
-from tfpretune.evaluation.tables import Cell, Table
+from tfpretune.evaluation.report.page import escape, html_table
+from tfpretune.evaluation.report.pictures import data_address
+from tfpretune.evaluation.report.plots import NUM_COLOURS, Axis, Line, heat_map, line_chart, reliability_chart
+from tfpretune.evaluation.report.tables import Cell, Table
 
 _LARGEST_TABLE = 25
 _TEXT_LENGTH = 300

@@ -12,8 +12,8 @@ import tensorflow as tf
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.splits.rule import RULE
 from tfpretune.evaluation.predict import predict_outputs
-from tfpretune.evaluation.report import Curves, write_report
-from tfpretune.evaluation.tables import Table
+from tfpretune.evaluation.report.report import Curves, write_report
+from tfpretune.evaluation.report.tables import Table
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

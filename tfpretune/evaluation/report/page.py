@@ -5,7 +5,7 @@ import html
 import re
 from collections.abc import Sequence
 
-from tfpretune.evaluation.tables import Table
+from tfpretune.evaluation.report.tables import Table
 
 # No script, no connection, no file: a browser that reads this refuses whatever slipped through the escaping.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"

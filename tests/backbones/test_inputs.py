@@ -10,7 +10,7 @@ from tfpretune.backbones import SmallCNN, TextEncoder
 from tfpretune.backbones.inputs import Pixels, feed, image_shape, read_pixels, save_pixels
 from tfpretune.backbones.sizes import load_backbone
 from tfpretune.errors import UsageError
-from tfpretune.finetune.heads import classifier
+from tfpretune.finetune.heads.pooled import classifier
 from tfpretune.serving import export
 from tfpretune.serving.loading import load
 from tfpretune.training.presets import load_task, save_preset

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tests import checks
 from tfpretune.backbones import SmallCNN
-from tfpretune.finetune.multi_head import multi_head
+from tfpretune.finetune.heads.multi_head import multi_head
 from tfpretune.objectives import Classes, MultiLabel, Numbers
 from tfpretune.objectives.task_gradients import shared_norms, without_conflict
 from tfpretune.objectives.terms import share, sums

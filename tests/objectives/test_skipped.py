@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tests.training.loop.toys import ROWS, Net
 from tfpretune.backbones import SmallCNN
-from tfpretune.finetune.multi_head import multi_head
+from tfpretune.finetune.heads.multi_head import multi_head
 from tfpretune.objectives import Classes, Numbers
 from tfpretune.settings.run import OptimizerConfig
 from tfpretune.training import make_strategy

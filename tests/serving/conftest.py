@@ -6,7 +6,7 @@ import pytest
 
 from tfpretune.backbones.cnn import SmallCNN
 from tfpretune.backbones.text_encoder import TextEncoder, TextEncoderTokenizer
-from tfpretune.finetune.heads import classifier
+from tfpretune.finetune.heads.pooled import classifier
 from tfpretune.serving import export
 from tfpretune.serving.loading import load
 

@@ -13,7 +13,7 @@ from tfpretune.backbones.cnn import SmallCNN
 from tfpretune.data.text.cleaning import clean
 from tfpretune.data.text.tokens import encode
 from tfpretune.errors import RunError, UsageError
-from tfpretune.finetune.heads import classifier
+from tfpretune.finetune.heads.pooled import classifier
 from tfpretune.runtime.files import check_manifest
 from tfpretune.serving import clean_process, export, raw, signatures
 

@@ -2,7 +2,8 @@
 
 from tfpretune.finetune.cached import cache_in_order, with_cached_features
 from tfpretune.finetune.freezing import format_table, freeze, frozen_table
-from tfpretune.finetune.heads import (
+from tfpretune.finetune.heads.multi_head import multi_head
+from tfpretune.finetune.heads.pooled import (
     balanced_class_weights,
     balanced_positive_weights,
     classifier,
@@ -13,10 +14,9 @@ from tfpretune.finetune.heads import (
     pooled_head,
     regressor,
 )
+from tfpretune.finetune.heads.positions import segmenter, span_finder, tagger
 from tfpretune.finetune.lora import enable_lora, format_lora, merge_lora, remove_lora
-from tfpretune.finetune.multi_head import multi_head
 from tfpretune.finetune.penalties import L2SP, add_l1
-from tfpretune.finetune.position_heads import segmenter, span_finder, tagger
 from tfpretune.finetune.probing import start_head_from_probe
 from tfpretune.finetune.rates import format_rates, layerwise_rates
 from tfpretune.finetune.unfreezing import GradualUnfreezing, format_stages

@@ -9,7 +9,6 @@ import keras
 
 from tfpretune.backbones.inputs import save_pixels
 from tfpretune.errors import RunError, UsageError
-from tfpretune.finetune import heads  # noqa: F401  registers the layers that a saved model is made of
 from tfpretune.finetune.lora import merged_weights
 from tfpretune.runtime.files import atomic_folder, check_manifest
 

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfpretune.finetune.heads import MeanPool
+from tfpretune.finetune.heads.pooled import MeanPool
 from tfpretune.runtime.files import write_atomic
 from tfpretune.training.tensorboard.log_writer import LogWriter
 

@@ -6,7 +6,7 @@ import keras
 
 from tfpretune.backbones.blocks import MeanPool
 from tfpretune.backbones.inputs import Pixels, feed
-from tfpretune.finetune.reading import read
+from tfpretune.finetune.heads.reading import read
 from tfpretune.objectives.multitask import MultiTask, Weighting
 from tfpretune.objectives.target import Target
 

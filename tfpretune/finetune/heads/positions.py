@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from tfpretune.backbones.inputs import Pixels, feed, image_shape
 from tfpretune.errors import UsageError
-from tfpretune.finetune.reading import read
+from tfpretune.finetune.heads.reading import read
 from tfpretune.objectives.supervised import Supervised
 from tfpretune.objectives.targets import Classes, Spans
 

@@ -9,7 +9,7 @@ import numpy as np
 from tfpretune.backbones.blocks import MeanPool
 from tfpretune.backbones.inputs import Pixels, feed
 from tfpretune.errors import UsageError
-from tfpretune.finetune.reading import read
+from tfpretune.finetune.heads.reading import read
 from tfpretune.objectives.similar import Similar
 from tfpretune.objectives.supervised import Supervised
 from tfpretune.objectives.target import Target

@@ -1,0 +1,1 @@
+"""Heads: a pre-trained backbone to outputs."""

@@ -18,7 +18,7 @@ from tfpretune.data.sources.labelled import labelled_parts
 from tfpretune.errors import UsageError
 from tfpretune.evaluation.report.tables import Table
 from tfpretune.finetune import balanced_class_weights
-from tfpretune.finetune.distillation import SoftClasses, without_teacher
+from tfpretune.finetune.methods.distillation import SoftClasses, without_teacher
 from tfpretune.runtime.files import write_atomic
 from tfpretune.settings import launch
 from tfpretune.settings.finetune import FinetuneConfig

@@ -23,7 +23,7 @@ from tfpretune.errors import UsageError
 from tfpretune.evaluation.metrics.retrieval import retrieval_metrics
 from tfpretune.evaluation.report.report import write_pretraining_report
 from tfpretune.finetune import embedder
-from tfpretune.finetune.probing import features_of
+from tfpretune.finetune.methods.probing import features_of
 from tfpretune.settings import launch
 from tfpretune.settings.finetune import TaskConfig
 from tfpretune.settings.run import OptimizerConfig, require_shares

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.finetune.test_lora import TEXTS, make_bert, make_encoder, make_vit, spread
+from tests.finetune.methods.test_lora import TEXTS, make_bert, make_encoder, make_vit, spread
 from tfpretune.errors import RunError, UsageError
 from tfpretune.finetune import freeze
-from tfpretune.finetune.lora import enable_lora, lora_settings, lora_variables, merge_lora
+from tfpretune.finetune.methods.lora import enable_lora, lora_settings, lora_variables, merge_lora
 from tfpretune.runtime.files import check_manifest
 from tfpretune.training.adapters import load_adapter, save_adapter, set_adapter
 

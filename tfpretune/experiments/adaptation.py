@@ -18,7 +18,7 @@ from tfpretune.data.text.tokens import pack
 from tfpretune.errors import UsageError
 from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.experiments.adaptation_inputs import Inputs
-from tfpretune.finetune.pseudo_labels import choose_pseudo_labels
+from tfpretune.finetune.methods.pseudo_labels import choose_pseudo_labels
 from tfpretune.objectives import MaskedLM, Supervised
 from tfpretune.objectives.domains import DeepCoral, DomainAdversarial
 from tfpretune.settings.run import OptimizerConfig

@@ -1,7 +1,6 @@
 """A pre-trained backbone in, a model whose chosen weights learn out."""
 
 from tfpretune.finetune.cached import cache_in_order, with_cached_features
-from tfpretune.finetune.freezing import format_table, freeze, frozen_table
 from tfpretune.finetune.heads.multi_head import multi_head
 from tfpretune.finetune.heads.pooled import (
     balanced_class_weights,
@@ -15,11 +14,12 @@ from tfpretune.finetune.heads.pooled import (
     regressor,
 )
 from tfpretune.finetune.heads.positions import segmenter, span_finder, tagger
-from tfpretune.finetune.lora import enable_lora, format_lora, merge_lora, remove_lora
-from tfpretune.finetune.penalties import L2SP, add_l1
-from tfpretune.finetune.probing import start_head_from_probe
-from tfpretune.finetune.rates import format_rates, layerwise_rates
-from tfpretune.finetune.unfreezing import GradualUnfreezing, format_stages
+from tfpretune.finetune.methods.freezing import format_table, freeze, frozen_table
+from tfpretune.finetune.methods.lora import enable_lora, format_lora, merge_lora, remove_lora
+from tfpretune.finetune.methods.penalties import L2SP, add_l1
+from tfpretune.finetune.methods.probing import start_head_from_probe
+from tfpretune.finetune.methods.rates import format_rates, layerwise_rates
+from tfpretune.finetune.methods.unfreezing import GradualUnfreezing, format_stages
 
 __all__ = [
     "L2SP",

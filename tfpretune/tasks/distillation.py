@@ -23,7 +23,7 @@ from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.evaluation.report.tables import Cell, Table
 from tfpretune.experiments.comparison import accuracy
 from tfpretune.finetune import pooled_head, start_head_from_probe
-from tfpretune.finetune.distillation import teacher_answers, with_teacher
+from tfpretune.finetune.methods.distillation import teacher_answers, with_teacher
 from tfpretune.objectives import Supervised, Target
 from tfpretune.runtime.files import MANIFEST
 from tfpretune.settings.finetune import FinetuneConfig

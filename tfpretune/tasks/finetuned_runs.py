@@ -23,8 +23,16 @@ from tfpretune.evaluation.metrics.regression import regression_metrics
 from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.evaluation.report.tables import Cell, Table
 from tfpretune.experiments.comparison import accuracy
-from tfpretune.finetune.averaging import Method, Soup, ensemble, facts_of, greedy_soup, require_same, uniform_soup
-from tfpretune.finetune.normalization import refresh_normalization
+from tfpretune.finetune.methods.averaging import (
+    Method,
+    Soup,
+    ensemble,
+    facts_of,
+    greedy_soup,
+    require_same,
+    uniform_soup,
+)
+from tfpretune.finetune.methods.normalization import refresh_normalization
 from tfpretune.objectives import Supervised
 from tfpretune.tasks.classification import label_kind_of
 from tfpretune.training.optimizers.averages import MOST_BATCHES

@@ -12,7 +12,14 @@ import numpy as np
 import safetensors.numpy
 
 from tfpretune.errors import RunError, UsageError
-from tfpretune.finetune.lora import LoraSettings, enable_lora, lora_paths, lora_settings, lora_variables, remove_lora
+from tfpretune.finetune.methods.lora import (
+    LoraSettings,
+    enable_lora,
+    lora_paths,
+    lora_settings,
+    lora_variables,
+    remove_lora,
+)
 from tfpretune.runtime.files import atomic_folder, check_manifest
 from tfpretune.training.loop.checkpoints import LoadReport, restore
 

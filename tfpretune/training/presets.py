@@ -9,7 +9,7 @@ import keras
 
 from tfpretune.backbones.inputs import save_pixels
 from tfpretune.errors import RunError, UsageError
-from tfpretune.finetune.lora import merged_weights
+from tfpretune.finetune.methods.lora import merged_weights
 from tfpretune.runtime.files import atomic_folder, check_manifest
 
 

@@ -9,7 +9,7 @@ from tests.training.loop.toys import ROWS, Interrupt, Net, Toy, make_batches, ma
 from tfpretune.backbones import SmallCNN
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.finetune import classifier, freeze, with_cached_features
-from tfpretune.finetune.probing import features_of
+from tfpretune.finetune.methods.probing import features_of
 from tfpretune.settings.run import DevicesConfig
 from tfpretune.training import fit, make_strategy
 from tfpretune.training.devices.strategies import separate_dropout

@@ -7,13 +7,13 @@ import pytest
 import tensorflow as tf
 from tensorflow.python.framework.config import disable_op_determinism
 
-from tests.finetune.test_lora import IMAGES, KINDS, NAMES, TEXTS, make_bert, make_encoder, make_vit, spread
+from tests.finetune.methods.test_lora import IMAGES, KINDS, NAMES, TEXTS, make_bert, make_encoder, make_vit, spread
 from tests.serving.conftest import VOCABULARY
 from tests.training.loop.toys import Interrupt, make_run
 from tfpretune.backbones import TextEncoderTokenizer
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.errors import UsageError
-from tfpretune.finetune.lora import enable_lora, lora_settings, lora_variables
+from tfpretune.finetune.methods.lora import enable_lora, lora_settings, lora_variables
 from tfpretune.serving import export
 from tfpretune.training import fit
 from tfpretune.training.loop.checkpoints import run_variables

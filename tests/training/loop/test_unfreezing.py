@@ -11,7 +11,7 @@ from tests.training.loop.toys import ROWS, Interrupt, Net, make_batches, make_ru
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.errors import UsageError
 from tfpretune.finetune import GradualUnfreezing, freeze
-from tfpretune.finetune.lora import enable_lora
+from tfpretune.finetune.methods.lora import enable_lora
 from tfpretune.objectives import Objective, Term
 from tfpretune.settings.run import OptimizerConfig
 from tfpretune.training import fit, make_strategy

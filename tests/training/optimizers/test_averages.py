@@ -8,7 +8,7 @@ from tensorflow.python.framework.config import disable_op_determinism
 
 from tests.training.loop.toys import ROWS, Interrupt, Toy, make_batches, make_run
 from tfpretune.errors import UsageError
-from tfpretune.finetune.normalization import refresh_normalization
+from tfpretune.finetune.methods.normalization import refresh_normalization
 from tfpretune.objectives import Objective, Term
 from tfpretune.settings.run import OptimizerConfig
 from tfpretune.training import fit, make_strategy

@@ -6,8 +6,8 @@ import keras
 from rich.console import Console
 
 from tfpretune.data.batches.step_indexed import StepIndexed
-from tfpretune.finetune.freezing import format_table, frozen_table
-from tfpretune.finetune.unfreezing import format_stages
+from tfpretune.finetune.methods.freezing import format_table, frozen_table
+from tfpretune.finetune.methods.unfreezing import format_stages
 from tfpretune.settings import file as config_file
 from tfpretune.settings.run import RunConfig
 

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from tfpretune.data.batches.step_indexed import StepIndexed
-from tfpretune.finetune.penalties import pull_like
+from tfpretune.finetune.methods.penalties import pull_like
 from tfpretune.settings.run import OptimizerConfig
 from tfpretune.training.optimizers.averages import AverageWeights
 from tfpretune.training.optimizers.make import make_optimizer

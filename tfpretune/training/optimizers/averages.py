@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from tfpretune.data.batches.step_indexed import StepIndexed
-from tfpretune.finetune.normalization import Statistics
+from tfpretune.finetune.methods.normalization import Statistics
 from tfpretune.training.devices.strategies import separate_dropout
 
 MOST_BATCHES = 100

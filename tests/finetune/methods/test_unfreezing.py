@@ -5,7 +5,7 @@ import pytest
 from tfpretune.backbones import SmallCNN, TextEncoder
 from tfpretune.errors import UsageError
 from tfpretune.finetune import GradualUnfreezing, classifier, format_stages, freeze
-from tfpretune.finetune.unfreezing import Stage
+from tfpretune.finetune.methods.unfreezing import Stage
 
 
 def make_model():

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import keras
 
 from tfpretune.errors import UsageError
-from tfpretune.finetune.freezing import Block, blocks
+from tfpretune.finetune.methods.freezing import Block, blocks
 
 
 class Stage(NamedTuple):

@@ -13,7 +13,7 @@ from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.errors import UsageError
 from tfpretune.finetune import GradualUnfreezing, classifier, freeze
 from tfpretune.finetune.heads.multi_head import multi_head
-from tfpretune.finetune.penalties import L2SP, add_l1, learnable
+from tfpretune.finetune.methods.penalties import L2SP, add_l1, learnable
 from tfpretune.objectives import Classes
 from tfpretune.objectives.gradients import penalty_gradients
 from tfpretune.settings.run import OptimizerConfig

@@ -11,8 +11,8 @@ import tensorflow as tf
 from tfpretune.backbones import SmallCNN, TextEncoder, VisionTransformer
 from tfpretune.errors import UsageError
 from tfpretune.finetune import classifier
-from tfpretune.finetune.lora import enable_lora
-from tfpretune.finetune.rates import RateRow, depths, format_rates, layerwise_rates
+from tfpretune.finetune.methods.lora import enable_lora
+from tfpretune.finetune.methods.rates import RateRow, depths, format_rates, layerwise_rates
 from tfpretune.settings.run import OptimizerConfig
 from tfpretune.training.optimizers.make import make_optimizer
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import keras
 
 from tfpretune.errors import UsageError
-from tfpretune.finetune.rates import depths
+from tfpretune.finetune.methods.rates import depths
 
 
 class FrozenRow(NamedTuple):

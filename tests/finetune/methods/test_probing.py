@@ -11,8 +11,8 @@ from tfpretune.backbones import SmallCNN, TextEncoder
 from tfpretune.errors import UsageError
 from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.finetune import classifier, multi_label, regressor
-from tfpretune.finetune.probe_strength import STRENGTHS, Probe, choose_strength, fit_probe
-from tfpretune.finetune.probing import (
+from tfpretune.finetune.methods.probe_strength import STRENGTHS, Probe, choose_strength, fit_probe
+from tfpretune.finetune.methods.probing import (
     _probe_of,
     features_of,
     fit_classes,

@@ -10,7 +10,7 @@ from tfpretune.backbones import SmallCNN, TextEncoder, VisionTransformer
 from tfpretune.backbones.sizes import make_image_backbone
 from tfpretune.errors import UsageError
 from tfpretune.finetune import GradualUnfreezing, classifier, format_table, freeze, frozen_table, layerwise_rates
-from tfpretune.finetune.freezing import FrozenRow, blocks
+from tfpretune.finetune.methods.freezing import FrozenRow, blocks
 from tfpretune.objectives import MaskedAutoencoder, MaskedLM
 
 IMAGES = np.random.default_rng(0).random((4, 8, 8, 1)).astype("float32")

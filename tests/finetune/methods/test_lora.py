@@ -11,7 +11,7 @@ from tfpretune.backbones import SmallCNN, TextEncoder, VisionTransformer
 from tfpretune.backbones.low_rank import LowRank, add_low_rank, merged, remove_low_rank, takes_low_rank
 from tfpretune.errors import UsageError
 from tfpretune.finetune import classifier, freeze
-from tfpretune.finetune.lora import (
+from tfpretune.finetune.methods.lora import (
     LoraRow,
     enable_lora,
     format_lora,

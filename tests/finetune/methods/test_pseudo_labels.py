@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tfpretune.finetune.pseudo_labels import choose_pseudo_labels
+from tfpretune.finetune.methods.pseudo_labels import choose_pseudo_labels
 
 PROBABILITIES = np.array([[0.96, 0.04], [0.95, 0.05], [0.5, 0.5], [0.01, 0.99], [0.98, 0.02], [0.94, 0.06]], "float32")
 

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfpretune.errors import UsageError
-from tfpretune.finetune.probing import features_of, fit_logistic
+from tfpretune.finetune.methods.probing import features_of, fit_logistic
 from tfpretune.objectives import Classes, Supervised
 from tfpretune.settings.file import changes
 

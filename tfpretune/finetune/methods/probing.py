@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 
 from tfpretune.data.batches.step_indexed import Batch
 from tfpretune.errors import UsageError
-from tfpretune.finetune.probe_strength import Probe, fit_probe
+from tfpretune.finetune.methods.probe_strength import Probe, fit_probe
 from tfpretune.objectives import MultiLabel, Numbers, Supervised
 
 

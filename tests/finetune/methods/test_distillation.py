@@ -13,7 +13,7 @@ from tfpretune.data.batches.mixing import Mixed
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.errors import UsageError
 from tfpretune.finetune import classifier, pooled_head, segmenter
-from tfpretune.finetune.distillation import SoftClasses, teacher_answers, with_teacher, without_teacher
+from tfpretune.finetune.methods.distillation import SoftClasses, teacher_answers, with_teacher, without_teacher
 from tfpretune.objectives import Classes
 from tfpretune.settings.run import OptimizerConfig, RunConfig
 from tfpretune.training import fit

@@ -1,0 +1,1 @@
+"""Fine-tuning methods: each a function on a model, or a callback."""

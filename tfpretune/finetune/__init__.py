@@ -1,6 +1,5 @@
 """A pre-trained backbone in, a model whose chosen weights learn out."""
 
-from tfpretune.finetune.cached import cache_in_order, with_cached_features
 from tfpretune.finetune.heads.multi_head import multi_head
 from tfpretune.finetune.heads.pooled import (
     balanced_class_weights,
@@ -20,6 +19,7 @@ from tfpretune.finetune.methods.penalties import L2SP, add_l1
 from tfpretune.finetune.methods.probing import start_head_from_probe
 from tfpretune.finetune.methods.rates import format_rates, layerwise_rates
 from tfpretune.finetune.methods.unfreezing import GradualUnfreezing, format_stages
+from tfpretune.finetune.reuse.cached import cache_in_order, with_cached_features
 
 __all__ = [
     "L2SP",

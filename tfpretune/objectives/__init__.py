@@ -3,13 +3,13 @@
 from tfpretune.objectives.base import Objective, Term
 from tfpretune.objectives.domains import DeepCoral, DomainAdversarial
 from tfpretune.objectives.masked_autoencoder import MaskedAutoencoder
-from tfpretune.objectives.masked_lm import MaskedLM
 from tfpretune.objectives.multitask import MultiTask
 from tfpretune.objectives.reconstruction import Autoencoder, DenoisingAutoencoder
 from tfpretune.objectives.similar import Similar
 from tfpretune.objectives.supervised import Supervised
 from tfpretune.objectives.target import Target
 from tfpretune.objectives.targets import Classes, MultiLabel, Numbers, Spans
+from tfpretune.objectives.text.masked_lm import MaskedLM
 
 __all__ = [
     "Autoencoder",

@@ -2,9 +2,9 @@
 
 from tfpretune.objectives.base import Objective, Term
 from tfpretune.objectives.domains import DeepCoral, DomainAdversarial
-from tfpretune.objectives.masked_autoencoder import MaskedAutoencoder
+from tfpretune.objectives.image.masked_autoencoder import MaskedAutoencoder
+from tfpretune.objectives.image.reconstruction import Autoencoder, DenoisingAutoencoder
 from tfpretune.objectives.multitask import MultiTask
-from tfpretune.objectives.reconstruction import Autoencoder, DenoisingAutoencoder
 from tfpretune.objectives.similar import Similar
 from tfpretune.objectives.supervised import Supervised
 from tfpretune.objectives.target import Target

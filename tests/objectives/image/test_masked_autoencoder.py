@@ -6,7 +6,7 @@ from tests import checks
 from tfpretune.backbones import VisionTransformer
 from tfpretune.backbones.vit import Patches, join_patches
 from tfpretune.objectives import MaskedAutoencoder
-from tfpretune.objectives.masked_autoencoder import FillMaskTokens
+from tfpretune.objectives.image.masked_autoencoder import FillMaskTokens
 
 IMAGES = np.random.default_rng(0).random((3, 8, 8, 1)).astype("float32")  # 3: uneven on two replicas
 BATCH = {

@@ -10,7 +10,7 @@ from tfpretune.backbones.blocks import EncoderBlock, PositionEmbedding
 from tfpretune.backbones.inputs import Pixels
 from tfpretune.backbones.vit import Patches, VisionTransformer, join_patches
 from tfpretune.objectives.base import Batch, Objective, Term
-from tfpretune.objectives.reconstruction import psnr
+from tfpretune.objectives.image.reconstruction import psnr
 
 
 @keras.saving.register_keras_serializable("tfpretune")

@@ -20,7 +20,7 @@ from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.experiments.adaptation_inputs import Inputs
 from tfpretune.finetune.methods.pseudo_labels import choose_pseudo_labels
 from tfpretune.objectives import MaskedLM, Supervised
-from tfpretune.objectives.domains import DeepCoral, DomainAdversarial
+from tfpretune.objectives.transfer.domains import DeepCoral, DomainAdversarial
 from tfpretune.settings.run import OptimizerConfig
 from tfpretune.training import resolve_precision
 from tfpretune.training.loop.trials import train_briefly

@@ -7,8 +7,8 @@ import keras
 from tfpretune.backbones.blocks import MeanPool
 from tfpretune.backbones.inputs import Pixels, feed
 from tfpretune.finetune.heads.reading import read
-from tfpretune.objectives.multitask import MultiTask, Weighting
 from tfpretune.objectives.target import Target
+from tfpretune.objectives.transfer.multitask import MultiTask, Weighting
 
 
 def multi_head(

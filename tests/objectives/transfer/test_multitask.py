@@ -12,8 +12,8 @@ from tests import checks
 from tfpretune.backbones import SmallCNN
 from tfpretune.finetune.heads.multi_head import multi_head
 from tfpretune.objectives import Classes, MultiLabel, Numbers
-from tfpretune.objectives.task_gradients import shared_norms, without_conflict
 from tfpretune.objectives.terms import share, sums
+from tfpretune.objectives.transfer.task_gradients import shared_norms, without_conflict
 
 random = np.random.default_rng(0)
 BATCH = {
@@ -289,7 +289,7 @@ def test_the_gradients_of_a_task_are_those_of_its_loss_and_its_divergence(monkey
     names = [f"{task}_{name}" for task, target in TARGETS.items() for name in (target.term_names[0], "r_drop")]
     found = {name: [tf.constant([float(10**index)]), None] for index, name in enumerate(names)}
     given = []
-    module = "tfpretune.objectives.multitask"
+    module = "tfpretune.objectives.transfer.multitask"
     monkeypatch.setattr(f"{module}.gradients_by_term", lambda model, data: (found, {}, tf.zeros((6, 2))))
     monkeypatch.setattr(f"{module}.without_conflict", lambda by_task, step: given.extend(by_task) or by_task)
     model.compile(keras.optimizers.SGD(0.1))

@@ -13,8 +13,8 @@ from tfpretune.objectives.base import Batch, Objective, Term
 from tfpretune.objectives.gradients import Found, Gradients, gradients_by_term, plus, summed
 from tfpretune.objectives.target import Target
 from tfpretune.objectives.targets import Numbers
-from tfpretune.objectives.task_gradients import shared_norms, without_conflict
 from tfpretune.objectives.terms import Weight, factor
+from tfpretune.objectives.transfer.task_gradients import shared_norms, without_conflict
 
 Weighting = Literal["fixed", "uncertainty", "gradnorm", "pcgrad"]
 

@@ -13,7 +13,7 @@ from tfpretune.backbones import SmallCNN
 from tfpretune.data.batches.mixing import Mixed, progress
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.finetune import classifier
-from tfpretune.objectives.domains import (
+from tfpretune.objectives.transfer.domains import (
     DeepCoral,
     DomainAdversarial,
     coral_term,

@@ -1,0 +1,1 @@
+"""Several tasks or domains at a time."""

@@ -6,8 +6,8 @@ import tensorflow as tf
 
 from tests.serving.conftest import VOCABULARY
 from tfpretune.backbones.text_encoder import TextEncoderTokenizer
-from tfpretune.objectives.similar import Similar
-from tfpretune.objectives.targets import Classes, MultiLabel, Numbers, Spans
+from tfpretune.objectives.targets.contrastive import Similar
+from tfpretune.objectives.targets.standard import Classes, MultiLabel, Numbers, Spans
 from tfpretune.serving import raw
 from tfpretune.serving.heads.pixels import PixelsHead
 from tfpretune.serving.heads.pooled import ClassHead, LabelsHead, NumbersHead, VectorHead

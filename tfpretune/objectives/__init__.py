@@ -3,10 +3,10 @@
 from tfpretune.objectives.base import Objective, Term
 from tfpretune.objectives.image.masked_autoencoder import MaskedAutoencoder
 from tfpretune.objectives.image.reconstruction import Autoencoder, DenoisingAutoencoder
-from tfpretune.objectives.similar import Similar
 from tfpretune.objectives.supervised import Supervised
-from tfpretune.objectives.target import Target
-from tfpretune.objectives.targets import Classes, MultiLabel, Numbers, Spans
+from tfpretune.objectives.targets.base import Target
+from tfpretune.objectives.targets.contrastive import Similar
+from tfpretune.objectives.targets.standard import Classes, MultiLabel, Numbers, Spans
 from tfpretune.objectives.text.masked_lm import MaskedLM
 from tfpretune.objectives.transfer.domains import DeepCoral, DomainAdversarial
 from tfpretune.objectives.transfer.multitask import MultiTask

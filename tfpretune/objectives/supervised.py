@@ -7,7 +7,7 @@ import keras_hub
 import tensorflow as tf
 
 from tfpretune.objectives.base import Batch, Objective, Term
-from tfpretune.objectives.target import Target
+from tfpretune.objectives.targets.base import Target
 
 OWN = ("target", "r_drop")
 

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfpretune.objectives.similar import Similar
+from tfpretune.objectives.targets.contrastive import Similar
 from tfpretune.serving.heads.base import Answers, Head
 from tfpretune.serving.loading import DEFAULT, EMBED
 from tfpretune.serving.raw import Reading

@@ -7,7 +7,7 @@ import keras
 from tfpretune.backbones.blocks import MeanPool
 from tfpretune.backbones.inputs import Pixels, feed
 from tfpretune.finetune.heads.reading import read
-from tfpretune.objectives.target import Target
+from tfpretune.objectives.targets.base import Target
 from tfpretune.objectives.transfer.multitask import MultiTask, Weighting
 
 

@@ -10,10 +10,10 @@ from tfpretune.backbones.blocks import MeanPool
 from tfpretune.backbones.inputs import Pixels, feed
 from tfpretune.errors import UsageError
 from tfpretune.finetune.heads.reading import read
-from tfpretune.objectives.similar import Similar
 from tfpretune.objectives.supervised import Supervised
-from tfpretune.objectives.target import Target
-from tfpretune.objectives.targets import Classes, MultiLabel, Numbers
+from tfpretune.objectives.targets.base import Target
+from tfpretune.objectives.targets.contrastive import Similar
+from tfpretune.objectives.targets.standard import Classes, MultiLabel, Numbers
 
 
 def pooled_head(

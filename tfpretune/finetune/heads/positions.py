@@ -7,7 +7,7 @@ from tfpretune.backbones.inputs import Pixels, feed, image_shape
 from tfpretune.errors import UsageError
 from tfpretune.finetune.heads.reading import read
 from tfpretune.objectives.supervised import Supervised
-from tfpretune.objectives.targets import Classes, Spans
+from tfpretune.objectives.targets.standard import Classes, Spans
 
 
 def tagger(

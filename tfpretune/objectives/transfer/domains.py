@@ -10,7 +10,7 @@ import tensorflow as tf
 from tfpretune.objectives.base import Batch, Objective, Term
 from tfpretune.objectives.replicas import sum_over_replicas
 from tfpretune.objectives.supervised import Supervised
-from tfpretune.objectives.targets import Classes, MultiLabel
+from tfpretune.objectives.targets.standard import Classes, MultiLabel
 
 
 class _TwoDomains(Objective):

@@ -11,8 +11,8 @@ import tensorflow as tf
 
 from tfpretune.objectives.base import Batch, Objective, Term
 from tfpretune.objectives.gradients import Found, Gradients, gradients_by_term, plus, summed
-from tfpretune.objectives.target import Target
-from tfpretune.objectives.targets import Numbers
+from tfpretune.objectives.targets.base import Target
+from tfpretune.objectives.targets.standard import Numbers
 from tfpretune.objectives.terms import Weight, factor
 from tfpretune.objectives.transfer.task_gradients import shared_norms, without_conflict
 

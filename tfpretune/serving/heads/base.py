@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import tensorflow as tf
 
-from tfpretune.objectives.target import Target
+from tfpretune.objectives.targets.base import Target
 
 Answers = dict[str, tf.Tensor]
 CLOSE = 1e-4

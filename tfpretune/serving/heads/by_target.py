@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tfpretune.errors import UsageError
-from tfpretune.objectives.similar import Similar
-from tfpretune.objectives.target import Target
-from tfpretune.objectives.targets import Classes, MultiLabel, Numbers, Spans
+from tfpretune.objectives.targets.base import Target
+from tfpretune.objectives.targets.contrastive import Similar
+from tfpretune.objectives.targets.standard import Classes, MultiLabel, Numbers, Spans
 from tfpretune.serving.heads.base import Head
 from tfpretune.serving.heads.pixels import PixelsHead
 from tfpretune.serving.heads.pooled import ClassHead, LabelsHead, NumbersHead, VectorHead

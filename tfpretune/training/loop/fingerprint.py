@@ -10,7 +10,7 @@ import numpy as np
 from tfpretune.data.batches.step_indexed import RowSource, StepIndexed
 from tfpretune.data.splits.rule import CONTENTS, LABELS
 from tfpretune.errors import UsageError
-from tfpretune.objectives.targets import Numbers
+from tfpretune.objectives.targets.standard import Numbers
 
 CHUNK_VALUES = 1 << 22
 _NOT_COMPARED = ("name", "trainable", "dtype")

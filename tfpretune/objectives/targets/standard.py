@@ -6,7 +6,7 @@ import math
 import keras
 import tensorflow as tf
 
-from tfpretune.objectives.target import Batch, Target
+from tfpretune.objectives.targets.base import Batch, Target
 from tfpretune.objectives.terms import Term
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.recipes.test_recipes import load
 from tfpretune.backbones import SmallCNN, TextEncoder
-from tfpretune.backbones.text_encoder import TextEncoderTokenizer
+from tfpretune.backbones.text.text_encoder import TextEncoderTokenizer
 from tfpretune.data.text.tokens import SPECIAL_TOKENS
 from tfpretune.errors import RunError
 from tfpretune.objectives import DenoisingAutoencoder, MaskedLM

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tfpretune.backbones.cnn import SmallCNN
-from tfpretune.backbones.text_encoder import TextEncoder, TextEncoderTokenizer
+from tfpretune.backbones.text.text_encoder import TextEncoder, TextEncoderTokenizer
 from tfpretune.finetune.heads.pooled import classifier
 from tfpretune.serving import export
 from tfpretune.serving.loading import load

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from tests.serving.conftest import VOCABULARY
-from tfpretune.backbones.text_encoder import TextEncoderTokenizer
+from tfpretune.backbones.text.text_encoder import TextEncoderTokenizer
 from tfpretune.objectives.targets.contrastive import Similar
 from tfpretune.objectives.targets.standard import Classes, MultiLabel, Numbers, Spans
 from tfpretune.serving import raw

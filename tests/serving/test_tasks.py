@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tests.serving.conftest import VOCABULARY
 from tfpretune.backbones.cnn import SmallCNN
-from tfpretune.backbones.text_encoder import TextEncoder, TextEncoderTokenizer
+from tfpretune.backbones.text.text_encoder import TextEncoder, TextEncoderTokenizer
 from tfpretune.data.batches.questions import answer_rows
 from tfpretune.data.batches.tagged import tag_rows
 from tfpretune.data.examples.questions import QuestionExamples

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tfpretune.backbones.bert import BertEncoderTokenizer
 from tfpretune.backbones.hugging_face_files import check_size, read_if_there, refuse_pointer
+from tfpretune.backbones.text.bert import BertEncoderTokenizer
 from tfpretune.data.text.learner import SPECIAL_TOKENS
 from tfpretune.data.text.wordpiece import AddedToken
 from tfpretune.errors import RunError, UsageError

@@ -13,7 +13,7 @@ from tfpretune.backbones.cnn import SmallCNN
 from tfpretune.backbones.hugging_face import packaged_folder, read_bert
 from tfpretune.backbones.hugging_face_files import check_added, check_readable, check_size, kind_of
 from tfpretune.backbones.hugging_face_tokenizer import KINDS, read_bert_tokenizer
-from tfpretune.backbones.text_encoder import TextEncoder
+from tfpretune.backbones.text.text_encoder import TextEncoder
 from tfpretune.backbones.vit import VisionTransformer
 from tfpretune.errors import UsageError
 from tfpretune.runtime.files import MANIFEST, check_manifest

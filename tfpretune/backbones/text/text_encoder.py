@@ -6,7 +6,7 @@ import keras
 import keras_hub
 
 from tfpretune.backbones.blocks import EncoderBlock
-from tfpretune.backbones.wordpiece import NormalizedTokenizer
+from tfpretune.backbones.text.tokenizer import NormalizedTokenizer
 
 
 @keras.saving.register_keras_serializable("tfpretune")

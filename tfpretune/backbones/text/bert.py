@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import keras_hub
 
-from tfpretune.backbones.wordpiece import NormalizedTokenizer
+from tfpretune.backbones.text.tokenizer import NormalizedTokenizer
 from tfpretune.data.text.normalizers import Rule
 
 

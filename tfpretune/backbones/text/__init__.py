@@ -1,0 +1,1 @@
+"""Text backbones and their tokenizers."""

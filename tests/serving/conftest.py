@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from tfpretune.backbones.cnn import SmallCNN
+from tfpretune.backbones.image.cnn import SmallCNN
 from tfpretune.backbones.text.text_encoder import TextEncoder, TextEncoderTokenizer
 from tfpretune.finetune.heads.pooled import classifier
 from tfpretune.serving import export

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from tfpretune.backbones.cnn import SmallCNN
+from tfpretune.backbones.image.cnn import SmallCNN
 from tfpretune.data.text.cleaning import clean
 from tfpretune.data.text.tokens import encode
 from tfpretune.errors import RunError, UsageError

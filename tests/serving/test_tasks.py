@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from tests.serving.conftest import VOCABULARY
-from tfpretune.backbones.cnn import SmallCNN
+from tfpretune.backbones.image.cnn import SmallCNN
 from tfpretune.backbones.text.text_encoder import TextEncoder, TextEncoderTokenizer
 from tfpretune.data.batches.questions import answer_rows
 from tfpretune.data.batches.tagged import tag_rows

@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from tests import checks
 from tfpretune.backbones import VisionTransformer
-from tfpretune.backbones.vit import Patches, join_patches
+from tfpretune.backbones.image.vit import Patches, join_patches
 from tfpretune.objectives import MaskedAutoencoder
 from tfpretune.objectives.image.masked_autoencoder import FillMaskTokens
 

@@ -6,7 +6,8 @@ import pytest
 import tensorflow as tf
 
 from tests import checks
-from tfpretune.backbones import SmallCNN, TextEncoder, islands
+from tfpretune.backbones import SmallCNN, TextEncoder
+from tfpretune.backbones.layers import islands
 from tfpretune.objectives import MaskedLM
 
 

@@ -6,7 +6,7 @@ import keras
 import keras_hub
 import tensorflow as tf
 
-from tfpretune.backbones.blocks import EncoderBlock, PositionEmbedding
+from tfpretune.backbones.layers.blocks import EncoderBlock, PositionEmbedding
 
 
 @keras.saving.register_keras_serializable("tfpretune")

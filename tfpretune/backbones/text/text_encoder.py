@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import keras_hub
 
-from tfpretune.backbones.blocks import EncoderBlock
+from tfpretune.backbones.layers.blocks import EncoderBlock
 from tfpretune.backbones.text.tokenizer import NormalizedTokenizer
 
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import keras
 
-from tfpretune.backbones.blocks import MeanPool
 from tfpretune.backbones.inputs import Pixels, feed
+from tfpretune.backbones.layers.blocks import MeanPool
 from tfpretune.finetune.heads.reading import read
 from tfpretune.objectives.targets.base import Target
 from tfpretune.objectives.transfer.multitask import MultiTask, Weighting

@@ -6,8 +6,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from tfpretune.backbones.blocks import MeanPool
 from tfpretune.backbones.inputs import Pixels, feed
+from tfpretune.backbones.layers.blocks import MeanPool
 from tfpretune.errors import UsageError
 from tfpretune.finetune.heads.reading import read
 from tfpretune.objectives.supervised import Supervised

@@ -1,4 +1,4 @@
-"""LoRA: the backbone stays as it is, and beside chosen kernels two small matrices learn (`backbones/low_rank.py`)."""
+"""LoRA: the backbone stays as it is, and beside chosen kernels two small matrices learn (`backbones/layers/low_rank.py`)."""
 
 import dataclasses
 import math
@@ -8,7 +8,14 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from tfpretune.backbones.low_rank import LowRank, add_low_rank, has_low_rank, merged, remove_low_rank, takes_low_rank
+from tfpretune.backbones.layers.low_rank import (
+    LowRank,
+    add_low_rank,
+    has_low_rank,
+    merged,
+    remove_low_rank,
+    takes_low_rank,
+)
 from tfpretune.errors import UsageError
 
 ATTENTION = r"(^|/)(query|value|[qv])(_proj|_dense|_dense_layer)?$"

@@ -7,8 +7,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfpretune.backbones.blocks import MeanPool
 from tfpretune.backbones.inputs import Pixels, feed
+from tfpretune.backbones.layers.blocks import MeanPool
 from tfpretune.objectives.base import Batch, Objective, Term
 
 

@@ -5,8 +5,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfpretune.backbones import islands
 from tfpretune.backbones.inputs import feed, sequence_features
+from tfpretune.backbones.layers import islands
 from tfpretune.objectives.base import Batch, Objective, Term
 
 

@@ -9,8 +9,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfpretune.backbones.einsum import Letters
-from tfpretune.backbones.low_rank_kernels import (
+from tfpretune.backbones.layers.einsum import Letters
+from tfpretune.backbones.layers.low_rank_kernels import (
     LowRank,
     LowRankConv1D,
     LowRankConv2D,
@@ -18,7 +18,7 @@ from tfpretune.backbones.low_rank_kernels import (
     LowRankEinsumDense,
     LowRankLayer,
 )
-from tfpretune.backbones.low_rank_tables import LowRankEmbedding, LowRankReversibleEmbedding
+from tfpretune.backbones.layers.low_rank_tables import LowRankEmbedding, LowRankReversibleEmbedding
 
 _KERNELS = (LowRankDense, LowRankEinsumDense, LowRankConv1D, LowRankConv2D)
 KINDS = {kind.plain: kind for kind in (*_KERNELS, LowRankEmbedding, LowRankReversibleEmbedding)}

@@ -1,4 +1,4 @@
-"""Kernels with LoRA: the layers of `backbones/low_rank.py` that multiply, and what they share with its tables.
+"""Kernels with LoRA: the layers of `backbones/layers/low_rank.py` that multiply, and what they share with its tables.
 
 `Dense`, `EinsumDense` and the convolutions answer what the plain layer does, with A and B beside the kernel.
 """
@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from tfpretune.backbones.einsum import Letters
+from tfpretune.backbones.layers.einsum import Letters
 from tfpretune.errors import UsageError
 
 

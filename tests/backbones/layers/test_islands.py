@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfpretune.backbones import islands
-from tfpretune.backbones.blocks import EncoderBlock
+from tfpretune.backbones.layers import islands
+from tfpretune.backbones.layers.blocks import EncoderBlock
 
 X = np.random.default_rng(0).normal(size=(2, 5, 8)).astype("float32")
 MASK = np.array([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]], "int32")

@@ -1,0 +1,1 @@
+"""Blocks of backbones, low-rank layers, and the fast paths."""

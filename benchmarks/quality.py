@@ -29,7 +29,7 @@ from quality_rows import (
     seeds,
 )
 
-from tfpretune.backbones.hugging_face import packaged_folder
+from tfpretune.backbones.hugging_face.folder import packaged_folder
 from tfpretune.backbones.sizes import load_tokenizer
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.sources.examples import open_source

@@ -3,7 +3,7 @@
 import importlib.util
 from pathlib import Path
 
-from tests.backbones.test_hugging_face import write
+from tests.backbones.hugging_face.test_folder import write
 from tfpretune.backbones import BertEncoder, BertEncoderTokenizer
 from tfpretune.backbones.sizes import load_tokenizer
 from tfpretune.training.presets import load_task

@@ -9,9 +9,9 @@ from typing import Any
 import keras
 import keras_hub
 
-from tfpretune.backbones.hugging_face import packaged_folder, read_bert
-from tfpretune.backbones.hugging_face_files import check_added, check_readable, check_size, kind_of
-from tfpretune.backbones.hugging_face_tokenizer import KINDS, read_bert_tokenizer
+from tfpretune.backbones.hugging_face.files import check_added, check_readable, check_size, kind_of
+from tfpretune.backbones.hugging_face.folder import packaged_folder, read_bert
+from tfpretune.backbones.hugging_face.tokenizer import KINDS, read_bert_tokenizer
 from tfpretune.backbones.image.cnn import SmallCNN
 from tfpretune.backbones.image.vit import VisionTransformer
 from tfpretune.backbones.text.text_encoder import TextEncoder

@@ -9,7 +9,7 @@ from typing import Any
 
 import keras_hub
 
-from tfpretune.backbones.hugging_face import packaged_folder
+from tfpretune.backbones.hugging_face.folder import packaged_folder
 from tfpretune.data.sources.labelled import LabelledParts
 from tfpretune.errors import UsageError
 from tfpretune.runtime.files import MANIFEST, write_atomic

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import safetensors
 
-from tfpretune.backbones.hugging_face_files import WEIGHTS, read_json, refuse_pointer
+from tfpretune.backbones.hugging_face.files import WEIGHTS, read_json, refuse_pointer
 from tfpretune.backbones.text.bert import BertEncoder
 from tfpretune.errors import RunError, UsageError
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tfpretune.backbones.hugging_face_files import check_size, read_if_there, refuse_pointer
+from tfpretune.backbones.hugging_face.files import check_size, read_if_there, refuse_pointer
 from tfpretune.backbones.text.bert import BertEncoderTokenizer
 from tfpretune.data.text.learner import SPECIAL_TOKENS
 from tfpretune.data.text.wordpiece import AddedToken

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.backbones.test_hugging_face import needs_minilm, write
-from tfpretune.backbones.hugging_face import packaged_folder
+from tests.backbones.hugging_face.test_folder import needs_minilm, write
+from tfpretune.backbones.hugging_face.folder import packaged_folder
 from tfpretune.backbones.sizes import load_backbone, load_tokenizer
 from tfpretune.data.text.tokens import encode
 

@@ -92,7 +92,7 @@ def step(repeats: int) -> dict[str, float]:
     import keras
     import numpy as np
 
-    from tfpretune.backbones.sizes import make_text_backbone
+    from tfpretune.backbones.by_name import make_text_backbone
     from tfpretune.data.batches.step_indexed import StepIndexed
     from tfpretune.data.masking.tokens import mask_tokens
     from tfpretune.objectives import MaskedLM

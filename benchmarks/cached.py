@@ -16,7 +16,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from tfpretune.backbones.sizes import make_image_backbone, make_text_backbone
+from tfpretune.backbones.by_name import make_image_backbone, make_text_backbone
 from tfpretune.data.batches.examples import image_batches, text_batches
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.data.sources.examples import open_source

@@ -29,8 +29,8 @@ from quality_rows import (
     seeds,
 )
 
+from tfpretune.backbones.by_name import load_tokenizer
 from tfpretune.backbones.hugging_face.folder import packaged_folder
-from tfpretune.backbones.sizes import load_tokenizer
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.sources.examples import open_source
 from tfpretune.data.sources.labelled import labelled_parts

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from quality_rows import COLUMNS, RECIPES, SENTIMENT_QUOTE, TOPICS_QUOTE, Figures, pretrained, row, scores
 
-from tfpretune.backbones.sizes import load_tokenizer
+from tfpretune.backbones.by_name import load_tokenizer
 from tfpretune.data.batches.examples import text_batches
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.sources.labelled import LabelledParts, labelled_parts

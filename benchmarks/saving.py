@@ -17,7 +17,7 @@ import keras
 import numpy as np
 
 from tfpretune.backbones import TextEncoderTokenizer
-from tfpretune.backbones.sizes import make_text_backbone
+from tfpretune.backbones.by_name import make_text_backbone
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.data.batches.transforms import hidden_tokens
 from tfpretune.data.text.tokens import SPECIAL_TOKENS

@@ -13,8 +13,8 @@ import dataclasses
 import keras
 import tensorflow as tf
 
-from tfpretune.backbones.inputs import read_pixels
-from tfpretune.backbones.sizes import load_backbone, load_tokenizer
+from tfpretune.backbones.by_name import load_backbone, load_tokenizer
+from tfpretune.backbones.feeding import read_pixels
 from tfpretune.data.batches.examples import image_batches, text_batches
 from tfpretune.errors import RunError
 from tfpretune.finetune import pooled_head, start_head_from_probe

@@ -14,8 +14,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from tfpretune.backbones.inputs import read_pixels
-from tfpretune.backbones.sizes import load_backbone, load_tokenizer
+from tfpretune.backbones.by_name import load_backbone, load_tokenizer
+from tfpretune.backbones.feeding import read_pixels
 from tfpretune.data.batches.balanced import class_balanced
 from tfpretune.data.batches.transforms import jitter
 from tfpretune.data.sources.labelled import labelled_parts

@@ -14,8 +14,8 @@ import functools
 
 import keras
 
-from tfpretune.backbones.inputs import read_pixels
-from tfpretune.backbones.sizes import load_backbone
+from tfpretune.backbones.by_name import load_backbone
+from tfpretune.backbones.feeding import read_pixels
 from tfpretune.data.batches.examples import image_array, image_batches
 from tfpretune.data.batches.transforms import jitter
 from tfpretune.finetune import pooled_head, start_head_from_probe

@@ -11,7 +11,7 @@ import dataclasses
 
 import keras
 
-from tfpretune.backbones.sizes import load_backbone, load_tokenizer
+from tfpretune.backbones.by_name import load_backbone, load_tokenizer
 from tfpretune.data.batches.pairs import pair_batches
 from tfpretune.finetune import pair_head, start_head_from_probe
 from tfpretune.settings import launch

@@ -13,7 +13,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfpretune.backbones.sizes import load_backbone, load_tokenizer
+from tfpretune.backbones.by_name import load_backbone, load_tokenizer
 from tfpretune.data.batches.questions import AnswerRows, answer_rows
 from tfpretune.data.examples.questions import QuestionExamples
 from tfpretune.data.sources.questions import open_questions

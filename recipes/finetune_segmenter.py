@@ -13,8 +13,8 @@ from typing import Any
 
 import keras
 
-from tfpretune.backbones.inputs import read_pixels
-from tfpretune.backbones.sizes import load_backbone
+from tfpretune.backbones.by_name import load_backbone
+from tfpretune.backbones.feeding import read_pixels
 from tfpretune.data.batches.masks import mask_batches
 from tfpretune.data.batches.transforms import jitter
 from tfpretune.data.readers.masks.geometry import MaskOrientation

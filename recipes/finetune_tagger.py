@@ -15,7 +15,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfpretune.backbones.sizes import load_backbone, load_tokenizer
+from tfpretune.backbones.by_name import load_backbone, load_tokenizer
 from tfpretune.data.batches.tagged import TagRows, tag_rows
 from tfpretune.data.examples.tagged import TaggedExamples, is_bio
 from tfpretune.data.sources.tagged import open_tagged

@@ -13,7 +13,7 @@ import dataclasses
 
 import keras
 
-from tfpretune.backbones.sizes import load_backbone, load_tokenizer
+from tfpretune.backbones.by_name import load_backbone, load_tokenizer
 from tfpretune.data.batches.examples import text_batches
 from tfpretune.errors import UsageError
 from tfpretune.finetune import pooled_head, start_head_from_probe

@@ -12,7 +12,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any, Literal
 
-from tfpretune.backbones.sizes import load_tokenizer
+from tfpretune.backbones.by_name import load_tokenizer
 from tfpretune.data.sources.labelled import labelled_parts
 from tfpretune.errors import UsageError
 from tfpretune.evaluation.report.label_curves import LabelCurve, label_chart, label_table

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import keras
 
-from tfpretune.backbones.sizes import load_backbone, load_tokenizer
+from tfpretune.backbones.by_name import load_backbone, load_tokenizer
 from tfpretune.data.batches.examples import text_batches
 from tfpretune.errors import UsageError
 from tfpretune.evaluation.metrics.classification import classification_metrics

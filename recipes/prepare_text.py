@@ -17,7 +17,7 @@ from typing import Any
 import keras_hub
 
 from tfpretune.backbones import TextEncoderTokenizer
-from tfpretune.backbones.sizes import load_tokenizer
+from tfpretune.backbones.by_name import load_tokenizer
 from tfpretune.data.corpus.chunks import Corpus, cut_corpus, read_texts
 from tfpretune.data.corpus.packing_settings import Packing
 from tfpretune.data.corpus.prepare import claim, find_parts, prepare

@@ -13,8 +13,8 @@ from typing import Literal
 
 import keras
 
-from tfpretune.backbones.inputs import Pixels, read_pixels
-from tfpretune.backbones.sizes import load_backbone, make_image_backbone
+from tfpretune.backbones.by_name import load_backbone, make_image_backbone
+from tfpretune.backbones.feeding import Pixels, read_pixels
 from tfpretune.data.batches.examples import image_batches
 from tfpretune.data.batches.transforms import denoising, hidden_patches, jitter
 from tfpretune.data.sources.examples import open_source

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import keras
 
-from tfpretune.backbones.sizes import load_backbone, make_text_backbone
+from tfpretune.backbones.by_name import load_backbone, make_text_backbone
 from tfpretune.data.batches.examples import require_kind
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.data.batches.transforms import hidden_tokens

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from tfpretune.backbones.sizes import load_tokenizer
+from tfpretune.backbones.by_name import load_tokenizer
 from tfpretune.data.batches.examples import image_array, image_batches, text_batches
 from tfpretune.data.batches.transforms import jitter
 from tfpretune.data.examples.examples import Examples

@@ -11,7 +11,7 @@ import dataclasses
 from pathlib import Path
 from types import ModuleType
 
-from tfpretune.backbones.sizes import load_backbone
+from tfpretune.backbones.by_name import load_backbone
 from tfpretune.cli.recipes import recipe_path
 from tfpretune.errors import UsageError
 from tfpretune.evaluation.report.tables import Table

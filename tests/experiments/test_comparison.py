@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tfpretune.backbones import SmallCNN
-from tfpretune.backbones.sizes import load_backbone
+from tfpretune.backbones.by_name import load_backbone
 from tfpretune.data.batches.examples import image_batches
 from tfpretune.data.sources.labelled import labelled_parts
 from tfpretune.experiments import comparison

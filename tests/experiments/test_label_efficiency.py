@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tfpretune.backbones import SmallCNN
-from tfpretune.backbones.sizes import load_backbone
+from tfpretune.backbones.by_name import load_backbone
 from tfpretune.experiments.label_efficiency import Trial, Work, _Laboratory
 from tfpretune.objectives import Autoencoder
 from tfpretune.settings.finetune import FinetuneConfig

@@ -18,7 +18,7 @@ CONTEXT.set_forkserver_preload(
         "matplotlib.pyplot",
         "tfpretune.tasks.fitting",
         "tfpretune.tasks.pretraining",
-        "tfpretune.backbones.sizes",
+        "tfpretune.backbones.by_name",
         "tfpretune.training.tensorboard.text",
     ]
 )

@@ -11,7 +11,7 @@ from tests.faults.children import run as run_child
 from tests.faults.tiny import VOCABULARY_SIZE, WORDS, make_encoder, make_tokenizer, options
 from tests.training.loop.toys import make_run
 from tfpretune.backbones import SmallCNN
-from tfpretune.backbones.sizes import load_backbone
+from tfpretune.backbones.by_name import load_backbone
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.data.examples.examples import Examples
 from tfpretune.errors import RunError, UsageError

@@ -8,7 +8,7 @@ import pytest
 
 from tests.faults.tiny import make_encoder, make_tokenizer
 from tests.training.loop.toys import Toy, make_batches, make_run
-from tfpretune.backbones.sizes import load_backbone, load_tokenizer
+from tfpretune.backbones.by_name import load_backbone, load_tokenizer
 from tfpretune.errors import RunError
 from tfpretune.finetune import classifier
 from tfpretune.runtime.files import check_manifest

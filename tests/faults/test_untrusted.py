@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from tests.faults.tiny import make_encoder, make_tokenizer
-from tfpretune.backbones.sizes import load_backbone, load_tokenizer
+from tfpretune.backbones.by_name import load_backbone, load_tokenizer
 from tfpretune.errors import RunError, UsageError
 from tfpretune.finetune import classifier
 from tfpretune.runtime.files import MANIFEST, _manifest

@@ -7,7 +7,7 @@ import pytest
 
 from tests.recipes.test_recipes import load
 from tfpretune.backbones import TextEncoder, TextEncoderTokenizer
-from tfpretune.backbones.sizes import load_backbone, load_tokenizer
+from tfpretune.backbones.by_name import load_backbone, load_tokenizer
 from tfpretune.errors import UsageError
 from tfpretune.objectives import MaskedLM
 from tfpretune.settings import launch

@@ -10,7 +10,7 @@ import pytest
 from tests.faults.tiny import make_encoder, make_tokenizer, write_texts
 from tests.recipes.test_recipes import load, run_recipe
 from tfpretune.backbones import SmallCNN
-from tfpretune.backbones.sizes import CNN_SIZES, TEXT_SIZES
+from tfpretune.backbones.by_name import CNN_SIZES, TEXT_SIZES
 from tfpretune.data.batches.examples import image_batches, text_batches
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.sources.labelled import labelled_parts

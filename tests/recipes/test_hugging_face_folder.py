@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tests.backbones.hugging_face.test_folder import write
 from tfpretune.backbones import BertEncoder, BertEncoderTokenizer
-from tfpretune.backbones.sizes import load_tokenizer
+from tfpretune.backbones.by_name import load_tokenizer
 from tfpretune.training.presets import load_task
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "finetune_text.py"

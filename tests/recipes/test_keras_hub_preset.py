@@ -7,10 +7,10 @@ import keras
 import keras_hub
 import numpy as np
 
-from tests.backbones.test_inputs import resnet
+from tests.backbones.test_feeding import resnet
 from tests.recipes.test_recipes import load
 from tfpretune.backbones import SmallCNN, VisionTransformer
-from tfpretune.backbones.inputs import Pixels, read_pixels, save_pixels
+from tfpretune.backbones.feeding import Pixels, read_pixels, save_pixels
 from tfpretune.objectives import Autoencoder, MaskedAutoencoder
 from tfpretune.training.presets import in_float32, load_task
 

@@ -21,7 +21,7 @@ import pytest
 import tensorflow as tf
 
 from tfpretune.backbones import SmallCNN, TextEncoder
-from tfpretune.backbones.sizes import load_tokenizer
+from tfpretune.backbones.by_name import load_tokenizer
 from tfpretune.cli import recipes as recipe_files
 from tfpretune.data.sources.examples import open_source
 from tfpretune.data.text.tokens import encode_all

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tests.faults.tiny import WORDS, make_encoder, make_tokenizer
 from tests.recipes.test_recipes import run_recipe
-from tfpretune.backbones.sizes import load_backbone, load_tokenizer
+from tfpretune.backbones.by_name import load_backbone, load_tokenizer
 from tfpretune.errors import UsageError
 from tfpretune.finetune import multi_head
 from tfpretune.objectives import MaskedLM, Supervised

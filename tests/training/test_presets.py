@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tfpretune.backbones import SmallCNN, TextEncoder, TextEncoderTokenizer, VisionTransformer
-from tfpretune.backbones.sizes import make_text_backbone
+from tfpretune.backbones.by_name import make_text_backbone
 from tfpretune.data.text.tokens import SPECIAL_TOKENS
 from tfpretune.errors import RunError, UsageError
 from tfpretune.finetune import classifier, freeze

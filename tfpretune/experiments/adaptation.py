@@ -7,7 +7,7 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
-from tfpretune.backbones.sizes import load_backbone, load_tokenizer
+from tfpretune.backbones.by_name import load_backbone, load_tokenizer
 from tfpretune.data.batches.examples import require_kind
 from tfpretune.data.batches.mixing import Mixed, batch_shares, progress
 from tfpretune.data.batches.step_indexed import StepIndexed, Transform

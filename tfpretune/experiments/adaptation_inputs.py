@@ -5,8 +5,8 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tfpretune.backbones.inputs import read_pixels
-from tfpretune.backbones.sizes import load_backbone, load_tokenizer, make_image_backbone
+from tfpretune.backbones.by_name import load_backbone, load_tokenizer, make_image_backbone
+from tfpretune.backbones.feeding import read_pixels
 from tfpretune.data.batches.examples import image_batches, text_batches
 from tfpretune.data.batches.step_indexed import StepIndexed, Transform
 from tfpretune.finetune import classifier

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfpretune.backbones.inputs import image_shape, read_pixels
-from tfpretune.backbones.sizes import load_backbone, load_tokenizer
+from tfpretune.backbones.by_name import load_backbone, load_tokenizer
+from tfpretune.backbones.feeding import image_shape, read_pixels
 from tfpretune.data.batches.examples import image_array
 from tfpretune.data.batches.step_indexed import Transform
 from tfpretune.data.batches.transforms import jitter

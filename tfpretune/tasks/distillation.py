@@ -12,8 +12,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfpretune.backbones.inputs import image_shape, read_pixels
-from tfpretune.backbones.sizes import load_backbone, load_tokenizer, make_image_backbone, make_text_backbone
+from tfpretune.backbones.by_name import load_backbone, load_tokenizer, make_image_backbone, make_text_backbone
+from tfpretune.backbones.feeding import image_shape, read_pixels
 from tfpretune.data.batches.mixing import Mixed
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.data.examples.examples import Examples

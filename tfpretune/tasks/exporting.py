@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tfpretune import serving
-from tfpretune.backbones.sizes import load_tokenizer
+from tfpretune.backbones.by_name import load_tokenizer
 from tfpretune.data.readers.tables import DEFAULT_TEXT
 from tfpretune.data.sources.examples import open_source
 from tfpretune.data.sources.masks import open_masks

@@ -8,7 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfpretune.backbones.sizes import load_tokenizer
+from tfpretune.backbones.by_name import load_tokenizer
 from tfpretune.data.batches.examples import image_batches, text_batches
 from tfpretune.data.batches.pairs import pair_batches
 from tfpretune.data.batches.step_indexed import StepIndexed

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tfpretune.backbones import TextEncoderTokenizer
-from tfpretune.backbones.sizes import load_tokenizer
+from tfpretune.backbones.by_name import load_tokenizer
 from tfpretune.data.batches.step_indexed import RowSource
 from tfpretune.data.corpus.shards import Shards, open_shards
 from tfpretune.data.examples.examples import Examples

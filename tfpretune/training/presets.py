@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from tfpretune.backbones.inputs import save_pixels
+from tfpretune.backbones.feeding import save_pixels
 from tfpretune.errors import RunError, UsageError
 from tfpretune.finetune.methods.lora import merged_weights
 from tfpretune.runtime.files import atomic_folder, check_manifest

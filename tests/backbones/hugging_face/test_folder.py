@@ -12,8 +12,8 @@ import safetensors.numpy
 import tensorflow as tf
 
 from tfpretune.backbones import BertEncoder, BertEncoderTokenizer
+from tfpretune.backbones.by_name import load_backbone, load_tokenizer
 from tfpretune.backbones.hugging_face.folder import PACKAGED, packaged_folder
-from tfpretune.backbones.sizes import load_backbone, load_tokenizer
 from tfpretune.data.text.tokens import encode
 from tfpretune.data.text.words import split_for, word_rows
 from tfpretune.errors import RunError, UsageError

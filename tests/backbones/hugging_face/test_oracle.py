@@ -7,8 +7,8 @@ import pytest
 import tensorflow as tf
 
 from tests.backbones.hugging_face.test_folder import needs_minilm, write
+from tfpretune.backbones.by_name import load_backbone, load_tokenizer
 from tfpretune.backbones.hugging_face.folder import packaged_folder
-from tfpretune.backbones.sizes import load_backbone, load_tokenizer
 from tfpretune.data.text.tokens import encode
 
 pytestmark = [

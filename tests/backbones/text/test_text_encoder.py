@@ -7,8 +7,8 @@ import pytest
 import tensorflow as tf
 
 from tfpretune.backbones import TextEncoder, TextEncoderTokenizer
+from tfpretune.backbones.by_name import load_backbone, load_tokenizer
 from tfpretune.backbones.layers.blocks import EncoderBlock, PositionEmbedding, turn
-from tfpretune.backbones.sizes import load_backbone, load_tokenizer
 from tfpretune.data.text.tokens import SPECIAL_TOKENS
 from tfpretune.training.presets import save_preset
 

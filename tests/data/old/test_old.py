@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from tests.data.old.make import ADAPTED, RUNS, SIZES, arrays
 from tests.recipes.test_recipes import run_recipe
-from tfpretune.backbones.sizes import load_backbone, load_tokenizer
+from tfpretune.backbones.by_name import load_backbone, load_tokenizer
 from tfpretune.data.text.tokens import encode_all
 from tfpretune.serving import verify
 from tfpretune.training.adapters import load_adapter

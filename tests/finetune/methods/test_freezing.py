@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from tfpretune.backbones import SmallCNN, TextEncoder, VisionTransformer
-from tfpretune.backbones.sizes import make_image_backbone
+from tfpretune.backbones.by_name import make_image_backbone
 from tfpretune.errors import UsageError
 from tfpretune.finetune import GradualUnfreezing, classifier, format_table, freeze, frozen_table, layerwise_rates
 from tfpretune.finetune.methods.freezing import FrozenRow, blocks

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import keras
 
-from tfpretune.backbones.inputs import Pixels, feed
+from tfpretune.backbones.feeding import Pixels, feed
 from tfpretune.backbones.layers.blocks import MeanPool
 from tfpretune.finetune.heads.reading import read
 from tfpretune.objectives.targets.base import Target

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from tfpretune.backbones.inputs import Pixels, feed
+from tfpretune.backbones.feeding import Pixels, feed
 from tfpretune.backbones.layers.blocks import MeanPool
 from tfpretune.errors import UsageError
 from tfpretune.finetune.heads.reading import read

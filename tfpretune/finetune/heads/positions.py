@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from tfpretune.backbones.inputs import Pixels, feed, image_shape
+from tfpretune.backbones.feeding import Pixels, feed, image_shape
 from tfpretune.errors import UsageError
 from tfpretune.finetune.heads.reading import read
 from tfpretune.objectives.supervised import Supervised

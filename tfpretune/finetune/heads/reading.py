@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfpretune.backbones.inputs import sequence_features
+from tfpretune.backbones.feeding import sequence_features
 
 
 def read(backbone: keras.Model, rows: Any, *, window_length: int = 0) -> keras.KerasTensor:

@@ -6,8 +6,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfpretune.backbones.feeding import Pixels
 from tfpretune.backbones.image.vit import Patches, VisionTransformer, join_patches
-from tfpretune.backbones.inputs import Pixels
 from tfpretune.backbones.layers.blocks import EncoderBlock, PositionEmbedding
 from tfpretune.objectives.base import Batch, Objective, Term
 from tfpretune.objectives.image.reconstruction import psnr

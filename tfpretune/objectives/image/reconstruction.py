@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfpretune.backbones.inputs import Pixels, feed
+from tfpretune.backbones.feeding import Pixels, feed
 from tfpretune.backbones.layers.blocks import MeanPool
 from tfpretune.objectives.base import Batch, Objective, Term
 

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfpretune.backbones.inputs import feed, sequence_features
+from tfpretune.backbones.feeding import feed, sequence_features
 from tfpretune.backbones.layers import islands
 from tfpretune.objectives.base import Batch, Objective, Term
 

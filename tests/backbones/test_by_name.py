@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tfpretune.backbones import SmallCNN, TextEncoder, VisionTransformer
-from tfpretune.backbones.sizes import load_backbone, load_tokenizer, make_image_backbone, make_text_backbone
+from tfpretune.backbones.by_name import load_backbone, load_tokenizer, make_image_backbone, make_text_backbone
 from tfpretune.errors import RunError, UsageError
 from tfpretune.training.presets import save_preset
 

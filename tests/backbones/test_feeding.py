@@ -7,8 +7,8 @@ import pytest
 import tensorflow as tf
 
 from tfpretune.backbones import SmallCNN, TextEncoder
-from tfpretune.backbones.inputs import Pixels, feed, image_shape, read_pixels, save_pixels
-from tfpretune.backbones.sizes import load_backbone
+from tfpretune.backbones.by_name import load_backbone
+from tfpretune.backbones.feeding import Pixels, feed, image_shape, read_pixels, save_pixels
 from tfpretune.errors import UsageError
 from tfpretune.finetune.heads.pooled import classifier
 from tfpretune.serving import export

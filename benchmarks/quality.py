@@ -36,11 +36,10 @@ from tfpretune.data.sources.examples import open_source
 from tfpretune.data.sources.labelled import labelled_parts
 from tfpretune.errors import UsageError
 from tfpretune.evaluation.baselines.linear import tfidf_baseline
-from tfpretune.evaluation.metrics.classification import classification_metrics
+from tfpretune.evaluation.metrics.classification import accuracy, classification_metrics
 from tfpretune.evaluation.metrics.gain import gain_over_scratch
 from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.evaluation.report.tables import Cell, Table
-from tfpretune.experiments.comparison import accuracy
 from tfpretune.settings import launch
 from tfpretune.settings.run import OptimizerConfig
 from tfpretune.tasks.finetuned_runs import load_member

@@ -26,8 +26,9 @@ from tfpretune.objectives import MaskedLM
 from tfpretune.settings import launch
 from tfpretune.settings.run import OptimizerConfig, RunConfig
 from tfpretune.training import fit, resolve_precision
-from tfpretune.training.loop.checkpoints import CheckpointFolder, snapshot
+from tfpretune.training.loop.checkpoints import CheckpointFolder
 from tfpretune.training.loop.preparation import compile_model
+from tfpretune.training.run_variables import snapshot
 
 FAR = 10**6
 WARM = 5  # first steps, not counted

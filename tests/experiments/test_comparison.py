@@ -7,8 +7,9 @@ from tfpretune.backbones import SmallCNN
 from tfpretune.backbones.by_name import load_backbone
 from tfpretune.data.batches.examples import image_batches
 from tfpretune.data.sources.labelled import labelled_parts
+from tfpretune.evaluation.metrics.classification import accuracy
 from tfpretune.experiments import comparison
-from tfpretune.experiments.comparison import PRETRAINED, SCRATCH, Comparison, Side, Trials, accuracy, compare
+from tfpretune.experiments.comparison import PRETRAINED, SCRATCH, Comparison, Side, Trials, compare
 from tfpretune.finetune import classifier
 from tfpretune.settings.run import OptimizerConfig
 from tfpretune.training.presets import save_preset

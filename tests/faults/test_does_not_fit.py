@@ -18,9 +18,10 @@ from tfpretune.errors import RunError, UsageError
 from tfpretune.finetune import classifier
 from tfpretune.objectives import MaskedLM
 from tfpretune.training import fit
-from tfpretune.training.loop.checkpoints import CheckpointFolder, LoadReport, restore
+from tfpretune.training.loop.checkpoints import CheckpointFolder
 from tfpretune.training.loop.fingerprint import identity_of
 from tfpretune.training.presets import save_preset
+from tfpretune.training.run_variables import LoadReport, restore
 
 IMAGES = {"images": np.random.default_rng(0).random((12, 8, 8, 1)).astype("float32"), "labels": np.arange(12) % 2}
 TOKENS = {

@@ -173,7 +173,7 @@ def _plain(optimizer: OptimizerConfig, rule: Any) -> OptimizerConfig:
 def _write(file: Path, model: Any, figures: Mapping[str, Sequence[float]]) -> None:
     import safetensors.numpy
 
-    from tfpretune.training.loop.checkpoints import snapshot
+    from tfpretune.training.run_variables import snapshot
 
     arrays = {name: value for name, value in snapshot(model).items() if "seed_generator" not in name}
     logged = {f"{FIGURES}{name}": np.asarray(values, np.float64) for name, values in figures.items()}

@@ -10,6 +10,7 @@ import tensorflow as tf
 from tfpretune.backbones.by_name import load_backbone
 from tfpretune.data.batches.step_indexed import StepIndexed, Transform
 from tfpretune.data.examples.examples import Examples
+from tfpretune.evaluation.metrics.classification import accuracy
 from tfpretune.evaluation.metrics.gain import Gain, gain_over_scratch
 from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.evaluation.report.tables import Cell
@@ -170,8 +171,3 @@ def compare(
             scores[side.name].append(score)
             print(f"{trials.train.name}, {labels} labels a class, {side.name}, seed {seed}: {score:.3f}", flush=True)
     return Comparison(labels, scores, model)
-
-
-def accuracy(probabilities: np.ndarray, examples: Examples) -> float:
-    """Returns the share of the examples whose most probable class is right."""
-    return float((probabilities.argmax(axis=1) == examples.known_labels).mean())

@@ -22,7 +22,8 @@ from tfpretune.data.examples.examples import Examples
 from tfpretune.data.sources.labelled import LabelledParts, labelled_parts
 from tfpretune.errors import RunError
 from tfpretune.evaluation.baselines.linear import pixel_baseline, reads_by_characters, tfidf_baseline
-from tfpretune.experiments.comparison import Side, Trials, accuracy
+from tfpretune.evaluation.metrics.classification import accuracy
+from tfpretune.experiments.comparison import Side, Trials
 from tfpretune.finetune import classifier
 from tfpretune.objectives import Supervised
 from tfpretune.runtime.files import write_atomic

@@ -19,9 +19,9 @@ from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.sources.examples import open_source
 from tfpretune.errors import UsageError
+from tfpretune.evaluation.metrics.classification import accuracy
 from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.evaluation.report.tables import Cell, Table
-from tfpretune.experiments.comparison import accuracy
 from tfpretune.finetune import pooled_head, start_head_from_probe
 from tfpretune.finetune.methods.distillation import teacher_answers, with_teacher
 from tfpretune.objectives import Supervised, Target

@@ -18,11 +18,11 @@ from tfpretune.data.readers.tables import DEFAULT_LABEL, DEFAULT_TEXT
 from tfpretune.data.sources.labelled import LabelledParts
 from tfpretune.data.splits.rule import RULE
 from tfpretune.errors import UsageError
+from tfpretune.evaluation.metrics.classification import accuracy
 from tfpretune.evaluation.metrics.multi_label import multi_label_metrics
 from tfpretune.evaluation.metrics.regression import regression_metrics
 from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.evaluation.report.tables import Cell, Table
-from tfpretune.experiments.comparison import accuracy
 from tfpretune.finetune.methods.averaging import (
     Method,
     Soup,

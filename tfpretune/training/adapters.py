@@ -21,7 +21,7 @@ from tfpretune.finetune.methods.lora import (
     remove_lora,
 )
 from tfpretune.runtime.files import atomic_folder, check_manifest
-from tfpretune.training.loop.checkpoints import LoadReport, restore
+from tfpretune.training.run_variables import LoadReport, restore
 
 
 def save_adapter(folder: Path | str, model: keras.Model) -> Path:

@@ -18,8 +18,8 @@ from tfpretune.objectives import Classes
 from tfpretune.objectives.gradients import penalty_gradients
 from tfpretune.settings.run import OptimizerConfig
 from tfpretune.training import fit
-from tfpretune.training.loop.checkpoints import run_variables
 from tfpretune.training.optimizers.make import make_optimizer
+from tfpretune.training.run_variables import run_variables
 
 BATCH = {
     "images": np.random.default_rng(0).random((6, 8, 8, 1)).astype("float32"),

@@ -22,8 +22,8 @@ from tfpretune.finetune import (
     with_cached_features,
 )
 from tfpretune.training import fit, make_strategy
-from tfpretune.training.loop.checkpoints import run_variables
 from tfpretune.training.presets import in_float32
+from tfpretune.training.run_variables import run_variables
 
 DRAW = np.random.default_rng(0)
 PIXELS = DRAW.integers(0, 256, (30, 8, 8, 1)).astype("uint8")

@@ -21,7 +21,7 @@ from tfpretune.objectives.transfer.domains import (
     reverse_gradient,
 )
 from tfpretune.training import fit
-from tfpretune.training.loop.checkpoints import run_variables
+from tfpretune.training.run_variables import run_variables
 
 IMAGES = np.random.default_rng(0).random((7, 8, 8, 1)).astype("float32")
 BATCH = {  # seven rows: four and three on two replicas, with 2 + 2 and 2 + 1 rows of the domains

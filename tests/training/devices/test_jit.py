@@ -9,7 +9,8 @@ from tests.training.loop.toys import ROWS, Toy, make_batches, make_run
 from tfpretune.training import fit, make_strategy
 from tfpretune.training.devices import jit
 from tfpretune.training.devices.jit import choose_jit
-from tfpretune.training.loop.checkpoints import CheckpointFolder, run_variables
+from tfpretune.training.loop.checkpoints import CheckpointFolder
+from tfpretune.training.run_variables import run_variables
 
 
 def make_model():

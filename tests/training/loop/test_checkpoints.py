@@ -7,7 +7,8 @@ import tensorflow as tf
 
 from tests.training.loop.toys import ROWS, Toy
 from tfpretune.errors import RunError
-from tfpretune.training.loop.checkpoints import CheckpointFolder, LoadReport, restore, run_variables, snapshot
+from tfpretune.training.loop.checkpoints import CheckpointFolder
+from tfpretune.training.run_variables import LoadReport, restore, run_variables, snapshot
 
 
 def make_model(dropout=0.5):

@@ -5,7 +5,8 @@ import numpy as np
 
 from tests.training.loop.toys import Toy, make_batches, make_run
 from tfpretune.settings.run import OptimizerConfig
-from tfpretune.training.loop.dry_run import describe, memory_estimate
+from tfpretune.training.devices.memory_estimate import memory_estimate
+from tfpretune.training.loop.dry_run import describe
 from tfpretune.training.loop.trials import train_briefly
 
 

@@ -18,11 +18,12 @@ from tfpretune.settings.run import DevicesConfig
 from tfpretune.training import fit, make_strategy
 from tfpretune.training.devices.strategies import Agreement
 from tfpretune.training.loop.callbacks import ScalarLog
-from tfpretune.training.loop.checkpoints import CheckpointFolder, run_variables
+from tfpretune.training.loop.checkpoints import CheckpointFolder
 from tfpretune.training.loop.fit import _legs
 from tfpretune.training.loop.saving import Checkpoints
 from tfpretune.training.loop.signals import Stop
 from tfpretune.training.optimizers.averages import AverageWeights
+from tfpretune.training.run_variables import run_variables
 
 
 @pytest.fixture

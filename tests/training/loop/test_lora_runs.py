@@ -16,8 +16,8 @@ from tfpretune.errors import UsageError
 from tfpretune.finetune.methods.lora import enable_lora, lora_settings, lora_variables
 from tfpretune.serving import export
 from tfpretune.training import fit
-from tfpretune.training.loop.checkpoints import run_variables
 from tfpretune.training.presets import in_float32, load_task, save_preset
+from tfpretune.training.run_variables import run_variables
 
 TASK = {"kind": "text", "class_names": ["no", "yes"]}
 ROWS = {

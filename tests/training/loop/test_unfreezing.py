@@ -15,9 +15,11 @@ from tfpretune.finetune.methods.lora import enable_lora
 from tfpretune.objectives import Objective, Term
 from tfpretune.settings.run import OptimizerConfig
 from tfpretune.training import fit, make_strategy
-from tfpretune.training.loop.checkpoints import CheckpointFolder, run_variables
-from tfpretune.training.loop.dry_run import describe, memory_estimate
+from tfpretune.training.devices.memory_estimate import memory_estimate
+from tfpretune.training.loop.checkpoints import CheckpointFolder
+from tfpretune.training.loop.dry_run import describe
 from tfpretune.training.loop.trials import start_like, train_briefly
+from tfpretune.training.run_variables import run_variables
 
 HEAD, HIGH = {"out"}, {"out", "high"}
 ALL = HIGH | {"low", "low_norm"}

@@ -24,8 +24,8 @@ from tfpretune.runtime.workers import this_task
 from tfpretune.settings import launch
 from tfpretune.settings.run import OptimizerConfig, RunConfig
 from tfpretune.training import fit, make_strategy
-from tfpretune.training.loop.callbacks import optimizer_step
-from tfpretune.training.loop.checkpoints import CheckpointFolder, snapshot
+from tfpretune.training.loop.checkpoints import CheckpointFolder
+from tfpretune.training.run_variables import optimizer_step, snapshot
 
 
 @dataclasses.dataclass(frozen=True)

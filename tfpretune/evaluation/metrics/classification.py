@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import sklearn.metrics
 
+from tfpretune.data.examples.examples import Examples
 from tfpretune.errors import RunError
 from tfpretune.evaluation.metrics.bootstrap import bootstrap_intervals
 from tfpretune.evaluation.metrics.calibration import reliability_bins
@@ -128,3 +129,8 @@ def _areas(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, np.ndarra
             areas["roc_auc"][c] = sklearn.metrics.roc_auc_score(positive, probabilities[:, c])
             areas["average_precision"][c] = sklearn.metrics.average_precision_score(positive, probabilities[:, c])
     return areas
+
+
+def accuracy(probabilities: np.ndarray, examples: Examples) -> float:
+    """Returns the share of the examples whose most probable class is right."""
+    return float((probabilities.argmax(axis=1) == examples.known_labels).mean())

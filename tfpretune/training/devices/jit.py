@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from tfpretune.data.batches.step_indexed import Batch, StepIndexed
-from tfpretune.training.loop.checkpoints import run_variables
+from tfpretune.training.run_variables import run_variables
 
 PROBE_STEPS = 6
 WORTH_STEPS = 3000

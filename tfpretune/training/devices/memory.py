@@ -17,9 +17,9 @@ from tfpretune.errors import RunError
 from tfpretune.runtime.disk_space import full_disk
 from tfpretune.settings.run import RunConfig
 from tfpretune.training.devices.free_memory import free_memory, peak_memory
+from tfpretune.training.devices.memory_estimate import memory_estimate
 from tfpretune.training.devices.strategies import num_workers
-from tfpretune.training.loop.checkpoints import restore, run_variables, snapshot
-from tfpretune.training.loop.dry_run import memory_estimate
+from tfpretune.training.run_variables import restore, run_variables, snapshot
 
 EXHAUSTED = (tf.errors.ResourceExhaustedError, MemoryError)
 SAFETY = 1.5  # of the memory that a try is expected to need

@@ -13,11 +13,6 @@ from tfpretune.errors import RunError
 from tfpretune.training.tensorboard.log_writer import LogWriter
 
 
-def optimizer_step(model: keras.Model) -> int:
-    """Returns how many steps the optimizer has made."""
-    return int(model.optimizer.iterations.numpy())
-
-
 class ScalarLog(keras.callbacks.Callback):
     """Writes losses, learning rate, gradient norm, examples/s to `log_dir/train`, and validation figures to `…/validation`.
 

@@ -11,9 +11,10 @@ import numpy as np
 from tfpretune.errors import RunError
 from tfpretune.training.devices.strategies import Agreement
 from tfpretune.training.loop.callbacks import ScalarLog
-from tfpretune.training.loop.checkpoints import CheckpointFolder, snapshot
+from tfpretune.training.loop.checkpoints import CheckpointFolder
 from tfpretune.training.loop.signals import Stop, Stopped
 from tfpretune.training.optimizers.averages import AverageWeights
+from tfpretune.training.run_variables import snapshot
 
 
 class Checkpoints(keras.callbacks.Callback):

@@ -15,7 +15,7 @@ from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.errors import RunError, UsageError
 from tfpretune.runtime.files import write_atomic
 from tfpretune.training.devices.strategies import separate_dropout
-from tfpretune.training.loop.checkpoints import run_variables
+from tfpretune.training.run_variables import run_variables
 
 SMOOTHING = 0.9  # share of the old mean in the running mean of the losses
 DIVERGED = (

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfpretune.training.loop.callbacks import optimizer_step
+from tfpretune.training.run_variables import optimizer_step
 from tfpretune.training.tensorboard.log_writer import LogWriter
 
 # Up to matplotlib 3.10 only the first face of a font collection is seen: of Noto CJK that is the Japanese one.

@@ -72,7 +72,7 @@ class LowRankLayer:
 
     @classmethod
     def from_config(cls: Any, config: dict[str, Any]) -> keras.layers.Layer:
-        """Returns the plain layer: a copy takes the weights that `finetune.lora.merged_weights` gives."""
+        """Returns the plain layer: a copy takes the weights that `finetune.methods.lora.merged_weights` gives."""
         return cls.plain.from_config(config)
 
 

@@ -51,7 +51,7 @@ class QuestionExamples(Splittable):
 
     @property
     def answer_texts(self) -> list[list[str]]:
-        """The right answers of each example, as `evaluation.spans.span_metrics` takes them."""
+        """The right answers of each example, as `evaluation.metrics.spans.span_metrics` takes them."""
         return [[answer.text for answer in answers] for answers in self.answers]
 
     def take(self, indices: Sequence[int] | np.ndarray) -> "QuestionExamples":

@@ -121,7 +121,7 @@ def write_pretraining_report(
         settings: what was run; nested mappings become dotted names.
         data: see `write_report`.
         notes: what a reader must know first.
-        figures: charts above the tables, as `evaluation.figures` draws them.
+        figures: charts above the tables, as `evaluation.report.plots` draws them.
         headline: names of the metrics that are shown on top; () for all.
 
     Returns:

@@ -37,8 +37,8 @@ def pooled_head(
         window_length: text only: read the tokens in windows of this length, each on its own, and average over all of them.
             So a backbone that was pre-trained on short rows reads long documents. 0: the whole row at once. The rows'
             length must be a multiple of it.
-        image_size: images only: see `backbones.inputs.feed`.
-        pixels: images only: see `backbones.inputs.read_pixels`.
+        image_size: images only: see `backbones.feeding.feed`.
+        pixels: images only: see `backbones.feeding.read_pixels`.
         r_drop: see `Supervised`.
         name: the model's name.
 

@@ -88,8 +88,8 @@ def segmenter(
         num_classes: at least 2.
         dropout: rate on the features, in [0, 1).
         hidden_dim: channels of the two layers between.
-        image_size: see `backbones.inputs.feed`.
-        pixels: see `backbones.inputs.read_pixels`.
+        image_size: see `backbones.feeding.feed`.
+        pixels: see `backbones.feeding.read_pixels`.
         class_weights: see `Classes`.
         r_drop: see `Supervised`.
         name: the model's name.

@@ -13,7 +13,7 @@ def read(backbone: keras.Model, rows: Any, *, window_length: int = 0) -> keras.K
 
     Args:
         backbone: of text or images.
-        rows: what `backbones.inputs.feed` says to call it with.
+        rows: what `backbones.feeding.feed` says to call it with.
         window_length: text only: tokens of a window that is read on its own; 0 reads the whole row at once.
     """
     if not window_length:

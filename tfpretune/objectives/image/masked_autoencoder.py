@@ -28,7 +28,7 @@ class MaskedAutoencoder(Objective):
         decoder_dim: width of the decoder.
         decoder_layers: blocks of the decoder.
         decoder_heads: attention heads of the decoder.
-        pixels: what a pre-trained backbone was trained to see, from `backbones.inputs.read_pixels`; targets stay in [0, 1].
+        pixels: what a pre-trained backbone was trained to see, from `backbones.feeding.read_pixels`; targets stay in [0, 1].
         normalize_patches: compare with patches of mean 0 and deviation 1 (the paper's section 4.1, "reconstruction target").
     """
 

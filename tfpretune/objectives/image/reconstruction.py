@@ -109,7 +109,7 @@ class Autoencoder(_Reconstruction):
 
     Args:
         backbone: from images of one size to features `(batch, …, dim)`.
-        pixels: what a pre-trained backbone was trained to see, from `backbones.inputs.read_pixels`; targets stay in [0, 1].
+        pixels: what a pre-trained backbone was trained to see, from `backbones.feeding.read_pixels`; targets stay in [0, 1].
         dtype: policy of the decoder; the backbone's by default.
     """
 

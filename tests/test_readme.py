@@ -1,5 +1,6 @@
 """Every command of the two READMEs runs; the figures in them are the ones that the quick start printed."""
 
+import contextlib
 import re
 import shlex
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tfpretune.cli import arguments as cli
+from tfpretune.serving import verify
 
 ROOT = Path(__file__).parents[1]
 READMES = ("README.md", "README.zh.md")
@@ -56,9 +58,15 @@ def test_commands_run_in_order(tmp_path, monkeypatch, capsys):
     assert ran == ["check", "run", "run", "export", "check", "run", "run", "verify", "predict"]
 
 
-def test_python_example_runs():
+def test_python_example_runs(tmp_path, capsys):
+    """From raw digits to an export of a classifier that knows them."""
     (example,) = blocks("README.md", "python")
-    exec(compile(example, "README.md", "exec"), {})
+    names = {}
+    with contextlib.chdir(tmp_path):
+        exec(compile(example, "README.md", "exec"), names)
+        assert verify("saved_models/digits").difference < 1e-5
+    accuracy = float(re.search(r"'accuracy': ([0-9.]+)", capsys.readouterr().out)[1])
+    assert accuracy > 0.9
 
 
 def test_both_readmes_show_the_same_table():

@@ -1,3 +1,7 @@
 """Keras-first pre-training and fine-tuning: unlabelled data and few labels in, a served model out."""
 
+import lazy_loader
+
 __version__ = "0.1.0"
+_FOLDERS = ("backbones", "data", "evaluation", "finetune", "objectives", "serving", "settings", "training")
+__getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submodules=_FOLDERS)

@@ -17,8 +17,13 @@ def write(path, content):
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ("cvs:a.csv", "unknown source 'cvs:a.csv', did you mean 'csv'.: expected one of demo:, tfds:, csv:"),
-        ("reviews.csv", "unknown source 'reviews.csv'"),
+        ("cvs:a.csv", "unknown source 'cvs:a.csv', did you mean csv:a.csv.: expected one of demo:, tfds:, csv:"),
+        ("reviews.csv", "unknown source 'reviews.csv', did you mean csv:reviews.csv."),
+        ("Notes.TXT", "unknown source 'Notes.TXT', did you mean text:Notes.TXT."),
+        ("csv", "unknown source 'csv', did you mean csv:PATH."),
+        ("demo", "unknown source 'demo', did you mean demo:NAME."),
+        ("/", "unknown source '/', did you mean images:/ or text:/."),
+        ("nothing", "unknown source 'nothing': expected one of"),
         ("demo:bcc", "unknown demo 'bcc', did you mean 'bbc'.: expected one of digits, mnist5k, bbc, reviews-zh"),
         ("csv:", "names nothing after the colon"),
         ("csv:nowhere/*.csv", "no file matches csv:nowhere/.*csv .looked in .*: check the path"),

@@ -3,6 +3,7 @@
 import difflib
 import os
 from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -138,9 +139,8 @@ def read_rows(
     """Reads a source with all its problems; `open_source` and `check` both start here."""
     scheme, colon, rest = spec.partition(":")
     if not colon or scheme not in SCHEMES:
-        raise UsageError(
-            f"unknown source {spec!r}{_nearest(scheme, SCHEMES)}: expected one of {', '.join(s + ':' for s in SCHEMES)}"
-        )
+        near = _nearest_source(spec)
+        raise UsageError(f"unknown source {spec!r}{near}: expected one of {', '.join(s + ':' for s in SCHEMES)}")
     if not rest:
         raise UsageError(f"source {spec!r} names nothing after the colon: see tfpretune.data.open_source for the forms")
     no_pairs = f"source {spec!r} has no second text {pair_column!r}: pairs are read from csv:, jsonl: and tfds:"
@@ -208,6 +208,15 @@ def _require_columns(spec: str, wanted: Sequence[str], found: Collection[str]) -
             )
 
 
-def _nearest(word: str, choices: Sequence[str]) -> str:
-    near = difflib.get_close_matches(word, choices, n=1, cutoff=0.5)
-    return f", did you mean {near[0]!r}?" if near else ""
+def _nearest_source(spec: str) -> str:
+    """A path alone gets the scheme that its name asks for, a scheme alone its colon, a misspelt one the nearest."""
+    scheme, colon, rest = spec.partition(":")
+    of_suffix = {".csv": "csv", ".jsonl": "jsonl", ".txt": "text"}.get(Path(spec).suffix.lower())
+    if not colon and scheme in SCHEMES:
+        return f", did you mean {scheme}:NAME?" if scheme in ("demo", "tfds") else f", did you mean {scheme}:PATH?"
+    if not colon and of_suffix:
+        return f", did you mean {of_suffix}:{spec}?"
+    if os.path.isdir(os.path.expanduser(spec)):
+        return f", did you mean images:{spec} or text:{spec}?"
+    near = difflib.get_close_matches(scheme, SCHEMES, n=1, cutoff=0.5)
+    return f", did you mean {near[0]}:{rest}?" if near else ""

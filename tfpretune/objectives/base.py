@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 from keras.optimizers import LossScaleOptimizer
 
+from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.objectives.gradients import (
     Found,
     Gradients,
@@ -16,9 +17,11 @@ from tfpretune.objectives.gradients import (
     plus,
     summed,
 )
+from tfpretune.objectives.keras_calls import as_batch, as_columns, as_steps, refuse_losses
 from tfpretune.objectives.recent import RecentSums
 from tfpretune.objectives.replicas import sum_over_replicas, test_function, training_function
 from tfpretune.objectives.skipped import may_be_skipped, put_back_unless, statistics
+from tfpretune.objectives.targets.base import Target
 from tfpretune.objectives.terms import Term, factor, sums, weights
 
 Batch = Mapping[str, tf.Tensor]
@@ -44,6 +47,7 @@ class Objective(keras.Model):
     def compile(
         self,
         optimizer: keras.optimizers.Optimizer | str = "adamw",
+        loss: None = None,
         *,
         clip_norm: float | None = None,
         accumulate_steps: int = 1,
@@ -51,11 +55,14 @@ class Objective(keras.Model):
         steps_per_execution: int = 1,
         run_eagerly: bool = False,
         auto_scale_loss: bool = True,
+        loss_weights: None = None,
+        metrics: None = None,
+        weighted_metrics: None = None,
     ) -> None:
-        """Sets up training.
+        """Sets up training. The loss and the metrics are the model's own: those of Keras' `compile` are refused.
 
         Args:
-            optimizer: a Keras optimizer without its own clipping (that clips before the replicas are summed).
+            optimizer: a Keras optimizer, or its name, without its own clipping (that clips before the replicas are summed).
             clip_norm: largest norm of the global gradient; larger ones are scaled down to it.
             accumulate_steps: parts that a batch is learnt from one after the other, with the memory of one and the update of
                 the whole; every replica's rows are split so.
@@ -63,7 +70,18 @@ class Objective(keras.Model):
             steps_per_execution: steps in one call of the training function; what `fit` shows is the last one's.
             run_eagerly: run without `tf.function`, for debugging.
             auto_scale_loss: with a float16 policy, wrap the optimizer in a `LossScaleOptimizer`.
+            loss: none.
+            loss_weights: none.
+            metrics: none.
+            weighted_metrics: none.
+
+        Raises:
+            ValueError: a loss or metrics, an optimizer that clips, parts or XLA that the model cannot be learnt with.
         """
+        refuse_losses(
+            self,
+            {"loss": loss, "loss_weights": loss_weights, "metrics": metrics, "weighted_metrics": weighted_metrics},
+        )
         optimizer = keras.optimizers.get(optimizer)
         for clip in ("clipnorm", "global_clipnorm", "clipvalue"):
             if getattr(optimizer, clip, None) is not None:
@@ -99,6 +117,61 @@ class Objective(keras.Model):
     def compile_from_config(self, config: Any) -> None:
         """Does nothing, for the same reason."""
 
+    def fit(self, x: Any = None, y: Any = None, batch_size: int | None = None, epochs: int = 1, **settings: Any) -> Any:
+        """Trains as `keras.Model.fit` does.
+
+        Args:
+            x: `StepIndexed` batches; a `tf.data.Dataset` of batches by name, or of tuples of inputs and labels; arrays by
+                name; or one array where the model has one input.
+            y: labels, where `x` is arrays without them, of any number type; for several tasks by task.
+            batch_size: of arrays.
+            epochs: passes.
+            **settings: Keras' own; `validation_data` may be what `x` may be, or `(x, y)`.
+
+        Returns:
+            Keras' `History`.
+
+        Raises:
+            ValueError: weights of classes or examples, labels that do not fit, columns that are missing.
+        """
+        for name in ("class_weight", "sample_weight"):
+            if settings.pop(name, None) is not None:
+                raise ValueError(f"fit({name}=…): the weights of classes are the head's: classifier(class_weights=…)")
+        if isinstance(settings.get("validation_data"), StepIndexed):
+            settings["validation_data"] = settings["validation_data"].in_order()
+        if isinstance(x, StepIndexed):
+            if y is not None:
+                raise ValueError("fit: batches have their labels within, leave y out")
+            settings |= as_steps(x, epochs, settings.get("initial_epoch", 0), settings.get("steps_per_epoch"))
+            return super().fit(epochs=epochs, **settings)
+        if isinstance(x, tf.data.Dataset):
+            settings.setdefault("shuffle", False)  # Keras warns of its own default
+        return super().fit(as_columns(self, x, y), batch_size=batch_size, epochs=epochs, **settings)
+
+    def evaluate(self, x: Any = None, y: Any = None, batch_size: int | None = None, **settings: Any) -> Any:
+        """Evaluates as `keras.Model.evaluate` does; `x` and `y` as for `fit`, `StepIndexed` batches each row once."""
+        if settings.pop("sample_weight", None) is not None:
+            raise ValueError("evaluate(sample_weight=…): there are no weights of examples")
+        data = x.in_order() if isinstance(x, StepIndexed) else as_columns(self, x, y)
+        return super().evaluate(data, batch_size=batch_size, **settings)
+
+    def predict(self, x: Any, batch_size: int | None = None, **settings: Any) -> Any:
+        """Returns raw outputs as `keras.Model.predict` does; `x` as for `fit`, columns that are no inputs are left out."""
+        data = x.in_order() if isinstance(x, StepIndexed) else as_columns(self, x)
+        return super().predict(data, batch_size=batch_size, **settings)
+
+    def label_columns(self, labels: Any) -> Mapping[str, Any]:
+        """Returns labels as columns of a batch.
+
+        Raises:
+            ValueError: the model learns from its inputs alone.
+        """
+        raise ValueError(f"{type(self).__name__} learns from its inputs alone: leave y out")
+
+    def all_targets(self) -> list[Target]:
+        """Returns what the heads are trained towards; none where there are no labels."""
+        return []
+
     def terms(self, batch: Batch, training: bool) -> dict[str, Term]:
         """Returns the terms of the loss on this replica's part of the batch, by name."""
         raise NotImplementedError(f"{type(self).__name__} must define terms(batch, training)")
@@ -110,6 +183,7 @@ class Objective(keras.Model):
 
     def train_step(self, data: Batch) -> dict[str, tf.Tensor]:
         """Learns from one batch. Keras calls it on every replica."""
+        data = as_batch(self, data)
         before = statistics(self) if may_be_skipped(self) else []
         penalty, slopes = penalty_gradients(self)
         gradients, term_weights, totals = self.global_gradients(data, slopes)
@@ -143,7 +217,7 @@ class Objective(keras.Model):
 
     def test_step(self, data: Batch) -> dict[str, tf.Tensor]:
         """Evaluates one batch. Keras calls it on every replica."""
-        terms = self.terms(data, training=False)
+        terms = self.terms(as_batch(self, data), training=False)
         factors = {name: factor(weight) for name, weight in weights(terms).items()}
         return self._update(factors, sum_over_replicas([sums(terms)])[0], None)
 
@@ -161,7 +235,7 @@ class Objective(keras.Model):
 
     def predict_step(self, data: Batch) -> Any:
         """Returns the model's output for one batch; columns that are no inputs are left out."""
-        return self(self.pick_inputs(data), training=False)
+        return self(self.pick_inputs(as_batch(self, data)), training=False)
 
     def pick_inputs(self, batch: Batch) -> Any:
         """Returns the columns of a batch that are this model's inputs (a dict: every model here has named inputs)."""

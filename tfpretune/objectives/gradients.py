@@ -5,6 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfpretune.objectives.keras_calls import as_batch
 from tfpretune.objectives.replicas import sum_over_replicas
 from tfpretune.objectives.terms import Weight
 from tfpretune.objectives.terms import share as term_share
@@ -65,7 +66,7 @@ def gradients_by_term(model: Any, data: Batch) -> tuple[dict[str, Gradients], di
     for index in range(parts):
         after = [g for gradients in totals for g in gradients if g is not None]
         with tf.control_dependencies(after):  # one part at a time in memory
-            part = _part(data, index, parts)
+            part = as_batch(model, _part(data, index, parts))
         new, found, counts = learn(part, counts)
         totals = [plus(old, g) for old, g in zip(totals, new, strict=True)] if totals else new
         sums.append(found)

@@ -1,5 +1,6 @@
 """The objective of fine-tuned models: the loss of a target as a term."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -45,6 +46,14 @@ class Supervised(Objective):
         """The pre-trained part; of an ensemble the first member's."""
         layers = self._flatten_layers(include_self=False)
         return next(layer for layer in layers if isinstance(layer, keras_hub.models.Backbone))
+
+    def label_columns(self, labels: Any) -> dict[str, Any]:
+        """Returns the labels under the target's name; where that has two columns, from a dict of them."""
+        return dict(labels) if isinstance(labels, Mapping) else {self.target.column: labels}
+
+    def all_targets(self) -> list[Target]:
+        """Returns the target."""
+        return [self.target]
 
     def terms(self, batch: Batch, training: bool) -> dict[str, Term]:
         """The target's terms; with R-Drop the mean loss of two passes, and their divergence."""

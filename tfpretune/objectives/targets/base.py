@@ -81,3 +81,11 @@ class Target(abc.ABC):
         """Rebuilds the target; lists, as JSON has them, become tuples."""
         own: dict[str, Any] = {key: tuple(x) if isinstance(x, list) else x for key, x in config.items()}
         return cls(**own)
+
+
+def whole(labels: Any) -> tf.Tensor:
+    """Returns labels of any number type as int32; floats are checked in the graph."""
+    labels = tf.convert_to_tensor(labels)
+    if labels.dtype.is_floating:
+        tf.debugging.assert_equal(labels, tf.round(labels), "classes must be whole numbers")
+    return tf.cast(labels, tf.int32)

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from tfpretune.objectives.replicas import gather_from_replicas
-from tfpretune.objectives.targets.base import Batch, Target
+from tfpretune.objectives.targets.base import Batch, Target, whole
 from tfpretune.objectives.terms import Term
 
 
@@ -43,7 +43,7 @@ class Similar(Target):
     def terms(self, outputs: tf.Tensor, batch: Batch, training: bool) -> dict[str, Term]:
         """The contrastive loss, and the share of the examples whose nearest other one is of their class."""
         del training
-        labels, vectors = tf.convert_to_tensor(batch[self.column]), self.activate(outputs)
+        labels, vectors = whole(batch[self.column]), self.activate(outputs)
         all_vectors, first = gather_from_replicas(vectors)
         all_labels, _ = gather_from_replicas(labels)
         mine = first + tf.range(tf.shape(vectors)[0])

@@ -6,7 +6,7 @@ import math
 import keras
 import tensorflow as tf
 
-from tfpretune.objectives.targets.base import Batch, Target
+from tfpretune.objectives.targets.base import Batch, Target, whole
 from tfpretune.objectives.terms import Term
 
 
@@ -75,7 +75,7 @@ class Classes(Target):
 
     def _labels(self, batch: Batch) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns the labels, 0 where there is none, and 1.0 or 0.0 for whether there is one."""
-        given = tf.convert_to_tensor(batch[self.column])
+        given = whole(batch[self.column])
         return tf.maximum(given, 0), tf.cast(given >= 0, tf.float32)
 
 

@@ -35,6 +35,19 @@ def test_image_sizes():
     assert (vit.num_layers, vit.hidden_dim, vit.patch_size, vit.dtype_policy.name) == (4, 96, 2, "mixed_bfloat16")
 
 
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("vit-mini", (4, 4, 96, 384)), ("vit-tiny", (12, 3, 192, 768)), ("vit-small", (12, 6, 384, 1536))],
+)
+def test_vits_are_as_wide_as_published(name, expected):
+    """DeiT's tiny and small (Touvron et al. 2020, arXiv:2012.12877, table 1); the feed-forward part is 4 times as wide."""
+    vit = make_image_backbone(name, image_shape=(8, 8, 1), patch_size=4)
+    layers, heads, hidden, intermediate = expected
+    assert (vit.num_layers, vit.num_heads, vit.hidden_dim, vit.intermediate_dim) == expected
+    block = 4 * hidden * (hidden + 1) + hidden * intermediate * 2 + intermediate + hidden + 4 * hidden
+    assert vit.count_params() - layers * block == (16 + 1 + 4 + 2) * hidden  # patches, positions, the last norm
+
+
 def test_misspelt_names_are_refused():
     with pytest.raises(
         UsageError, match=r"--backbone minni, did you mean mini\?: expected one of mini, small, medium, base, bert-mini"

@@ -38,6 +38,16 @@ def test_clean_leaves_no_line_over_the_limit_and_drops_nothing():
     assert "".join(lines).replace(" ", "") == "字" * 5000 + "word" * 3000
 
 
+@pytest.mark.parametrize("character", ["a", "é", "字", "😀"])
+def test_a_line_of_one_byte_too_many_is_split_whatever_its_characters_take(character):
+    """1,024 to 4,096 characters are 4,096 bytes; one more character makes two lines, clean or not."""
+    size = len(character.encode())
+    most = character * (MAX_LINE_BYTES // size) + "a" * (MAX_LINE_BYTES % size)
+    assert (clean(most), split_long_lines(most)) == (most, (most, 0))
+    assert clean(most + character) == f"{most}\n{character}"
+    assert split_long_lines(most + character) == (f"{most}\n{character}", 1)
+
+
 def test_max_bytes_must_hold_a_character():
     with pytest.raises(ValueError, match="at least 4"):
         split_long_lines("a", max_bytes=3)

@@ -1,0 +1,93 @@
+"""Recipes, functions, modules and folders stay small. What is larger is listed with its size; the lists may only shrink."""
+
+import ast
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+RECIPE, MAIN, FUNCTION, MODULE, FOLDER = 100, 50, 60, 250, 15
+
+RECIPES: dict[str, int] = {
+    "adapt_domain": 149,
+    "distil": 173,
+    "find_rate": 119,
+    "finetune_embedder": 202,
+    "finetune_image": 107,
+    "finetune_qa": 127,
+    "finetune_segmenter": 166,
+    "finetune_tagger": 145,
+    "finetune_text": 103,
+    "label_efficiency": 190,
+    "multitask": 190,
+    "prepare_text": 151,
+    "pretrain_image": 118,
+    "pretrain_text": 129,
+    "quickstart": 177,
+    "soup": 114,
+    "tune": 106,
+}
+MAINS: dict[str, int] = {
+    "distil": 66,
+    "find_rate": 52,
+    "finetune_embedder": 83,
+    "finetune_qa": 64,
+    "finetune_segmenter": 73,
+    "finetune_tagger": 73,
+    "label_efficiency": 52,
+    "multitask": 80,
+    "pretrain_text": 53,
+}
+FUNCTIONS: dict[str, int] = {
+    "cli/arguments.py:_parser": 89,
+}
+MODULES: dict[str, int] = {
+    "finetune/methods/lora.py": 258,
+    "objectives/base.py": 296,
+    "objectives/targets/standard.py": 252,
+    "objectives/transfer/multitask.py": 252,
+    "runtime/files.py": 256,
+    "training/loop/preparation.py": 255,
+}
+FOLDERS: dict[str, int] = {}
+
+
+def lines_of(path: Path) -> int:
+    return len(path.read_text("utf-8").splitlines())
+
+
+def code_lines(node: ast.FunctionDef) -> int:
+    """Lines from the first statement behind the docstring to the end."""
+    body = node.body[1:] if ast.get_docstring(node) is not None else node.body
+    return body[-1].end_lineno - body[0].lineno + 1 if body else 0
+
+
+def functions(path: Path) -> dict[str, int]:
+    tree = ast.parse(path.read_text("utf-8"))
+    return {node.name: code_lines(node) for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+
+
+def check(found: dict[str, int], most: int, listed: dict[str, int]) -> None:
+    """What is too large must be in the list, and nothing else, and no larger than there."""
+    too_large = {name: size for name, size in found.items() if size > most}
+    assert too_large == listed, "make it smaller; the lists above may only shrink"
+
+
+def test_recipes():
+    paths = {path.stem: path for path in (ROOT / "recipes").glob("*.py")}
+    check({name: lines_of(path) for name, path in paths.items()}, RECIPE, RECIPES)
+    check({name: functions(path)["main"] for name, path in paths.items()}, MAIN, MAINS)
+
+
+def test_functions_and_modules():
+    paths = {str(path.relative_to(ROOT / "tfpretune")): path for path in (ROOT / "tfpretune").rglob("*.py")}
+    check({name: lines_of(path) for name, path in paths.items()}, MODULE, MODULES)
+    found = {f"{name}:{each}": size for name, path in paths.items() for each, size in functions(path).items()}
+    check(found, FUNCTION, FUNCTIONS)
+
+
+def test_folders():
+    folders = {path.parent for path in (ROOT / "tfpretune").rglob("*.py")}
+    count = {
+        str(folder.relative_to(ROOT)): sum(path.name != "__init__.py" for path in folder.glob("*.py"))
+        for folder in folders
+    }
+    check(count, FOLDER, FOLDERS)

@@ -74,6 +74,10 @@ class StepIndexed:
         self.transform = transform
         self.load = load
 
+    def __repr__(self) -> str:
+        columns = ", ".join(f"{name} {np.dtype(c.dtype).name} {c.shape[1:]}" for name, c in self.columns.items())
+        return f"<StepIndexed: {self.num_rows:,} rows in batches of {self.batch_size}: {columns}>"
+
     @property
     def steps_per_epoch(self) -> int:
         """Steps that see as many rows as there are, rounded up."""

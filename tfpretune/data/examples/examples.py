@@ -19,7 +19,7 @@ from tfpretune.data.text.cleaning import text_key
 from tfpretune.errors import RunError, UsageError
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Examples(Splittable):
     """Texts, pairs of texts or images, with or without labels.
 
@@ -68,6 +68,13 @@ class Examples(Splittable):
         _require_range(self.labels, self.class_names)
         for more in self.more.values():
             _require_range(more.labels, more.class_names, lowest=-1)
+
+    def __repr__(self) -> str:
+        pairs = "pairs of " if self.seconds is not None else ""
+        labels = {"class": _listed("classes", self.class_names), "set": _listed("labels", self.class_names)}
+        labelled = {"number": "numbers", "": "no labels"}.get(self.label_kind) or labels[self.label_kind]
+        more = f", more labels: {', '.join(self.more)}" if self.more else ""
+        return f"<Examples of {self.name}: {len(self):,} {pairs}{self.kind}s, {labelled}{more}>"
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -235,3 +242,8 @@ def _file_key(path: str) -> bytes:
         raise RunError(
             f"{path}: cannot be read ({error.strerror}): check that it is there and that you may read it"
         ) from error
+
+
+def _listed(what: str, names: Sequence[str]) -> str:
+    """Names the first four."""
+    return f"{len(names)} {what} ({', '.join(names[:4])}{', …' if len(names) > 4 else ''})"

@@ -11,7 +11,7 @@ from tfpretune.data.readers.masks.rows import NO_CLASS
 from tfpretune.data.splits.rule import CONTENTS, LABELS, Part
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class MaskExamples:
     """Images and their masks.
 
@@ -31,6 +31,9 @@ class MaskExamples:
     def __post_init__(self) -> None:
         if len(self.masks) != len(self.images):
             raise ValueError(f"masks needs {len(self.images)} values, received {len(self.masks)}")
+
+    def __repr__(self) -> str:
+        return f"<MaskExamples of {self.name}: {len(self):,} images, {len(self.class_names)} classes of pixels>"
 
     def __len__(self) -> int:
         return len(self.images)

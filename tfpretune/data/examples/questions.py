@@ -13,7 +13,7 @@ from tfpretune.data.splits.rule import Origin, Splittable, in_bytes
 from tfpretune.data.text.cleaning import text_key
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class QuestionExamples(Splittable):
     """Questions about contexts.
 
@@ -45,6 +45,10 @@ class QuestionExamples(Splittable):
         for field, column in columns.items():
             if column is not None and len(column) != len(self.questions):
                 raise ValueError(f"{field} needs {len(self.questions)} values, received {len(column)}")
+
+    def __repr__(self) -> str:
+        answered = sum(map(bool, self.answers))
+        return f"<QuestionExamples of {self.name}: {len(self):,} questions, {answered:,} with an answer>"
 
     def __len__(self) -> int:
         return len(self.questions)

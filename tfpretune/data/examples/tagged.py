@@ -13,7 +13,7 @@ from tfpretune.data.text.cleaning import text_key
 from tfpretune.errors import UsageError
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class TaggedExamples(Splittable):
     """Sentences as words, each word with a tag.
 
@@ -53,6 +53,10 @@ class TaggedExamples(Splittable):
             flat = np.concatenate(self.tags)
             if len(flat) and not (flat.min() >= 0 and flat.max() < len(self.tag_names)):
                 raise ValueError(f"tags must be in 0..{len(self.tag_names) - 1}, received {flat.min()}..{flat.max()}")
+
+    def __repr__(self) -> str:
+        tags = f"{len(self.tag_names)} tags" if self.tags is not None else "no tags"
+        return f"<TaggedExamples of {self.name}: {len(self):,} sentences, {sum(map(len, self.words)):,} words, {tags}>"
 
     def __len__(self) -> int:
         return len(self.words)

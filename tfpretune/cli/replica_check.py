@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from tfpretune.errors import RunError
+from tfpretune.runtime.keras_internals import all_layers
 from tfpretune.settings.run import OptimizerConfig, RunConfig
 
 STEPS = 5
@@ -128,7 +129,7 @@ def _train(model: Any, batches: Any, run: RunConfig) -> dict[str, list[float]]:
     from tfpretune.training.devices.strategies import synchronize_normalization
     from tfpretune.training.loop.preparation import check_combinations, compile_model
 
-    for layer in model._flatten_layers():
+    for layer in all_layers(model):
         if isinstance(layer, keras.layers.Dropout):
             layer.rate = 0.0
     synchronize_normalization(model)

@@ -23,6 +23,7 @@ from tfpretune.objectives.replicas import sum_over_replicas, test_function, trai
 from tfpretune.objectives.skipped import may_be_skipped, put_back_unless, statistics
 from tfpretune.objectives.targets.base import Target
 from tfpretune.objectives.terms import Term, factor, sums, weights
+from tfpretune.runtime.keras_internals import all_layers
 
 Batch = Mapping[str, tf.Tensor]
 
@@ -98,7 +99,7 @@ class Objective(keras.Model):
             )
         self.clip_norm = clip_norm
         self.accumulate_steps = accumulate_steps
-        policies = {layer.dtype_policy.name for layer in self._flatten_layers(include_self=False)}
+        policies = {layer.dtype_policy.name for layer in all_layers(self, include_self=False)}
         if auto_scale_loss and "mixed_float16" in policies and not isinstance(optimizer, LossScaleOptimizer):
             optimizer = LossScaleOptimizer(optimizer)  # Keras asks for the model's own policy, the layers' one counts
         super().compile(

@@ -5,6 +5,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfpretune.runtime.keras_internals import all_layers, own_statistics
+
 Kept = list[tuple[keras.Variable, tf.Tensor]]
 
 
@@ -18,8 +20,8 @@ def statistics(model: Any) -> Kept:
 
     Weights are not among them, frozen or not, nor are seeds: the next step has its own dropout.
     """
-    layers = model._flatten_layers()
-    found = {id(v): v for layer in layers for v in layer._non_trainable_variables if v.dtype.startswith("float")}
+    layers = all_layers(model)
+    found = {id(v): v for layer in layers for v in own_statistics(layer) if v.dtype.startswith("float")}
     return [(variable, tf.identity(tf.convert_to_tensor(variable))) for variable in found.values()]
 
 

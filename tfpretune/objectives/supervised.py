@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tfpretune.objectives.base import Batch, Objective, Term
 from tfpretune.objectives.targets.base import Target
+from tfpretune.runtime.keras_internals import all_layers
 
 OWN = ("target", "r_drop")
 
@@ -44,7 +45,7 @@ class Supervised(Objective):
     @property
     def backbone(self) -> keras_hub.models.Backbone:
         """The pre-trained part; of an ensemble the first member's."""
-        layers = self._flatten_layers(include_self=False)
+        layers = all_layers(self, include_self=False)
         return next(layer for layer in layers if isinstance(layer, keras_hub.models.Backbone))
 
     def label_columns(self, labels: Any) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from tfpretune.errors import UsageError
+from tfpretune.runtime.keras_internals import all_layers
 from tfpretune.serving import raw
 from tfpretune.serving.heads.base import Head
 
@@ -93,7 +94,7 @@ def check_weights(model: Any) -> None:
             f"the model has {len(lora)} variables of LoRA ({lora[0]}, …): export what training.presets.in_float32 returns, or "
             "call finetune.lora.merge_lora first"
         )
-    for layer in model._flatten_layers(include_self=False):
+    for layer in all_layers(model, include_self=False):
         if layer.compute_dtype in ("float16", "bfloat16"):
             raise UsageError(
                 f"export needs a float32 model, but layer {layer.name!r} computes in {layer.compute_dtype}"

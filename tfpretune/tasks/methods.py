@@ -17,6 +17,7 @@ from tfpretune.finetune import (
     layerwise_rates,
 )
 from tfpretune.objectives import MultiTask, Supervised
+from tfpretune.runtime.keras_internals import all_layers
 from tfpretune.settings.finetune import TaskConfig
 
 
@@ -52,6 +53,6 @@ def _require_effects(model: Supervised | MultiTask, run: TaskConfig) -> None:
         for option, given in (("--l2-sp", run.l2_sp), ("--layer-decay", run.layer_decay < 1)):
             if given:
                 raise UsageError(f"{option} and --frozen {run.frozen}: nothing is left in the backbone that learns")
-    dropouts = (layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.Dropout))
+    dropouts = (layer for layer in all_layers(model) if isinstance(layer, keras.layers.Dropout))
     if run.r_drop and not any(layer.rate > 0 for layer in dropouts):
         raise UsageError("--r-drop needs --dropout or --backbone-dropout above 0: without, both passes are the same")

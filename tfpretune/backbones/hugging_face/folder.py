@@ -13,6 +13,7 @@ import safetensors
 from tfpretune.backbones.hugging_face.files import WEIGHTS, read_json, refuse_pointer
 from tfpretune.backbones.text.bert import BertEncoder
 from tfpretune.errors import RunError, UsageError
+from tfpretune.runtime.keras_internals import transformer_parts
 
 ACTIVATIONS = {
     "gelu": "gelu",
@@ -158,13 +159,13 @@ def _places(backbone: BertEncoder) -> Iterator[tuple[keras.Variable, str, tuple[
 def _layers(backbone: BertEncoder) -> Iterator[tuple[str, keras.layers.Layer]]:
     yield "embeddings.LayerNorm", backbone.embeddings_layer_norm
     for index, layer in enumerate(backbone.transformer_layers):
-        here, attention = f"encoder.layer.{index}", layer._self_attention_layer
-        yield f"{here}.attention.self.query", attention.query_dense
-        yield f"{here}.attention.self.key", attention.key_dense
-        yield f"{here}.attention.self.value", attention.value_dense
-        yield f"{here}.attention.output.dense", attention.output_dense
-        yield f"{here}.attention.output.LayerNorm", layer._self_attention_layer_norm
-        yield f"{here}.intermediate.dense", layer._feedforward_intermediate_dense
-        yield f"{here}.output.dense", layer._feedforward_output_dense
-        yield f"{here}.output.LayerNorm", layer._feedforward_layer_norm
+        here, parts = f"encoder.layer.{index}", transformer_parts(layer)
+        yield f"{here}.attention.self.query", parts.attention.query_dense
+        yield f"{here}.attention.self.key", parts.attention.key_dense
+        yield f"{here}.attention.self.value", parts.attention.value_dense
+        yield f"{here}.attention.output.dense", parts.attention.output_dense
+        yield f"{here}.attention.output.LayerNorm", parts.attention_norm
+        yield f"{here}.intermediate.dense", parts.intermediate
+        yield f"{here}.output.dense", parts.output
+        yield f"{here}.output.LayerNorm", parts.output_norm
     yield "pooler.dense", backbone.pooled_dense

@@ -19,6 +19,7 @@ from tfpretune.backbones.layers.low_rank_kernels import (
     LowRankLayer,
 )
 from tfpretune.backbones.layers.low_rank_tables import LowRankEmbedding, LowRankReversibleEmbedding
+from tfpretune.runtime.keras_internals import may_change_parts
 
 _KERNELS = (LowRankDense, LowRankEinsumDense, LowRankConv1D, LowRankConv2D)
 KINDS = {kind.plain: kind for kind in (*_KERNELS, LowRankEmbedding, LowRankReversibleEmbedding)}
@@ -47,18 +48,16 @@ def has_low_rank(layer: keras.layers.Layer) -> bool:
 
 def add_low_rank(layer: keras.layers.Layer, low_rank: LowRank) -> None:
     """Gives a layer that `takes_low_rank` its A and B; its answers stay as they are."""
-    layer._tracker.unlock()
-    layer.__class__ = KINDS[type(layer)]
-    layer.start(low_rank)
-    layer._tracker.lock()
+    with may_change_parts(layer):
+        layer.__class__ = KINDS[type(layer)]
+        layer.start(low_rank)
 
 
 def remove_low_rank(layer: keras.layers.Layer) -> None:
     """Takes A and B away; the kernel is as it was before `add_low_rank`."""
-    layer._tracker.unlock()
-    layer.stop()
-    layer.__class__ = type(layer).plain
-    layer._tracker.lock()
+    with may_change_parts(layer):
+        layer.stop()
+        layer.__class__ = type(layer).plain
 
 
 def merged(layer: keras.layers.Layer) -> np.ndarray:

@@ -12,6 +12,7 @@ from keras import ops
 
 from tfpretune.backbones.layers.einsum import Letters
 from tfpretune.errors import UsageError
+from tfpretune.runtime.keras_internals import forget
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +50,7 @@ class LowRankLayer:
         """Removes A and B."""
         for variable in (self.lora_a, self.lora_b):
             self._untrack_variable(variable)
-        self._tracker.untrack(self.lora_dropout)
+        forget(self, self.lora_dropout)
         for name in ("lora_a", "lora_b", "lora_dropout", "low_rank"):
             super(keras.layers.Layer, self).__delattr__(name)  # Layer's own collects all garbage each time
 

@@ -7,6 +7,7 @@ import keras_hub
 
 from tfpretune.backbones.text.tokenizer import NormalizedTokenizer
 from tfpretune.data.text.normalizers import Rule
+from tfpretune.runtime.keras_internals import transformer_parts
 
 
 @keras.saving.register_keras_serializable("tfpretune")
@@ -67,9 +68,10 @@ class BertEncoder(keras_hub.models.BertBackbone):
         self.embeddings_layer_norm.epsilon = layer_norm_epsilon
         function = gelu_tanh if activation == "gelu_tanh" else keras.activations.get(activation)
         for layer in self.transformer_layers:
-            layer.activation = layer._feedforward_intermediate_dense.activation = function
+            parts = transformer_parts(layer)
+            layer.activation = parts.intermediate.activation = function
             layer.layer_norm_epsilon = layer_norm_epsilon
-            layer._self_attention_layer_norm.epsilon = layer._feedforward_layer_norm.epsilon = layer_norm_epsilon
+            parts.attention_norm.epsilon = parts.output_norm.epsilon = layer_norm_epsilon
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""

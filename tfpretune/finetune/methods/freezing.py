@@ -8,6 +8,7 @@ import keras
 
 from tfpretune.errors import UsageError
 from tfpretune.finetune.methods.rates import depths
+from tfpretune.runtime.keras_internals import all_layers, inner_layers, own_trainable_variables
 
 
 class FrozenRow(NamedTuple):
@@ -98,10 +99,10 @@ def format_table(rows: list[FrozenRow]) -> str:
 
 
 def _keep_biases_only(layers: list[keras.layers.Layer]) -> None:
-    for layer in (inner for outer in layers for inner in outer._flatten_layers()):
+    for layer in (inner for outer in layers for inner in all_layers(outer)):
         normalises = _is_normalization(layer)
-        own = [v for v in layer._trainable_variables if normalises or re.search(r"(^|_)bias$", v.name)]
-        for variable in layer._trainable_variables:
+        own = [v for v in own_trainable_variables(layer) if normalises or re.search(r"(^|_)bias$", v.name)]
+        for variable in own_trainable_variables(layer):
             variable.trainable = False
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.trainable = False  # its statistics are neither biases nor scales
@@ -110,7 +111,7 @@ def _keep_biases_only(layers: list[keras.layers.Layer]) -> None:
 
 
 def _is_normalization(layer: keras.layers.Layer) -> bool:
-    return "Norm" in type(layer).__name__ and not layer._layers
+    return "Norm" in type(layer).__name__ and not inner_layers(layer)
 
 
 def _chosen(names: list[str], frozen: str) -> set[str]:

@@ -17,6 +17,7 @@ from tfpretune.backbones.layers.low_rank import (
     takes_low_rank,
 )
 from tfpretune.errors import UsageError
+from tfpretune.runtime.keras_internals import all_layers, inner_layers
 
 ATTENTION = r"(^|/)(query|value|[qv])(_proj|_dense|_dense_layer)?$"
 
@@ -182,11 +183,11 @@ def merged_weights(model: keras.Model) -> list[np.ndarray]:
 
 
 def _changed(model: keras.Model) -> list[keras.layers.Layer]:
-    return [layer for layer in model._flatten_layers() if has_low_rank(layer)]
+    return [layer for layer in all_layers(model) if has_low_rank(layer)]
 
 
 def _let_learn(backbone: keras.Model, learns: bool) -> None:
-    for layer in backbone._flatten_layers(include_self=False):
+    for layer in all_layers(backbone, include_self=False):
         layer.trainable = not learns  # Keras does nothing where the value is the same, whatever its variables say
         layer.trainable = learns
 
@@ -201,7 +202,9 @@ def _forget_compiled(model: keras.Model) -> None:
 def _choose(backbone: keras.Model, pattern: str) -> dict[str, _Place]:
     places = _places(backbone)
     if not places:
-        kinds = sorted({type(layer).__name__ for _, layer in _walk(backbone) if layer.weights and not layer._layers})
+        kinds = sorted(
+            {type(layer).__name__ for _, layer in _walk(backbone) if layer.weights and not inner_layers(layer)}
+        )
         raise UsageError(
             f"LoRA changes Dense, EinsumDense, Conv and Embedding layers, and {type(backbone).__name__} has none: its weights "
             f"are in {', '.join(kinds)}; --frozen and --lora-rank 0 train part of it"
@@ -250,7 +253,7 @@ def _walk(outer: Any, path: str = "", seen: set[int] | None = None) -> list[tupl
     """All layers within another, each once, an outer one before the inner ones, with paths made of their names."""
     seen = set() if seen is None else seen
     found: list[tuple[str, keras.layers.Layer]] = []
-    for layer in outer._layers:
+    for layer in inner_layers(outer):
         if id(layer) not in seen:
             seen.add(id(layer))
             here = f"{path}/{layer.name}" if path else layer.name

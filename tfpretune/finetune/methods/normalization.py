@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfpretune.data.batches.step_indexed import Batch
+from tfpretune.runtime.keras_internals import all_layers
 
 
 def refresh_normalization(model: keras.Model, batches: Iterable[Batch]) -> int:
@@ -39,7 +40,7 @@ class Statistics:
     @property
     def layers(self) -> list[keras.layers.BatchNormalization]:
         """The layers whose statistics follow the batches."""
-        layers = self.model._flatten_layers(include_self=False)
+        layers = all_layers(self.model, include_self=False)
         return [layer for layer in layers if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable]
 
     @property

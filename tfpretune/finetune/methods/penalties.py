@@ -12,6 +12,7 @@ import keras
 import tensorflow as tf
 
 from tfpretune.errors import UsageError
+from tfpretune.runtime.keras_internals import all_layers, own_trainable_variables
 
 Penalty = Callable[[keras.Variable], tf.Tensor]
 
@@ -111,8 +112,8 @@ def add_l1(model: keras.Model, strength: float) -> None:
 
 def learnable(model: keras.layers.Layer) -> list[keras.Variable]:
     """Returns the weights that learn or may learn when nothing is frozen, each once: no statistics, no seeds."""
-    layers = model._flatten_layers()
-    return list({id(variable): variable for layer in layers for variable in layer._trainable_variables}.values())
+    layers = all_layers(model)
+    return list({id(variable): variable for layer in layers for variable in own_trainable_variables(layer)}.values())
 
 
 def pull_like(model: keras.Model, other: keras.Model) -> None:
@@ -130,7 +131,7 @@ def _pulls(variable: keras.Variable) -> list[Pull]:
 
 def _of_layers(model: keras.Model) -> list[keras.Variable]:
     """What may learn of the layers; what the model has added itself, outside them, belongs to its loss."""
-    own = {id(variable) for variable in model._trainable_variables}
+    own = {id(variable) for variable in own_trainable_variables(model)}
     return [variable for variable in learnable(model) if id(variable) not in own]
 
 

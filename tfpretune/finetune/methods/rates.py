@@ -7,6 +7,7 @@ from typing import NamedTuple
 import keras
 
 from tfpretune.errors import UsageError
+from tfpretune.runtime.keras_internals import all_layers
 
 # Names of the layers of flat convolutional backbones: stack0_block1_2_conv, block2a_dwconv, stage_0_conv_1.
 _BLOCK_OF_LAYER = re.compile(r"(?=.)(?:(?:stack|stage)_?\d+_?)?(?:block_?\d+[a-z]?)?")
@@ -99,7 +100,7 @@ def _parts(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
 
 
 def _inner(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
-    return [x for x in layer._flatten_layers(include_self=False, recursive=False) if x.weights]
+    return [x for x in all_layers(layer, include_self=False, recursive=False) if x.weights]
 
 
 def _block(layer: keras.layers.Layer) -> str:

@@ -9,6 +9,7 @@ import keras
 
 from tfpretune.errors import UsageError
 from tfpretune.finetune.methods.freezing import Block, blocks
+from tfpretune.runtime.keras_internals import all_layers, averages_of, set_averages
 
 
 class Stage(NamedTuple):
@@ -100,7 +101,7 @@ class GradualUnfreezing(keras.callbacks.Callback):
         """Creates the optimizer's slots for all that will ever learn. `Objective.build_optimizer` calls it."""
         optimizer.build(self.variables)
         self._optimizer = inner = getattr(optimizer, "inner_optimizer", optimizer)
-        self._averages = list(inner._model_variables_moving_average) if inner.use_ema else []
+        self._averages = averages_of(inner) if inner.use_ema else []
         self._starts = inner.start_later([p.learning for p in self._parts]) if hasattr(inner, "start_later") else []
         self._open_first(self._open)
 
@@ -159,7 +160,7 @@ class GradualUnfreezing(keras.callbacks.Callback):
         """Starts the averages of what waits at its weights, and takes them out of Keras' list: rounding would move them."""
         if self._averages:
             pairs = zip(self.variables, self._averages, strict=True)
-            self._optimizer._model_variables_moving_average = [a if v.trainable else None for v, a in pairs]  # type: ignore[union-attr]
+            set_averages(self._optimizer, [a if v.trainable else None for v, a in pairs])
             for variable, average in zip(self.variables, self._averages, strict=True):
                 if not variable.trainable and average is not None:
                     average.assign(variable.numpy())
@@ -176,7 +177,7 @@ class _Part:
     """A block, and which of its layers and variables learn when it does."""
 
     def __init__(self, block: Block, strays: list[keras.Variable]):
-        layers = [inner for layer in block.layers for inner in layer._flatten_layers()]
+        layers = [inner for layer in block.layers for inner in all_layers(layer)]
         self.name = block.name
         self._layers = [(layer, layer.trainable) for layer in layers]
         weights = [weight for layer in block.layers for weight in layer.weights] + strays

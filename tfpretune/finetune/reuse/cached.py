@@ -10,6 +10,7 @@ import tensorflow as tf
 from tfpretune.data.batches.step_indexed import Batch, StepIndexed
 from tfpretune.errors import UsageError
 from tfpretune.objectives import Supervised
+from tfpretune.runtime.keras_internals import all_layers, history_of, inbound_nodes, seed_generators, set_history
 
 CUT = "features"
 MOST_BYTES = 4 << 30
@@ -32,10 +33,10 @@ class CachedHead(Supervised):
         cut = _cut(model)
         names = {id(tensor): name for name, tensor in model.input.items()}
         needed = [tensor for tensor in _inputs(model.output, cut) if id(tensor) in names]
-        histories = [tensor._keras_history for tensor in needed]
+        histories = [history_of(tensor) for tensor in needed]
         graph = keras.Model([cut, *needed], model.output)
         for tensor, history in zip(needed, histories, strict=True):
-            tensor._keras_history = history  # Keras gives the inputs new ones, and could not save the model any more
+            set_history(tensor, history)  # Keras gives the inputs new ones, and could not save the model any more
         inputs = {CUT: keras.Input(cut.shape[1:], dtype=cut.dtype, name=CUT)}
         for tensor in needed:
             inputs[names[id(tensor)]] = keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=names[id(tensor)])
@@ -154,7 +155,7 @@ def _refuse_what_learns(model: Supervised) -> None:
 
 def _refuse_what_is_random(model: Supervised, batches: StepIndexed) -> None:
     for layer in _layers_below(model):
-        if layer._seed_generators and getattr(layer, "rate", None) != 0:
+        if seed_generators(layer) and getattr(layer, "rate", None) != 0:
             raise UsageError(
                 f"--cache-features: {layer.name} in the backbone draws new random numbers in every step: "
                 "give --backbone-dropout 0"
@@ -187,7 +188,7 @@ def _layers_below(model: Supervised) -> list[keras.layers.Layer]:
     """Returns all layers that the features are made with, those inside others too."""
     operations = _walk(_cut(model), None)[1]
     layers = [operation for operation in operations if isinstance(operation, keras.layers.Layer)]
-    return [inner for layer in layers for inner in layer._flatten_layers()]
+    return [inner for layer in layers for inner in all_layers(layer)]
 
 
 def _inputs(output: keras.KerasTensor, cut: keras.KerasTensor) -> list[keras.KerasTensor]:
@@ -203,10 +204,10 @@ def _walk(output: keras.KerasTensor, cut: keras.KerasTensor | None) -> tuple[lis
         if tensor is cut or id(tensor) in seen:
             continue
         seen.add(id(tensor))
-        operation, node, _ = tensor._keras_history
+        operation, node, _ = history_of(tensor)
         if isinstance(operation, keras.layers.InputLayer):
             inputs.append(tensor)
             continue
         operations.append(operation)
-        waiting.extend(operation._inbound_nodes[node].input_tensors)
+        waiting.extend(inbound_nodes(operation)[node].input_tensors)
     return inputs, operations

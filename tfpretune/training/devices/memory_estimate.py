@@ -4,6 +4,8 @@ import math
 
 import keras
 
+from tfpretune.runtime.keras_internals import inbound_nodes
+
 SLOTS = {"adamw": 2, "adam": 2, "sgd": 1, "adagrad": 1}
 
 
@@ -28,5 +30,5 @@ def memory_estimate(model: keras.Model, optimizer: str, batch_size: int) -> tupl
 def _leaf_layers(model: keras.Model) -> list[keras.layers.Layer]:
     leaves = []
     for layer in model.layers:
-        leaves += _leaf_layers(layer) if isinstance(layer, keras.Model) else [layer] if layer._inbound_nodes else []
+        leaves += _leaf_layers(layer) if isinstance(layer, keras.Model) else [layer] if inbound_nodes(layer) else []
     return leaves

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfpretune.errors import UsageError
+from tfpretune.runtime.keras_internals import all_layers, replica_number, worker_count
 from tfpretune.runtime.workers import Task, this_task
 
 
@@ -76,14 +77,14 @@ def separate_dropout(model: keras.Model) -> None:
             copies = strategy.experimental_local_results(variable.value)
             start = copies[0].numpy()
             for index, copy in enumerate(copies):
-                replica = strategy.extended._get_replica_id_in_sync_group(index)
+                replica = replica_number(strategy, index)
                 copy.assign(start + np.array([replica, 0], start.dtype))
 
 
 def synchronize_normalization(model: keras.Model) -> None:
     """Lets BatchNormalization take its means over all replicas: Keras' own way is each replica's, and saves the first one's."""
     if model.distribute_strategy.num_replicas_in_sync > 1:
-        for layer in model._flatten_layers(include_self=False):
+        for layer in all_layers(model, include_self=False):
             if isinstance(layer, keras.layers.BatchNormalization):
                 layer.synchronized = True
 
@@ -128,7 +129,7 @@ class Agreement:
 
 def num_workers(strategy: tf.distribute.Strategy) -> int:
     """Returns the number of processes that train together."""
-    return getattr(strategy.extended, "_num_workers", 1) if strategy.extended._in_multi_worker_mode() else 1
+    return worker_count(strategy)
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:

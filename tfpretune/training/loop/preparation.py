@@ -14,6 +14,7 @@ import tensorflow as tf
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.errors import UsageError
 from tfpretune.runtime.files import remove_leftovers, write_atomic
+from tfpretune.runtime.keras_internals import all_layers
 from tfpretune.settings import file as config_file
 from tfpretune.settings.run import RunConfig
 from tfpretune.training.devices.jit import choose_jit
@@ -180,7 +181,7 @@ def check_combinations(model: keras.Model, batches: StepIndexed, run: RunConfig)
     for pattern, _ in run.optimizer.multipliers:
         if not any(re.search(pattern, variable.path) for variable in learning):
             print(f"warning: --optimizer.multipliers {pattern}: it fits no variable that learns", flush=True)
-    normalization = [layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.BatchNormalization)]
+    normalization = [layer for layer in all_layers(model) if isinstance(layer, keras.layers.BatchNormalization)]
     if parts > 1 and normalization:
         print(
             f"warning: {normalization[0].name} takes its means over a part of the batch (--accumulate-steps {parts})",

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.finetune.methods.normalization import Statistics
+from tfpretune.runtime.keras_internals import averages_of, own_trainable_variables, set_update_of_averages
 from tfpretune.training.devices.strategies import separate_dropout
 
 MOST_BATCHES = 100
@@ -87,12 +88,12 @@ def average_equally(optimizer: keras.optimizers.Optimizer, *, start: int) -> Non
         steps = tf.where(step < start, tf.zeros_like(step), tf.convert_to_tensor(count) + 1)
         count.assign(steps)
         share = 1.0 / tf.cast(tf.maximum(steps, 1), tf.float32)
-        for weight, average in zip(weights, optimizer._model_variables_moving_average, strict=True):
+        for weight, average in zip(weights, averages_of(optimizer), strict=True):
             if average is not None:
                 now, old = tf.convert_to_tensor(weight), tf.convert_to_tensor(average)
                 average.assign(tf.where(steps <= 1, now, old + (now - old) * tf.cast(share, now.dtype)))
 
-    optimizer._update_model_variables_moving_average = update
+    set_update_of_averages(optimizer, update)
 
 
 def keep_weights_when_fit_ends(optimizer: keras.optimizers.Optimizer) -> None:
@@ -110,5 +111,5 @@ def _pairs(model: keras.Model) -> list[tuple[keras.Variable, keras.Variable]]:
     count = _averaged_steps(model)
     if not optimizer.use_ema or (count is not None and not count.numpy()):
         return []
-    averages = optimizer._model_variables_moving_average
-    return [(w, a) for w, a in zip(optimizer._trainable_variables, averages, strict=True) if a is not None]
+    averages = averages_of(optimizer)
+    return [(w, a) for w, a in zip(own_trainable_variables(optimizer), averages, strict=True) if a is not None]

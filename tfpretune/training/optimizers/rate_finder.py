@@ -14,6 +14,7 @@ import tensorflow as tf
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.errors import RunError, UsageError
 from tfpretune.runtime.files import write_atomic
+from tfpretune.runtime.keras_internals import rate_of, set_rate
 from tfpretune.training.devices.strategies import separate_dropout
 from tfpretune.training.run_variables import run_variables
 
@@ -74,17 +75,19 @@ def find_rate(
         raise UsageError(f"the rate finder needs at least {10 * together} steps, a multiple of {together}, not {steps}")
     model.build_optimizer()
     optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
-    before, kept = _values(model), optimizer._learning_rate
+    before, kept = _values(model), rate_of(optimizer)
     with model.distribute_strategy.scope():
         chosen = Chosen(tf.Variable(lowest, trainable=False, dtype=tf.float32))
     rise = _Rise(chosen.rate, np.geomspace(lowest, highest, steps // together).tolist())
     try:
         separate_dropout(model)
-        optimizer._learning_rate, model.train_function = chosen, None
+        set_rate(optimizer, chosen)
+        model.train_function = None
         data = batches.from_step(0, steps)
         model.fit(data, epochs=1, steps_per_epoch=steps, callbacks=[rise], shuffle=False, verbose=0)
     finally:
-        optimizer._learning_rate, model.train_function = kept, None
+        set_rate(optimizer, kept)
+        model.train_function = None
         _put_back(model, before)
         model.reset_metrics()
         model.stop_training = False

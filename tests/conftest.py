@@ -2,6 +2,8 @@
 
 import gc
 import os
+import re
+from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -28,3 +30,19 @@ def _quick_collections():
     yield
     gc.collect()
     gc.freeze()
+
+
+def slow_patterns() -> list[str]:
+    lines = Path(__file__).with_name("slow_tests.txt").read_text("utf-8").splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def pytest_collection_modifyitems(config, items):
+    """Marks what `slow_tests.txt` lists; where all tests are collected, each of its lines must fit one."""
+    patterns = [re.compile(line) for line in slow_patterns()]
+    found = {pattern: [item for item in items if pattern.search(item.nodeid)] for pattern in patterns}
+    for item in {item for marked in found.values() for item in marked}:
+        item.add_marker(pytest.mark.slow)
+    nothing = [pattern.pattern for pattern, marked in found.items() if not marked]
+    if nothing and [Path(path).name for path in config.args] == config.getini("testpaths"):
+        raise pytest.UsageError(f"tests/slow_tests.txt: no test fits {nothing[0]}")

@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo test check test-long test-beam test-ray oracle .venv-oracle minilm benchmarks lock clean help
+.PHONY: demo test check test-changed test-long test-beam test-ray oracle .venv-oracle minilm benchmarks lock clean help
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -14,7 +14,10 @@ demo: .venv/demo.stamp  ## pre-train, fine-tune, compare with training from scra
 test: .venv/test.stamp check  ## check the code and run the tests
 	$(BIN)/python -m pytest -n 2
 
-test-long: .venv/test.stamp  ## the tests that the quick suite leaves out: many kills, every recipe
+test-changed: .venv/test.stamp  ## the tests that import what has changed since the last commit
+	$(BIN)/python -m tests.changed | xargs -r $(BIN)/python -m pytest -n 2
+
+test-long: .venv/test.stamp  ## the tests that make test leaves out: many kills, every recipe (tests/slow_tests.txt)
 	$(BIN)/python -m pytest -m slow
 
 check: .venv/test.stamp  ## ruff, format, mypy, import-linter

@@ -12,10 +12,10 @@ demo: .venv/demo.stamp  ## pre-train, fine-tune, compare with training from scra
 	$(BIN)/python recipes/quickstart.py
 
 test: .venv/test.stamp check  ## check the code and run the tests
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-changed: .venv/test.stamp  ## the tests that import what has changed since the last commit
-	$(BIN)/python -m tests.changed | xargs -r $(BIN)/python -m pytest -n 2
+	$(BIN)/python -m tests.changed | xargs -r $(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-long: .venv/test.stamp  ## the tests that make test leaves out: many kills, every recipe (tests/slow_tests.txt)
 	$(BIN)/python -m pytest -m slow

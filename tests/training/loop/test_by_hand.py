@@ -99,25 +99,30 @@ def assert_learnt(model, expected):
         np.testing.assert_allclose(found[name], value, atol=2e-6, err_msg=name)
 
 
+KINDS = {"net": (Net, step_of_net), "toy": (Toy, step_of_toy)}
+
+
 @pytest.mark.parametrize(
-    ("kind", "slopes", "settings"),
+    ("name", "settings"),
     [
-        (Net, step_of_net, {}),
-        (Net, step_of_net, {"jit": "on"}),
-        (Net, step_of_net, {"steps_per_execution": 4}),
-        (Net, step_of_net, {"replicas": 2}),
-        (Net, step_of_net, {"replicas": 2, "steps_per_execution": 4}),
-        (Net, step_of_net, {"interrupted_after": 6}),
-        (Net, step_of_net, {"replicas": 2, "interrupted_after": 6}),
-        (Toy, step_of_toy, {"replicas": 2, "jit": "on", "steps_per_execution": 4}),
-        (Toy, step_of_toy, {"accumulate_steps": 3}),
-        (Toy, step_of_toy, {"replicas": 2, "accumulate_steps": 2}),
+        ("net", {}),
+        ("net", {"jit": "on"}),
+        ("net", {"steps_per_execution": 4}),
+        ("net", {"replicas": 2}),
+        ("net", {"replicas": 2, "steps_per_execution": 4}),
+        ("net", {"interrupted_after": 6}),
+        ("net", {"replicas": 2, "interrupted_after": 6}),
+        ("toy", {"replicas": 2, "jit": "on", "steps_per_execution": 4}),
+        ("toy", {"accumulate_steps": 3}),
+        ("toy", {"replicas": 2, "accumulate_steps": 2}),
     ],
     ids=str,
 )
-def test_all_ways_of_a_step(tmp_path, kind, slopes, settings):
+def test_all_ways_of_a_step(tmp_path, name, settings):
     """Two replicas take 2 of 4 rows each, with one mean and variance for both; three parts are of 2, 1 and 1 rows."""
-    replicas, after = (settings.pop(name, default) for name, default in (("replicas", 1), ("interrupted_after", 0)))
+    kind, slopes = KINDS[name]
+    settings = dict(settings)
+    replicas, after = settings.pop("replicas", 1), settings.pop("interrupted_after", 0)
     batches = make_batches(None)
     run = make_run(tmp_path, devices=DevicesConfig(replicas=replicas), **SETTINGS, **settings)
     model = make(kind, replicas)

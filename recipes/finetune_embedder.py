@@ -27,7 +27,6 @@ from tfpretune.finetune.methods.probing import features_of
 from tfpretune.settings import launch
 from tfpretune.settings.finetune import TaskConfig
 from tfpretune.settings.run import OptimizerConfig, require_shares
-from tfpretune.tasks.either_kind import batch_maker
 from tfpretune.tasks.embedding import (
     FIGURES,
     Space,
@@ -40,6 +39,7 @@ from tfpretune.tasks.embedding import (
 from tfpretune.tasks.fitting import fit_head
 from tfpretune.tasks.known_words import require_known
 from tfpretune.tasks.methods import apply_methods
+from tfpretune.tasks.text_or_image import batch_maker
 from tfpretune.training import FitResult, make_strategy, resolve_precision
 from tfpretune.training.loop.dry_run import describe
 from tfpretune.training.loop.fingerprint import identity_of

@@ -27,7 +27,7 @@ from tfpretune.errors import RunError, UsageError
 from tfpretune.evaluation.baselines.linear import pixel_baseline, tfidf_baseline
 from tfpretune.evaluation.report.tables import Table
 from tfpretune.experiments.comparison import COLUMNS, PRETRAINED, SCRATCH, Side, Trials, compare
-from tfpretune.experiments.delivery import deliver
+from tfpretune.experiments.export_and_verify import deliver
 from tfpretune.finetune import classifier
 from tfpretune.serving import verify
 from tfpretune.settings import launch

@@ -25,7 +25,7 @@ from tfpretune.backbones import TextEncoder
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.data.masking.tokens import mask_tokens
 from tfpretune.objectives import MaskedLM
-from tfpretune.training.optimizers.make import MultiRateAdamW
+from tfpretune.training.optimizers.from_settings import MultiRateAdamW
 
 VERSIONS = {"tensorflow": tf.__version__, "keras": keras.__version__, "keras-hub": keras_hub.__version__}
 KERAS_HUB_SLOTS = 96  # the default of BertMaskedLMPreprocessor(mask_selection_length=)

@@ -16,7 +16,7 @@ from sides.keras_side import keras_hub_preprocessor, masked_lm, step_indexed
 from tfpretune.backbones import TextEncoderTokenizer
 from tfpretune.data.masking.tokens import mask_tokens
 from tfpretune.data.text.tokens import encode_all
-from tfpretune.training.optimizers.make import MultiRateAdamW
+from tfpretune.training.optimizers.from_settings import MultiRateAdamW
 
 ROWS = 4096
 REPEATS = 8  # of the texts: `encode_all` has a fixed cost of a third of a second, for tracing

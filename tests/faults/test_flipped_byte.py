@@ -15,7 +15,7 @@ from tfpretune.runtime.files import check_manifest
 from tfpretune.serving import client, export, verify
 from tfpretune.training import fit
 from tfpretune.training.loop.checkpoints import CheckpointFolder
-from tfpretune.training.optimizers.make import make_optimizer
+from tfpretune.training.optimizers.from_settings import make_optimizer
 from tfpretune.training.presets import load_task, save_preset
 
 TRIES = 100

@@ -11,7 +11,7 @@ from tfpretune.finetune.heads.multi_head import multi_head
 from tfpretune.objectives import Classes, Numbers
 from tfpretune.settings.run import OptimizerConfig
 from tfpretune.training import make_strategy
-from tfpretune.training.optimizers.make import make_optimizer
+from tfpretune.training.optimizers.from_settings import make_optimizer
 
 IMAGES = {
     "images": np.random.default_rng(0).random((6, 8, 8, 1)).astype("float32"),

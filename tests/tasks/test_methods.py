@@ -18,8 +18,8 @@ from tfpretune.objectives import MultiLabel
 from tfpretune.settings.finetune import FinetuneConfig
 from tfpretune.settings.run import OptimizerConfig
 from tfpretune.tasks.methods import apply_methods
-from tfpretune.training.optimizers.averages import AverageWeights
-from tfpretune.training.optimizers.make import make_optimizer
+from tfpretune.training.optimizers.from_settings import make_optimizer
+from tfpretune.training.optimizers.moving_averages import AverageWeights
 
 STEPS = 3
 

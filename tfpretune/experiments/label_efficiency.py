@@ -28,8 +28,8 @@ from tfpretune.finetune import classifier
 from tfpretune.objectives import Supervised
 from tfpretune.runtime.files import write_atomic
 from tfpretune.settings.finetune import FinetuneConfig
-from tfpretune.tasks.either_kind import batch_maker
 from tfpretune.tasks.methods import apply_methods
+from tfpretune.tasks.text_or_image import batch_maker
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,10 +14,10 @@ from tfpretune.finetune.heads.pooled import (
 )
 from tfpretune.finetune.heads.positions import segmenter, span_finder, tagger
 from tfpretune.finetune.methods.freezing import format_table, freeze, frozen_table
+from tfpretune.finetune.methods.layerwise_rates import format_rates, layerwise_rates
 from tfpretune.finetune.methods.lora import enable_lora, format_lora, merge_lora, remove_lora
 from tfpretune.finetune.methods.penalties import L2SP, add_l1
 from tfpretune.finetune.methods.probing import start_head_from_probe
-from tfpretune.finetune.methods.rates import format_rates, layerwise_rates
 from tfpretune.finetune.methods.unfreezing import GradualUnfreezing, format_stages
 from tfpretune.finetune.reuse.cached import cache_in_order, with_cached_features
 

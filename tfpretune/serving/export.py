@@ -105,7 +105,7 @@ def _write(
     examples: Sequence[Any],
 ) -> None:
     from tfpretune.serving import answers, clean_process, signatures
-    from tfpretune.serving.warmup import write_warmup
+    from tfpretune.serving.warmup_requests import write_warmup
 
     if settings["kind"] == "text":
         checks = answers.text_answers(model, reading, heads, examples)

@@ -27,9 +27,9 @@ from tfpretune.finetune.methods.distillation import teacher_answers, with_teache
 from tfpretune.objectives import Supervised, Target
 from tfpretune.runtime.files import MANIFEST
 from tfpretune.settings.finetune import FinetuneConfig
-from tfpretune.tasks.either_kind import MakeBatches, batch_maker
 from tfpretune.tasks.finetuned_runs import Member
 from tfpretune.tasks.methods import apply_methods
+from tfpretune.tasks.text_or_image import MakeBatches, batch_maker
 from tfpretune.training import resolve_precision
 from tfpretune.training.presets import in_float32
 

@@ -23,7 +23,8 @@ from tfpretune.evaluation.metrics.multi_label import multi_label_metrics
 from tfpretune.evaluation.metrics.regression import regression_metrics
 from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.evaluation.report.tables import Cell, Table
-from tfpretune.finetune.methods.averaging import (
+from tfpretune.finetune.methods.normalization import refresh_normalization
+from tfpretune.finetune.methods.soups import (
     Method,
     Soup,
     ensemble,
@@ -32,10 +33,9 @@ from tfpretune.finetune.methods.averaging import (
     require_same,
     uniform_soup,
 )
-from tfpretune.finetune.methods.normalization import refresh_normalization
 from tfpretune.objectives import Supervised
 from tfpretune.tasks.classification import label_kind_of
-from tfpretune.training.optimizers.averages import MOST_BATCHES
+from tfpretune.training.optimizers.moving_averages import MOST_BATCHES
 from tfpretune.training.presets import load_task
 
 SOUPS = ("uniform", "greedy")

@@ -11,8 +11,8 @@ from tfpretune.data.examples.masks import MaskExamples
 from tfpretune.data.examples.questions import QuestionExamples
 from tfpretune.data.examples.tagged import TaggedExamples
 from tfpretune.data.readers.question_rows import Answer
-from tfpretune.data.splits.places import find_places, hash_positions, leading_numbers
 from tfpretune.data.splits.rule import sides_of
+from tfpretune.data.splits.sides import find_places, hash_positions, leading_numbers
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyz"
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tests.checks import check_learns, check_replicas
 from tfpretune.backbones import SmallCNN, TextEncoder, VisionTransformer
-from tfpretune.backbones.layers.low_rank import LowRank, add_low_rank, merged, remove_low_rank, takes_low_rank
+from tfpretune.backbones.layers.lora import LowRank, add_low_rank, merged, remove_low_rank, takes_low_rank
 from tfpretune.errors import UsageError
 from tfpretune.finetune import classifier, freeze
 from tfpretune.finetune.methods.lora import (

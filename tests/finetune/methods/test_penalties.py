@@ -18,7 +18,7 @@ from tfpretune.objectives import Classes
 from tfpretune.objectives.gradients import penalty_gradients
 from tfpretune.settings.run import OptimizerConfig
 from tfpretune.training import fit
-from tfpretune.training.optimizers.make import make_optimizer
+from tfpretune.training.optimizers.from_settings import make_optimizer
 from tfpretune.training.run_variables import run_variables
 
 BATCH = {

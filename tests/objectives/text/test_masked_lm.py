@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tests import checks
 from tfpretune.backbones import SmallCNN, TextEncoder
-from tfpretune.backbones.layers import islands
+from tfpretune.backbones.layers import fused as islands
 from tfpretune.objectives import MaskedLM
 
 

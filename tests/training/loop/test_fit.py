@@ -22,7 +22,7 @@ from tfpretune.training.loop.checkpoints import CheckpointFolder
 from tfpretune.training.loop.fit import _legs
 from tfpretune.training.loop.saving import Checkpoints
 from tfpretune.training.loop.signals import Stop
-from tfpretune.training.optimizers.averages import AverageWeights
+from tfpretune.training.optimizers.moving_averages import AverageWeights
 from tfpretune.training.run_variables import run_variables
 
 

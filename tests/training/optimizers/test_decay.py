@@ -10,7 +10,7 @@ from tfpretune.backbones import SmallCNN, TextEncoder, VisionTransformer
 from tfpretune.settings.run import OptimizerConfig
 from tfpretune.training import make_strategy
 from tfpretune.training.optimizers.decay import decays
-from tfpretune.training.optimizers.make import make_optimizer
+from tfpretune.training.optimizers.from_settings import make_optimizer
 
 SMALL = {"vocabulary_size": 11, "num_layers": 1, "num_heads": 2, "hidden_dim": 4, "intermediate_dim": 8}
 TABLES = ("token_embedding/embeddings", "segment_embedding/embeddings")

@@ -5,8 +5,8 @@ from typing import Any, ClassVar
 import keras
 import tensorflow as tf
 
-from tfpretune.backbones.layers import islands
-from tfpretune.backbones.layers.low_rank import product
+from tfpretune.backbones.layers import fused as islands
+from tfpretune.backbones.layers.lora import product
 
 
 @keras.saving.register_keras_serializable("tfpretune")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tfpretune.data.splits.near_copies import CopyCounts, near_copies
-from tfpretune.data.splits.places import too_alike_note
+from tfpretune.data.splits.sides import too_alike_note
 from tfpretune.data.splits.sketches import sketch
 
 

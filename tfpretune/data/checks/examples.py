@@ -22,7 +22,7 @@ from tfpretune.data.readers.masks.geometry import MaskOrientation
 from tfpretune.data.readers.rows import Problem, Rows
 from tfpretune.data.readers.tables import DEFAULT_LABEL, DEFAULT_TEXT
 from tfpretune.data.sources.examples import make_examples, read_rows
-from tfpretune.data.splits.places import across_splits_note
+from tfpretune.data.splits.sides import across_splits_note
 
 
 def check(

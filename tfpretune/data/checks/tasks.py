@@ -20,7 +20,7 @@ from tfpretune.data.readers.rows import Problem, find_files
 from tfpretune.data.readers.tables import DEFAULT_TEXT
 from tfpretune.data.sources.masks import read_masks
 from tfpretune.data.sources.questions import add_spec_problems, read_questions
-from tfpretune.data.splits.places import find_places
+from tfpretune.data.splits.sides import find_places
 from tfpretune.data.text.cleaning import text_key
 from tfpretune.errors import UsageError
 

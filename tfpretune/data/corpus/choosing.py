@@ -14,8 +14,8 @@ import numpy as np
 
 from tfpretune.data.corpus.chunks import Piece, read_texts
 from tfpretune.data.splits.near_copies import CopyCounts, near_copies
-from tfpretune.data.splits.places import hash_positions
 from tfpretune.data.splits.rule import Shares, shares_within, sides_of
+from tfpretune.data.splits.sides import hash_positions
 from tfpretune.data.splits.sketches import VALUES, sketch_chunks
 from tfpretune.data.text.cleaning import text_key
 from tfpretune.errors import RunError

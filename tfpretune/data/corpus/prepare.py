@@ -26,8 +26,8 @@ from tfpretune.data.corpus.packing_settings import Packing
 from tfpretune.data.corpus.shards import FORMAT, VOCABULARY, files_of, find_faults, read_manifest
 from tfpretune.data.corpus.vocabulary import read_vocabulary
 from tfpretune.data.examples.examples import PARTS
-from tfpretune.data.splits.places import too_alike_note
 from tfpretune.data.splits.rule import RULE, Shares
+from tfpretune.data.splits.sides import too_alike_note
 from tfpretune.errors import RunError, UsageError
 from tfpretune.runtime.files import MANIFEST, remove_leftovers, write_atomic
 from tfpretune.runtime.lock import alone_in

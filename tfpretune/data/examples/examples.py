@@ -12,9 +12,9 @@ import numpy as np
 
 from tfpretune.data.examples.merging import merge
 from tfpretune.data.readers.labels.column import LabelColumn
-from tfpretune.data.splits.places import Places, find_places
 from tfpretune.data.splits.rule import PARTS as PARTS
 from tfpretune.data.splits.rule import Origin, Splittable, in_bytes
+from tfpretune.data.splits.sides import Places, find_places
 from tfpretune.data.text.cleaning import text_key
 from tfpretune.errors import RunError, UsageError
 

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from tfpretune.data.readers.question_rows import Answer
-from tfpretune.data.splits.places import Places, find_places
 from tfpretune.data.splits.rule import Origin, Splittable, in_bytes
+from tfpretune.data.splits.sides import Places, find_places
 from tfpretune.data.text.cleaning import text_key
 
 

@@ -13,7 +13,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 
-from tfpretune.data.splits.places import Places, across_splits_note, too_alike_note
+from tfpretune.data.splits.sides import Places, across_splits_note, too_alike_note
 from tfpretune.errors import UsageError
 
 PARTS = ("train", "validation", "test")

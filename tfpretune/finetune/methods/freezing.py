@@ -7,7 +7,7 @@ from typing import NamedTuple
 import keras
 
 from tfpretune.errors import UsageError
-from tfpretune.finetune.methods.rates import depths
+from tfpretune.finetune.methods.layerwise_rates import depths
 from tfpretune.runtime.keras_internals import all_layers, inner_layers, own_trainable_variables
 
 

@@ -1,4 +1,4 @@
-"""LoRA: the backbone stays as it is, and beside chosen kernels two small matrices learn (`backbones/layers/low_rank.py`)."""
+"""LoRA: the backbone stays as it is, and beside chosen kernels two small matrices learn (`backbones/layers/lora.py`)."""
 
 import dataclasses
 import math
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from tfpretune.backbones.layers.low_rank import (
+from tfpretune.backbones.layers.lora import (
     LowRank,
     add_low_rank,
     has_low_rank,

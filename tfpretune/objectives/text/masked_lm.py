@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from tfpretune.backbones.feeding import feed, sequence_features
-from tfpretune.backbones.layers import islands
+from tfpretune.backbones.layers import fused as islands
 from tfpretune.objectives.base import Batch, Objective, Term
 
 

@@ -21,7 +21,7 @@ from tfpretune.training.loop.checkpoints import CheckpointFolder
 from tfpretune.training.loop.preparation import prepare, roll_back
 from tfpretune.training.loop.saving import Checkpoints
 from tfpretune.training.loop.signals import Stop
-from tfpretune.training.optimizers.averages import AverageWeights
+from tfpretune.training.optimizers.moving_averages import AverageWeights
 
 
 @dataclasses.dataclass(frozen=True)

@@ -29,7 +29,7 @@ from tfpretune.training.devices.strategies import (
 from tfpretune.training.loop.callbacks import NonFinite
 from tfpretune.training.loop.checkpoints import CheckpointFolder
 from tfpretune.training.loop.fingerprint import check_ranges, comparable
-from tfpretune.training.optimizers.make import make_optimizer
+from tfpretune.training.optimizers.from_settings import make_optimizer
 
 MAY_DIFFER = (  # the folder may have been moved; the rest changes nothing that is learnt, or says when to stop
     "out_dir",

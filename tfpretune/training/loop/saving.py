@@ -13,7 +13,7 @@ from tfpretune.training.devices.strategies import Agreement
 from tfpretune.training.loop.callbacks import ScalarLog
 from tfpretune.training.loop.checkpoints import CheckpointFolder
 from tfpretune.training.loop.signals import Stop, Stopped
-from tfpretune.training.optimizers.averages import AverageWeights
+from tfpretune.training.optimizers.moving_averages import AverageWeights
 from tfpretune.training.run_variables import snapshot
 
 

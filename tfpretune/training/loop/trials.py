@@ -6,8 +6,8 @@ import numpy as np
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.finetune.methods.penalties import pull_like
 from tfpretune.settings.run import OptimizerConfig
-from tfpretune.training.optimizers.averages import AverageWeights
-from tfpretune.training.optimizers.make import make_optimizer
+from tfpretune.training.optimizers.from_settings import make_optimizer
+from tfpretune.training.optimizers.moving_averages import AverageWeights
 
 
 def train_briefly(model: keras.Model, batches: StepIndexed, optimizer: OptimizerConfig, *, steps: int) -> None:

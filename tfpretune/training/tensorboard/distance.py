@@ -7,8 +7,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfpretune.finetune.methods.layerwise_rates import depths
 from tfpretune.finetune.methods.penalties import learnable
-from tfpretune.finetune.methods.rates import depths
 from tfpretune.training.tensorboard.images import Page
 
 

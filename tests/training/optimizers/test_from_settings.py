@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tfpretune.backbones import VisionTransformer
 from tfpretune.settings.run import OptimizerConfig
-from tfpretune.training.optimizers.make import make_optimizer
+from tfpretune.training.optimizers.from_settings import make_optimizer
 from tfpretune.training.optimizers.multi_rate import MultiRateAdagrad, MultiRateAdamW, MultiRateSGD
 
 

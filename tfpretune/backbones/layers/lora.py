@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfpretune.backbones.layers.einsum import Letters
-from tfpretune.backbones.layers.low_rank_kernels import (
+from tfpretune.backbones.layers.lora_kernels import (
     LowRank,
     LowRankConv1D,
     LowRankConv2D,
@@ -18,7 +18,7 @@ from tfpretune.backbones.layers.low_rank_kernels import (
     LowRankEinsumDense,
     LowRankLayer,
 )
-from tfpretune.backbones.layers.low_rank_tables import LowRankEmbedding, LowRankReversibleEmbedding
+from tfpretune.backbones.layers.lora_tables import LowRankEmbedding, LowRankReversibleEmbedding
 from tfpretune.runtime.keras_internals import may_change_parts
 
 _KERNELS = (LowRankDense, LowRankEinsumDense, LowRankConv1D, LowRankConv2D)

@@ -12,8 +12,8 @@ from tfpretune.data.text.tokens import SPECIAL_TOKENS
 from tfpretune.errors import UsageError
 from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.finetune import classifier, regressor
-from tfpretune.finetune.methods.averaging import ensemble, facts_of, greedy_soup, require_same, uniform_soup
 from tfpretune.finetune.methods.normalization import refresh_normalization
+from tfpretune.finetune.methods.soups import ensemble, facts_of, greedy_soup, require_same, uniform_soup
 from tfpretune.objectives import Classes, Supervised
 from tfpretune.serving import export, verify
 from tfpretune.training.presets import load_task, save_preset

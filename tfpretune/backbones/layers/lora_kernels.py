@@ -1,4 +1,4 @@
-"""Kernels with LoRA: the layers of `backbones/layers/low_rank.py` that multiply, and what they share with its tables.
+"""Kernels with LoRA: the layers of `backbones/layers/lora.py` that multiply, and what they share with its tables.
 
 `Dense`, `EinsumDense` and the convolutions answer what the plain layer does, with A and B beside the kernel.
 """

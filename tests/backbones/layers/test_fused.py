@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfpretune.backbones.layers import islands
+from tfpretune.backbones.layers import fused as islands
 from tfpretune.backbones.layers.blocks import EncoderBlock
 
 X = np.random.default_rng(0).normal(size=(2, 5, 8)).astype("float32")

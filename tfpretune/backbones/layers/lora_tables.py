@@ -1,4 +1,4 @@
-"""Tables with LoRA: the embeddings of `backbones/layers/low_rank.py`."""
+"""Tables with LoRA: the embeddings of `backbones/layers/lora.py`."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import keras_hub
 import tensorflow as tf
 from keras import ops
 
-from tfpretune.backbones.layers.low_rank_kernels import LowRank, LowRankLayer
+from tfpretune.backbones.layers.lora_kernels import LowRank, LowRankLayer
 
 
 class _LowRankTable(LowRankLayer):

@@ -3,7 +3,7 @@
 import keras
 
 from tfpretune.settings.run import OptimizerConfig
-from tfpretune.training.optimizers.averages import average_equally, keep_weights_when_fit_ends
+from tfpretune.training.optimizers.moving_averages import average_equally, keep_weights_when_fit_ends
 from tfpretune.training.optimizers.multi_rate import Factors, MultiRateAdagrad, MultiRateAdamW, MultiRateSGD
 from tfpretune.training.optimizers.schedules import WarmUp
 

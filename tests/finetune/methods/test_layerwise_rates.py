@@ -11,10 +11,10 @@ import tensorflow as tf
 from tfpretune.backbones import SmallCNN, TextEncoder, VisionTransformer
 from tfpretune.errors import UsageError
 from tfpretune.finetune import classifier
+from tfpretune.finetune.methods.layerwise_rates import RateRow, depths, format_rates, layerwise_rates
 from tfpretune.finetune.methods.lora import enable_lora
-from tfpretune.finetune.methods.rates import RateRow, depths, format_rates, layerwise_rates
 from tfpretune.settings.run import OptimizerConfig
-from tfpretune.training.optimizers.make import make_optimizer
+from tfpretune.training.optimizers.from_settings import make_optimizer
 
 TRANSFORMER = {"num_layers": 2, "num_heads": 1, "hidden_dim": 4, "intermediate_dim": 4}
 

@@ -12,8 +12,8 @@ from tfpretune.finetune.methods.normalization import refresh_normalization
 from tfpretune.objectives import Objective, Term
 from tfpretune.settings.run import OptimizerConfig
 from tfpretune.training import fit, make_strategy
-from tfpretune.training.optimizers.averages import AverageWeights
-from tfpretune.training.optimizers.make import make_optimizer
+from tfpretune.training.optimizers.from_settings import make_optimizer
+from tfpretune.training.optimizers.moving_averages import AverageWeights
 from tfpretune.training.run_variables import run_variables
 
 SWA = {"optimizer": {"swa": 0.5, "schedule": "constant"}}

@@ -40,12 +40,12 @@ FUNCTIONS: dict[str, int] = {
     "cli/arguments.py:_parser": 89,
 }
 MODULES: dict[str, int] = {
-    "finetune/methods/lora.py": 258,
-    "objectives/base.py": 296,
+    "finetune/methods/lora.py": 261,
+    "objectives/base.py": 297,
     "objectives/targets/standard.py": 252,
     "objectives/transfer/multitask.py": 252,
     "runtime/files.py": 256,
-    "training/loop/preparation.py": 255,
+    "training/loop/preparation.py": 256,
 }
 FOLDERS: dict[str, int] = {}
 

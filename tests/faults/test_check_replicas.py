@@ -54,7 +54,8 @@ from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.objectives import Objective, Term
 from tfpretune.settings import launch
 from tfpretune.settings.run import RunConfig
-from tfpretune.training import fit, make_strategy, multi_rate
+from tfpretune.training import fit, make_strategy
+from tfpretune.training.optimizers import multi_rate
 
 
 @dataclasses.dataclass(frozen=True)

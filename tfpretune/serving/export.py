@@ -51,7 +51,7 @@ def export(
         image_shape: height, width, channels (1 or 3); without it, the model's.
         threshold: a label fits from this probability on (models with several labels an example).
         longest_answer: most tokens of an answer (models that find answers in contexts).
-        stride: the same models: see `data.question_windows`; as in training.
+        stride: the same models: see `data.text.windows`; as in training.
         metadata: what `task.json` says of the training (source, licence, metrics, command), for the model card.
         examples: a few raw inputs to store with the model's answers: texts, or tuples of them where the model takes several;
             image files, bytes or uint8 arrays.

@@ -57,7 +57,7 @@ def reading_of(
         heads: from `heads_of`.
         settings: from `preprocessing`.
         tokenizer: of a text model.
-        stride: of a model that finds answers in contexts: see `data.question_windows`.
+        stride: of a model that finds answers in contexts: see `data.text.windows`.
 
     Raises:
         UsageError: no way of reading fits the model's heads.

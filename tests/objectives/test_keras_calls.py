@@ -10,7 +10,7 @@ from tests.training.loop.toys import Toy
 from tfpretune.backbones import SmallCNN, TextEncoder
 from tfpretune.data import image_batches, labelled_parts
 from tfpretune.finetune import classifier, embedder, multi_head, multi_label, regressor
-from tfpretune.objectives import Autoencoder, Classes, MaskedLM, Numbers
+from tfpretune.objectives import Autoencoder, Classes, DeepCoral, MaskedLM, Numbers
 
 IMAGES = np.random.default_rng(0).random((12, 8, 8, 1)).astype("float32")
 LABELS = np.arange(12) % 3
@@ -97,6 +97,18 @@ def test_labels_of_every_kind():
     tasks.fit(IMAGES, {"a": LABELS, "b": LABELS / 2}, verbose=0)
     with pytest.raises(ValueError, match="give the labels of each task: a dict of a, b"):
         tasks.fit(IMAGES, LABELS, verbose=0)
+
+
+def test_two_domains_take_labels_beside_their_domains():
+    """A model with a target that is no `Supervised`."""
+    model = DeepCoral(classifier(SmallCNN((8, 8, 1), (8,)), 3))
+    model.compile("adam")
+    domains = (np.arange(12) % 2).astype("int32")
+    model.fit({"images": IMAGES, "domains": domains}, LABELS, verbose=0)
+    with pytest.raises(ValueError, match="labels: expected whole numbers from -1 to 2, received 3"):
+        model.fit({"images": IMAGES, "domains": domains}, LABELS + 1, verbose=0)
+    with pytest.raises(ValueError, match="DeepCoral needs the column 'domains' .0 for rows of the source"):
+        model.fit(IMAGES, LABELS, verbose=0)
 
 
 def test_images_alone():

@@ -161,17 +161,10 @@ class Objective(keras.Model):
         data = x.in_order() if isinstance(x, StepIndexed) else as_columns(self, x)
         return super().predict(data, batch_size=batch_size, **settings)
 
-    def label_columns(self, labels: Any) -> Mapping[str, Any]:
-        """Returns labels as columns of a batch.
-
-        Raises:
-            ValueError: the model learns from its inputs alone.
-        """
-        raise ValueError(f"{type(self).__name__} learns from its inputs alone: leave y out")
-
-    def all_targets(self) -> list[Target]:
-        """Returns what the heads are trained towards; none where there are no labels."""
-        return []
+    def all_targets(self) -> dict[str, Target]:
+        """Returns what each head is trained towards, by task; of one head under ""; none where there are no labels."""
+        own = getattr(self, "target", None)
+        return dict(getattr(self, "targets", {})) if own is None else {"": own}
 
     def terms(self, batch: Batch, training: bool) -> dict[str, Term]:
         """Returns the terms of the loss on this replica's part of the batch, by name."""

@@ -59,7 +59,7 @@ def as_batch(model: Any, data: Any) -> Mapping[str, Any]:
         raise ValueError(f"{type(model).__name__} takes no sample_weight")
     columns = dict(inputs) if isinstance(inputs, Mapping) else _only_input(model, inputs)
     if labels is not None:
-        columns |= model.label_columns(labels)
+        columns |= _label_columns(model, labels)
     return NamedColumns(columns, type(model).__name__)
 
 
@@ -69,7 +69,7 @@ def as_columns(model: Any, inputs: Any, labels: Any = None) -> Any:
     Args:
         model: an `Objective`.
         inputs: an array, or arrays by name; anything else is a data set, which has its labels within.
-        labels: as the model's `label_columns` takes them.
+        labels: of several tasks by task; of a target with several columns by column.
 
     Raises:
         ValueError: as `as_batch`; labels out of range; no whole numbers for classes.
@@ -81,7 +81,7 @@ def as_columns(model: Any, inputs: Any, labels: Any = None) -> Any:
         return inputs
     inputs = np.asarray(inputs) if isinstance(inputs, list) else inputs
     columns = dict(as_batch(model, inputs if labels is None else (inputs, labels)))
-    for target in model.all_targets():
+    for target in model.all_targets().values():
         if isinstance(column := columns.get(target.column), np.ndarray | list):
             columns[target.column] = checked_labels(target, np.asarray(column))
     return columns
@@ -114,6 +114,17 @@ def checked_labels(target: Any, labels: np.ndarray) -> np.ndarray:
         expected = f"whole numbers from {low} to {high}" if classes else "finite numbers"
         raise ValueError(f"{target.column}: expected {expected}, received {wrong.flat[0]}")
     return labels.astype("int32" if classes else "float32")
+
+
+def _label_columns(model: Any, labels: Any) -> Columns:
+    targets = model.all_targets()
+    if not targets:
+        raise ValueError(f"{type(model).__name__} learns from its inputs alone: leave y out")
+    if "" in targets:
+        return dict(labels) if isinstance(labels, Mapping) else {targets[""].column: labels}
+    if not isinstance(labels, Mapping) or set(labels) != set(targets):
+        raise ValueError(f"give the labels of each task: a dict of {', '.join(targets)}")
+    return {targets[task].column: each for task, each in labels.items()}
 
 
 def _only_input(model: Any, inputs: Any) -> Columns:

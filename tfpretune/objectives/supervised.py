@@ -1,6 +1,5 @@
 """The objective of fine-tuned models: the loss of a target as a term."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -47,14 +46,6 @@ class Supervised(Objective):
         """The pre-trained part; of an ensemble the first member's."""
         layers = all_layers(self, include_self=False)
         return next(layer for layer in layers if isinstance(layer, keras_hub.models.Backbone))
-
-    def label_columns(self, labels: Any) -> dict[str, Any]:
-        """Returns the labels under the target's name; where that has two columns, from a dict of them."""
-        return dict(labels) if isinstance(labels, Mapping) else {self.target.column: labels}
-
-    def all_targets(self) -> list[Target]:
-        """Returns the target."""
-        return [self.target]
 
     def terms(self, batch: Batch, training: bool) -> dict[str, Term]:
         """The target's terms; with R-Drop the mean loss of two passes, and their divergence."""

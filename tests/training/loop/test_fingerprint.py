@@ -7,10 +7,18 @@ import pytest
 
 from tfpretune.data.batches.step_indexed import RowSource, StepIndexed
 from tfpretune.errors import UsageError
-from tfpretune.objectives import Classes, Numbers
+from tfpretune.objectives import Classes, Numbers, Objective
 from tfpretune.training.loop.fingerprint import check_ranges
 
-MODEL = SimpleNamespace(backbone=SimpleNamespace(get_config=lambda: {"vocabulary_size": 20}))
+
+def stand_in(**attributes):
+    """What `check_ranges` looks at of an objective."""
+    model = SimpleNamespace(**attributes)
+    model.all_targets = lambda: Objective.all_targets(model)
+    return model
+
+
+MODEL = stand_in(backbone=SimpleNamespace(get_config=lambda: {"vocabulary_size": 20}))
 
 
 class Ids(RowSource):
@@ -42,7 +50,7 @@ def test_a_bad_id_of_a_source_is_named(limit):
 
 def test_paths_are_no_labels_to_compare():
     """Masks that stay in files; in memory a class beyond the model's is named."""
-    model = SimpleNamespace(target=Classes(2, may_lack=True))
+    model = stand_in(target=Classes(2, may_lack=True))
     check_ranges(model, StepIndexed({"labels": np.array(["a.png", "b.png"])}, 1))
     with pytest.raises(UsageError, match=r"training row 1: labels holds 2, outside -1\.\.1, the classes of the model"):
         check_ranges(model, StepIndexed({"labels": np.array([[[0, -1]], [[1, 2]]])}, 1))
@@ -50,7 +58,7 @@ def test_paths_are_no_labels_to_compare():
 
 def test_labels_of_several_tasks_and_numbers_are_looked_at():
     """A class beyond the model's, and a missing number where none is meant."""
-    model = SimpleNamespace(targets={"a": Classes(2, column="a", may_lack=True), "b": Numbers(column="b")})
+    model = stand_in(targets={"a": Classes(2, column="a", may_lack=True), "b": Numbers(column="b")})
     fine = {"a": np.array([1, -1], np.int32), "b": np.array([-1.0, 2.0], np.float32)}
     check_ranges(model, StepIndexed(fine, 1))
     with pytest.raises(UsageError, match=r"training row 1: a holds 2, outside -1\.\.1, the classes of the model"):

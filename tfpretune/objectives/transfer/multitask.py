@@ -81,20 +81,6 @@ class MultiTask(Objective):
         """The shared, pre-trained part."""
         return next(layer for layer in self.layers if isinstance(layer, keras_hub.models.Backbone))
 
-    def label_columns(self, labels: Any) -> dict[str, Any]:
-        """Returns labels by task as columns.
-
-        Raises:
-            ValueError: they are not given by task.
-        """
-        if not isinstance(labels, Mapping) or set(labels) != set(self.targets):
-            raise ValueError(f"give the labels of each task: a dict of {', '.join(self.targets)}")
-        return {self.targets[task].column: each for task, each in labels.items()}
-
-    def all_targets(self) -> list[Target]:
-        """Returns the target of each task."""
-        return list(self.targets.values())
-
     def terms(self, batch: Batch, training: bool) -> dict[str, Term]:
         """The terms of every task, `TASK_TERM`.
 

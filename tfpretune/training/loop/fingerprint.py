@@ -96,8 +96,7 @@ def check_ranges(model: keras.Model, batches: StepIndexed) -> None:
     if backbone is not None and "vocabulary_size" in (settings := backbone.get_config()):
         vocabulary = (0, settings["vocabulary_size"] - 1)
         ranges["token_ids"] = (vocabulary, "the vocabulary of the backbone; is it another's tokenizer?")
-    own = getattr(model, "target", None)
-    for target in (getattr(model, "targets", {}) if own is None else {"": own}).values():
+    for target in model.all_targets().values():
         if target.label_range() is not None:
             what = "the numbers that a label may be" if isinstance(target, Numbers) else "the classes of the model"
             ranges[target.column] = (target.label_range(), what)

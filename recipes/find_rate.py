@@ -77,7 +77,6 @@ def main(run: Config) -> RateCurve | None:
             image_size=run.image_size if all(run.image_size) else None,
             pixels=None if text else read_pixels(run.preset),
             dropout=run.dropout,
-            r_drop=run.r_drop,
         )
     if text:
         length, tokenizer = run.sequence_length, load_tokenizer(run.preset)

@@ -78,7 +78,6 @@ def main(run: Config) -> FitResult | None:
             image_size=run.image_size if all(run.image_size) else None,
             pixels=read_pixels(run.preset),
             dropout=run.dropout,
-            r_drop=run.r_drop,
             name=HEADS[parts.train.label_kind],
         )
     table = apply_methods(model, run)

@@ -66,7 +66,7 @@ def main(run: Config) -> FitResult | None:
         dtype, dropout = resolve_precision(run.precision), run.backbone_dropout
         backbone = load_backbone(run.preset, dtype=dtype, random_weights=run.from_scratch, dropout=dropout)
         name = f"pair_{HEADS[parts.train.label_kind]}"
-        model = pair_head(backbone, target, dropout=run.dropout, r_drop=run.r_drop, name=name)
+        model = pair_head(backbone, target, dropout=run.dropout, name=name)
     table = apply_methods(model, run)
     if run.dry_run:
         describe(model, batches, run)

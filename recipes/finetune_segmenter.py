@@ -109,7 +109,6 @@ def main(run: Config) -> FitResult | None:
             image_size=run.image_size if all(run.image_size) else None,
             pixels=read_pixels(run.preset),
             class_weights=pixel_weights(pixels) if run.balance_classes else None,
-            r_drop=run.r_drop,
         )
     table = apply_methods(model, run)
     shape = tuple(model.input["images"].shape[1:])

@@ -87,7 +87,7 @@ def main(run: Config) -> FitResult | None:
     with strategy.scope():
         dtype, dropout = resolve_precision(run.precision), run.backbone_dropout
         backbone = load_backbone(run.preset, dtype=dtype, random_weights=run.from_scratch, dropout=dropout)
-        model = tagger(backbone, len(train.tag_names), dropout=run.dropout, r_drop=run.r_drop)
+        model = tagger(backbone, len(train.tag_names), dropout=run.dropout)
     table = apply_methods(model, run)
     if run.dry_run:
         describe(model, batches, run)

@@ -78,7 +78,6 @@ def main(run: Config) -> FitResult | None:
             target,
             window_length=run.window_length,
             dropout=run.dropout,
-            r_drop=run.r_drop,
             name=HEADS[parts.train.label_kind],
         )
     table = apply_methods(model, run)

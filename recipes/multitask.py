@@ -118,7 +118,6 @@ def main(run: Config) -> FitResult | None:
             weighting=run.weighting,
             weights=dict(zip(names, run.weights, strict=False)),
             dropout=run.dropout,
-            r_drop=run.r_drop,
             window_length=run.window_length,
         )
     table = apply_methods(model, run)

@@ -9,15 +9,15 @@ RECIPE, MAIN, FUNCTION, MODULE, FOLDER = 100, 50, 60, 250, 15
 RECIPES: dict[str, int] = {
     "adapt_domain": 149,
     "distil": 173,
-    "find_rate": 119,
+    "find_rate": 118,
     "finetune_embedder": 202,
-    "finetune_image": 107,
+    "finetune_image": 106,
     "finetune_qa": 127,
-    "finetune_segmenter": 166,
+    "finetune_segmenter": 165,
     "finetune_tagger": 145,
-    "finetune_text": 103,
+    "finetune_text": 102,
     "label_efficiency": 190,
-    "multitask": 190,
+    "multitask": 189,
     "prepare_text": 151,
     "pretrain_image": 118,
     "pretrain_text": 129,
@@ -27,13 +27,13 @@ RECIPES: dict[str, int] = {
 }
 MAINS: dict[str, int] = {
     "distil": 66,
-    "find_rate": 52,
+    "find_rate": 51,
     "finetune_embedder": 83,
     "finetune_qa": 64,
-    "finetune_segmenter": 73,
+    "finetune_segmenter": 72,
     "finetune_tagger": 73,
     "label_efficiency": 52,
-    "multitask": 80,
+    "multitask": 79,
     "pretrain_text": 53,
 }
 FUNCTIONS: dict[str, int] = {

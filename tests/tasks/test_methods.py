@@ -127,7 +127,7 @@ def learnt(*names):
     run = FinetuneConfig(**FIELDS, **settings(*names))
     keras.utils.set_random_seed(0)
     encoder = TextEncoder(11, 2, num_heads=2, hidden_dim=4, intermediate_dim=8)
-    model = classifier(encoder, 2, dropout=run.dropout, label_smoothing=run.label_smoothing, r_drop=run.r_drop)
+    model = classifier(encoder, 2, dropout=run.dropout, label_smoothing=run.label_smoothing)
     return learn(run, model, TEXT)
 
 
@@ -182,7 +182,7 @@ def test_on_cached_features(name):
 @pytest.mark.parametrize("name", [name for name in METHODS if name != "cache"])
 def test_each_on_images(name):
     run = FinetuneConfig(source="demo:digits", out_dir="x", preset="p", steps=4, **settings(name))
-    found = learn(run, classifier(SmallCNN((8, 8, 1), (8, 8)), 2, dropout=0.3, r_drop=run.r_drop), IMAGES, steps=2)
+    found = learn(run, classifier(SmallCNN((8, 8, 1), (8, 8)), 2, dropout=0.3), IMAGES, steps=2)
     assert found.moved == ({"head"} if name == "frozen all" else {"head", "backbone"})
 
 
@@ -195,7 +195,7 @@ def test_each_with_sets_of_labels(name):
     run = FinetuneConfig(source="demo:digits", out_dir="x", preset="p", steps=4, label_kind="set", **settings(name))
     keras.utils.set_random_seed(0)
     encoder = TextEncoder(11, 2, num_heads=2, hidden_dim=4, intermediate_dim=8)
-    model = pooled_head(encoder, MultiLabel(3, (1.0, 2.0, 0.5)), dropout=0.3, r_drop=run.r_drop)
+    model = pooled_head(encoder, MultiLabel(3, (1.0, 2.0, 0.5)), dropout=0.3)
     assert learn(run, model, SETS, steps=2).moved == ({"head"} if name == "frozen all" else {"head", "backbone"})
 
 
@@ -230,7 +230,7 @@ def test_cached_features_with_sets_of_labels():
 def test_what_would_change_nothing_is_refused_once_the_model_shows_it(own, rate, message):
     """Two stages are 8 layers with weights, and they have no dropout of their own."""
     run = FinetuneConfig(source="demo:digits", out_dir="x", preset="p", steps=4, dropout=rate, **own)
-    model = classifier(SmallCNN((8, 8, 1), (8, 8)), 2, dropout=rate, r_drop=run.r_drop)
+    model = classifier(SmallCNN((8, 8, 1), (8, 8)), 2, dropout=rate)
     with pytest.raises(UsageError, match=message):
         apply_methods(model, run)
 

@@ -213,7 +213,6 @@ class _Laboratory:
                 window_length=work.window_length if text else 0,
                 pixels=None if text else read_pixels(run.preset),
                 label_smoothing=run.label_smoothing,
-                r_drop=run.r_drop,
             ),
             batch_size=run.batch_size,
             seeds=0,

@@ -18,6 +18,7 @@ from tfpretune.finetune.methods.layerwise_rates import format_rates, layerwise_r
 from tfpretune.finetune.methods.lora import enable_lora, format_lora, merge_lora, remove_lora
 from tfpretune.finetune.methods.penalties import L2SP, add_l1
 from tfpretune.finetune.methods.probing import start_head_from_probe
+from tfpretune.finetune.methods.r_drop import enable_r_drop
 from tfpretune.finetune.methods.unfreezing import GradualUnfreezing, format_stages
 from tfpretune.finetune.reuse.cached import cache_in_order, with_cached_features
 
@@ -31,6 +32,7 @@ __all__ = [
     "classifier",
     "embedder",
     "enable_lora",
+    "enable_r_drop",
     "format_lora",
     "format_rates",
     "format_stages",

@@ -272,17 +272,17 @@ class Objective(keras.Model):
         return {"loss": loss} | means | self.figures(means)
 
     def _mean(self, name: str) -> keras.metrics.Mean:
-        for metric in self.term_metrics:
-            if metric.name == name:
-                return metric
-        raise ValueError(
-            f"{type(self).__name__}.terms returned {name!r}, which is not in its term_names {self.term_names}"
-        )
+        if name not in self.term_names:
+            raise ValueError(
+                f"{type(self).__name__}.terms returned {name!r}, which is not in its term_names {self.term_names}"
+            )
+        return self.term_metrics[self.term_names.index(name)]
 
     term_names: tuple[str, ...] = ()
 
     def add_term_metrics(self) -> None:
-        """Creates one running mean for each of `term_names`; a subclass calls it at the end of its constructor."""
+        """Creates one running mean for each of `term_names`, in the place of those there were."""
+        getattr(self, "term_metrics", []).clear()  # or Keras would keep them beside the new ones
         self.term_metrics = [keras.metrics.Mean(name=name, dtype="float32") for name in self.term_names]
 
     def get_metrics_result(self) -> dict[str, tf.Tensor]:

@@ -24,28 +24,29 @@ class Supervised(Objective):
         outputs: `(batch, …, target.num_outputs)`, before the target's activation.
         name: a name.
         target: what the outputs are to say.
-        r_drop: weight of the divergence of two passes with different dropout masks (R-Drop, Liang et al. 2021,
-            arXiv:2106.14448, equation 4); at least 0, which makes one pass. The loss is half of the paper's, so that its
-            size does not depend on this.
+        r_drop: see `set_r_drop`.
     """
 
     def __init__(self, inputs: Any, outputs: Any, name: str | None = None, *, target: Target, r_drop: float = 0.0):
         super().__init__(inputs=inputs, outputs=outputs, name=name)
         if outputs.shape[-1] != target.num_outputs:
             raise ValueError(f"{type(target).__name__} needs {target.num_outputs} outputs, received {outputs.shape}")
-        if r_drop < 0.0:
-            raise ValueError(f"r_drop must not be negative, received {r_drop}")
         self.target = target
-        self.r_drop = r_drop
-        self.term_names = (*target.term_names, "r_drop") if r_drop else target.term_names
         self.needs_whole_batch = target.whole_batch
-        self.add_term_metrics()
+        self.set_r_drop(r_drop)
 
     @property
     def backbone(self) -> keras_hub.models.Backbone:
         """The pre-trained part; of an ensemble the first member's."""
         layers = all_layers(self, include_self=False)
         return next(layer for layer in layers if isinstance(layer, keras_hub.models.Backbone))
+
+    def set_r_drop(self, weight: float) -> None:
+        """Sets the weight of the divergence of two passes, from 0, which makes one pass; see `finetune.enable_r_drop`."""
+        self.target.require_r_drop(weight)
+        self.r_drop = weight
+        self.term_names = (*self.target.term_names, "r_drop") if weight else self.target.term_names
+        self.add_term_metrics()
 
     def terms(self, batch: Batch, training: bool) -> dict[str, Term]:
         """The target's terms; with R-Drop the mean loss of two passes, and their divergence."""

@@ -176,7 +176,7 @@ def make_student(
             backbone = form.new_backbone(dtype=dtype)
         else:
             backbone = load_backbone(run.preset, dtype=dtype, random_weights=run.from_scratch, dropout=dropout)
-        settings: dict[str, Any] = {"dropout": run.dropout, "r_drop": run.r_drop, **form.reads}
+        settings: dict[str, Any] = {"dropout": run.dropout, **form.reads}
         model = pooled_head(backbone, target, name="classifier", **settings)
     table = apply_methods(model, run)
     if not run.dry_run:

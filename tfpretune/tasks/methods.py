@@ -8,6 +8,7 @@ from tfpretune.finetune import (
     GradualUnfreezing,
     add_l1,
     enable_lora,
+    enable_r_drop,
     format_lora,
     format_rates,
     format_stages,
@@ -22,7 +23,7 @@ from tfpretune.settings.finetune import TaskConfig
 
 
 def apply_methods(model: Supervised | MultiTask, run: TaskConfig) -> str:
-    """Freezes, adds LoRA, sets rates and penalties as `run` says; they combine, and each is nothing by default.
+    """Freezes, adds LoRA and R-Drop, sets rates and penalties as `run` says; they combine, and each is nothing by default.
 
     Returns:
         Tables of what learns, when, and at which rate, as lines of text.
@@ -42,6 +43,8 @@ def apply_methods(model: Supervised | MultiTask, run: TaskConfig) -> str:
             L2SP(model, run.l2_sp, head_strength=run.l2_sp_head, from_scratch=run.from_scratch)
         if run.l1:
             add_l1(model, run.l1)
+        if run.r_drop:
+            enable_r_drop(model, run.r_drop)
         if run.unfreeze_every:
             tables.append(format_stages(GradualUnfreezing(model, every_steps=run.unfreeze_every).stages))
     return "\n\n".join(tables)

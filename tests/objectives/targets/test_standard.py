@@ -2,7 +2,6 @@
 
 import math
 
-import keras
 import keras_hub
 import numpy as np
 import pytest
@@ -12,7 +11,6 @@ import tensorflow as tf
 from tests import checks
 from tfpretune.backbones import SmallCNN, TextEncoder, VisionTransformer
 from tfpretune.finetune import (
-    classifier,
     embedder,
     multi_label,
     pair_classifier,
@@ -193,32 +191,6 @@ def test_divergences_by_hand():
     np.testing.assert_allclose([term.total, term.count], [0, 0])
 
 
-def test_r_drop_is_half_of_the_papers_loss(monkeypatch):
-    """Two passes give the logits a and b: (CE(a) + CE(b)) / 2 + weight / 2 * divergence(a, b)."""
-    model = classifier(cnn(), 2, dropout=0.5, r_drop=3.0)
-    a, b = tf.constant([[0.0, 1.0]]), tf.constant([[2.0, 0.0]])
-    passes = iter((a, b))
-    monkeypatch.setattr(type(model), "__call__", lambda self, inputs, training: next(passes))
-    batch = {"images": IMAGES[:1], "labels": np.array([1], "int32")}
-    terms = model.terms(batch, training=True)
-    losses = [Classes(2).terms(x, batch, True)["cross_entropy"].total for x in (a, b)]
-    np.testing.assert_allclose(terms["cross_entropy"].total, sum(losses) / 2, rtol=1e-6)
-    assert terms["r_drop"].weight == 1.5
-    np.testing.assert_allclose(terms["r_drop"].total, Classes(2).divergence(a, b, batch).total, rtol=1e-6)
-    assert float(terms["accuracy"].total) == 1  # of the first pass
-
-
-def test_r_drop_trains_and_evaluates(tmp_path):
-    model = classifier(cnn(), 2, dropout=0.5, r_drop=1.0)
-    batch = {"images": IMAGES, "labels": np.array([0, 1, 1, 0, 1], "int32")}
-    model.compile(keras.optimizers.SGD(0.1))
-    data = tf.data.Dataset.from_tensor_slices(batch).batch(5)
-    assert model.fit(data, verbose=0, shuffle=False).history["r_drop"][0] > 0
-    found = model.evaluate(data, verbose=0, return_dict=True)
-    assert found["loss"] == found["cross_entropy"]
-    checks.check_round_trip(model, batch, tmp_path)
-
-
 def test_segmenter_on_patches():
     """A Vision Transformer's 2 x 2 patches of 4 pixels become a map again."""
     vit = VisionTransformer((8, 8, 1), 4, num_layers=1, num_heads=2, hidden_dim=8, intermediate_dim=8)
@@ -241,7 +213,6 @@ def test_pairs_reach_berts_segments():
         (lambda: MultiLabel(2, (1.0,)), "positive_weights needs 2 values, received 1"),
         (lambda: Numbers(scale=0.0), "scale above 0"),
         (lambda: Similar(4, temperature=0.0), "temperature above 0"),
-        (lambda: classifier(cnn(), 2, r_drop=-1.0), "r_drop must not be negative"),
     ],
 )
 def test_settings_that_cannot_work(make, message):

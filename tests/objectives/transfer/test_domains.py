@@ -12,7 +12,7 @@ from tests.training.loop.toys import Interrupt, make_run
 from tfpretune.backbones import SmallCNN
 from tfpretune.data.batches.mixing import Mixed, progress
 from tfpretune.data.batches.step_indexed import StepIndexed
-from tfpretune.finetune import classifier
+from tfpretune.finetune import classifier, enable_r_drop
 from tfpretune.objectives.transfer.domains import (
     DeepCoral,
     DomainAdversarial,
@@ -202,5 +202,7 @@ def test_mistakes_are_named():
         make_dann(num_domains=1)
     with pytest.raises(ValueError, match="coral_weight must be above 0"):
         DeepCoral(make_classifier(), coral_weight=0.0)
+    agreeing = make_classifier()
+    enable_r_drop(agreeing, 1.0)
     with pytest.raises(ValueError, match=r"r_drop 0, received Classes and r_drop 1.0"):
-        DomainAdversarial(make_classifier(r_drop=1.0))
+        DomainAdversarial(agreeing)

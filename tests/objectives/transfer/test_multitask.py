@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tests import checks
 from tfpretune.backbones import SmallCNN
-from tfpretune.finetune.heads.multi_head import multi_head
+from tfpretune.finetune import enable_r_drop, multi_head
 from tfpretune.objectives import Classes, MultiLabel, Numbers
 from tfpretune.objectives.terms import share, sums
 from tfpretune.objectives.transfer.task_gradients import shared_norms, without_conflict
@@ -246,9 +246,8 @@ def test_r_drop_by_hand(weighting, monkeypatch):
     other = {"digit": tf.constant([[0.0, 0.0], [9.0, 0.0]]), "odd": tf.constant([[0.0, 0.0], [0.0, logs]])}
     targets = {name: Classes(2, column=name, may_lack=True) for name in first}
     weights = {"digit": 2.0} if weighting in ("fixed", "pcgrad") else None
-    model = multi_head(
-        SmallCNN((8, 8, 1), (8,)), targets, weighting=weighting, weights=weights, dropout=0.5, r_drop=3.0
-    )
+    model = multi_head(SmallCNN((8, 8, 1), (8,)), targets, weighting=weighting, weights=weights, dropout=0.5)
+    enable_r_drop(model, 3.0)
     batch = {"images": BATCH["images"][:2], "digit": np.array([0, -1], "int32"), "odd": np.array([1, 1], "int32")}
     passes = iter((first, other))
     monkeypatch.setattr(type(model), "__call__", lambda self, inputs, training: next(passes))
@@ -265,7 +264,8 @@ def test_r_drop_by_hand(weighting, monkeypatch):
 
 @pytest.mark.parametrize("weighting", ["fixed", "gradnorm"])
 def test_r_drop_trains_evaluates_and_is_saved(weighting, tmp_path):
-    model = multi_head(SmallCNN((8, 8, 1), (8,)), TARGETS, weighting=weighting, dropout=0.5, r_drop=1.0)
+    model = multi_head(SmallCNN((8, 8, 1), (8,)), TARGETS, weighting=weighting, dropout=0.5)
+    enable_r_drop(model, 1.0)
     history = fit_one_step(model, 0.01)
     assert all(history[f"{task}_r_drop"][0] > 0 for task in TARGETS)
     if weighting == "gradnorm":
@@ -285,7 +285,8 @@ def test_r_drop_trains_evaluates_and_is_saved(weighting, tmp_path):
 
 def test_the_gradients_of_a_task_are_those_of_its_loss_and_its_divergence(monkeypatch):
     """With two terms a task, PCGrad projects the gradients of the tasks, not of the terms."""
-    model = multi_head(SmallCNN((8, 8, 1), (8,)), TARGETS, weighting="pcgrad", dropout=0.5, r_drop=1.0)
+    model = multi_head(SmallCNN((8, 8, 1), (8,)), TARGETS, weighting="pcgrad", dropout=0.5)
+    enable_r_drop(model, 1.0)
     names = [f"{task}_{name}" for task, target in TARGETS.items() for name in (target.term_names[0], "r_drop")]
     found = {name: [tf.constant([float(10**index)]), None] for index, name in enumerate(names)}
     given = []
@@ -301,7 +302,6 @@ def test_the_gradients_of_a_task_are_those_of_its_loss_and_its_divergence(monkey
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"targets": TARGETS, "r_drop": -1.0}, "r_drop must not be negative"),
         ({"targets": {"a": Classes(2)}}, "2 or more tasks"),
         ({"targets": {"a": Classes(2), "b": Classes(2)}}, "a column of its own"),
         ({"targets": TARGETS, "weighting": "best"}, "weighting must be"),

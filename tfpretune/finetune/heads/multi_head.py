@@ -18,7 +18,6 @@ def multi_head(
     weighting: Weighting = "fixed",
     weights: Mapping[str, float] | None = None,
     dropout: float = 0.1,
-    r_drop: float = 0.0,
     window_length: int = 0,
     image_size: tuple[int, int] | None = None,
     pixels: Pixels | None = None,
@@ -33,7 +32,6 @@ def multi_head(
         weighting: how the losses are weighed; see `MultiTask`.
         weights: see `MultiTask`.
         dropout: rate on the pooled features, in [0, 1); every task has masks of its own.
-        r_drop: see `MultiTask`.
         window_length: as in `pooled_head`.
         image_size: as in `pooled_head`.
         pixels: as in `pooled_head`.
@@ -51,4 +49,4 @@ def multi_head(
     for task, target in targets.items():
         x = keras.layers.Dropout(dropout, dtype="float32", name=f"{task}_dropout")(pooled)
         outputs[task] = keras.layers.Dense(target.num_outputs, dtype="float32", name=f"{task}_logits")(x)
-    return MultiTask(inputs, outputs, name, targets=targets, weighting=weighting, weights=weights, r_drop=r_drop)
+    return MultiTask(inputs, outputs, name, targets=targets, weighting=weighting, weights=weights)

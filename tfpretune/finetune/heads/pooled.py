@@ -24,7 +24,6 @@ def pooled_head(
     window_length: int = 0,
     image_size: tuple[int, int] | None = None,
     pixels: Pixels | None = None,
-    r_drop: float = 0.0,
     name: str = "pooled_head",
 ) -> Supervised:
     """Puts mean pooling, dropout and one dense layer on a backbone.
@@ -39,7 +38,6 @@ def pooled_head(
             length must be a multiple of it.
         image_size: images only: see `backbones.feeding.feed`.
         pixels: images only: see `backbones.feeding.read_pixels`.
-        r_drop: see `Supervised`.
         name: the model's name.
 
     Returns:
@@ -51,7 +49,7 @@ def pooled_head(
     features = read(backbone, rows, window_length=window_length)
     pool = MeanPool(dtype="float32", name="features")
     pooled = pool(features, inputs["padding_mask"]) if "padding_mask" in inputs else pool(features)
-    return Supervised(inputs, _dense(pooled, target, dropout), name, target=target, r_drop=r_drop)
+    return Supervised(inputs, _dense(pooled, target, dropout), name, target=target)
 
 
 def classifier(
@@ -64,7 +62,6 @@ def classifier(
     pixels: Pixels | None = None,
     label_smoothing: float = 0.0,
     class_weights: tuple[float, ...] | None = None,
-    r_drop: float = 0.0,
     name: str = "classifier",
 ) -> Supervised:
     """One class of several for each example: `pooled_head` towards `Classes`, with class logits `(batch, num_classes)`.
@@ -80,7 +77,6 @@ def classifier(
         window_length=window_length,
         image_size=image_size,
         pixels=pixels,
-        r_drop=r_drop,
         name=name,
     )
 
@@ -165,17 +161,14 @@ def pair_classifier(
     dropout: float = 0.1,
     label_smoothing: float = 0.0,
     class_weights: tuple[float, ...] | None = None,
-    r_drop: float = 0.0,
     name: str = "pair_classifier",
 ) -> Supervised:
     """One class for each pair of texts: `pair_head` towards `Classes`; batches have int32 `labels` `(batch,)`."""
     target = Classes(num_classes, label_smoothing=label_smoothing, class_weights=class_weights)
-    return pair_head(backbone, target, dropout=dropout, r_drop=r_drop, name=name)
+    return pair_head(backbone, target, dropout=dropout, name=name)
 
 
-def pair_head(
-    backbone: keras.Model, target: Target, *, dropout: float = 0.1, r_drop: float = 0.0, name: str = "pair_head"
-) -> Supervised:
+def pair_head(backbone: keras.Model, target: Target, *, dropout: float = 0.1, name: str = "pair_head") -> Supervised:
     """Says one thing of each pair of texts, which the backbone reads in one row, so that each sees the other.
 
     Both texts are averaged, each over its own tokens, to u and v; the head sees u, v, |u - v| and u * v (Conneau et al. 2017,
@@ -185,7 +178,6 @@ def pair_head(
         backbone: from `token_ids` and `padding_mask` (and `segment_ids`, where it has them) to features.
         target: what the outputs are to say: `Classes`, `MultiLabel`, `Numbers`.
         dropout: rate on the head's input, in [0, 1).
-        r_drop: see `Supervised`.
         name: the model's name.
 
     Returns:
@@ -200,7 +192,7 @@ def pair_head(
     v = MeanPool(dtype="float32", name="second_features")(features, second)
     joined = [u, v, keras.ops.abs(u - v), u * v]
     pooled = keras.layers.Concatenate(dtype="float32", name="features")(joined)
-    return Supervised(inputs, _dense(pooled, target, dropout), name, target=target, r_drop=r_drop)
+    return Supervised(inputs, _dense(pooled, target, dropout), name, target=target)
 
 
 def _dense(pooled: Any, target: Target, dropout: float) -> Any:

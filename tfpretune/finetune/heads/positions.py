@@ -17,7 +17,6 @@ def tagger(
     dropout: float = 0.1,
     window_length: int = 0,
     class_weights: tuple[float, ...] | None = None,
-    r_drop: float = 0.0,
     name: str = "tagger",
 ) -> Supervised:
     """One tag for each token (Devlin et al. 2018, section 5.3).
@@ -28,7 +27,6 @@ def tagger(
         dropout: rate on the features, in [0, 1).
         window_length: see `pooled_head`.
         class_weights: see `Classes`.
-        r_drop: see `Supervised`.
         name: the model's name.
 
     Returns:
@@ -39,20 +37,15 @@ def tagger(
     x = keras.layers.Identity(dtype="float32", name="features")(features)
     x = keras.layers.Dropout(dropout, dtype="float32", name="head_dropout")(x)
     logits = keras.layers.Dense(num_tags, dtype="float32", name="logits")(x)
-    return Supervised(
-        inputs, logits, name, target=Classes(num_tags, class_weights=class_weights, may_lack=True), r_drop=r_drop
-    )
+    return Supervised(inputs, logits, name, target=Classes(num_tags, class_weights=class_weights, may_lack=True))
 
 
-def span_finder(
-    backbone: keras.Model, *, dropout: float = 0.1, r_drop: float = 0.0, name: str = "span_finder"
-) -> Supervised:
+def span_finder(backbone: keras.Model, *, dropout: float = 0.1, name: str = "span_finder") -> Supervised:
     """The first and the last token of an answer, in a row of a question and a context (Devlin et al. 2018, section 4.2).
 
     Args:
         backbone: from `token_ids` and `padding_mask` (and `segment_ids`, where it has them) to features.
         dropout: rate on the features, in [0, 1).
-        r_drop: see `Supervised`.
         name: the model's name.
 
     Returns:
@@ -65,7 +58,7 @@ def span_finder(
     x = keras.layers.Dropout(dropout, dtype="float32", name="head_dropout")(x)
     scores = keras.layers.Dense(2, dtype="float32", name="logits")(x)
     context = keras.ops.cast(inputs["padding_mask"] * inputs["segment_ids"], "float32")[:, :, None]
-    return Supervised(inputs, scores * context + (context - 1.0) * 1e9, name, target=Spans(), r_drop=r_drop)
+    return Supervised(inputs, scores * context + (context - 1.0) * 1e9, name, target=Spans())
 
 
 def segmenter(
@@ -77,7 +70,6 @@ def segmenter(
     image_size: tuple[int, int] | None = None,
     pixels: Pixels | None = None,
     class_weights: tuple[float, ...] | None = None,
-    r_drop: float = 0.0,
     name: str = "segmenter",
 ) -> Supervised:
     """One class for each pixel: the features are enlarged to the image's size and read together with the image itself.
@@ -91,7 +83,6 @@ def segmenter(
         image_size: see `backbones.feeding.feed`.
         pixels: see `backbones.feeding.read_pixels`.
         class_weights: see `Classes`.
-        r_drop: see `Supervised`.
         name: the model's name.
 
     Returns:
@@ -112,7 +103,7 @@ def segmenter(
         )(x)
     logits = keras.layers.Dense(num_classes, dtype="float32", name="logits")(x)
     target = Classes(num_classes, class_weights=class_weights, may_lack=True)
-    return Supervised(inputs, logits, name, target=target, r_drop=r_drop)
+    return Supervised(inputs, logits, name, target=target)
 
 
 def _grid(features: keras.KerasTensor, height: int, width: int) -> keras.KerasTensor:

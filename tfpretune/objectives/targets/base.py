@@ -45,6 +45,13 @@ class Target(abc.ABC):
         """How far two outputs for the same batch are apart, over the items that the loss counts, too."""
         raise NotImplementedError(f"{type(self).__name__} has no distance between two outputs")
 
+    def require_r_drop(self, weight: float) -> None:
+        """Raises ValueError where `terms_of_passes` could not work with this weight of R-Drop."""
+        if not weight >= 0.0:
+            raise ValueError(f"R-Drop: weight must not be negative, received {weight}")
+        if weight and type(self).divergence is Target.divergence:
+            raise ValueError(f"R-Drop: {type(self).__name__} has no distance between two outputs; leave it out")
+
     def terms_of_passes(
         self, passes: Sequence[tf.Tensor], batch: Batch, training: bool, *, r_drop: float
     ) -> dict[str, Term]:

@@ -40,8 +40,7 @@ class MultiTask(Objective):
         weights: task -> factor, at least 0 ("fixed", "pcgrad"); 1 for tasks without one.
         balance: gradnorm only: its alpha; 0 evens out the norms, more lets slow tasks have larger ones.
         balance_rate: gradnorm only: how fast the factors move, a step.
-        r_drop: weight of the divergence of two passes, as in `Supervised`, in the loss of each task: whatever weighs a task
-            weighs its cross-entropy and its divergence alike.
+        r_drop: see `set_r_drop`.
     """
 
     def __init__(
@@ -59,27 +58,34 @@ class MultiTask(Objective):
     ):
         super().__init__(inputs=inputs, outputs=dict(outputs), name=name)
         _check(outputs, targets, weighting, weights or {})
-        if r_drop < 0.0:
-            raise ValueError(f"r_drop must not be negative, received {r_drop}")
         self.tasks = tuple(targets)
         self.targets = dict(targets)
         self.weighting = weighting
         self.weights_by_hand = dict(weights or {})
         self.balance = balance
         self.balance_rate = balance_rate
-        self.r_drop = r_drop
         self.needs_whole_batch = any(target.whole_batch for target in targets.values())
-        more = (*(("r_drop",) if r_drop else ()), *(("penalty",) if weighting == "uncertainty" else ()))
-        self.term_names = tuple(
-            f"{task}_{name}" for task, each in targets.items() for name in (*each.term_names, *more)
-        )
         self._add_learnt_weights()
-        self.add_term_metrics()
+        self.set_r_drop(r_drop)
 
     @property
     def backbone(self) -> keras_hub.models.Backbone:
         """The shared, pre-trained part."""
         return next(layer for layer in self.layers if isinstance(layer, keras_hub.models.Backbone))
+
+    def set_r_drop(self, weight: float) -> None:
+        """Sets the weight of the divergence of two passes, from 0, which makes one pass; see `finetune.enable_r_drop`.
+
+        It is in the loss of each task: whatever weighs a task weighs its cross-entropy and its divergence alike.
+        """
+        for target in self.targets.values():
+            target.require_r_drop(weight)
+        self.r_drop = weight
+        more = (*(("r_drop",) if weight else ()), *(("penalty",) if self.weighting == "uncertainty" else ()))
+        self.term_names = tuple(
+            f"{task}_{name}" for task, each in self.targets.items() for name in (*each.term_names, *more)
+        )
+        self.add_term_metrics()
 
     def terms(self, batch: Batch, training: bool) -> dict[str, Term]:
         """The terms of every task, `TASK_TERM`.

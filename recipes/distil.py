@@ -127,8 +127,7 @@ def main(run: Config) -> Table | None:
         for preset, tokenizer in readers.items():
             require_known(tokenizer, parts.train.inputs, source=run.source, preset=preset, limit=run.most_unknown)
     else:
-        size = run.image_size if all(run.image_size) else None
-        form = image_student(teacher, run, backbone=run.backbone, patch_size=run.patch_size, image_size=size)
+        form = image_student(teacher, run, backbone=run.backbone, patch_size=run.patch_size, image_size=run.image_size)
     make_batches = form.make_batches
     moved = jitter(flip=run.flip, shift=run.shift, rotate_degrees=run.rotate_degrees, scale=run.scale)
     make_training = make_batches if text else functools.partial(make_batches, transform=moved)

@@ -14,7 +14,6 @@ import keras
 import tensorflow as tf
 
 from tfpretune.backbones.by_name import load_backbone, load_tokenizer
-from tfpretune.backbones.feeding import read_pixels
 from tfpretune.data.batches.examples import image_batches, text_batches
 from tfpretune.errors import RunError
 from tfpretune.finetune import pooled_head, start_head_from_probe
@@ -24,6 +23,7 @@ from tfpretune.settings.run import OptimizerConfig
 from tfpretune.tasks.classification import make_target, open_parts
 from tfpretune.tasks.known_words import require_known
 from tfpretune.tasks.methods import apply_methods
+from tfpretune.tasks.text_or_image import preprocessing_of
 from tfpretune.training import make_strategy, resolve_precision
 from tfpretune.training.loop.dry_run import describe
 from tfpretune.training.loop.preparation import compile_model
@@ -73,9 +73,9 @@ def main(run: Config) -> RateCurve | None:
         model = pooled_head(
             load_backbone(run.preset, dtype=dtype, random_weights=run.from_scratch, dropout=run.backbone_dropout),
             target,
-            window_length=run.window_length if text else 0,
-            image_size=run.image_size if all(run.image_size) else None,
-            pixels=None if text else read_pixels(run.preset),
+            preprocessing=preprocessing_of(
+                parts.train.kind, run.preset, window_length=run.window_length, image_size=run.image_size
+            ),
             dropout=run.dropout,
         )
     if text:

@@ -15,7 +15,6 @@ import keras
 import numpy as np
 
 from tfpretune.backbones.by_name import load_backbone, load_tokenizer
-from tfpretune.backbones.feeding import read_pixels
 from tfpretune.data.batches.balanced import class_balanced
 from tfpretune.data.batches.transforms import jitter
 from tfpretune.data.sources.labelled import labelled_parts
@@ -39,7 +38,7 @@ from tfpretune.tasks.embedding import (
 from tfpretune.tasks.fitting import fit_head
 from tfpretune.tasks.known_words import require_known
 from tfpretune.tasks.methods import apply_methods
-from tfpretune.tasks.text_or_image import batch_maker
+from tfpretune.tasks.text_or_image import batch_maker, preprocessing_of
 from tfpretune.training import FitResult, make_strategy, resolve_precision
 from tfpretune.training.loop.dry_run import describe
 from tfpretune.training.loop.fingerprint import identity_of
@@ -131,11 +130,8 @@ def main(run: Config) -> FitResult | None:
     with strategy.scope():
         dtype, dropout = resolve_precision(run.precision), run.backbone_dropout
         backbone = load_backbone(run.preset, dtype=dtype, random_weights=run.from_scratch, dropout=dropout)
-        reads: dict[str, Any] = {"window_length": run.window_length}
-        if not text:
-            size = run.image_size if all(run.image_size) else None
-            reads = {"image_size": size, "pixels": read_pixels(run.preset)}
-        model = embedder(backbone, run.size, temperature=run.temperature, dropout=run.dropout, **reads)
+        reads = preprocessing_of(kind, run.preset, window_length=run.window_length, image_size=run.image_size)
+        model = embedder(backbone, run.size, temperature=run.temperature, dropout=run.dropout, preprocessing=reads)
     table = apply_methods(model, run)
     shape = None if text else tuple(model.input["images"].shape[1:])
     make = batch_maker(kind, tokenizer=tokenizer, sequence_length=run.sequence_length, image_shape=shape)

@@ -14,6 +14,7 @@ import functools
 
 import keras
 
+from tfpretune.backbones import Preprocessing
 from tfpretune.backbones.by_name import load_backbone
 from tfpretune.backbones.feeding import read_pixels
 from tfpretune.data.batches.examples import image_array, image_batches
@@ -75,8 +76,7 @@ def main(run: Config) -> FitResult | None:
         model = pooled_head(
             backbone,
             target,
-            image_size=run.image_size if all(run.image_size) else None,
-            pixels=read_pixels(run.preset),
+            preprocessing=Preprocessing(image_size=run.image_size, pixels=read_pixels(run.preset)),
             dropout=run.dropout,
             name=HEADS[parts.train.label_kind],
         )

@@ -13,6 +13,7 @@ from typing import Any
 
 import keras
 
+from tfpretune.backbones import Preprocessing
 from tfpretune.backbones.by_name import load_backbone
 from tfpretune.backbones.feeding import read_pixels
 from tfpretune.data.batches.masks import mask_batches
@@ -106,8 +107,7 @@ def main(run: Config) -> FitResult | None:
             len(names),
             dropout=run.dropout,
             hidden_dim=run.hidden_dim,
-            image_size=run.image_size if all(run.image_size) else None,
-            pixels=read_pixels(run.preset),
+            preprocessing=Preprocessing(image_size=run.image_size, pixels=read_pixels(run.preset)),
             class_weights=pixel_weights(pixels) if run.balance_classes else None,
         )
     table = apply_methods(model, run)

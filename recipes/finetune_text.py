@@ -13,6 +13,7 @@ import dataclasses
 
 import keras
 
+from tfpretune.backbones import Preprocessing
 from tfpretune.backbones.by_name import load_backbone, load_tokenizer
 from tfpretune.data.batches.examples import text_batches
 from tfpretune.errors import UsageError
@@ -76,7 +77,7 @@ def main(run: Config) -> FitResult | None:
         model = pooled_head(
             backbone,
             target,
-            window_length=run.window_length,
+            preprocessing=Preprocessing(run.window_length),
             dropout=run.dropout,
             name=HEADS[parts.train.label_kind],
         )

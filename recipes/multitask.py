@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import keras
 
+from tfpretune.backbones import Preprocessing
 from tfpretune.backbones.by_name import load_backbone, load_tokenizer
 from tfpretune.data.batches.examples import text_batches
 from tfpretune.errors import UsageError
@@ -118,7 +119,7 @@ def main(run: Config) -> FitResult | None:
             weighting=run.weighting,
             weights=dict(zip(names, run.weights, strict=False)),
             dropout=run.dropout,
-            window_length=run.window_length,
+            preprocessing=Preprocessing(run.window_length),
         )
     table = apply_methods(model, run)
     if run.weighting in SHARED and not (run.unfreeze_every or model.backbone.trainable_variables):

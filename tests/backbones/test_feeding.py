@@ -8,9 +8,10 @@ import tensorflow as tf
 
 from tfpretune.backbones import SmallCNN, TextEncoder
 from tfpretune.backbones.by_name import load_backbone
-from tfpretune.backbones.feeding import Pixels, feed, image_shape, read_pixels, save_pixels
+from tfpretune.backbones.feeding import Pixels, Preprocessing, feed, image_shape, read_pixels, save_pixels
 from tfpretune.errors import UsageError
-from tfpretune.finetune.heads.pooled import classifier
+from tfpretune.finetune import classifier, pooled_head, regressor, segmenter
+from tfpretune.objectives import Classes, Numbers
 from tfpretune.serving import export
 from tfpretune.serving.loading import load
 from tfpretune.training.presets import load_task, save_preset
@@ -93,6 +94,10 @@ def preset(request, tmp_path_factory):
 pytestmark = pytest.mark.filterwarnings("ignore:Skipping nested container:UserWarning")
 
 
+def text_encoder():
+    return TextEncoder(9, 1, num_heads=1, hidden_dim=4, intermediate_dim=4)
+
+
 def make_model(folder):
     backbone = load_backbone(folder)
     pixels = read_pixels(folder)
@@ -173,6 +178,7 @@ def test_an_open_shape_needs_a_size():
     assert classifier(resnet(), 2, pixels=Pixels(size=(40, 41))).input["images"].shape == (None, 40, 41, 3)
     named = classifier(resnet(), 2, image_size=(50, 51), pixels=Pixels(size=(40, 41)))
     assert named.input["images"].shape == (None, 50, 51, 3)
+    assert Preprocessing(image_size=(0, 0), pixels=Pixels(size=(40, 41))).image_shape(resnet()) == (40, 41, 3)
 
 
 def test_what_cannot_be_fed_is_refused():
@@ -180,9 +186,10 @@ def test_what_cannot_be_fed_is_refused():
         UsageError, match="--image-size 64 64 does not fit ViTBackbone, which takes 32 x 32 pixels only"
     ):
         classifier(vit(), 2, image_size=(64, 64))
-    text = TextEncoder(9, 1, num_heads=1, hidden_dim=4, intermediate_dim=4)
     with pytest.raises(UsageError, match="TextEncoder is no image backbone: it takes padding_mask, token_ids"):
-        image_shape(text)
+        image_shape(text_encoder())
+    with pytest.raises(UsageError, match="TextEncoder is no image backbone"):
+        segmenter(text_encoder(), 2)
     for shape, message in (
         ((9,), "Functional cannot be fed: it takes waves"),
         ((4, 4, 5), "takes images of 5 channels"),
@@ -190,3 +197,40 @@ def test_what_cannot_be_fed_is_refused():
         given = keras.Input(shape, name="waves")
         with pytest.raises(UsageError, match=message):
             feed(keras.Model(given, keras.layers.ReLU()(given)))
+
+
+@pytest.mark.parametrize(
+    ("make", "settings", "message"),
+    [
+        pytest.param(text_encoder, {"window_length": -4}, "--window-length must not be negative, received -4", id="-4"),
+        pytest.param(
+            resnet, {"image_size": (8, 0)}, "--image-size must be two numbers above 0, received 8 0", id="8 0"
+        ),
+        pytest.param(resnet, {"image_size": (8, -8)}, "must be two numbers above 0, received 8 -8", id="8 -8"),
+        pytest.param(vit, {"window_length": 4}, "--window-length is for texts, and ViTBackbone takes", id="windows"),
+        pytest.param(text_encoder, {"image_size": (8, 8)}, "for images, and TextEncoder reads texts", id="size"),
+        pytest.param(text_encoder, {"pixels": Pixels()}, "for images, and TextEncoder reads texts", id="pixels"),
+    ],
+)
+def test_a_preprocessing_that_does_not_fit_is_refused(make, settings, message):
+    with pytest.raises(UsageError, match=message):
+        classifier(make(), 2, **settings)
+
+
+def test_the_public_heads_take_it_in_parts_and_make_the_same_model():
+    """Settings that are no preprocessing change nothing; the layers and their settings are those of `pooled_head`."""
+
+    def layers(model):
+        return [layer.get_config() for layer in model.layers if not isinstance(layer, keras_hub.models.Backbone)]
+
+    for make, settings in (
+        (text_encoder, {"window_length": 2}),
+        (vit, {"pixels": Pixels(2.0, -1.0)}),
+        (resnet, {"image_size": (20, 30), "pixels": Pixels(2.0, -1.0, (40, 40))}),
+    ):
+        preprocessing = Preprocessing(**settings)
+        expected = layers(pooled_head(make(), Classes(2), preprocessing=preprocessing))
+        assert layers(classifier(make(), 2, **settings)) == expected
+        assert layers(regressor(make(), size=2, **settings)) == layers(
+            pooled_head(make(), Numbers(2), preprocessing=preprocessing)
+        )

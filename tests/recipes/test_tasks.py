@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from tests.faults.tiny import WORDS, make_encoder, make_tokenizer
 from tests.recipes.test_recipes import run_recipe
+from tfpretune.backbones import Preprocessing
 from tfpretune.backbones.by_name import load_backbone, load_tokenizer
 from tfpretune.errors import UsageError
 from tfpretune.finetune import multi_head
@@ -179,7 +180,7 @@ def test_the_adapter_of_a_layered_run_is_that_of_its_last_step(folder, tmp_path)
     run_recipe("multitask", **TINY | own)
     model, _ = load_task(tmp_path / "multitask" / "preset")
     answers, test = check_report(tmp_path, model, spec, own["tasks"])
-    again = multi_head(load_backbone(own["preset"], dtype="float32"), model.targets, window_length=8)
+    again = multi_head(load_backbone(own["preset"], dtype="float32"), model.targets, preprocessing=Preprocessing(8))
     load_adapter(again, tmp_path / "multitask" / "adapter")
     for task, answer in again.predict(test, verbose=0).items():
         np.testing.assert_allclose(answer, answers[task], atol=1e-5)

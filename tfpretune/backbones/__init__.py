@@ -1,5 +1,6 @@
 """Networks from inputs to features: KerasHub backbones, and what KerasHub lacks."""
 
+from tfpretune.backbones.feeding import Preprocessing
 from tfpretune.backbones.image.cnn import SmallCNN
 from tfpretune.backbones.image.vit import VisionTransformer
 from tfpretune.backbones.text.bert import BertEncoder, BertEncoderTokenizer
@@ -8,6 +9,7 @@ from tfpretune.backbones.text.text_encoder import TextEncoder, TextEncoderTokeni
 __all__ = [
     "BertEncoder",
     "BertEncoderTokenizer",
+    "Preprocessing",
     "SmallCNN",
     "TextEncoder",
     "TextEncoderTokenizer",

@@ -78,8 +78,65 @@ def _converter(preset: str) -> keras_hub.layers.ImageConverter:
     return keras_hub.layers.ImageConverter.from_config(config["config"])
 
 
+@dataclasses.dataclass(frozen=True)
+class Preprocessing:
+    """What happens within a model to its inputs before its backbone reads them.
+
+    Args:
+        window_length: texts: read the tokens in windows of this length, each on its own. So a backbone that was pre-trained
+            on short rows reads long documents. 0: the whole row at once. The rows' length must be a multiple of it.
+        image_size: images: (height, width); needed where the backbone takes images of any size and `pixels` names none. None
+            or (0, 0): the size that the backbone or `pixels` names.
+        pixels: images: from `read_pixels`; None: the backbone sees [0, 1].
+
+    Raises:
+        UsageError: numbers that are no length and no size.
+
+    Examples:
+        >>> from tfpretune.backbones import Preprocessing, SmallCNN
+        >>> Preprocessing(image_size=(8, 8)).image_shape(SmallCNN((8, 8, 1), (8,)))
+        (8, 8, 1)
+    """
+
+    window_length: int = 0
+    image_size: tuple[int, int] | None = None
+    pixels: Pixels | None = None
+
+    def __post_init__(self) -> None:
+        if self.window_length < 0:
+            raise UsageError(f"--window-length must not be negative, received {self.window_length}")
+        height, width = self.image_size or (0, 0)
+        if min(height, width) < 0 or (height == 0) != (width == 0):
+            raise UsageError(f"--image-size must be two numbers above 0, received {height} {width}")
+
+    def image_shape(self, backbone: keras.Model) -> tuple[int, int, int]:
+        """Returns height, width and channels of the images that a model with this image backbone takes.
+
+        Raises:
+            UsageError: the backbone cannot take them so.
+        """
+        size = self.image_size if any(self.image_size or ()) else None
+        shape = image_shape(backbone, size or (self.pixels.size if self.pixels else None))
+        if self.window_length:
+            raise UsageError(f"--window-length is for texts, and {type(backbone).__name__} takes images")
+        if size is not None and shape[:2] != tuple(size):
+            raise UsageError(
+                f"--image-size {size[0]} {size[1]} does not fit {type(backbone).__name__}, "
+                f"which takes {shape[0]} x {shape[1]} pixels only"
+            )
+        return shape
+
+    def require_text(self, backbone: keras.Model) -> None:
+        """Raises UsageError where something is said of images, and the backbone reads texts."""
+        if self.pixels is not None or any(self.image_size or ()):
+            raise UsageError(f"image_size and pixels are for images, and {type(backbone).__name__} reads texts")
+
+
+NO_PREPROCESSING = Preprocessing()
+
+
 def save_pixels(model: keras.Model, folder: Path | str) -> None:
-    """Writes what `classifier` was given as `pixels` as an image converter into the preset of its backbone, if anything.
+    """Writes the `pixels` of a model's `Preprocessing` as an image converter into the preset of its backbone, if anything.
 
     Args:
         model: a model that `feed` made the inputs of.
@@ -125,11 +182,7 @@ def image_shape(backbone: keras.Model, default: tuple[int, int] | None = None) -
 
 
 def feed(
-    backbone: keras.Model,
-    *,
-    image_size: tuple[int, int] | None = None,
-    pixels: Pixels | None = None,
-    segments: bool = False,
+    backbone: keras.Model, preprocessing: Preprocessing = NO_PREPROCESSING, *, segments: bool = False
 ) -> tuple[dict[str, keras.KerasTensor], Any]:
     """Makes fresh inputs for a model on top of a backbone.
 
@@ -139,8 +192,7 @@ def feed(
 
     Args:
         backbone: of text or images.
-        image_size: (height, width); needed where the backbone takes images of any size and `pixels` names none.
-        pixels: from `read_pixels`; without it the backbone sees [0, 1].
+        preprocessing: what happens to images here; texts are cut into windows later (`finetune.heads.reading`).
         segments: texts come in two segments (pairs, questions): `segment_ids` is an input, too, whether or not the
             backbone takes it.
 
@@ -148,13 +200,16 @@ def feed(
         The inputs of the new model by name, and what to call the backbone with.
 
     Raises:
-        UsageError: other inputs than these, or another image size than the backbone's.
+        UsageError: other inputs than these, or a preprocessing that does not fit the backbone.
     """
     if _image_input(backbone) is not None:
-        return _feed_images(backbone, image_size, pixels or Pixels())
+        images = keras.Input(preprocessing.image_shape(backbone), dtype="float32", name="images")
+        seen = images if preprocessing.pixels is None else preprocessing.pixels.scaled(images)
+        return {"images": images}, {"images": seen} if isinstance(backbone.input, dict) else seen
     names = set(backbone.input) if isinstance(backbone.input, dict) else set()
     if not {"token_ids", "padding_mask"} <= names <= {"token_ids", "padding_mask", "segment_ids"}:
         raise UsageError(f"{type(backbone).__name__} cannot be fed: it takes {_input_names(backbone)}")
+    preprocessing.require_text(backbone)
     inputs = {
         name: keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=name)
         for name, tensor in backbone.input.items()
@@ -166,20 +221,6 @@ def feed(
     if "segment_ids" not in backbone.input:
         return all_inputs, inputs
     return all_inputs, inputs | {"segment_ids": keras.ops.zeros_like(own) if segment_ids is None else segment_ids}
-
-
-def _feed_images(
-    backbone: keras.Model, image_size: tuple[int, int] | None, pixels: Pixels
-) -> tuple[dict[str, keras.KerasTensor], Any]:
-    shape = image_shape(backbone, image_size or pixels.size)
-    if image_size is not None and shape[:2] != tuple(image_size):
-        raise UsageError(
-            f"--image-size {image_size[0]} {image_size[1]} does not fit {type(backbone).__name__}, "
-            f"which takes {shape[0]} x {shape[1]} pixels only"
-        )
-    images = keras.Input(shape, dtype="float32", name="images")
-    x = pixels.scaled(images)
-    return {"images": images}, {"images": x} if isinstance(backbone.input, dict) else x
 
 
 def _image_input(backbone: keras.Model) -> keras.KerasTensor | None:

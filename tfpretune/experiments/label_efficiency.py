@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfpretune.backbones.by_name import load_backbone, load_tokenizer
-from tfpretune.backbones.feeding import image_shape, read_pixels
+from tfpretune.backbones.feeding import image_shape
 from tfpretune.data.batches.examples import image_array
 from tfpretune.data.batches.step_indexed import Transform
 from tfpretune.data.batches.transforms import jitter
@@ -24,12 +24,12 @@ from tfpretune.errors import RunError
 from tfpretune.evaluation.baselines.linear import pixel_baseline, reads_by_characters, tfidf_baseline
 from tfpretune.evaluation.metrics.classification import accuracy
 from tfpretune.experiments.comparison import Side, Trials
-from tfpretune.finetune import classifier
-from tfpretune.objectives import Supervised
+from tfpretune.finetune import pooled_head
+from tfpretune.objectives import Classes, Supervised
 from tfpretune.runtime.files import write_atomic
 from tfpretune.settings.finetune import FinetuneConfig
 from tfpretune.tasks.methods import apply_methods
-from tfpretune.tasks.text_or_image import batch_maker
+from tfpretune.tasks.text_or_image import batch_maker, preprocessing_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -208,11 +208,10 @@ class _Laboratory:
             self.parts.test,
             make_batches=make_batches,
             make_model=functools.partial(
-                classifier,
-                num_classes=len(self.parts.class_names),
-                window_length=work.window_length if text else 0,
-                pixels=None if text else read_pixels(run.preset),
-                label_smoothing=run.label_smoothing,
+                pooled_head,
+                target=Classes(len(self.parts.class_names), label_smoothing=run.label_smoothing),
+                preprocessing=preprocessing_of(self.parts.train.kind, run.preset, window_length=work.window_length),
+                name="classifier",
             ),
             batch_size=run.batch_size,
             seeds=0,

@@ -12,8 +12,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfpretune.backbones import Preprocessing
 from tfpretune.backbones.by_name import load_backbone, load_tokenizer, make_image_backbone, make_text_backbone
-from tfpretune.backbones.feeding import image_shape, read_pixels
+from tfpretune.backbones.feeding import NO_PREPROCESSING, read_pixels
 from tfpretune.data.batches.mixing import Mixed
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.data.examples.examples import Examples
@@ -91,14 +92,14 @@ class StudentForm:
 
     Attributes:
         make_batches: serves it examples.
-        reads: of `pooled_head`: `window_length` of texts, `image_size` and `pixels` of images.
-        task: the same for `task.json`.
+        preprocessing: see `pooled_head`.
+        task: how it reads examples, for `task.json`.
         tokenizer: of texts, else None.
         new_backbone: `(*, dtype) -> keras.Model`; None: the backbone of the run's preset.
     """
 
     make_batches: MakeBatches
-    reads: dict[str, Any]
+    preprocessing: Preprocessing
     task: dict[str, Any]
     tokenizer: Any = None
     new_backbone: Callable[..., keras.Model] | None = None
@@ -114,7 +115,7 @@ def text_student(
         run: the settings.
         backbone: size of a new student, such as "mini"; empty: the preset's.
         sequence_length: tokens of a text.
-        window_length: see `pooled_head`.
+        window_length: see `Preprocessing`.
     """
     tokenizer = teacher.tokenizer if backbone else load_tokenizer(run.preset)
     fresh = functools.partial(
@@ -126,7 +127,7 @@ def text_student(
     )
     return StudentForm(
         batch_maker("text", tokenizer=tokenizer, sequence_length=sequence_length),
-        {"window_length": window_length},
+        Preprocessing(window_length),
         {"sequence_length": sequence_length, "window_length": window_length},
         tokenizer,
         fresh if backbone else None,
@@ -134,7 +135,7 @@ def text_student(
 
 
 def image_student(
-    teacher: Member, run: FinetuneConfig, *, backbone: str, patch_size: int, image_size: tuple[int, int] | None
+    teacher: Member, run: FinetuneConfig, *, backbone: str, patch_size: int, image_size: tuple[int, int]
 ) -> StudentForm:
     """Returns the form of a student of images.
 
@@ -143,18 +144,18 @@ def image_student(
         run: the settings.
         backbone: size of a new student, such as "cnn-small"; empty: the preset's.
         patch_size: of a new "vit-…", pixels.
-        image_size: (height, width) for a preset that takes images of any size.
+        image_size: see `Preprocessing`.
     """
     if backbone:
         if run.backbone_dropout:
             raise UsageError(f"--backbone-dropout {run.backbone_dropout}: a new --backbone {backbone} has no dropout")
         shape: tuple[int, int, int] = tuple(teacher.task["image_shape"])
         fresh = functools.partial(make_image_backbone, backbone, image_shape=shape, patch_size=patch_size)
-        return StudentForm(batch_maker("image", image_shape=shape), {}, {"image_shape": shape}, None, fresh)
-    pixels = read_pixels(run.preset)
-    shape = image_shape(load_backbone(run.preset, random_weights=True), image_size or pixels.size)
-    reads = {"image_size": image_size, "pixels": pixels}
-    return StudentForm(batch_maker("image", image_shape=shape), reads, {"image_shape": shape})
+        make_batches = batch_maker("image", image_shape=shape)
+        return StudentForm(make_batches, NO_PREPROCESSING, {"image_shape": shape}, None, fresh)
+    preprocessing = Preprocessing(image_size=image_size, pixels=read_pixels(run.preset))
+    shape = preprocessing.image_shape(load_backbone(run.preset, random_weights=True))
+    return StudentForm(batch_maker("image", image_shape=shape), preprocessing, {"image_shape": shape})
 
 
 def make_student(
@@ -176,8 +177,7 @@ def make_student(
             backbone = form.new_backbone(dtype=dtype)
         else:
             backbone = load_backbone(run.preset, dtype=dtype, random_weights=run.from_scratch, dropout=dropout)
-        settings: dict[str, Any] = {"dropout": run.dropout, **form.reads}
-        model = pooled_head(backbone, target, name="classifier", **settings)
+        model = pooled_head(backbone, target, dropout=run.dropout, preprocessing=form.preprocessing, name="classifier")
     table = apply_methods(model, run)
     if not run.dry_run:
         print(table)

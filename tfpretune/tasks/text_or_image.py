@@ -4,6 +4,8 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+from tfpretune.backbones import Preprocessing
+from tfpretune.backbones.feeding import read_pixels
 from tfpretune.data.batches.examples import image_batches, text_batches
 from tfpretune.data.batches.step_indexed import StepIndexed
 
@@ -31,3 +33,19 @@ def batch_maker(
     if image_shape is None:
         raise ValueError("images need an image_shape")
     return functools.partial(image_batches, image_shape=image_shape)
+
+
+def preprocessing_of(
+    kind: str, preset: str, *, window_length: int = 0, image_size: tuple[int, int] = (0, 0)
+) -> Preprocessing:
+    """Returns the preprocessing of texts in windows, or of images as a preset's converter says.
+
+    Args:
+        kind: "text" or "image"; what is said of the other does not count.
+        preset: of the backbone.
+        window_length: see `Preprocessing`.
+        image_size: see `Preprocessing`.
+    """
+    if kind == "text":
+        return Preprocessing(window_length)
+    return Preprocessing(image_size=image_size, pixels=read_pixels(preset))

@@ -6,10 +6,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from tfpretune.backbones.feeding import Pixels, feed
+from tfpretune.backbones.feeding import NO_PREPROCESSING, Pixels, Preprocessing
 from tfpretune.backbones.layers.blocks import MeanPool
 from tfpretune.errors import UsageError
-from tfpretune.finetune.heads.reading import read
+from tfpretune.finetune.heads.reading import read, read_mean
 from tfpretune.objectives.supervised import Supervised
 from tfpretune.objectives.targets.base import Target
 from tfpretune.objectives.targets.contrastive import Similar
@@ -21,9 +21,7 @@ def pooled_head(
     target: Target,
     *,
     dropout: float = 0.1,
-    window_length: int = 0,
-    image_size: tuple[int, int] | None = None,
-    pixels: Pixels | None = None,
+    preprocessing: Preprocessing = NO_PREPROCESSING,
     name: str = "pooled_head",
 ) -> Supervised:
     """Puts mean pooling, dropout and one dense layer on a backbone.
@@ -33,11 +31,7 @@ def pooled_head(
             as those of a KerasHub convolutional backbone, are averaged over height and width.
         target: what the outputs are to say, such as `Classes(5)`.
         dropout: rate on the pooled features, in [0, 1).
-        window_length: text only: read the tokens in windows of this length, each on its own, and average over all of them.
-            So a backbone that was pre-trained on short rows reads long documents. 0: the whole row at once. The rows'
-            length must be a multiple of it.
-        image_size: images only: see `backbones.feeding.feed`.
-        pixels: images only: see `backbones.feeding.read_pixels`.
+        preprocessing: of the inputs; of windows of texts the mean is taken over all.
         name: the model's name.
 
     Returns:
@@ -45,10 +39,7 @@ def pooled_head(
         `(batch, target.num_outputs)`. Its layer "features" gives the pooled features `(batch, dim)`, the layer "logits" the
         outputs.
     """
-    inputs, rows = feed(backbone, image_size=image_size, pixels=pixels)
-    features = read(backbone, rows, window_length=window_length)
-    pool = MeanPool(dtype="float32", name="features")
-    pooled = pool(features, inputs["padding_mask"]) if "padding_mask" in inputs else pool(features)
+    inputs, pooled = read_mean(backbone, preprocessing)
     return Supervised(inputs, _dense(pooled, target, dropout), name, target=target)
 
 
@@ -66,19 +57,12 @@ def classifier(
 ) -> Supervised:
     """One class of several for each example: `pooled_head` towards `Classes`, with class logits `(batch, num_classes)`.
 
-    Batches have int32 `labels` `(batch,)`. `label_smoothing` and `class_weights` are `Classes`' own, the other settings
-    `pooled_head`'s.
+    Batches have int32 `labels` `(batch,)`. `label_smoothing` and `class_weights` are `Classes`' own, `window_length`,
+    `image_size` and `pixels` those of `Preprocessing`.
     """
     target = Classes(num_classes, label_smoothing=label_smoothing, class_weights=class_weights)
-    return pooled_head(
-        backbone,
-        target,
-        dropout=dropout,
-        window_length=window_length,
-        image_size=image_size,
-        pixels=pixels,
-        name=name,
-    )
+    preprocessing = Preprocessing(window_length, image_size, pixels)
+    return pooled_head(backbone, target, dropout=dropout, preprocessing=preprocessing, name=name)
 
 
 def multi_label(
@@ -87,21 +71,12 @@ def multi_label(
     *,
     positive_weights: tuple[float, ...] | None = None,
     dropout: float = 0.1,
-    window_length: int = 0,
-    image_size: tuple[int, int] | None = None,
-    pixels: Pixels | None = None,
+    preprocessing: Preprocessing = NO_PREPROCESSING,
     name: str = "multi_label",
 ) -> Supervised:
     """Any number of labels for each example: `pooled_head` towards `MultiLabel`; `labels` are 0 or 1, `(batch, num_labels)`."""
-    return pooled_head(
-        backbone,
-        MultiLabel(num_labels, positive_weights),
-        dropout=dropout,
-        window_length=window_length,
-        image_size=image_size,
-        pixels=pixels,
-        name=name,
-    )
+    target = MultiLabel(num_labels, positive_weights)
+    return pooled_head(backbone, target, dropout=dropout, preprocessing=preprocessing, name=name)
 
 
 def regressor(
@@ -118,17 +93,11 @@ def regressor(
 ) -> Supervised:
     """A number for each example, or `size` of them: `pooled_head` towards `Numbers`; `labels` are floats.
 
-    `offset` and `scale` are the mean and the standard deviation of the training labels.
+    `offset` and `scale` are the mean and the standard deviation of the training labels; `window_length`, `image_size` and
+    `pixels` are those of `Preprocessing`.
     """
-    return pooled_head(
-        backbone,
-        Numbers(size, offset, scale),
-        dropout=dropout,
-        window_length=window_length,
-        image_size=image_size,
-        pixels=pixels,
-        name=name,
-    )
+    preprocessing = Preprocessing(window_length, image_size, pixels)
+    return pooled_head(backbone, Numbers(size, offset, scale), dropout=dropout, preprocessing=preprocessing, name=name)
 
 
 def embedder(
@@ -137,21 +106,11 @@ def embedder(
     *,
     temperature: float = 0.1,
     dropout: float = 0.0,
-    window_length: int = 0,
-    image_size: tuple[int, int] | None = None,
-    pixels: Pixels | None = None,
+    preprocessing: Preprocessing = NO_PREPROCESSING,
     name: str = "embedder",
 ) -> Supervised:
     """A vector for each example, near those of its class: `pooled_head` towards `Similar`; `labels` are any int32."""
-    return pooled_head(
-        backbone,
-        Similar(size, temperature),
-        dropout=dropout,
-        window_length=window_length,
-        image_size=image_size,
-        pixels=pixels,
-        name=name,
-    )
+    return pooled_head(backbone, Similar(size, temperature), dropout=dropout, preprocessing=preprocessing, name=name)
 
 
 def pair_classifier(
@@ -184,8 +143,7 @@ def pair_head(backbone: keras.Model, target: Target, *, dropout: float = 0.1, na
         A model from `token_ids`, `padding_mask` and `segment_ids` (0 first text, 1 second), all int32 `(batch, length)`, to
         float32 `(batch, target.num_outputs)`.
     """
-    inputs, rows = feed(backbone, segments=True)
-    features = read(backbone, rows)
+    inputs, features = read(backbone, segments=True)
     second = inputs["padding_mask"] * inputs["segment_ids"]
     first = inputs["padding_mask"] - second
     u = MeanPool(dtype="float32", name="first_features")(features, first)

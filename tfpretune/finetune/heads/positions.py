@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from tfpretune.backbones.feeding import Pixels, feed, image_shape
+from tfpretune.backbones.feeding import NO_PREPROCESSING, Preprocessing
 from tfpretune.errors import UsageError
 from tfpretune.finetune.heads.reading import read
 from tfpretune.objectives.supervised import Supervised
@@ -25,15 +25,14 @@ def tagger(
         backbone: from `token_ids` and `padding_mask` to features `(batch, length, dim)`.
         num_tags: at least 2.
         dropout: rate on the features, in [0, 1).
-        window_length: see `pooled_head`.
+        window_length: see `Preprocessing`.
         class_weights: see `Classes`.
         name: the model's name.
 
     Returns:
         A model to logits `(batch, length, num_tags)`; `labels` are int32 `(batch, length)`, -1 where a token has none.
     """
-    inputs, rows = feed(backbone)
-    features = read(backbone, rows, window_length=window_length)
+    inputs, features = read(backbone, Preprocessing(window_length))
     x = keras.layers.Identity(dtype="float32", name="features")(features)
     x = keras.layers.Dropout(dropout, dtype="float32", name="head_dropout")(x)
     logits = keras.layers.Dense(num_tags, dtype="float32", name="logits")(x)
@@ -52,8 +51,7 @@ def span_finder(backbone: keras.Model, *, dropout: float = 0.1, name: str = "spa
         A model from `token_ids`, `padding_mask` and `segment_ids` (0 question, 1 context), all int32 `(batch, length)`, to
         scores `(batch, length, 2)` of starts and ends; -1e9 outside the context. A context must not be empty.
     """
-    inputs, rows = feed(backbone, segments=True)
-    features = read(backbone, rows)
+    inputs, features = read(backbone, segments=True)
     x = keras.layers.Identity(dtype="float32", name="features")(features)
     x = keras.layers.Dropout(dropout, dtype="float32", name="head_dropout")(x)
     scores = keras.layers.Dense(2, dtype="float32", name="logits")(x)
@@ -67,8 +65,7 @@ def segmenter(
     *,
     dropout: float = 0.1,
     hidden_dim: int = 64,
-    image_size: tuple[int, int] | None = None,
-    pixels: Pixels | None = None,
+    preprocessing: Preprocessing = NO_PREPROCESSING,
     class_weights: tuple[float, ...] | None = None,
     name: str = "segmenter",
 ) -> Supervised:
@@ -80,8 +77,7 @@ def segmenter(
         num_classes: at least 2.
         dropout: rate on the features, in [0, 1).
         hidden_dim: channels of the two layers between.
-        image_size: see `backbones.feeding.feed`.
-        pixels: see `backbones.feeding.read_pixels`.
+        preprocessing: of the images.
         class_weights: see `Classes`.
         name: the model's name.
 
@@ -89,10 +85,9 @@ def segmenter(
         A model to logits `(batch, height, width, num_classes)`; `labels` are int32 `(batch, height, width)`, -1 where a
         pixel has none.
     """
-    inputs, rows = feed(backbone, image_size=image_size, pixels=pixels)
-    height, width, _ = image_shape(backbone, image_size or (pixels.size if pixels else None))
-    features = _grid(read(backbone, rows), height, width)
-    x = keras.layers.Identity(dtype="float32", name="features")(features)
+    height, width, _ = preprocessing.image_shape(backbone)
+    inputs, features = read(backbone, preprocessing)
+    x = keras.layers.Identity(dtype="float32", name="features")(_grid(features, height, width))
     x = keras.layers.Dropout(dropout, dtype="float32", name="head_dropout")(x)
     x = keras.layers.Dense(hidden_dim, dtype="float32", name="head_narrow")(x)
     x = Enlarge((height, width), dtype="float32", name="head_enlarge")(x)

@@ -1,26 +1,39 @@
-"""How a head gets a backbone's features: all positions at once, or in windows of the length it was pre-trained on."""
+"""How a head gets a backbone's features: of all positions at once or in windows, each for itself or their mean."""
 
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from tfpretune.backbones.feeding import sequence_features
+from tfpretune.backbones.feeding import NO_PREPROCESSING, Preprocessing, feed, sequence_features
+from tfpretune.backbones.layers.blocks import MeanPool
+
+Inputs = dict[str, keras.KerasTensor]
 
 
-def read(backbone: keras.Model, rows: Any, *, window_length: int = 0) -> keras.KerasTensor:
-    """Calls a backbone and returns its features of every token, patch or place, `(batch, …, dim)`.
+def read(
+    backbone: keras.Model, preprocessing: Preprocessing = NO_PREPROCESSING, *, segments: bool = False
+) -> tuple[Inputs, keras.KerasTensor]:
+    """Returns a new model's inputs, and the backbone's features of every token, patch or place, `(batch, …, dim)`.
 
     Args:
         backbone: of text or images.
-        rows: what `backbones.feeding.feed` says to call it with.
-        window_length: text only: tokens of a window that is read on its own; 0 reads the whole row at once.
+        preprocessing: of the inputs.
+        segments: see `feed`.
     """
-    if not window_length:
-        return sequence_features(backbone, rows)
-    windows = {key: SplitWindows(window_length, name=f"{key}_windows")(x) for key, x in rows.items()}
+    inputs, rows = feed(backbone, preprocessing, segments=segments)
+    if not preprocessing.window_length:
+        return inputs, sequence_features(backbone, rows)
+    windows = {key: SplitWindows(preprocessing.window_length, name=f"{key}_windows")(x) for key, x in rows.items()}
     features = sequence_features(backbone, windows)
-    return JoinWindows(dtype="float32", name="join_windows")(features, rows["padding_mask"])
+    return inputs, JoinWindows(dtype="float32", name="join_windows")(features, rows["padding_mask"])
+
+
+def read_mean(backbone: keras.Model, preprocessing: Preprocessing) -> tuple[Inputs, keras.KerasTensor]:
+    """Returns what `read` does with the mean of the features, `(batch, dim)`, from a layer "features"."""
+    inputs, features = read(backbone, preprocessing)
+    pool = MeanPool(dtype="float32", name="features")
+    return inputs, pool(features, inputs["padding_mask"]) if "padding_mask" in inputs else pool(features)
 
 
 @keras.saving.register_keras_serializable("tfpretune")

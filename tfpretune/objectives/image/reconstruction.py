@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfpretune.backbones.feeding import Pixels, feed
+from tfpretune.backbones.feeding import Pixels, Preprocessing, feed
 from tfpretune.backbones.layers.blocks import MeanPool
 from tfpretune.objectives.base import Batch, Objective, Term
 
@@ -69,7 +69,7 @@ class _Reconstruction(Objective):
             backbone = keras.saving.deserialize_keras_object(backbone)
         pixels = Pixels(**pixels) if isinstance(pixels, dict) else pixels
         policy = keras.dtype_policies.get(dtype) if dtype is not None else backbone.dtype_policy
-        inputs, seen = feed(backbone, pixels=pixels)
+        inputs, seen = feed(backbone, Preprocessing(pixels=pixels))
         code = MeanPool(dtype=policy, name="code")(backbone(seen))
         outputs = _decoder(code, tuple(inputs["images"].shape[1:]), policy)
         super().__init__(inputs=inputs, outputs=outputs, name=name)

@@ -102,7 +102,7 @@ def learn(run, model, columns, steps=STEPS):
     if run.cache_features:
         trained, batches = with_cached_features(model, StepIndexed(columns, 4))
         columns = batches.columns
-    rule = make_optimizer(run.optimizer, steps, rate_factors=getattr(model, "rate_factors", ()))
+    rule = make_optimizer(run.optimizer, steps, rate_factors=model.rate_factors)
     trained.compile(rule, accumulate_steps=run.accumulate_steps, run_eagerly=True)
     before = [weight.numpy() for weight in model.weights]
     unfreezing = [] if model.unfreezing is None else [model.unfreezing]

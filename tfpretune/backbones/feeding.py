@@ -80,7 +80,7 @@ def _converter(preset: str) -> keras_hub.layers.ImageConverter:
 
 @dataclasses.dataclass(frozen=True)
 class Preprocessing:
-    """What happens within a model to its inputs before its backbone reads them.
+    """What happens within a model to its inputs before its backbone reads them (KerasHub has preprocessors in front of it).
 
     Args:
         window_length: texts: read the tokens in windows of this length, each on its own. So a backbone that was pre-trained

@@ -1,9 +1,8 @@
 """A pre-trained backbone in, a model whose chosen weights learn out."""
 
+from tfpretune.finetune.heads.class_weights import balanced_class_weights, balanced_positive_weights
 from tfpretune.finetune.heads.multi_head import multi_head
 from tfpretune.finetune.heads.pooled import (
-    balanced_class_weights,
-    balanced_positive_weights,
     classifier,
     embedder,
     multi_label,

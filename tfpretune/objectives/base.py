@@ -40,6 +40,8 @@ class Objective(keras.Model):
     """The loss compares examples with each other: a batch cannot be learnt from in parts."""
     unfreezing: Any = None
     """A `finetune.GradualUnfreezing` puts itself here: what learns in which step."""
+    rate_factors: tuple[tuple[str, float], ...] = ()
+    """Of `finetune.layerwise_rates`, for `make_optimizer`."""
     recent: RecentSums | None = None
     """Sums over the training steps since a curve's last point, once the optimizer is built."""
     train_function: Any  # Keras sets both
@@ -259,14 +261,11 @@ class Objective(keras.Model):
     def _update(self, factors: dict[str, Any], totals: tf.Tensor, penalty: tf.Tensor | None) -> dict[str, tf.Tensor]:
         means = {}
         for index, name in enumerate(factors):
-            metric = self._mean(name)
-            metric.update_state(
-                tf.math.divide_no_nan(totals[index, 0], totals[index, 1]), sample_weight=totals[index, 1]
-            )
+            metric, (total, count) = self._mean(name), (totals[index, 0], totals[index, 1])
+            metric.update_state(tf.math.divide_no_nan(total, count), sample_weight=count)
             means[name] = metric.result()
-        loss = tf.add_n(
-            [value * tf.cast(means[name], tf.float32) for name, value in factors.items() if value is not None]
-        )
+        parts = [value * tf.cast(means[name], tf.float32) for name, value in factors.items() if value is not None]
+        loss = tf.add_n(parts)
         if penalty is not None:
             loss += penalty
         return {"loss": loss} | means | self.figures(means)

@@ -71,9 +71,14 @@ class TaskConfig(RunConfig):
         for reason in self._conflicts():
             raise UsageError(reason)
 
+    @property
+    def has_layer_rates(self) -> bool:
+        """Whether the blocks of the backbone learn at rates of their own."""
+        return self.layer_decay < 1
+
     def _conflicts(self) -> Iterator[str]:
         """Says of each two settings that make no sense together why."""
-        head_only, decayed = self.frozen == "all", self.layer_decay < 1
+        head_only = self.frozen == "all"
         pairs = (
             (self.unfreeze_every and head_only, "--unfreeze-every and --frozen all: nothing may be unfrozen"),
             (
@@ -85,7 +90,7 @@ class TaskConfig(RunConfig):
             (self.l2_sp and head_only, "--l2-sp and --frozen all: the backbone does not move"),
             (self.l2_sp and self.lora_rank, "--l2-sp and --lora-rank: the weights that LoRA stands on do not move"),
             (self.l2_sp and self.from_scratch, "--l2-sp and --from-scratch: there are no pre-trained values"),
-            (decayed and head_only, "--layer-decay and --frozen all: the head has one rate"),
+            (self.has_layer_rates and head_only, "--layer-decay and --frozen all: the head has one rate"),
             (self.cache_features and not head_only, "--cache-features needs --frozen all: else the features change"),
             (
                 self.cache_features and self.backbone_dropout,

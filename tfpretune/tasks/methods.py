@@ -37,7 +37,7 @@ def apply_methods(model: Supervised | MultiTask, run: TaskConfig) -> str:
         if run.lora_rank:
             enable_lora(model, run.lora_rank, alpha=run.lora_alpha, dropout=run.lora_dropout, layers=run.lora_layers)
         tables = [format_lora(model) if run.lora_rank else format_table(frozen_table(model))]
-        if run.layer_decay < 1:
+        if run.has_layer_rates:
             tables.append(format_rates(layerwise_rates(model, run.layer_decay)))
         if run.l2_sp or run.l2_sp_head:
             L2SP(model, run.l2_sp, head_strength=run.l2_sp_head, from_scratch=run.from_scratch)
@@ -53,7 +53,7 @@ def apply_methods(model: Supervised | MultiTask, run: TaskConfig) -> str:
 def _require_effects(model: Supervised | MultiTask, run: TaskConfig) -> None:
     """Refuses settings that would change nothing, where only the model shows it."""
     if not model.backbone.trainable_variables:
-        for option, given in (("--l2-sp", run.l2_sp), ("--layer-decay", run.layer_decay < 1)):
+        for option, given in (("--l2-sp", run.l2_sp), ("--layer-decay", run.has_layer_rates)):
             if given:
                 raise UsageError(f"{option} and --frozen {run.frozen}: nothing is left in the backbone that learns")
     dropouts = (layer for layer in all_layers(model) if isinstance(layer, keras.layers.Dropout))

@@ -1,14 +1,11 @@
 """Heads on pooled features: a pre-trained backbone that says one thing of each example, as one functional model."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import keras
-import numpy as np
 
 from tfpretune.backbones.feeding import NO_PREPROCESSING, Pixels, Preprocessing
 from tfpretune.backbones.layers.blocks import MeanPool
-from tfpretune.errors import UsageError
 from tfpretune.finetune.heads.reading import read, read_mean
 from tfpretune.objectives.supervised import Supervised
 from tfpretune.objectives.targets.base import Target
@@ -156,32 +153,3 @@ def pair_head(backbone: keras.Model, target: Target, *, dropout: float = 0.1, na
 def _dense(pooled: Any, target: Target, dropout: float) -> Any:
     x = keras.layers.Dropout(dropout, dtype="float32", name="head_dropout")(pooled)
     return keras.layers.Dense(target.num_outputs, dtype="float32", name="logits")(x)
-
-
-def balanced_class_weights(labels: np.ndarray, num_classes: int) -> tuple[float, ...]:
-    """Returns one factor a class, n / (num_classes * count), so that all classes weigh the same in the loss."""
-    counts = np.bincount(labels, minlength=num_classes)
-    if not counts.all():
-        raise ValueError(f"class {int(counts.argmin())} has no example: its weight would be infinite")
-    return tuple(float(len(labels) / (num_classes * count)) for count in counts)
-
-
-def balanced_positive_weights(labels: np.ndarray, class_names: Sequence[str]) -> tuple[float, ...]:
-    """Returns one factor a label for `MultiLabel`: the examples that it does not fit for each one that it fits.
-
-    So those with a label weigh as much as those without, as if half of all examples had it (King and Zeng 2001, Logistic
-    Regression in Rare Events Data, section 4.2, where the share in the population is a half).
-
-    Args:
-        labels: 0 or 1, -1 where not known, `(n, labels)`.
-        class_names: the labels.
-
-    Raises:
-        UsageError: a label fits all examples or none.
-    """
-    fits, fits_not = (labels == 1).sum(axis=0), (labels == 0).sum(axis=0)
-    for name, yes, no in zip(class_names, fits, fits_not, strict=True):
-        if not yes or not no:
-            which = "every" if yes else "no"
-            raise UsageError(f"--balance-classes: {name!r} fits {which} training example: there is nothing to balance")
-    return tuple(float(no / yes) for yes, no in zip(fits, fits_not, strict=True))

@@ -128,7 +128,7 @@ def compile_model(
     def compile_in_parts(parts: int, jit: bool = False) -> None:
         with model.distribute_strategy.scope():
             model.compile(
-                make_optimizer(run.optimizer, total, rate_factors=getattr(model, "rate_factors", ())),
+                make_optimizer(run.optimizer, total, rate_factors=model.rate_factors),
                 clip_norm=run.optimizer.clip_norm or None,
                 accumulate_steps=parts,
                 jit_compile=jit,

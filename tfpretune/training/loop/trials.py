@@ -21,7 +21,7 @@ def train_briefly(model: keras.Model, batches: StepIndexed, optimizer: Optimizer
     if model.compiled and beginning is not None and beginning.fits(model, optimizer, steps):
         beginning.come_back()
     else:
-        made = make_optimizer(optimizer, steps, rate_factors=getattr(model, "rate_factors", ()))
+        made = make_optimizer(optimizer, steps, rate_factors=model.rate_factors)
         model.compile(made, clip_norm=optimizer.clip_norm or None)
         model.build_optimizer()
         model.beginning = _Beginning(model, optimizer, steps)
@@ -46,17 +46,13 @@ class _Beginning:
     """The state of an optimizer that has made no step: moments, sums (AdaGrad's begin above 0), the scale of the loss."""
 
     def __init__(self, model: keras.Model, settings: OptimizerConfig, steps: int):
-        self.made_for = (settings, steps, getattr(model, "rate_factors", ()))
+        self.made_for = (settings, steps, model.rate_factors)
         self.optimizer = model.optimizer
         self._values = [_compact(variable.numpy()) for variable in self.optimizer.variables]
 
     def fits(self, model: keras.Model, settings: OptimizerConfig, steps: int) -> bool:
         """Says whether the model still has this optimizer, and it is the one that these settings ask for."""
-        return model.optimizer is self.optimizer and self.made_for == (
-            settings,
-            steps,
-            getattr(model, "rate_factors", ()),
-        )
+        return model.optimizer is self.optimizer and self.made_for == (settings, steps, model.rate_factors)
 
     def come_back(self) -> None:
         """Puts the state back."""

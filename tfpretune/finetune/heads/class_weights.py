@@ -1,0 +1,36 @@
+"""Factors of the loss from the training labels, so that rare classes weigh as much as frequent ones."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tfpretune.errors import UsageError
+
+
+def balanced_class_weights(labels: np.ndarray, num_classes: int) -> tuple[float, ...]:
+    """Returns one factor a class, n / (num_classes * count), so that all classes weigh the same in the loss."""
+    counts = np.bincount(labels, minlength=num_classes)
+    if not counts.all():
+        raise ValueError(f"class {int(counts.argmin())} has no example: its weight would be infinite")
+    return tuple(float(len(labels) / (num_classes * count)) for count in counts)
+
+
+def balanced_positive_weights(labels: np.ndarray, class_names: Sequence[str]) -> tuple[float, ...]:
+    """Returns one factor a label for `MultiLabel`: the examples that it does not fit for each one that it fits.
+
+    So those with a label weigh as much as those without, as if half of all examples had it (King and Zeng 2001, Logistic
+    Regression in Rare Events Data, section 4.2, where the share in the population is a half).
+
+    Args:
+        labels: 0 or 1, -1 where not known, `(n, labels)`.
+        class_names: the labels.
+
+    Raises:
+        UsageError: a label fits all examples or none.
+    """
+    fits, fits_not = (labels == 1).sum(axis=0), (labels == 0).sum(axis=0)
+    for name, yes, no in zip(class_names, fits, fits_not, strict=True):
+        if not yes or not no:
+            which = "every" if yes else "no"
+            raise UsageError(f"--balance-classes: {name!r} fits {which} training example: there is nothing to balance")
+    return tuple(float(no / yes) for yes, no in zip(fits, fits_not, strict=True))

@@ -1,24 +1,49 @@
-"""The public faces: `import tfpretune` is cheap, every promised name is there, data on texts needs no TensorFlow."""
+"""The public faces: `import tfpretune` is cheap, every promised name is there and is itself in any order of imports."""
 
+import ast
 import importlib
+import importlib.util
 import subprocess
 import sys
+import typing
+from pathlib import Path
 
 import pytest
 
 import tfpretune
 
-FACES = ["data", "backbones", "objectives", "finetune", "training", "evaluation", "serving"]
+ROOT = Path(__file__).parents[1]
+FACES = [
+    "runtime",
+    "settings",
+    "data",
+    "backbones",
+    "objectives",
+    "finetune",
+    "training",
+    "evaluation",
+    "serving",
+    "tasks",
+    "experiments",
+    "search",
+]
+AT_ONCE = ["backbones", "objectives", "finetune", "training"]  # those with classes that Keras has to find
+BEAM = {"find_parts_with_beam", "prepare_with_beam"}  # of an extra
+
+
+def in_new_process(code: str) -> str:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
 
 
 def test_importing_is_cheap():
     code = (
         "import sys, tfpretune\n"
         "from tfpretune.data import open_source, check, Examples\n"
+        "from tfpretune import evaluation, experiments, runtime, search, serving, settings, tasks\n"
+        "from tfpretune.evaluation import Table, gain_over_scratch\n"
         "print('tensorflow' in sys.modules, 'keras' in sys.modules, callable(tfpretune.data.open_source))"
     )
-    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert answer.stdout == "False False True\n"
+    assert in_new_process(code) == "False False True\n"
 
 
 @pytest.mark.parametrize("name", FACES)
@@ -26,8 +51,57 @@ def test_every_name_of_a_face_is_there(name):
     face = importlib.import_module(f"tfpretune.{name}")
     assert face.__all__
     assert set(face.__all__) <= set(dir(face))
-    for each in face.__all__:
-        assert getattr(face, each).__doc__, each
+    for each in set(face.__all__) - (set() if importlib.util.find_spec("apache_beam") else BEAM):
+        value = getattr(face, each)
+        assert not callable(value) or typing.get_origin(value) or value.__doc__, each
+
+
+def test_a_name_of_a_face_is_no_module_beside_it():
+    """An import of the module would put it in the name's place. A face that imports all at once has the last word."""
+    for name in FACES:
+        face = importlib.import_module(f"tfpretune.{name}")
+        beside = {path.stem for path in Path(face.__file__).parent.iterdir()}
+        assert set(face.__all__) & beside <= {"serving": {"export", "verify"}, "settings": {"launch"}}.get(name, set())
+
+
+@pytest.mark.parametrize(
+    "first", ["import tfpretune.serving.export, tfpretune.serving.verify", "import tfpretune.serving"]
+)
+def test_export_and_verify_are_functions_in_both_orders(first):
+    code = (
+        f"{first}\n"
+        "from tfpretune.serving import export, verify\n"
+        "import tfpretune.serving.export, tfpretune.serving.verify\n"
+        "from tfpretune.serving import export as again, verify as and_again\n"
+        "print(export.__name__, verify.__name__, export is again, verify is and_again)\n"
+    )
+    assert in_new_process(code) == "export verify True True\n"
+
+
+def registered_classes(folder: str) -> set[str]:
+    """The classes of a folder that are registered with Keras, from their source."""
+    return {
+        node.name
+        for path in (ROOT / "tfpretune" / folder).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.ClassDef)
+        and any("register_keras_serializable" in ast.unparse(each) for each in node.decorator_list)
+    }
+
+
+def test_one_import_of_a_folder_lets_keras_find_all_its_classes():
+    known = {
+        folder.name: registered_classes(folder.name) for folder in (ROOT / "tfpretune").iterdir() if folder.is_dir()
+    }
+    assert sorted(folder for folder, names in known.items() if names) == sorted(AT_ONCE)
+    wanted = {folder: sorted(known[folder]) for folder in AT_ONCE}
+    code = (
+        "import importlib, keras\n"
+        f"for folder, names in {wanted!r}.items():\n"
+        "    importlib.import_module(f'tfpretune.{folder}')\n"
+        "    print(folder, [name for name in names if not keras.saving.get_registered_object(f'tfpretune>{name}')])"
+    )
+    assert in_new_process(code).splitlines() == [f"{folder} []" for folder in AT_ONCE]
 
 
 def test_names_that_stay_put():

@@ -1,6 +1,11 @@
-"""Networks from inputs to features: KerasHub backbones, and what KerasHub lacks."""
+"""Networks from inputs to features: KerasHub backbones, and what KerasHub lacks.
 
-from tfpretune.backbones.feeding import Preprocessing
+All is imported at once, since Keras finds the classes of a saved model by their import.
+"""
+
+from tfpretune.backbones.by_name import load_backbone, load_tokenizer, make_image_backbone, make_text_backbone
+from tfpretune.backbones.feeding import Pixels, Preprocessing, read_pixels
+from tfpretune.backbones.hugging_face.folder import packaged_folder
 from tfpretune.backbones.image.cnn import SmallCNN
 from tfpretune.backbones.image.vit import VisionTransformer
 from tfpretune.backbones.text.bert import BertEncoder, BertEncoderTokenizer
@@ -9,9 +14,16 @@ from tfpretune.backbones.text.text_encoder import TextEncoder, TextEncoderTokeni
 __all__ = [
     "BertEncoder",
     "BertEncoderTokenizer",
+    "Pixels",
     "Preprocessing",
     "SmallCNN",
     "TextEncoder",
     "TextEncoderTokenizer",
     "VisionTransformer",
+    "load_backbone",
+    "load_tokenizer",
+    "make_image_backbone",
+    "make_text_backbone",
+    "packaged_folder",
+    "read_pixels",
 ]

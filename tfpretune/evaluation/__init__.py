@@ -1,25 +1,5 @@
-"""Metrics, reports, gain over scratch, baselines."""
+"""Metrics, reports, gain over scratch, baselines. TensorFlow is imported when a name needs it."""
 
-from tfpretune.evaluation.baselines.linear import pixel_baseline, tfidf_baseline
-from tfpretune.evaluation.metrics.bootstrap import bootstrap_intervals
-from tfpretune.evaluation.metrics.calibration import ReliabilityBins, reliability_bins
-from tfpretune.evaluation.metrics.classification import classification_metrics
-from tfpretune.evaluation.metrics.gain import Gain, gain_over_scratch
-from tfpretune.evaluation.report.pictures import Pictures
-from tfpretune.evaluation.report.report import write_pretraining_report, write_report
-from tfpretune.evaluation.report.tables import Table
+import lazy_loader
 
-__all__ = [
-    "Gain",
-    "Pictures",
-    "ReliabilityBins",
-    "Table",
-    "bootstrap_intervals",
-    "classification_metrics",
-    "gain_over_scratch",
-    "pixel_baseline",
-    "reliability_bins",
-    "tfidf_baseline",
-    "write_pretraining_report",
-    "write_report",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

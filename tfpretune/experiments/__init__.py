@@ -1,1 +1,5 @@
-"""Many runs compared: scratch against pre-trained, over labels, over domains."""
+"""Many runs compared: scratch against pre-trained, over labels, over domains. TensorFlow is imported when a name needs it."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,4 +1,7 @@
-"""A pre-trained backbone in, a model whose chosen weights learn out."""
+"""A pre-trained backbone in, a model whose chosen weights learn out.
+
+All is imported at once, since Keras finds the classes of a saved model by their import.
+"""
 
 from tfpretune.finetune.heads.class_weights import balanced_class_weights, balanced_positive_weights
 from tfpretune.finetune.heads.multi_head import multi_head
@@ -12,11 +15,12 @@ from tfpretune.finetune.heads.pooled import (
     regressor,
 )
 from tfpretune.finetune.heads.positions import segmenter, span_finder, tagger
+from tfpretune.finetune.methods.distillation import SoftClasses, without_teacher
 from tfpretune.finetune.methods.freezing import format_table, freeze, frozen_table
 from tfpretune.finetune.methods.layerwise_rates import format_rates, layerwise_rates
 from tfpretune.finetune.methods.lora import enable_lora, format_lora, merge_lora, remove_lora
 from tfpretune.finetune.methods.penalties import L2SP, add_l1
-from tfpretune.finetune.methods.probing import start_head_from_probe
+from tfpretune.finetune.methods.probing import features_of, start_head_from_probe
 from tfpretune.finetune.methods.r_drop import enable_r_drop
 from tfpretune.finetune.methods.unfreezing import GradualUnfreezing, format_stages
 from tfpretune.finetune.reuse.cached import cache_in_order, with_cached_features
@@ -24,6 +28,7 @@ from tfpretune.finetune.reuse.cached import cache_in_order, with_cached_features
 __all__ = [
     "L2SP",
     "GradualUnfreezing",
+    "SoftClasses",
     "add_l1",
     "balanced_class_weights",
     "balanced_positive_weights",
@@ -32,6 +37,7 @@ __all__ = [
     "embedder",
     "enable_lora",
     "enable_r_drop",
+    "features_of",
     "format_lora",
     "format_rates",
     "format_stages",
@@ -52,4 +58,5 @@ __all__ = [
     "start_head_from_probe",
     "tagger",
     "with_cached_features",
+    "without_teacher",
 ]

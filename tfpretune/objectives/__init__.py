@@ -1,4 +1,7 @@
-"""Training objectives: `keras.Model`s that say their loss as terms."""
+"""Training objectives: `keras.Model`s that say their loss as terms.
+
+All is imported at once, since Keras finds the classes of a saved model by their import.
+"""
 
 from tfpretune.objectives.base import Objective, Term
 from tfpretune.objectives.image.masked_autoencoder import MaskedAutoencoder

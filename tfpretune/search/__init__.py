@@ -1,1 +1,5 @@
-"""Settings searched: the space, the trials, the study, its report."""
+"""Settings searched: the space, the trials, the study, its report. TensorFlow is imported when a name needs it."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,1 +1,17 @@
 """What a run is told, and how it is told: no TensorFlow."""
+
+from tfpretune.settings import launch
+from tfpretune.settings.file import read_config
+from tfpretune.settings.finetune import FinetuneConfig, TaskConfig
+from tfpretune.settings.run import DevicesConfig, OptimizerConfig, RunConfig, require_shares
+
+__all__ = [
+    "DevicesConfig",
+    "FinetuneConfig",
+    "OptimizerConfig",
+    "RunConfig",
+    "TaskConfig",
+    "launch",
+    "read_config",
+    "require_shares",
+]

@@ -1,7 +1,58 @@
-"""Model and batches in, trained weights on disk out."""
+"""Model and batches in, trained weights on disk out.
 
-from tfpretune.training.devices.strategies import make_strategy, resolve_precision
+All is imported at once, since Keras finds the optimizer of a saved model by its import.
+"""
+
+from tfpretune.training.adapters import load_adapter, save_adapter, set_adapter
+from tfpretune.training.devices.strategies import is_chief, make_strategy, resolve_precision
+from tfpretune.training.loop.checkpoints import CheckpointFolder
+from tfpretune.training.loop.dry_run import describe
+from tfpretune.training.loop.fingerprint import fingerprints, identity_of
 from tfpretune.training.loop.fit import FitResult, fit
+from tfpretune.training.loop.preparation import compile_model
+from tfpretune.training.loop.signals import Stopped
 from tfpretune.training.optimizers.from_settings import make_optimizer
+from tfpretune.training.optimizers.moving_averages import AverageWeights
+from tfpretune.training.optimizers.multi_rate import MultiRateAdagrad, MultiRateAdamW, MultiRateSGD
+from tfpretune.training.optimizers.rate_finder import RateCurve, find_rate, write_curve
+from tfpretune.training.optimizers.schedules import WarmUp
+from tfpretune.training.presets import load_task, save_preset
+from tfpretune.training.run_variables import snapshot
+from tfpretune.training.tensorboard.distance import DistanceToStart
+from tfpretune.training.tensorboard.images import ConfusionPage, ReconstructionPage
+from tfpretune.training.tensorboard.run import EmbeddingsPage
+from tfpretune.training.tensorboard.text import FillingsPage
 
-__all__ = ["FitResult", "fit", "make_optimizer", "make_strategy", "resolve_precision"]
+__all__ = [
+    "AverageWeights",
+    "CheckpointFolder",
+    "ConfusionPage",
+    "DistanceToStart",
+    "EmbeddingsPage",
+    "FillingsPage",
+    "FitResult",
+    "MultiRateAdagrad",
+    "MultiRateAdamW",
+    "MultiRateSGD",
+    "RateCurve",
+    "ReconstructionPage",
+    "Stopped",
+    "WarmUp",
+    "compile_model",
+    "describe",
+    "find_rate",
+    "fingerprints",
+    "fit",
+    "identity_of",
+    "is_chief",
+    "load_adapter",
+    "load_task",
+    "make_optimizer",
+    "make_strategy",
+    "resolve_precision",
+    "save_adapter",
+    "save_preset",
+    "set_adapter",
+    "snapshot",
+    "write_curve",
+]

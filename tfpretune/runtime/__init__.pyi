@@ -1,0 +1,2 @@
+from .files import write_atomic as write_atomic
+from .lock import alone_in as alone_in

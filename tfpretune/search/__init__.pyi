@@ -1,0 +1,11 @@
+from .options import parse_pairs as parse_pairs
+from .report import write_search as write_search
+from .space import Searched as Searched
+from .space import make_space as make_space
+from .study import FILE as FILE
+from .study import import_optuna as import_optuna
+from .trials import DATA_FILE as DATA_FILE
+from .trials import STOPPED as STOPPED
+from .trials import Budget as Budget
+from .trials import open_recipe as open_recipe
+from .trials import search as search

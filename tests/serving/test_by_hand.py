@@ -1,6 +1,6 @@
 """Exports of models with weights set by hand: what comes out for raw text and raw image files, worked on paper.
 
-`test_export.py` and `test_tasks.py` compare an export with its Keras model, which share how they read and what they say; here
+`test_exporting.py` and `test_tasks.py` compare an export with its Keras model, which share how they read and what they say; here
 neither is asked. Words of the vocabulary count: "good" is token 5, "bad" 6, "film" 7, "##s" 8.
 """
 

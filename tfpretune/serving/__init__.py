@@ -1,7 +1,7 @@
 """From a fine-tuned model to answers: export, check without Keras, ask. TensorFlow is imported when it is needed."""
 
 from tfpretune.serving.client import Prediction, predict
-from tfpretune.serving.export import export
-from tfpretune.serving.verify import VerifyResult, verify
+from tfpretune.serving.exporting import export
+from tfpretune.serving.verifying import VerifyResult, verify
 
 __all__ = ["Prediction", "VerifyResult", "export", "predict", "verify"]

@@ -100,5 +100,5 @@ def test_another_dropout_where_there_is_one(tmp_path):
     make_text_backbone("mini", vocabulary_size=20, sequence_length=8).save_to_preset(str(tmp_path / "text"))
     SmallCNN((8, 8, 1), (8,)).save_to_preset(str(tmp_path / "image"))
     assert load_backbone(str(tmp_path / "text"), dropout=0.3).dropout == 0.3
-    with pytest.raises(UsageError, match=r"--backbone-dropout 0.3: the backbone of .*image has no dropout"):
+    with pytest.raises(UsageError, match=r"^--backbone-dropout 0.3: the backbone of .*image has no dropout"):
         load_backbone(str(tmp_path / "image"), dropout=0.3)

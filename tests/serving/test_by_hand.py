@@ -1,7 +1,7 @@
 """Exports of models with weights set by hand: what comes out for raw text and raw image files, worked on paper.
 
-`test_exporting.py` and `test_tasks.py` compare an export with its Keras model, which share how they read and what they say; here
-neither is asked. Words of the vocabulary count: "good" is token 5, "bad" 6, "film" 7, "##s" 8.
+`test_exporting.py` and `test_tasks.py` compare an export with its Keras model, which share how they read and what they say;
+here neither is asked. Words of the vocabulary count: "good" is token 5, "bad" 6, "film" 7, "##s" 8.
 """
 
 import io

@@ -87,6 +87,32 @@ def test_values_that_cannot_work_are_refused(capsys, args, message):
     assert message in line
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Config(steps=-1),
+        lambda: OptimizerConfig(learning_rate=0.0),
+        lambda: config_file.from_json(Config, '{"optimizer": {"warmup": 1}}', where="x"),
+        lambda: config_file.from_json(Config, '{"batch_sise": 3}', where="x"),
+    ],
+    ids=["settings", "settings inside", "values of a file", "names of a file"],
+)
+def test_in_python_they_are_value_errors(make):
+    with pytest.raises(ValueError, match="steps|learning-rate|warmup|batch_size") as caught:
+        make()
+    assert type(caught.value) is UsageError
+    assert not issubclass(RunError, ValueError)
+
+
+def test_what_the_parser_itself_refuses_stays_as_it_says_it(capsys):
+    """The box is shown, once; what a settings class refuses is one line, at the top and inside, also over a config file."""
+    box = refused(capsys, "--seed", "many")
+    assert len(box.splitlines()) > 3
+    assert box.count("--seed") == 2  # what is wrong, and the option's help
+    for args in (["--batch-size", "0"], ["--optimizer.warmup", "1"]):
+        assert refused(capsys, *args).count("\n") == 1
+
+
 def test_epochs_or_steps_the_one_on_the_command_line_counts():
     """300 steps are the default here, so that --epochs alone must put them aside, and the other way round."""
     assert launch.parse(Config, ["--epochs", "2"]).total_steps(10) == 20

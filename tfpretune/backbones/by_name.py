@@ -156,6 +156,8 @@ def _refusing(preset: str) -> Iterator[None]:
         check_manifest(preset)
     try:
         yield
+    except UsageError:
+        raise
     except (ValueError, OSError) as error:
         known = Path(preset).is_dir()
         what = str(error).splitlines()[0] if known else "no such folder, and no preset that KerasHub knows"

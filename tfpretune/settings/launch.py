@@ -1,9 +1,12 @@
 """The command line of a script with settings: parse, run, one clear line where it fails. Imports no TensorFlow."""
 
+import contextlib
 import dataclasses
 import difflib
+import io
 import sys
 import typing
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +32,11 @@ def parse(config_class: type[Settings], args: list[str] | None = None, *, descri
         _take_auto_batch_size(args)
         defaults = _take_config_option(config_class, args)
         _refuse_unknown_options(config_class, args)
-        if defaults is None:
-            settings = tyro.cli(config_class, args=args, description=about)
-        else:
-            settings = tyro.cli(config_class, args=args, default=defaults, description=about)
+        with _unboxed():
+            if defaults is None:
+                settings = tyro.cli(config_class, args=args, description=about)
+            else:
+                settings = tyro.cli(config_class, args=args, default=defaults, description=about)
         given = {arg.partition("=")[0] for arg in args} & {"--epochs", "--steps"}
         return dataclasses.replace(settings, steps=0) if given == {"--epochs"} else settings  # type: ignore[type-var]
     except UsageError as error:
@@ -84,6 +88,28 @@ def option_names(config_class: Any, prefix: str = "--") -> list[str]:
             head, dot, last = name.rpartition(".")
             names += [name] + ([f"{head}{dot}no-{last}" if dot else f"--no-{name[2:]}"] if kind is bool else [])
     return names
+
+
+@contextlib.contextmanager
+def _unboxed() -> Iterator[None]:
+    """Raises the UsageError of a settings class that tyro, as every ValueError there, has put in a box of several lines."""
+    said, refused = io.StringIO(), None
+    try:
+        with contextlib.redirect_stderr(said):
+            yield
+    except SystemExit as stop:
+        if refused := _usage_error_behind(stop):
+            raise refused from None
+        raise
+    finally:
+        if not refused:
+            print(said.getvalue(), end="", file=sys.stderr)
+
+
+def _usage_error_behind(error: BaseException | None) -> UsageError | None:
+    while error is not None and not isinstance(error, UsageError):
+        error = error.__context__
+    return error
 
 
 def _refuse_unknown_options(config_class: Any, args: list[str]) -> None:

@@ -22,7 +22,6 @@ from tfpretune.data.sources.masks import read_masks
 from tfpretune.data.sources.questions import add_spec_problems, read_questions
 from tfpretune.data.splits.sides import find_places
 from tfpretune.data.text.cleaning import text_key
-from tfpretune.errors import UsageError
 
 
 def check_task(
@@ -75,7 +74,7 @@ def _holds_words(pattern: str) -> bool:
     try:
         with open(find_files(pattern, "jsonl")[0], encoding="utf-8-sig") as file:
             first = json.loads(next(filter(str.strip, file), "null"))
-    except (OSError, ValueError, RecursionError, UsageError):
+    except (OSError, ValueError, RecursionError):
         return False
     return isinstance(first, dict) and isinstance(first.get("tokens"), list) and DEFAULT_TEXT not in first
 

@@ -1,17 +1,16 @@
 """The network that articles on sentiment begin with: an LSTM over embeddings, in plain Keras, from random weights."""
 
-from typing import Any
-
 import keras
 import numpy as np
 
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.sources.labelled import LabelledParts
+from tfpretune.data.text.tokenizer import Tokenizer
 from tfpretune.data.text.tokens import encode_all
 
 
 def lstm_accuracies(
-    parts: LabelledParts, tokenizer: Any, *, sequence_length: int, epochs: int, seed: int
+    parts: LabelledParts, tokenizer: Tokenizer, *, sequence_length: int, epochs: int, seed: int
 ) -> tuple[float, float]:
     """Trains a bidirectional LSTM and keeps the epoch that is best on the validation set.
 
@@ -51,7 +50,7 @@ def lstm_accuracies(
     return float(train), float(test)
 
 
-def _ids(examples: Examples, tokenizer: Any, sequence_length: int) -> np.ndarray:
+def _ids(examples: Examples, tokenizer: Tokenizer, sequence_length: int) -> np.ndarray:
     """Token ids with 0 behind the end, which the embedding leaves out."""
     columns = encode_all(tokenizer, examples.inputs, sequence_length=sequence_length)
     return columns["token_ids"] * columns["padding_mask"]

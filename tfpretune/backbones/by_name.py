@@ -135,7 +135,7 @@ def load_backbone(
             raise UsageError(f"--backbone-dropout {dropout}: the backbone of {preset} has no dropout") from error
 
 
-def load_tokenizer(preset: str) -> Any:
+def load_tokenizer(preset: str) -> keras_hub.tokenizers.Tokenizer:
     """Loads the tokenizer that lies in a preset; raises as `load_backbone` does."""
     with _refusing(preset):
         folder = packaged_folder(preset)

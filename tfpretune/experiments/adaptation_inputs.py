@@ -9,6 +9,7 @@ from tfpretune.backbones.by_name import load_backbone, load_tokenizer, make_imag
 from tfpretune.backbones.feeding import read_pixels
 from tfpretune.data.batches.examples import image_batches, text_batches
 from tfpretune.data.batches.step_indexed import StepIndexed, Transform
+from tfpretune.data.text.tokenizer import Tokenizer
 from tfpretune.finetune import classifier
 from tfpretune.objectives import Supervised
 from tfpretune.training import resolve_precision
@@ -29,7 +30,7 @@ class Inputs:
     make_batches: Callable[..., StepIndexed]
     make_model: Callable[[str], Supervised]
     reads: Mapping[str, Any]
-    tokenizer: Any = None
+    tokenizer: Tokenizer | None = None
     transform: Transform | None = None
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfpretune.data.examples.examples import Examples
+from tfpretune.data.text.tokenizer import Tokenizer
 from tfpretune.evaluation.report.classifier import report_classifier
 from tfpretune.evaluation.report.tables import Table
 from tfpretune.objectives import Supervised
@@ -23,7 +24,7 @@ def deliver(
     saved_models: str,
     name: str,
     reads: Mapping[str, Any],
-    tokenizer: Any = None,
+    tokenizer: Tokenizer | None = None,
     tables: Sequence[Table] = (),
 ) -> Path:
     """Writes `out_dir/report`, `out_dir/preset` and a version of the served model, all of the same float32 model.

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from tfpretune.data.text.tokenizer import Tokenizer
 from tfpretune.errors import UsageError
 from tfpretune.runtime.files import atomic_folder
 from tfpretune.serving.loading import ASSETS, DEFAULT, EMBED, versions_in
@@ -26,7 +27,7 @@ def export(
     name: str,
     kind: Literal["text", "image"] | None = None,
     class_names: Sequence[str] | Mapping[str, Sequence[str]] = (),
-    tokenizer: Any = None,
+    tokenizer: Tokenizer | None = None,
     sequence_length: int | None = None,
     image_shape: tuple[int, int, int] | None = None,
     threshold: float = 0.5,
@@ -101,7 +102,7 @@ def _write(
     heads: "Mapping[str, Head]",
     settings: dict[str, Any],
     about: dict[str, Any],
-    tokenizer: Any,
+    tokenizer: Tokenizer | None,
     examples: Sequence[Any],
 ) -> None:
     from tfpretune.serving import answers, clean_process, signatures

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from tfpretune.data.text.tokenizer import Tokenizer
 from tfpretune.errors import UsageError
 from tfpretune.runtime.keras_internals import all_layers
 from tfpretune.serving import raw
@@ -18,7 +19,7 @@ def preprocessing(
     model: Any,
     kind: Kind | None,
     *,
-    tokenizer: Any,
+    tokenizer: Tokenizer | None,
     sequence_length: int | None,
     image_shape: tuple[int, int, int] | None,
 ) -> dict[str, Any]:
@@ -48,7 +49,7 @@ def preprocessing(
 
 
 def reading_of(
-    model: Any, heads: Mapping[str, Head], settings: Mapping[str, Any], *, tokenizer: Any, stride: int
+    model: Any, heads: Mapping[str, Head], settings: Mapping[str, Any], *, tokenizer: Tokenizer | None, stride: int
 ) -> raw.Reading:
     """Returns how raw inputs become rows for a model.
 
@@ -62,7 +63,7 @@ def reading_of(
     Raises:
         UsageError: no way of reading fits the model's heads.
     """
-    if settings["kind"] == "image":
+    if tokenizer is None:
         return raw.image_reading(tuple(settings["image_shape"]))
     length = settings["sequence_length"]
     segments = any(tensor.name == _SEGMENTS for tensor in model.inputs)

@@ -10,6 +10,7 @@ import tensorflow_text as tf_text
 from tfpretune.data.image.decoding import decode_image
 from tfpretune.data.text.cleaning import clean
 from tfpretune.data.text.pairs import encode_pairs, require_room
+from tfpretune.data.text.tokenizer import Tokenizer
 from tfpretune.data.text.tokens import encode
 from tfpretune.data.text.windows import question_windows
 from tfpretune.data.text.words import Words, split_for, word_rows
@@ -72,7 +73,7 @@ def valid_utf8(texts: tf.Tensor) -> tf.Tensor:
     return tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", errors="replace", replace_control_characters=False)
 
 
-def words_in_place(tokenizer: Any, texts: tf.Tensor) -> Words:
+def words_in_place(tokenizer: Tokenizer, texts: tf.Tensor) -> Words:
     """Splits texts that were not cleaned, so that offsets count the characters of the text as it was sent.
 
     Cleaning's white space separates words, and so do control and format characters. The words are as they stand in the text;
@@ -86,7 +87,7 @@ def word_tokens_form(words: tf.RaggedTensor) -> tf.RaggedTensor:
     return words.with_flat_values(tf_text.normalize_utf8(words.flat_values, "NFC"))
 
 
-def text_reading(tokenizer: Any, sequence_length: int) -> Reading:
+def text_reading(tokenizer: Tokenizer, sequence_length: int) -> Reading:
     """One text a row, cut after `sequence_length` tokens."""
 
     def rows(texts: tf.Tensor) -> Rows:
@@ -95,7 +96,7 @@ def text_reading(tokenizer: Any, sequence_length: int) -> Reading:
     return Reading(("texts",), clean_in_graph, clean, rows, f"{_CLEANED}, tokenized")
 
 
-def pair_reading(tokenizer: Any, sequence_length: int) -> Reading:
+def pair_reading(tokenizer: Tokenizer, sequence_length: int) -> Reading:
     """Two texts a row; where they are too long, the longer one is cut first."""
     require_room(sequence_length)
 
@@ -105,7 +106,7 @@ def pair_reading(tokenizer: Any, sequence_length: int) -> Reading:
     return Reading(("texts", "text_pairs"), clean_in_graph, clean, rows, f"{_CLEANED}, tokenized, both in one row")
 
 
-def word_reading(tokenizer: Any, sequence_length: int) -> Reading:
+def word_reading(tokenizer: Tokenizer, sequence_length: int) -> Reading:
     """The words of a text in one row or several; the context is the `Words` and the `WordRows`."""
 
     def rows(texts: tf.Tensor) -> Rows:
@@ -120,7 +121,7 @@ def word_reading(tokenizer: Any, sequence_length: int) -> Reading:
     return Reading(("texts",), valid_utf8, str, rows, steps)
 
 
-def context_reading(tokenizer: Any, sequence_length: int, stride: int) -> Reading:
+def context_reading(tokenizer: Tokenizer, sequence_length: int, stride: int) -> Reading:
     """Questions and contexts in rows, see `question_windows`; the head's context is the contexts and the windows."""
     require_room(sequence_length)
 

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfpretune.data.text.tokenizer import Tokenizer
 from tfpretune.objectives.targets.contrastive import Similar
 from tfpretune.serving.heads.base import Answers, Head
 from tfpretune.serving.loading import DEFAULT, EMBED
@@ -15,7 +16,7 @@ from tfpretune.serving.raw import Reading
 
 
 def write_saved_model(
-    model: keras.Model, folder: Path, *, reading: Reading, heads: Mapping[str, Head], tokenizer: Any = None
+    model: keras.Model, folder: Path, *, reading: Reading, heads: Mapping[str, Head], tokenizer: Tokenizer | None = None
 ) -> None:
     """Writes a SavedModel that takes raw strings `(batch,)`.
 

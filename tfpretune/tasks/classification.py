@@ -12,6 +12,7 @@ from tfpretune.data.examples.examples import Examples
 from tfpretune.data.readers.labels.labels import LabelKind
 from tfpretune.data.readers.tables import DEFAULT_LABEL, DEFAULT_TEXT
 from tfpretune.data.sources.labelled import LabelledParts, labelled_parts
+from tfpretune.data.text.tokenizer import Tokenizer
 from tfpretune.errors import UsageError
 from tfpretune.evaluation.baselines.labels import fit_baseline
 from tfpretune.evaluation.metrics.multi_label import best_threshold, multi_label_metrics
@@ -89,7 +90,7 @@ def fit_labelled(
     validation: tf.data.Dataset,
     examples: Examples,
     train: Examples,
-    tokenizer: Any = None,
+    tokenizer: Tokenizer | None = None,
 ) -> FitResult:
     """Fits a model on labels of any kind; arguments as `fit_classifier` takes them.
 

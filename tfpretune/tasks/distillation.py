@@ -19,6 +19,7 @@ from tfpretune.data.batches.mixing import Mixed
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.sources.examples import open_source
+from tfpretune.data.text.tokenizer import Tokenizer
 from tfpretune.errors import UsageError
 from tfpretune.evaluation.metrics.classification import accuracy
 from tfpretune.evaluation.predict import predict_outputs
@@ -101,7 +102,7 @@ class StudentForm:
     make_batches: MakeBatches
     preprocessing: Preprocessing
     task: dict[str, Any]
-    tokenizer: Any = None
+    tokenizer: Tokenizer | None = None
     new_backbone: Callable[..., keras.Model] | None = None
 
 
@@ -118,6 +119,8 @@ def text_student(
         window_length: see `Preprocessing`.
     """
     tokenizer = teacher.tokenizer if backbone else load_tokenizer(run.preset)
+    if tokenizer is None:
+        raise ValueError("teacher: expected a model of texts")
     fresh = functools.partial(
         make_text_backbone,
         backbone,

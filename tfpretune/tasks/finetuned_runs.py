@@ -17,6 +17,7 @@ from tfpretune.data.readers.labels.labels import LabelKind
 from tfpretune.data.readers.tables import DEFAULT_LABEL, DEFAULT_TEXT
 from tfpretune.data.sources.labelled import LabelledParts
 from tfpretune.data.splits.rule import RULE
+from tfpretune.data.text.tokenizer import Tokenizer
 from tfpretune.errors import UsageError
 from tfpretune.evaluation.metrics.classification import accuracy
 from tfpretune.evaluation.metrics.multi_label import multi_label_metrics
@@ -58,7 +59,7 @@ class Member:
     run_dir: str
     model: Supervised
     task: dict[str, Any]
-    tokenizer: Any
+    tokenizer: Tokenizer | None
 
     @property
     def label_kind(self) -> LabelKind:
@@ -84,7 +85,7 @@ class Member:
 
     def batches(self, examples: Examples, batch_size: int) -> StepIndexed:
         """Serves examples as this model reads them."""
-        if self.task["kind"] == "text":
+        if self.tokenizer is not None:
             length = self.task["sequence_length"]
             serve = pair_batches if self.reads_pairs else text_batches
             return serve(examples, batch_size, tokenizer=self.tokenizer, sequence_length=length)

@@ -10,6 +10,7 @@ import tensorflow as tf
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.sources.labelled import LabelledParts
+from tfpretune.data.text.tokenizer import Tokenizer
 from tfpretune.evaluation.report.classifier import ClassifierReport, report_classifier
 from tfpretune.evaluation.report.tables import Table
 from tfpretune.finetune import cache_in_order, with_cached_features
@@ -33,7 +34,7 @@ def fit_classifier(
     validation: tf.data.Dataset,
     examples: Examples,
     train: Examples,
-    tokenizer: Any = None,
+    tokenizer: Tokenizer | None = None,
     identity: Mapping[str, Any] | None = None,
 ) -> FitResult:
     """Fits a classifier and ends with the weights that were best on the validation set.

@@ -1,8 +1,8 @@
 """Whether a vocabulary knows the texts that it is to read: said in every run, refused where nothing could be learnt."""
 
 from collections.abc import Sequence
-from typing import Any
 
+from tfpretune.data.text.tokenizer import Tokenizer
 from tfpretune.data.text.unknown import Unknown, count_unknown
 from tfpretune.errors import UsageError
 
@@ -10,12 +10,12 @@ WARN_ABOVE = 0.01
 
 
 def require_known(
-    tokenizer: Any, texts: Sequence[str], *, source: str, preset: str = "", limit: float = 1.0
+    tokenizer: Tokenizer | None, texts: Sequence[str], *, source: str, preset: str = "", limit: float = 1.0
 ) -> Unknown | None:
     """Prints how many of the tokens of texts are [UNK], warns above 1 %, and refuses above a limit.
 
     Args:
-        tokenizer: of KerasHub.
+        tokenizer: of KerasHub; None, as of images: nothing is asked.
         texts: that a model is to learn from or to judge.
         source: where they come from, for people.
         preset: where the tokenizer comes from; empty: its vocabulary was learnt from these texts.
@@ -24,6 +24,8 @@ def require_known(
     Raises:
         UsageError: more than the limit is unknown; names the share, some words and what to do.
     """
+    if tokenizer is None:
+        return None
     found = count_unknown(tokenizer, texts)
     judge(found, source=source, preset=preset, limit=limit)
     return found

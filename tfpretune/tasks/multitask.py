@@ -14,6 +14,7 @@ from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.sources.labelled import LabelledParts, labelled_parts
 from tfpretune.data.splits.rule import Part
+from tfpretune.data.text.tokenizer import Tokenizer
 from tfpretune.errors import UsageError
 
 TAKEN = ("token_ids", "padding_mask", "sources", "embed", "serving_default")
@@ -65,7 +66,7 @@ class TaskSources:
         part: Literal["train", "validation", "test"],
         batch_size: int,
         *,
-        tokenizer: Any,
+        tokenizer: Tokenizer,
         sequence_length: int,
         temperature: float = 1.0,
         seed: int = 0,

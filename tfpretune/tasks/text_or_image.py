@@ -2,12 +2,12 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any
 
 from tfpretune.backbones import Preprocessing
 from tfpretune.backbones.feeding import read_pixels
 from tfpretune.data.batches.examples import image_batches, text_batches
 from tfpretune.data.batches.step_indexed import StepIndexed
+from tfpretune.data.text.tokenizer import Tokenizer
 
 MakeBatches = Callable[..., StepIndexed]
 """`(examples, batch_size, *, seed, transform) -> StepIndexed`, as one model reads them."""
@@ -16,7 +16,7 @@ MakeBatches = Callable[..., StepIndexed]
 def batch_maker(
     kind: str,
     *,
-    tokenizer: Any = None,
+    tokenizer: Tokenizer | None = None,
     sequence_length: int = 0,
     image_shape: tuple[int, int, int] | None = None,
 ) -> MakeBatches:
@@ -29,6 +29,8 @@ def batch_maker(
         image_shape: of images: height, width, channels.
     """
     if kind == "text":
+        if tokenizer is None:
+            raise ValueError("texts need a tokenizer")
         return functools.partial(text_batches, tokenizer=tokenizer, sequence_length=sequence_length)
     if image_shape is None:
         raise ValueError("images need an image_shape")

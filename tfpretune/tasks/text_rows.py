@@ -12,6 +12,7 @@ from tfpretune.data.batches.step_indexed import RowSource
 from tfpretune.data.corpus.shards import Shards, open_shards
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.splits.rule import RULE
+from tfpretune.data.text.tokenizer import Tokenizer
 from tfpretune.data.text.tokens import pack, train_wordpiece
 from tfpretune.data.text.unknown import count_in_rows
 from tfpretune.errors import UsageError
@@ -34,7 +35,7 @@ class TextRows:
         data: the training texts, or the shards that hold them.
     """
 
-    tokenizer: Any
+    tokenizer: Tokenizer
     train: np.ndarray | RowSource
     validation: np.ndarray
     counted: np.ndarray
@@ -122,7 +123,7 @@ def rows_on_disk(
     return TextRows(tokenizer, train, validation, counted, texts, shards)
 
 
-def settings_of(tokenizer: Any) -> dict[str, Any]:
+def settings_of(tokenizer: Tokenizer) -> dict[str, Any]:
     """Returns what a WordPiece tokenizer does beside looking up its vocabulary, as `Packing` and `Shards` name it."""
     return {
         "lowercase": getattr(tokenizer, "lowercase", None),
@@ -133,7 +134,7 @@ def settings_of(tokenizer: Any) -> dict[str, Any]:
     }
 
 
-def _require_same(tokenizer: Any, shards: Shards, preset: str) -> None:
+def _require_same(tokenizer: Tokenizer, shards: Shards, preset: str) -> None:
     todo = "prepare the texts with prepare_text --preset"
     if tokenizer.get_vocabulary() != shards.vocabulary:
         raise UsageError(f"--preset {preset} has another vocabulary than {shards.folder}: {todo}")

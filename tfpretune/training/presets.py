@@ -8,13 +8,14 @@ from typing import Any
 import keras
 
 from tfpretune.backbones.feeding import save_pixels
+from tfpretune.data.text.tokenizer import Tokenizer
 from tfpretune.errors import RunError, UsageError
 from tfpretune.finetune.methods.lora import merged_weights
 from tfpretune.runtime.files import atomic_folder, check_manifest
 
 
 def save_preset(
-    folder: Path | str, model: keras.Model, *, tokenizer: Any = None, task: dict[str, Any] | None = None
+    folder: Path | str, model: keras.Model, *, tokenizer: Tokenizer | None = None, task: dict[str, Any] | None = None
 ) -> Path:
     """Writes `model.backbone` in float32, with its tokenizer, as a KerasHub preset.
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import safetensors
 
+from tfpretune.data.text.tokenizer import Tokenizer
 from tfpretune.errors import RunError, UsageError
 
 WEIGHTS = "model.safetensors"
@@ -73,7 +74,7 @@ def check_size(folder: str, tokens: int, last: str) -> None:
         )
 
 
-def check_added(folder: str, tokenizer: Any) -> None:
+def check_added(folder: str, tokenizer: Tokenizer) -> None:
     """Refuses a tokenizer of KerasHub's that does not know the tokens that were added to it.
 
     Raises:

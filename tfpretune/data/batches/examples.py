@@ -1,7 +1,6 @@
 """Examples to columns of equal length, ready for `StepIndexed`."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -10,6 +9,7 @@ from tfpretune.data.batches.step_indexed import Batch, Load, StepIndexed, Transf
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.image.decoding import decode_image, load_image
 from tfpretune.data.image.limits import DARK
+from tfpretune.data.text.tokenizer import Tokenizer
 from tfpretune.data.text.tokens import CHUNK, encode_all
 from tfpretune.errors import UsageError
 
@@ -85,7 +85,7 @@ def text_batches(
     examples: Examples,
     batch_size: int,
     *,
-    tokenizer: Any,
+    tokenizer: Tokenizer,
     sequence_length: int,
     seed: int = 0,
     transform: Transform | None = None,

@@ -2,7 +2,6 @@
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -11,6 +10,7 @@ from tfpretune.data.batches.examples import label_columns, require_kind
 from tfpretune.data.batches.step_indexed import StepIndexed, Transform
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.text.pairs import encode_pairs, require_room
+from tfpretune.data.text.tokenizer import Tokenizer
 from tfpretune.data.text.tokens import CHUNK, STRINGS
 from tfpretune.errors import UsageError
 
@@ -19,7 +19,7 @@ def pair_batches(
     examples: Examples,
     batch_size: int,
     *,
-    tokenizer: Any,
+    tokenizer: Tokenizer,
     sequence_length: int,
     seed: int = 0,
     transform: Transform | None = None,
@@ -48,7 +48,7 @@ def pair_batches(
 
 
 def encode_all_pairs(
-    tokenizer: Any, firsts: Sequence[str], seconds: Sequence[str], *, sequence_length: int
+    tokenizer: Tokenizer, firsts: Sequence[str], seconds: Sequence[str], *, sequence_length: int
 ) -> dict[str, np.ndarray]:
     """Encodes all pairs once, before training; arrays as `encode_pairs` gives them."""
     require_room(sequence_length)
@@ -61,7 +61,7 @@ def encode_all_pairs(
 
 
 @functools.lru_cache(maxsize=4)
-def _encoder(tokenizer: Any, sequence_length: int) -> Callable[..., dict[str, tf.Tensor]]:
+def _encoder(tokenizer: Tokenizer, sequence_length: int) -> Callable[..., dict[str, tf.Tensor]]:
     return tf.function(
         lambda firsts, seconds: encode_pairs(tokenizer, firsts, seconds, sequence_length=sequence_length),
         input_signature=[STRINGS, STRINGS],

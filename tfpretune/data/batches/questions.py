@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.data.examples.questions import QuestionExamples
+from tfpretune.data.text.tokenizer import Tokenizer
 from tfpretune.data.text.tokens import CHUNK, STRINGS
 from tfpretune.data.text.windows import NOWHERE, best_answers, question_windows, row_answers
 
@@ -73,7 +74,9 @@ class AnswerRows:
         ]
 
 
-def answer_rows(examples: QuestionExamples, *, tokenizer: Any, sequence_length: int, stride: int = 0) -> AnswerRows:
+def answer_rows(
+    examples: QuestionExamples, *, tokenizer: Tokenizer, sequence_length: int, stride: int = 0
+) -> AnswerRows:
     """Turns questions into rows, see `question_windows`; the first right answer counts.
 
     The answer begins at the first token of the word that holds its first character, and ends with the last token of the word
@@ -103,7 +106,7 @@ def question_batches(
     examples: QuestionExamples,
     batch_size: int,
     *,
-    tokenizer: Any,
+    tokenizer: Tokenizer,
     sequence_length: int,
     stride: int = 0,
     seed: int = 0,
@@ -114,7 +117,7 @@ def question_batches(
 
 
 @functools.lru_cache(maxsize=4)
-def _graph(tokenizer: Any, sequence_length: int, stride: int) -> Callable[..., Any]:
+def _graph(tokenizer: Tokenizer, sequence_length: int, stride: int) -> Callable[..., Any]:
     return tf.function(
         lambda questions, contexts: question_windows(
             tokenizer, questions, contexts, sequence_length=sequence_length, stride=stride

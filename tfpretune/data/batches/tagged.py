@@ -3,13 +3,13 @@
 import dataclasses
 import functools
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.data.examples.tagged import TaggedExamples, continued
+from tfpretune.data.text.tokenizer import Tokenizer
 from tfpretune.data.text.tokens import CHUNK, STRINGS
 from tfpretune.data.text.words import split_for, word_rows
 
@@ -66,13 +66,13 @@ class TagRows:
 
 
 def tag_batches(
-    examples: TaggedExamples, batch_size: int, *, tokenizer: Any, sequence_length: int, seed: int = 0
+    examples: TaggedExamples, batch_size: int, *, tokenizer: Tokenizer, sequence_length: int, seed: int = 0
 ) -> StepIndexed:
     """Serves sentences as int32 `token_ids`, `padding_mask` and `labels` `(batch, sequence_length)`; see `TagRows`."""
     return tag_rows(examples, tokenizer=tokenizer, sequence_length=sequence_length).batches(batch_size, seed=seed)
 
 
-def tag_rows(examples: TaggedExamples, *, tokenizer: Any, sequence_length: int) -> TagRows:
+def tag_rows(examples: TaggedExamples, *, tokenizer: Tokenizer, sequence_length: int) -> TagRows:
     """Turns sentences into rows.
 
     Args:
@@ -102,7 +102,7 @@ def tag_rows(examples: TaggedExamples, *, tokenizer: Any, sequence_length: int) 
 
 
 @functools.lru_cache(maxsize=4)
-def _graph(tokenizer: Any, sequence_length: int) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
+def _graph(tokenizer: Tokenizer, sequence_length: int) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
     # Kept, since tracing takes longer than cutting a short list; few, since each holds its tokenizer in memory.
     def rows(texts: tf.Tensor) -> dict[str, tf.Tensor]:
         words = split_for(tokenizer, texts)

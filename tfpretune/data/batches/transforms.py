@@ -8,6 +8,7 @@ from tfpretune.data.batches.step_indexed import Batch, Transform
 from tfpretune.data.image.augmentation import augment, augment_with_masks
 from tfpretune.data.masking.patches import corrupt_images, mask_patches
 from tfpretune.data.masking.tokens import mask_tokens
+from tfpretune.data.text.tokenizer import Tokenizer
 from tfpretune.data.text.unknown import never_hidden
 
 
@@ -65,7 +66,7 @@ def hidden_patches(num_patches: int, mask_rate: float) -> Transform:
     return transform
 
 
-def hidden_tokens(tokenizer: Any, mask_rate: float) -> Transform:
+def hidden_tokens(tokenizer: Tokenizer, mask_rate: float) -> Transform:
     """Hides tokens of a batch of `token_ids` and adds what stood there and a `padding_mask`: see `mask_tokens`."""
     ids = {"vocabulary_size": tokenizer.vocabulary_size(), "mask_token_id": tokenizer.mask_token_id}
     special, padding = never_hidden(tokenizer), tokenizer.pad_token_id

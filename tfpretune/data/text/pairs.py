@@ -1,14 +1,13 @@
 """Pairs of texts -> rows `[CLS] first [SEP] second [SEP]`, in training and in the serving graph."""
 
-from typing import Any
-
 import tensorflow as tf
 
+from tfpretune.data.text.tokenizer import Tokenizer
 from tfpretune.errors import UsageError
 
 
 def encode_pairs(
-    tokenizer: Any, firsts: tf.Tensor, seconds: tf.Tensor, *, sequence_length: int
+    tokenizer: Tokenizer, firsts: tf.Tensor, seconds: tf.Tensor, *, sequence_length: int
 ) -> dict[str, tf.Tensor]:
     """Turns pairs of texts into rows. Call it in a `tf.function` or a SavedModel.
 
@@ -33,7 +32,7 @@ def encode_pairs(
 
 
 def join_pairs(
-    tokenizer: Any, firsts: tf.RaggedTensor, seconds: tf.RaggedTensor, *, sequence_length: int
+    tokenizer: Tokenizer, firsts: tf.RaggedTensor, seconds: tf.RaggedTensor, *, sequence_length: int
 ) -> dict[str, tf.Tensor]:
     """Joins two ragged columns of token ids that fit into one row; columns as `encode_pairs` gives them."""
     batch = firsts.nrows()

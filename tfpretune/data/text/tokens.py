@@ -3,13 +3,13 @@
 import collections
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from tfpretune.data.text.learner import SPECIAL_TOKENS, learn
 from tfpretune.data.text.normalizers import Normalizer
+from tfpretune.data.text.tokenizer import Tokenizer
 from tfpretune.errors import UsageError
 
 CHUNK = 1024
@@ -42,7 +42,7 @@ def train_wordpiece(
     return learn({word.decode("utf-8"): count for word, count in counts.items()}, vocabulary_size)
 
 
-def encode(tokenizer: Any, texts: tf.Tensor, *, sequence_length: int) -> dict[str, tf.Tensor]:
+def encode(tokenizer: Tokenizer, texts: tf.Tensor, *, sequence_length: int) -> dict[str, tf.Tensor]:
     """Turns texts into `[CLS] tokens [SEP]`, cut and padded. Call it in a `tf.function` or a SavedModel.
 
     Args:
@@ -59,7 +59,7 @@ def encode(tokenizer: Any, texts: tf.Tensor, *, sequence_length: int) -> dict[st
     return {"token_ids": token_ids, "padding_mask": tf.sequence_mask(lengths, sequence_length, tf.int32)}
 
 
-def encode_all(tokenizer: Any, texts: Sequence[str], *, sequence_length: int) -> dict[str, np.ndarray]:
+def encode_all(tokenizer: Tokenizer, texts: Sequence[str], *, sequence_length: int) -> dict[str, np.ndarray]:
     """Encodes a whole list of texts once, before training; arrays as `encode` gives them."""
     _require_length(sequence_length)
     call = _encoder(tokenizer, sequence_length)
@@ -68,14 +68,14 @@ def encode_all(tokenizer: Any, texts: Sequence[str], *, sequence_length: int) ->
 
 
 @functools.lru_cache(maxsize=4)
-def _encoder(tokenizer: Any, sequence_length: int) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
+def _encoder(tokenizer: Tokenizer, sequence_length: int) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
     # Kept, since tracing takes longer than encoding a short list; few, since each holds its tokenizer in memory.
     return tf.function(
         lambda texts: encode(tokenizer, texts, sequence_length=sequence_length), input_signature=[STRINGS]
     )
 
 
-def pack(tokenizer: Any, texts: Sequence[str], *, sequence_length: int) -> np.ndarray:
+def pack(tokenizer: Tokenizer, texts: Sequence[str], *, sequence_length: int) -> np.ndarray:
     """Joins all texts, each as `[CLS] tokens [SEP]`, and cuts the stream into full rows: no padding at all.
 
     Returns:
@@ -110,7 +110,7 @@ def _require_length(sequence_length: int) -> None:
         raise UsageError(f"--sequence-length must be at least 3, received {sequence_length}")
 
 
-def with_ends(tokenizer: Any, pieces: tf.RaggedTensor) -> tf.RaggedTensor:
+def with_ends(tokenizer: Tokenizer, pieces: tf.RaggedTensor) -> tf.RaggedTensor:
     """Puts [CLS] before each row of token ids and [SEP] behind it; int32."""
     batch = pieces.nrows()
     start = tf.fill([batch, 1], tokenizer.start_token_id)

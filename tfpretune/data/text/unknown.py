@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tfpretune.data.text.tokenizer import Tokenizer
 from tfpretune.data.text.words import split_for
 
 MOST_TEXTS = 2048
@@ -35,9 +36,10 @@ class Unknown:
         return self.unknown / max(self.tokens, 1)
 
 
-def unknown_id(tokenizer: Any) -> int | None:
+def unknown_id(tokenizer: Tokenizer) -> int | None:
     """Returns the id of the unknown token; None where a tokenizer has none, as one of bytes."""
-    for name in (getattr(tokenizer, "oov_token", None), getattr(tokenizer, "unk_token", None), "<unk>", "[UNK]"):
+    own = (getattr(tokenizer, "oov_token", None), getattr(tokenizer, "unk_token", None))
+    for name in filter(None, (*own, "<unk>", "[UNK]")):
         try:
             return int(tokenizer.token_to_id(name))
         except (ValueError, KeyError, TypeError, AttributeError):
@@ -45,7 +47,7 @@ def unknown_id(tokenizer: Any) -> int | None:
     return None
 
 
-def never_hidden(tokenizer: Any) -> tuple[int, ...]:
+def never_hidden(tokenizer: Tokenizer) -> tuple[int, ...]:
     """Returns the ids that a masked language model neither hides nor is to guess: special tokens, and the unknown one.
 
     To guess [UNK] is right wherever a vocabulary does not fit, and tells nothing of the text.
@@ -54,7 +56,7 @@ def never_hidden(tokenizer: Any) -> tuple[int, ...]:
     return tuple(sorted({*tokenizer.special_token_ids, *([] if unknown is None else [unknown])}))
 
 
-def count_unknown(tokenizer: Any, texts: Sequence[str]) -> Unknown | None:
+def count_unknown(tokenizer: Tokenizer, texts: Sequence[str]) -> Unknown | None:
     """Counts the unknown tokens of texts; of a long list of 2,048 that are spread over it, of a long text its start.
 
     Args:
@@ -80,7 +82,7 @@ def count_unknown(tokenizer: Any, texts: Sequence[str]) -> Unknown | None:
     return Unknown(tokens, hits, tuple(word.decode("utf-8", "replace") for word, _ in names))
 
 
-def count_in_rows(tokenizer: Any, rows: np.ndarray) -> Unknown | None:
+def count_in_rows(tokenizer: Tokenizer, rows: np.ndarray) -> Unknown | None:
     """Counts the unknown tokens of rows of ids, `(rows, length)`, where there are no texts any more."""
     unknown = unknown_id(tokenizer)
     if unknown is None:
@@ -89,7 +91,7 @@ def count_in_rows(tokenizer: Any, rows: np.ndarray) -> Unknown | None:
     return Unknown(int(rows.size - special.sum()), int((rows == unknown).sum()))
 
 
-def _counter(tokenizer: Any, unknown: int) -> Any:
+def _counter(tokenizer: Tokenizer, unknown: int) -> Any:
     """Returns a function of texts: their tokens, the unknown ones, and the words that hold these."""
     splits = getattr(tokenizer, "split", False) and hasattr(tokenizer, "split_on_cjk")
 

@@ -1,10 +1,11 @@
 """Questions and contexts as rows for a model, and its scores as answers: the same graph for training and serving."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import tensorflow as tf
 
 from tfpretune.data.text.pairs import join_pairs, require_room
+from tfpretune.data.text.tokenizer import Tokenizer
 from tfpretune.data.text.words import split_for
 
 NOWHERE = -1e9
@@ -47,7 +48,7 @@ class RowAnswers(NamedTuple):
 
 
 def question_windows(
-    tokenizer: Any, questions: tf.Tensor, contexts: tf.Tensor, *, sequence_length: int, stride: int = 0
+    tokenizer: Tokenizer, questions: tf.Tensor, contexts: tf.Tensor, *, sequence_length: int, stride: int = 0
 ) -> QuestionWindows:
     """Makes rows of questions and contexts. Call it in a `tf.function` or a SavedModel.
 

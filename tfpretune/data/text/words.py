@@ -1,12 +1,13 @@
 """Words of a text with their character offsets, and their rows of tokens: the same graph for training and serving."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import tensorflow as tf
 import tensorflow_text as tf_text
 
 from tfpretune.data.text.normalizers import CHINESE, PUNCTUATION, SPACE, Rule, without_null
+from tfpretune.data.text.tokenizer import Tokenizer
 from tfpretune.data.text.tokens import with_ends
 from tfpretune.data.text.wordpiece import AddedToken, escape, longest_first
 from tfpretune.errors import UsageError
@@ -76,7 +77,7 @@ def split_words(
     return Words(*(tf.ragged.boolean_mask(column, is_word) for column in columns))
 
 
-def split_for(tokenizer: Any, texts: tf.Tensor) -> Words:
+def split_for(tokenizer: Tokenizer, texts: tf.Tensor) -> Words:
     """Splits texts where this tokenizer splits them, so that the words' tokens are the text's tokens.
 
     Raises:
@@ -94,7 +95,7 @@ def split_for(tokenizer: Any, texts: tf.Tensor) -> Words:
     )
 
 
-def word_rows(tokenizer: Any, words: tf.RaggedTensor, *, sequence_length: int) -> WordRows:
+def word_rows(tokenizer: Tokenizer, words: tf.RaggedTensor, *, sequence_length: int) -> WordRows:
     """Turns words into rows of tokens; every text has a row at least. Call it in a graph.
 
     A text with more than `sequence_length - 2` tokens is cut after so many, again and again; no token is lost. A word with
@@ -122,7 +123,7 @@ def word_rows(tokenizer: Any, words: tf.RaggedTensor, *, sequence_length: int) -
     return _cut(tokenizer, pieces.flat_values, tf.cast(word_of, tf.int32), splits, sequence_length)
 
 
-def _cut(tokenizer: Any, tokens: tf.Tensor, word_of: tf.Tensor, splits: tf.Tensor, length: int) -> WordRows:
+def _cut(tokenizer: Tokenizer, tokens: tf.Tensor, word_of: tf.Tensor, splits: tf.Tensor, length: int) -> WordRows:
     room = length - 2
     sizes = splits[1:] - splits[:-1]
     rows = tf.maximum((sizes + room - 1) // room, 1)

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfpretune.data.text.tokenizer import Tokenizer
 from tfpretune.errors import UsageError
 from tfpretune.finetune.methods.probing import features_of, fit_logistic
 from tfpretune.objectives import Classes, Supervised
@@ -124,7 +125,9 @@ def ensemble(
     return model
 
 
-def facts_of(task: Mapping[str, Any], tokenizer: Any = None, model: Supervised | None = None) -> dict[str, Any]:
+def facts_of(
+    task: Mapping[str, Any], tokenizer: Tokenizer | None = None, model: Supervised | None = None
+) -> dict[str, Any]:
     """Returns what models must have in common to be averaged, for `require_same`.
 
     Args:

@@ -9,6 +9,7 @@ import numpy as np
 
 from tfpretune.data.batches.step_indexed import RowSource, StepIndexed
 from tfpretune.data.splits.rule import CONTENTS, LABELS
+from tfpretune.data.text.tokenizer import Tokenizer
 from tfpretune.errors import UsageError
 from tfpretune.objectives.targets.standard import Numbers
 
@@ -20,7 +21,7 @@ def identity_of(
     backbone: keras.Model,
     batches: StepIndexed,
     *,
-    tokenizer: Any = None,
+    tokenizer: Tokenizer | None = None,
     class_names: Sequence[str] = (),
     data: "Data | Mapping[str, Data] | None" = None,
 ) -> dict[str, Any]:

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from tfpretune.data.masking.tokens import mask_tokens
+from tfpretune.data.text.tokenizer import Tokenizer
 from tfpretune.data.text.tokens import encode_all
 from tfpretune.data.text.unknown import never_hidden
 from tfpretune.training.tensorboard.images import Page
@@ -33,7 +33,7 @@ class FillingsPage(Page):
 
     def __init__(
         self,
-        tokenizer: Any,
+        tokenizer: Tokenizer,
         sentences: Sequence[str],
         *,
         log_dir: Path | str,
@@ -71,7 +71,9 @@ class FillingsPage(Page):
         )
 
 
-def fillings_markdown(tokenizer: Any, batch: dict[str, tf.Tensor], probabilities: np.ndarray, *, top: int = 5) -> str:
+def fillings_markdown(
+    tokenizer: Tokenizer, batch: dict[str, tf.Tensor], probabilities: np.ndarray, *, top: int = 5
+) -> str:
     """Writes one small table for each sentence: the hidden word, its probability, and the most probable words.
 
     Args:
@@ -111,7 +113,7 @@ def readable(tokens: Sequence[str]) -> str:
     return text
 
 
-def _line(tokenizer: Any, true_id: int, probabilities: np.ndarray, top: int) -> str:
+def _line(tokenizer: Tokenizer, true_id: int, probabilities: np.ndarray, top: int) -> str:
     cells = [_escape(tokenizer.id_to_token(true_id)), f"{probabilities[true_id]:.1%}"]
     for token_id in np.argsort(-probabilities, kind="stable")[:top]:
         word = _escape(tokenizer.id_to_token(int(token_id)))

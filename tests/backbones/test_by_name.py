@@ -50,15 +50,15 @@ def test_vits_are_as_wide_as_published(name, expected):
 
 def test_misspelt_names_are_refused():
     with pytest.raises(
-        UsageError, match=r"--backbone minni, did you mean mini\?: expected one of mini, small, medium, base, bert-mini"
+        UsageError, match=r"`backbone` minni, did you mean mini\?: expected one of mini, small, medium, base, bert-mini"
     ):
         make_text_backbone("minni", vocabulary_size=20, sequence_length=8)
     with pytest.raises(
         UsageError,
-        match=r"--backbone vit-smal, did you mean vit-small\?: expected one of cnn-small, cnn-medium, vit-mini",
+        match=r"`backbone` vit-smal, did you mean vit-small\?: expected one of cnn-small, cnn-medium, vit-mini",
     ):
         make_image_backbone("vit-smal", image_shape=(8, 8, 1))
-    with pytest.raises(UsageError, match="--patch-size 3 does not divide"):
+    with pytest.raises(UsageError, match="`patch_size` 3 does not divide"):
         make_image_backbone("vit-mini", image_shape=(8, 8, 1), patch_size=3)
 
 
@@ -66,7 +66,7 @@ def test_presets_that_are_none_are_refused(tmp_path):
     (tmp_path / "empty").mkdir()
     for name in (str(tmp_path / "empty"), str(tmp_path / "missing")):
         for load in (load_backbone, load_tokenizer):
-            with pytest.raises(UsageError, match=f"--preset {name}: ") as refusal:
+            with pytest.raises(UsageError, match=f"`preset` {name}: ") as refusal:
                 load(name)
             assert "\n" not in str(refusal.value)
 
@@ -100,5 +100,5 @@ def test_another_dropout_where_there_is_one(tmp_path):
     make_text_backbone("mini", vocabulary_size=20, sequence_length=8).save_to_preset(str(tmp_path / "text"))
     SmallCNN((8, 8, 1), (8,)).save_to_preset(str(tmp_path / "image"))
     assert load_backbone(str(tmp_path / "text"), dropout=0.3).dropout == 0.3
-    with pytest.raises(UsageError, match=r"^--backbone-dropout 0.3: the backbone of .*image has no dropout"):
+    with pytest.raises(UsageError, match=r"^`load_backbone\(dropout\)` 0.3: the backbone of .*image has no dropout"):
         load_backbone(str(tmp_path / "image"), dropout=0.3)

@@ -154,7 +154,7 @@ def test_numbers_of_a_converter(tmp_path):
     keras_hub.layers.ResNetImageConverter().save_to_preset(str(tmp_path))
     assert read_pixels(str(tmp_path)) == Pixels(255.0, 0.0, None)
     (tmp_path / "image_converter.json").write_text("{")
-    with pytest.raises(UsageError, match=r"--preset .*: its image converter cannot be read: "):
+    with pytest.raises(UsageError, match=r"`preset` .*: its image converter cannot be read: "):
         read_pixels(str(tmp_path))
 
 
@@ -171,7 +171,7 @@ def test_own_backbones_take_images_as_they_are(tmp_path):
 
 def test_an_open_shape_needs_a_size():
     with pytest.raises(
-        UsageError, match="ResNetBackbone takes images of any size: name one, such as --image-size 224 224"
+        UsageError, match="ResNetBackbone takes images of any size: name one, such as `image_size` 224 224"
     ):
         classifier(resnet(), 2)
     assert image_shape(resnet(), (20, 30)) == (20, 30, 3)
@@ -183,7 +183,7 @@ def test_an_open_shape_needs_a_size():
 
 def test_what_cannot_be_fed_is_refused():
     with pytest.raises(
-        UsageError, match="--image-size 64 64 does not fit ViTBackbone, which takes 32 x 32 pixels only"
+        UsageError, match="`image_size` 64 64 does not fit ViTBackbone, which takes 32 x 32 pixels only"
     ):
         classifier(vit(), 2, image_size=(64, 64))
     with pytest.raises(UsageError, match="TextEncoder is no image backbone: it takes padding_mask, token_ids"):
@@ -202,12 +202,12 @@ def test_what_cannot_be_fed_is_refused():
 @pytest.mark.parametrize(
     ("make", "settings", "message"),
     [
-        pytest.param(text_encoder, {"window_length": -4}, "--window-length must not be negative, received -4", id="-4"),
+        pytest.param(text_encoder, {"window_length": -4}, "`window_length` must not be negative, received -4", id="-4"),
         pytest.param(
-            resnet, {"image_size": (8, 0)}, "--image-size must be two numbers above 0, received 8 0", id="8 0"
+            resnet, {"image_size": (8, 0)}, "`image_size` must be two numbers above 0, received 8 0", id="8 0"
         ),
         pytest.param(resnet, {"image_size": (8, -8)}, "must be two numbers above 0, received 8 -8", id="8 -8"),
-        pytest.param(vit, {"window_length": 4}, "--window-length is for texts, and ViTBackbone takes", id="windows"),
+        pytest.param(vit, {"window_length": 4}, "`window_length` is for texts, and ViTBackbone takes", id="windows"),
         pytest.param(text_encoder, {"image_size": (8, 8)}, "for images, and TextEncoder reads texts", id="size"),
         pytest.param(text_encoder, {"pixels": Pixels()}, "for images, and TextEncoder reads texts", id="pixels"),
     ],

@@ -53,7 +53,7 @@ def test_what_differs_is_listed_before_anything_is_restored(tmp_path, monkeypatc
     fit(model, batches, run, identity=about)
     model, batches, about = image_identity(**other)
     monkeypatch.setattr(CheckpointFolder, "load", None)
-    with pytest.raises(UsageError, match=rf"does not fit this run \({said}\): choose another --out-dir"):
+    with pytest.raises(UsageError, match=rf"does not fit this run \({said}\): choose another `out_dir`"):
         fit(model, batches, run, identity=about)
     assert state.steps(tmp_path) == [1]
 
@@ -82,7 +82,7 @@ def test_other_training_examples_are_refused_and_a_run_from_before_goes_on_with_
     monkeypatch.setattr(CheckpointFolder, "load", None)
     for changed, said in CHANGED.values():
         about = identity_of(model.backbone, batches, class_names=("cat", "dog"), data=changed)
-        with pytest.raises(UsageError, match=rf"does not fit this run \({said}\): choose another --out-dir"):
+        with pytest.raises(UsageError, match=rf"does not fit this run \({said}\): choose another `out_dir`"):
             fit(model, batches, make_run(tmp_path), identity=about)
     assert state.steps(tmp_path)[-1] == 2
 
@@ -142,7 +142,7 @@ def test_a_preset_whose_weights_are_another_models_is_refused(tmp_path, kind):
     other = make_encoder(hidden_dim=16) if kind == "wider" else SmallCNN((8, 8, 1), (4, 8), groups=2)
     other.save_weights(preset / "model.weights.h5")
     seal(preset)
-    with pytest.raises(UsageError, match=f"--preset {preset}: ") as refused:
+    with pytest.raises(UsageError, match=f"`preset` {preset}: ") as refused:
         load_backbone(str(preset))
     assert "\n" not in str(refused.value)
 

@@ -102,7 +102,7 @@ def test_a_custom_object_path_is_refused(tmp_path, preset, module, name, config)
     rewrite(preset, lambda old: evil | {"class_name": name})
     (preset / "config.json").write_text(json.dumps(evil))
     seal(preset)
-    with pytest.raises(UsageError, match="--preset ") as refused:
+    with pytest.raises(UsageError, match="`preset` ") as refused:
         load_backbone(str(preset))
     assert "\n" not in str(refused.value)
     assert not proof.exists()
@@ -112,7 +112,7 @@ def test_a_class_that_is_not_registered_is_refused(preset):
     old = json.loads((preset / "config.json").read_text())
     (preset / "config.json").write_text(json.dumps(old | {"class_name": "Evil", "registered_name": "evil>Evil"}))
     seal(preset)
-    with pytest.raises(UsageError, match="--preset "):
+    with pytest.raises(UsageError, match="`preset` "):
         load_backbone(str(preset))
 
 
@@ -138,7 +138,7 @@ def test_pickles_are_refused_wherever_arrays_are_read(tmp_path, preset):
         folder.load(model, 1)
     (preset / "model.weights.h5").write_bytes(bomb)
     seal(preset)
-    with pytest.raises(UsageError, match="--preset "):
+    with pytest.raises(UsageError, match="`preset` "):
         load_backbone(str(preset))
     np.save(tmp_path / "x.npy", np.array([Bomb(str(proof))], dtype=object), allow_pickle=True)
     with pytest.raises(ValueError, match="pickle"):

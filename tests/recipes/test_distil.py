@@ -173,7 +173,7 @@ def test_images_from_a_preset_and_what_is_refused(digits, tmp_path, capsys):
     out = tmp_path / "out"
     assert run_recipe("distil", **image_settings(digits, out, preset=f"{digits}/preset", dry_run=True)) is None
     assert "images: float32 (32, 8, 8, 1)" in capsys.readouterr().out
-    with pytest.raises(UsageError, match="--patch-size 3 does not divide the images' 8 x 8 pixels"):
+    with pytest.raises(UsageError, match="`patch_size` 3 does not divide the images' 8 x 8 pixels"):
         run_recipe("distil", **image_settings(digits, out, backbone="vit-mini", patch_size=3))
     with pytest.raises(UsageError, match="--backbone-dropout 0.1: a new --backbone cnn-small has no dropout"):
         run_recipe("distil", **image_settings(digits, out, backbone="cnn-small", backbone_dropout=0.1))
@@ -194,7 +194,7 @@ def test_mistakes_are_usage_errors(folder, tmp_path):
     pairs = pair_classifier(make_encoder(), 2)
     save_preset(tmp_path / "pairs" / "preset", pairs, tokenizer=make_tokenizer(), task=task | {"kind": "text"})
     out = str(tmp_path / "out")
-    with pytest.raises(UsageError, match="--source .*texts.csv holds text examples, expected image"):
+    with pytest.raises(UsageError, match="`source` .*texts.csv holds text examples, expected image"):
         run_recipe("distil", **settings(folder, teacher_dir=f"{tmp_path}/image", out_dir=out))
     with pytest.raises(UsageError, match="pairs reads pairs of texts: this recipe is for texts and images"):
         run_recipe("distil", **settings(folder, teacher_dir=f"{tmp_path}/pairs", out_dir=out))

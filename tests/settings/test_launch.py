@@ -11,6 +11,7 @@ import pytest
 from tfpretune.errors import RunError, UsageError
 from tfpretune.settings import file as config_file
 from tfpretune.settings import launch
+from tfpretune.settings.finetune import FinetuneConfig
 from tfpretune.settings.run import OptimizerConfig, RunConfig
 
 
@@ -30,6 +31,11 @@ class Config(RunConfig):
     """Height, width, channels."""
     limit: int | None = None
     """A field that may be empty."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Child(FinetuneConfig):
+    """Settings of a run that fine-tunes."""
 
 
 def refused(capsys, *args):
@@ -202,10 +208,21 @@ def test_changes_are_listed_by_name_with_none_for_what_one_side_lacks():
     assert found == ["a: <None> -> <2>", "b: <x> -> <y>", "c: <1> -> <None>"]
 
 
+def test_arguments_become_options():
+    said = "`steps_per_execution` 3, `optimizer.learning_rate`, `make_strategy(replicas)`: give `enable_lora(rank)` 0, "
+    said += "`x y` or `nose`"
+    assert launch.as_options(UsageError(said), Child) == (
+        "--steps-per-execution 3, --optimizer.learning-rate, --devices.replicas: give --lora-rank 0, `x y` or `nose`"
+    )
+    assert "`enable_lora(rank)` 0" in launch.as_options(UsageError(said), Config)  # which has no such option
+
+
 @pytest.mark.parametrize(
     ("error", "code", "line"),
     [
         (UsageError("bad"), 2, "error: bad\n"),
+        (UsageError("`keep_checkpoints` 0"), 2, "error: --keep-checkpoints 0\n"),
+        (RunError("lower `optimizer.learning_rate`"), 1, "failed: lower --optimizer.learning-rate\n"),
         (RunError("full"), 1, "failed: full\n"),
         (
             ValueError("2 root errors\nRunError: a.jpg: broken\nTraceback"),

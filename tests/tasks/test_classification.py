@@ -53,7 +53,7 @@ def test_labels_that_teach_nothing_are_refused():
         make_target(texts(np.full(3, 2.0, np.float32)), settings())
     for column, which in (([0, 0, 0], "no"), ([1, 1, 1], "every")):
         labels = np.stack([[1, 0, 1], column], axis=1).astype(np.int32)
-        with pytest.raises(UsageError, match=f"--balance-classes: 'b' fits {which} training example"):
+        with pytest.raises(UsageError, match=f"`balanced_positive_weights`: 'b' fits {which} training example"):
             make_target(texts(labels, ("a", "b")), settings(balance_classes=True))
 
 

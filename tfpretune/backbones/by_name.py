@@ -88,7 +88,7 @@ def make_image_backbone(
         return SmallCNN(image_shape, found, dtype=dtype)
     if image_shape[0] % patch_size or image_shape[1] % patch_size:
         raise UsageError(
-            f"--patch-size {patch_size} does not divide the images' {image_shape[0]} x {image_shape[1]} pixels"
+            f"`patch_size` {patch_size} does not divide the images' {image_shape[0]} x {image_shape[1]} pixels"
         )
     layers, heads, hidden = found
     return VisionTransformer(
@@ -132,7 +132,7 @@ def load_backbone(
         except TypeError as error:
             if dropout is None:
                 raise
-            raise UsageError(f"--backbone-dropout {dropout}: the backbone of {preset} has no dropout") from error
+            raise UsageError(f"`load_backbone(dropout)` {dropout}: the backbone of {preset} has no dropout") from error
 
 
 def load_tokenizer(preset: str) -> keras_hub.tokenizers.Tokenizer:
@@ -161,12 +161,12 @@ def _refusing(preset: str) -> Iterator[None]:
     except (ValueError, OSError) as error:
         known = Path(preset).is_dir()
         what = str(error).splitlines()[0] if known else "no such folder, and no preset that KerasHub knows"
-        raise UsageError(f"--preset {preset}: {what}") from error
+        raise UsageError(f"`preset` {preset}: {what}") from error
 
 
 def _look_up(table: Mapping[str, tuple[int, ...]], name: str) -> tuple[int, ...]:
     if name not in table:
         near = difflib.get_close_matches(name, table, n=1)
         hint = f", did you mean {near[0]}?" if near else ""
-        raise UsageError(f"--backbone {name}{hint}: expected one of {', '.join(table)}")
+        raise UsageError(f"`backbone` {name}{hint}: expected one of {', '.join(table)}")
     return table[name]

@@ -53,11 +53,11 @@ def read_pixels(preset: str) -> Pixels:
         return Pixels()
     except (ValueError, OSError, KeyError, TypeError) as error:
         raise UsageError(
-            f"--preset {preset}: its image converter cannot be read: {str(error).splitlines()[0]}"
+            f"`preset` {preset}: its image converter cannot be read: {str(error).splitlines()[0]}"
         ) from error
     if type(converter).call is not keras_hub.layers.ImageConverter.call:
         raise UsageError(
-            f"--preset {preset}: its {type(converter).__name__} does more than scale pixels: not supported"
+            f"`preset` {preset}: its {type(converter).__name__} does more than scale pixels: not supported"
         )
     scale, offset = converter.scale, converter.offset
     return Pixels(
@@ -104,10 +104,10 @@ class Preprocessing:
 
     def __post_init__(self) -> None:
         if self.window_length < 0:
-            raise UsageError(f"--window-length must not be negative, received {self.window_length}")
+            raise UsageError(f"`window_length` must not be negative, received {self.window_length}")
         height, width = self.image_size or (0, 0)
         if min(height, width) < 0 or (height == 0) != (width == 0):
-            raise UsageError(f"--image-size must be two numbers above 0, received {height} {width}")
+            raise UsageError(f"`image_size` must be two numbers above 0, received {height} {width}")
 
     def image_shape(self, backbone: keras.Model) -> tuple[int, int, int]:
         """Returns height, width and channels of the images that a model with this image backbone takes.
@@ -118,10 +118,10 @@ class Preprocessing:
         size = self.image_size if any(self.image_size or ()) else None
         shape = image_shape(backbone, size or (self.pixels.size if self.pixels else None))
         if self.window_length:
-            raise UsageError(f"--window-length is for texts, and {type(backbone).__name__} takes images")
+            raise UsageError(f"`window_length` is for texts, and {type(backbone).__name__} takes images")
         if size is not None and shape[:2] != tuple(size):
             raise UsageError(
-                f"--image-size {size[0]} {size[1]} does not fit {type(backbone).__name__}, "
+                f"`image_size` {size[0]} {size[1]} does not fit {type(backbone).__name__}, "
                 f"which takes {shape[0]} x {shape[1]} pixels only"
             )
         return shape
@@ -174,7 +174,7 @@ def image_shape(backbone: keras.Model, default: tuple[int, int] | None = None) -
     height, width, channels = images.shape[1:]
     if None in (height, width):
         if default is None:
-            raise UsageError(f"{name} takes images of any size: name one, such as --image-size 224 224")
+            raise UsageError(f"{name} takes images of any size: name one, such as `image_size` 224 224")
         height, width = (given or fixed for given, fixed in zip((height, width), default, strict=True))
     if channels not in (1, 3, None):
         raise UsageError(f"{name} takes images of {channels} channels: expected 1 (grey) or 3 (colour, channels last)")

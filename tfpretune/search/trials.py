@@ -27,6 +27,7 @@ from tfpretune.search.space import Space
 from tfpretune.search.study import EARLY, WHOLE, Found, Lagging, Outcome, Study, Trial
 from tfpretune.settings.file import changes
 from tfpretune.settings.finetune import TaskConfig
+from tfpretune.settings.launch import as_options
 from tfpretune.training import FitResult
 from tfpretune.training.loop.fingerprint import data_facts
 from tfpretune.training.loop.signals import Stopped
@@ -105,9 +106,9 @@ def _make(study: Study, main: Main, out_dir: Path, stop: "_AfterThisTrial") -> N
         if not study.outcomes():
             study.discard()
             raise
-        ended = str(error)
+        ended = as_options(error, type(trial.settings))
     except RunError as error:
-        ended = str(error)
+        ended = as_options(error, type(trial.settings))
     except Stopped as error:
         if error.code != STOPPED:
             raise

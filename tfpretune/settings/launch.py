@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import difflib
 import io
+import re
 import sys
 import typing
 from collections.abc import Iterator
@@ -16,6 +17,23 @@ from tfpretune.runtime.ray_workers import run_on_ray
 from tfpretune.runtime.workers import lost_worker_named, own_folder, this_task
 from tfpretune.settings.file import Settings, read_config
 from tfpretune.settings.run import RunConfig
+
+_ARGUMENT = re.compile(r"`([\w.]+(?:\(\w+\))?)`")
+# Functions and arguments of the library that are options of another name.
+_OTHER_NAMES = {
+    "GradualUnfreezing": "unfreeze_every",
+    "GradualUnfreezing(every_steps)": "unfreeze_every",
+    "L2SP(head_strength)": "l2_sp_head",
+    "L2SP(strength)": "l2_sp",
+    "add_l1(strength)": "l1",
+    "balanced_positive_weights": "balance_classes",
+    "enable_lora(layers)": "lora_layers",
+    "enable_lora(rank)": "lora_rank",
+    "layerwise_rates(decay)": "layer_decay",
+    "load_backbone(dropout)": "backbone_dropout",
+    "make_strategy(replicas)": "devices.replicas",
+    "with_cached_features": "cache_features",
+}
 
 
 def parse(config_class: type[Settings], args: list[str] | None = None, *, description: str | None = None) -> Settings:
@@ -40,7 +58,7 @@ def parse(config_class: type[Settings], args: list[str] | None = None, *, descri
         given = {arg.partition("=")[0] for arg in args} & {"--epochs", "--steps"}
         return dataclasses.replace(settings, steps=0) if given == {"--epochs"} else settings  # type: ignore[type-var]
     except UsageError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {as_options(error, config_class)}", file=sys.stderr)
         raise SystemExit(2) from None
 
 
@@ -62,10 +80,10 @@ def run(config_class: type[Settings], main: typing.Callable[[Settings], Any], de
             with lost_worker_named(), own_folder(settings) as settings:
                 main(settings)
     except UsageError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {as_options(error, config_class)}", file=sys.stderr)
         raise SystemExit(2) from None
     except RunError as error:
-        print(f"failed: {error}", file=sys.stderr)
+        print(f"failed: {as_options(error, config_class)}", file=sys.stderr)
         raise SystemExit(1) from None
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
@@ -73,8 +91,24 @@ def run(config_class: type[Settings], main: typing.Callable[[Settings], Any], de
     except Exception as error:
         if not (inner := passed_on(error)):
             raise
-        print(f"failed: {inner}", file=sys.stderr)
+        print(f"failed: {as_options(inner, config_class)}", file=sys.stderr)
         raise SystemExit(1) from None
+
+
+def as_options(error: object, config_class: Any) -> str:
+    """Returns what an error says, with options in place of the arguments that the library names: `mask_rate`, --mask-rate.
+
+    Args:
+        error: names arguments in backticks, those with another name or none in the settings as `L2SP(strength)`.
+        config_class: the settings; what is no option of theirs stays as it is.
+    """
+    known = set(option_names(config_class))
+
+    def option(found: re.Match[str]) -> str:
+        name = "--" + _OTHER_NAMES.get(found[1], found[1]).replace("_", "-")
+        return name if name in known else found[0]
+
+    return _ARGUMENT.sub(option, str(error))
 
 
 def option_names(config_class: Any, prefix: str = "--") -> list[str]:

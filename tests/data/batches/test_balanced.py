@@ -58,5 +58,5 @@ def test_plain_batches_become_balanced_ones():
 
 @pytest.mark.parametrize("per_class", [1, 3, 16])
 def test_sizes_that_do_not_fit_are_refused(per_class):
-    with pytest.raises(UsageError, match=f"divide --batch-size 8, received {per_class}"):
+    with pytest.raises(UsageError, match=f"divide `batch_size` 8, received {per_class}"):
         make(per_class=per_class)

@@ -108,7 +108,7 @@ def test_texts():
 
 
 def test_the_wrong_kind_is_refused():
-    with pytest.raises(UsageError, match="--source test holds image examples, expected text"):
+    with pytest.raises(UsageError, match="`source` test holds image examples, expected text"):
         text_batches(images(PIXELS), 2, tokenizer=None, sequence_length=5)
 
 

@@ -57,7 +57,7 @@ def test_single_texts_and_short_rows_are_refused():
     source = Examples("text", ["a"], None, (), ["1"], "toy")
     with pytest.raises(UsageError, match="toy holds single texts, expected pairs"):
         pair_batches(source, 1, tokenizer=TOKENIZER, sequence_length=8)
-    with pytest.raises(UsageError, match="--sequence-length must be at least 5 for two texts, received 4"):
+    with pytest.raises(UsageError, match="`sequence_length` must be at least 5 for two texts, received 4"):
         encode_all_pairs(TOKENIZER, ["a"], ["b"], sequence_length=4)
 
 

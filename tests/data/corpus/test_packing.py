@@ -62,7 +62,7 @@ def test_a_source_that_changed_since_the_scan_is_refused(tmp_path):
 
 
 def test_settings_that_cannot_work_are_refused():
-    with pytest.raises(UsageError, match="--sequence-length must be at least 3, received 2"):
+    with pytest.raises(UsageError, match="`sequence_length` must be at least 3, received 2"):
         Packing(2)
     with pytest.raises(UsageError, match="must leave some for training"):
         Packing(8, shares=(-0.2, 0.6, 0.6))

@@ -167,7 +167,7 @@ def test_other_settings_and_another_corpus_are_refused_by_field(tmp_path, monkey
         make(folder, corpus)
     else:
         interrupted(folder, corpus, monkeypatch, after=1)
-    with pytest.raises(UsageError, match=r"started otherwise \(sequence_length: 8 -> 16\): choose another --out-dir"):
+    with pytest.raises(UsageError, match=r"started otherwise \(sequence_length: 8 -> 16\): choose another `out_dir`"):
         make(folder, corpus, packing=Packing(16), settings={"sequence_length": 16})
     write_corpus(tmp_path / "a.txt", 1, start=400)
     with pytest.raises(UsageError, match=r"\(bytes: \d+ -> \d+; names_and_sizes: "):

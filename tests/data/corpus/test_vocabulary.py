@@ -36,10 +36,10 @@ def test_another_vocabulary_in_the_same_folder_is_refused(tmp_path):
 
 
 def test_files_that_cannot_be_read_are_named(tmp_path):
-    with pytest.raises(UsageError, match="--vocabulary .*none: No such file or directory"):
+    with pytest.raises(UsageError, match="`vocabulary` .*none: No such file or directory"):
         read_vocabulary(tmp_path / "none")
     (tmp_path / "latin").write_bytes(b"\xe4\n")
-    with pytest.raises(UsageError, match="--vocabulary .*latin is not UTF-8"):
+    with pytest.raises(UsageError, match="`vocabulary` .*latin is not UTF-8"):
         read_vocabulary(tmp_path / "latin")
 
 

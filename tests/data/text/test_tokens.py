@@ -65,9 +65,9 @@ def test_encode_works_in_a_graph_on_any_number_of_texts(tokenizer):
 
 
 def test_rows_too_short_for_a_token_are_refused(tokenizer):
-    with pytest.raises(UsageError, match="--sequence-length must be at least 3, received 2"):
+    with pytest.raises(UsageError, match="`sequence_length` must be at least 3, received 2"):
         encode_all(tokenizer, ["cat"], sequence_length=2)
-    with pytest.raises(UsageError, match="--sequence-length must be at least 3, received 0"):
+    with pytest.raises(UsageError, match="`sequence_length` must be at least 3, received 0"):
         pack(tokenizer, ["cat"], sequence_length=0)
 
 
@@ -122,5 +122,5 @@ def test_the_vocabulary_is_cut():
 
 
 def test_a_vocabulary_that_is_too_small_is_refused():
-    with pytest.raises(UsageError, match="--vocabulary-size must be at least 105, received 50"):
+    with pytest.raises(UsageError, match="`vocabulary_size` must be at least 105, received 50"):
         train_wordpiece(CORPUS, 50)

@@ -105,5 +105,5 @@ def test_other_tokenizers_and_rows_too_short_are_refused():
         UsageError, match="words with offsets need a WordPiece tokenizer as of BERT, this preset has obj"
     ):
         split_for(object(), tf.constant(["a"]))
-    with pytest.raises(UsageError, match="--sequence-length must be at least 3, received 2"):
+    with pytest.raises(UsageError, match="`sequence_length` must be at least 3, received 2"):
         word_rows(tokenizer(), split_words(tf.constant(["a"])).words, sequence_length=2)

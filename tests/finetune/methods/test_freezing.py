@@ -195,13 +195,13 @@ def test_a_loaded_model_forgets_which_variables_were_frozen(tmp_path):
 @pytest.mark.parametrize(
     ("frozen", "message"),
     [
-        ("5", "--frozen 5: the backbone has 4 layers with weights: stage_0_conv_0, stage_0_norm_0"),
-        ("blok", "--frozen 'blok' fits no layer of the backbone: stage_0_conv_0"),
-        ("conv(", r"--frozen 'conv\(' is no regular expression: "),
-        ("²", "--frozen '²' fits no layer"),
-        ("last:2", "--frozen last:2: the backbone has 1 blocks: stage_0_conv_0 … stage_0_norm_1"),
-        ("last:x", "--frozen last:x: after last: a number of blocks is expected, such as last:2"),
-        ("", "--frozen is empty: give none, all, a number of layers, last:NUMBER, bias or a pattern"),
+        ("5", "`frozen` 5: the backbone has 4 layers with weights: stage_0_conv_0, stage_0_norm_0"),
+        ("blok", "`frozen` 'blok' fits no layer of the backbone: stage_0_conv_0"),
+        ("conv(", r"`frozen` 'conv\(' is no regular expression: "),
+        ("²", "`frozen` '²' fits no layer"),
+        ("last:2", "`frozen` last:2: the backbone has 1 blocks: stage_0_conv_0 … stage_0_norm_1"),
+        ("last:x", "`frozen` last:x: after last: a number of blocks is expected, such as last:2"),
+        ("", "`frozen` is empty: give none, all, a number of layers, last:NUMBER, bias or a pattern"),
     ],
 )
 def test_what_cannot_be_frozen_is_refused(frozen, message):

@@ -159,5 +159,5 @@ def test_lora_learns_at_its_layers_rate():
 
 @pytest.mark.parametrize("decay", [0.0, -0.5, 1.5, float("nan")])
 def test_a_decay_out_of_range_is_refused(decay):
-    with pytest.raises(UsageError, match=r"--layer-decay must be in \(0, 1\], received"):
+    with pytest.raises(UsageError, match=r"`layerwise_rates\(decay\)` must be in \(0, 1\], received"):
         layerwise_rates(classifier(text_encoder(), 3), decay)

@@ -362,7 +362,7 @@ def test_frozen_layers_get_none():
 @pytest.mark.parametrize(
     ("make", "frozen", "settings", "message"),
     [
-        (make_encoder, "all", {}, "no layer is left for LoRA: --frozen holds all"),
+        (make_encoder, "all", {}, "no layer is left for LoRA: `frozen` holds all"),
         (
             make_encoder,
             "none",

@@ -225,13 +225,15 @@ def test_resume_gives_the_same_bits(tmp_path, determinism):
 
 def test_what_cannot_work_is_refused():
     model = make_model()
-    with pytest.raises(UsageError, match="--l2-sp must not be negative, received -0.1"):
+    with pytest.raises(UsageError, match=r"`L2SP\(strength\)` must not be negative, received -0.1"):
         L2SP(model, -0.1)
-    with pytest.raises(UsageError, match="--l2-sp-head must not be negative, received nan"):
+    with pytest.raises(UsageError, match=r"`L2SP\(head_strength\)` must not be negative, received nan"):
         L2SP(model, 0.1, head_strength=float("nan"))
-    with pytest.raises(UsageError, match="--l2-sp pulls towards pre-trained weights, and --from-scratch has none"):
+    with pytest.raises(
+        UsageError, match=r"`L2SP\(strength\)` pulls towards pre-trained weights, and `from_scratch` has none"
+    ):
         L2SP(model, 0.1, from_scratch=True)
-    with pytest.raises(UsageError, match="--l1 must not be negative, received -1"):
+    with pytest.raises(UsageError, match=r"`add_l1\(strength\)` must not be negative, received -1"):
         add_l1(model, -1)
     assert model.losses == []
     L2SP(model, 0.0, head_strength=0.1, from_scratch=True)

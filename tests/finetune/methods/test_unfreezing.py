@@ -82,10 +82,13 @@ def test_text_unfreezes_block_by_block_and_the_embedding_last():
 def test_what_cannot_be_is_refused():
     frozen = make_model()
     freeze(frozen, "all")
-    with pytest.raises(UsageError, match="--unfreeze-every: no layer of the backbone may learn; give another --frozen"):
+    with pytest.raises(
+        UsageError,
+        match=r"`GradualUnfreezing\(every_steps\)`: no layer of the backbone may learn; give another `frozen`",
+    ):
         GradualUnfreezing(frozen, every_steps=1)
     model = make_model()
-    with pytest.raises(UsageError, match="--unfreeze-every must be at least 1, received 0"):
+    with pytest.raises(UsageError, match=r"`GradualUnfreezing\(every_steps\)` must be at least 1, received 0"):
         GradualUnfreezing(model, every_steps=0)
     GradualUnfreezing(model, every_steps=1)
     with pytest.raises(ValueError, match="has no other GradualUnfreezing"):

@@ -150,12 +150,13 @@ def test_what_changes_the_features_is_refused():
     model, batches = make(image_model)
     freeze(model, "bias")
     with pytest.raises(
-        UsageError, match="--cache-features: stage_0_conv_0/bias learns, so the features change: give --frozen all"
+        UsageError,
+        match="`with_cached_features`: stage_0_conv_0/bias learns, so the features change: give `frozen` all",
     ):
         with_cached_features(model, batches)
     freeze(model, "none")
     GradualUnfreezing(model, every_steps=2)
-    with pytest.raises(UsageError, match=r"the backbone learns later \(--unfreeze-every\)"):
+    with pytest.raises(UsageError, match=r"the backbone learns later \(`GradualUnfreezing`\)"):
         with_cached_features(model, batches)
 
 
@@ -163,7 +164,7 @@ def test_dropout_in_the_backbone_is_refused():
     model = classifier(encoder(dropout=0.1), 3)
     freeze(model, "all")
     with pytest.raises(
-        UsageError, match="dropout in the backbone draws new random numbers in every step: give --backbone"
+        UsageError, match="dropout in the backbone draws new random numbers in every step: give `load_backbone"
     ):
         with_cached_features(model, StepIndexed(TEXT | labels_of(model), 8))
 

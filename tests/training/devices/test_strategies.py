@@ -18,16 +18,16 @@ def test_strategies():
         assert make_strategy(replicas) is tf.distribute.get_strategy()
     assert make_strategy(2).num_replicas_in_sync == 2
     assert make_strategy(2) is make_strategy(2)  # two in one process would mix up their sums
-    with pytest.raises(UsageError, match="--devices.replicas must not be negative, received -1"):
+    with pytest.raises(UsageError, match=r"`make_strategy\(replicas\)` must not be negative, received -1"):
         make_strategy(-1)
     tf.config.list_logical_devices()  # from now on TensorFlow has its devices
-    with pytest.raises(UsageError, match="--devices.replicas 3: TensorFlow already runs with 2 logical CPUs"):
+    with pytest.raises(UsageError, match=r"`make_strategy\(replicas\)` 3: TensorFlow already runs with 2 logical CPUs"):
         make_strategy(3)
 
 
 def test_more_replicas_than_gpus_are_refused(monkeypatch):
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["a GPU"] if kind == "GPU" else [])
-    with pytest.raises(UsageError, match="--devices.replicas 2: this machine has 1 GPUs"):
+    with pytest.raises(UsageError, match=r"`make_strategy\(replicas\)` 2: this machine has 1 GPUs"):
         make_strategy(2)
 
 

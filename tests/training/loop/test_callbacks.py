@@ -109,7 +109,7 @@ def test_measured_figures_reach_the_callbacks_behind():
     [
         (
             {"loss": 1.0, "gradient_norm": float("nan")},
-            r"step 6: gradient_norm is nan; lower --optimizer.* look at training rows 5, 50 \(the batch of step 6\)",
+            r"step 6: gradient_norm is nan; lower `optimizer.* look at training rows 5, 50 \(the batch of step 6\)",
         ),
         ({"loss": float("inf"), "gradient_norm": 1.0}, "step 6: loss is inf; "),
     ],

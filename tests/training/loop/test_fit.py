@@ -89,7 +89,7 @@ def test_other_settings_are_refused_with_the_list(tmp_path):
         UsageError, match=r"other settings \(batch_size: 4 -> 5; optimizer.learning_rate: 0.05 -> 0.1\): choose another"
     ):
         fit(make_model(), make_batches(), make_run(tmp_path, steps=2, batch_size=5, learning_rate=0.1))
-    with pytest.raises(UsageError, match="holds a run already: choose another --out-dir, or --resume auto"):
+    with pytest.raises(UsageError, match="holds a run already: choose another `out_dir`, or `resume` auto"):
         fit(make_model(), make_batches(), make_run(tmp_path, steps=1, resume="never"))
     fewer = {name: column[:9] for name, column in ROWS.items()}
     with pytest.raises(UsageError, match="was started on 10 training rows, now there are 9"):
@@ -292,17 +292,17 @@ def test_a_rehearsal_gives_way_to_the_real_run(tmp_path, capsys):
     assert fit(make_model(), make_batches(), make_run(tmp_path, batch_size=5)).steps == 9
     assert "the rehearsal in" in capsys.readouterr().out
     assert steps_on_disk(tmp_path) == [8, 9]
-    with pytest.raises(UsageError, match="holds a real run: rehearse in another --out-dir"):
+    with pytest.raises(UsageError, match="holds a real run: rehearse in another `out_dir`"):
         fit(make_model(), make_batches(), make_run(tmp_path, fast=True))
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"accumulate_steps": 5}, "--accumulate-steps 5: a replica has 4 rows of the batch"),
-        ({"steps_per_execution": 3}, "--steps-per-execution 3 does not divide --save-every-steps 4"),
-        ({"steps_per_execution": 2}, "--steps-per-execution 2 does not divide the number of steps, 9"),
-        ({"steps_per_execution": 2, "steps": 8, "skip_bad_steps": 1}, "--skip-bad-steps needs --steps-per-execution 1"),
+        ({"accumulate_steps": 5}, "`accumulate_steps` 5: a replica has 4 rows of the batch"),
+        ({"steps_per_execution": 3}, "`steps_per_execution` 3 does not divide `save_every_steps` 4"),
+        ({"steps_per_execution": 2}, "`steps_per_execution` 2 does not divide the number of steps, 9"),
+        ({"steps_per_execution": 2, "steps": 8, "skip_bad_steps": 1}, "`skip_bad_steps` needs `steps_per_execution` 1"),
     ],
 )
 def test_what_does_not_go_together_is_refused_before_the_first_step(tmp_path, settings, message):
@@ -419,7 +419,7 @@ def test_means_over_replicas_cannot_be_compiled(tmp_path):
     with make_strategy(2).scope():
         model = Net()
     run = make_run(tmp_path, jit="on", devices=DevicesConfig(replicas=2))
-    with pytest.raises(UsageError, match="--jit on: low_norm takes its means over all 2 replicas, which XLA cannot"):
+    with pytest.raises(UsageError, match="`jit` on: low_norm takes its means over all 2 replicas, which XLA cannot"):
         fit(model, make_batches(), run)
     assert not (tmp_path / "checkpoints").exists()
 

@@ -258,12 +258,14 @@ def test_what_is_frozen_stays_for_ever_and_the_rest_unfreezes(tmp_path):
 
 def test_steps_per_execution_must_divide_the_interval(tmp_path):
     run = make_run(tmp_path, steps=8, steps_per_execution=2, save_every_steps=2)
-    with pytest.raises(UsageError, match="--steps-per-execution 2 does not divide --unfreeze-every 3"):
+    with pytest.raises(
+        UsageError, match=r"`steps_per_execution` 2 does not divide `GradualUnfreezing\(every_steps\)` 3"
+    ):
         fit(make_model(), make_batches(), run)
     assert not CheckpointFolder(tmp_path / "checkpoints").steps()
     model = make_model()
     model.compile("adamw", steps_per_execution=2)
-    with pytest.raises(UsageError, match="--steps-per-execution 2 does not divide"):
+    with pytest.raises(UsageError, match="`steps_per_execution` 2 does not divide"):
         model.fit(make_batches().from_step(0, 4), callbacks=[model.unfreezing], shuffle=False, verbose=0)
 
 

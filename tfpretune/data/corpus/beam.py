@@ -76,11 +76,11 @@ def _run(do: Callable[[Piece], None], corpus: Corpus, flags: Sequence[str]) -> N
 
 def _scan(folder: Path, piece: Piece) -> None:
     if not (folder / "work" / "settings.json").is_file():
-        raise RunError(f"{folder} is not seen by this worker: give an --out-dir on a disk that all workers share")
+        raise RunError(f"{folder} is not seen by this worker: give an `out_dir` on a disk that all workers share")
     scan_piece(folder, piece)
 
 
 def _pack(folder: Path, packing: Packing, piece: Piece) -> None:
     if not (folder / "vocabulary.txt").is_file():
-        raise RunError(f"{folder} is not seen by this worker: give an --out-dir on a disk that all workers share")
+        raise RunError(f"{folder} is not seen by this worker: give an `out_dir` on a disk that all workers share")
     pack_piece(folder, piece, read_parts(folder, piece.number), packing)

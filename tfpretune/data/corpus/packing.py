@@ -77,7 +77,7 @@ def _chunks(texts: Iterable[str], parts: np.ndarray, piece: Piece) -> Iterator[t
                 chunk, kept, characters = [], [], 0
     except ValueError as error:
         where = piece.spans[0].path if piece.spans else "the source"
-        raise RunError(f"{where} changed while it was prepared: prepare into another --out-dir") from error
+        raise RunError(f"{where} changed while it was prepared: prepare into another `out_dir`") from error
     if chunk:
         yield chunk, kept
 

@@ -33,7 +33,7 @@ class Packing:
 
     def __post_init__(self) -> None:
         if self.sequence_length < 3:
-            raise UsageError(f"--sequence-length must be at least 3, received {self.sequence_length}")
+            raise UsageError(f"`sequence_length` must be at least 3, received {self.sequence_length}")
         if min(self.shares) < 0 or not abs(sum(self.shares) - 1) < 1e-6:
             raise UsageError(f"the shares of validation and test must leave some for training, received {self.shares}")
 

@@ -179,7 +179,7 @@ def _look(folder: Path, identity: dict[str, Any], times: str) -> bool:
         (folder / VOCABULARY).unlink(missing_ok=True)
         shutil.rmtree(folder / "work")  # nothing is packed yet: it stopped at a mistake that is mended now
     elif not started.is_file() and any(path.name[0] != "." and path.name != "work" for path in folder.iterdir()):
-        raise UsageError(f"{folder} holds other files and no preparation: choose another --out-dir")
+        raise UsageError(f"{folder} holds other files and no preparation: choose another `out_dir`")
     write_atomic(started, json.dumps(identity | {"times": times}, indent=1))
     return True
 
@@ -187,7 +187,7 @@ def _look(folder: Path, identity: dict[str, Any], times: str) -> bool:
 def _compare(folder: Path, old: dict[str, Any], new: dict[str, Any]) -> None:
     changed = [f"{name}: {old.get(name)!r} -> {new.get(name)!r}" for name in new if old.get(name) != new.get(name)]
     if changed:
-        raise UsageError(f"{folder} was started otherwise ({'; '.join(changed)}): choose another --out-dir")
+        raise UsageError(f"{folder} was started otherwise ({'; '.join(changed)}): choose another `out_dir`")
 
 
 def _reopen(folder: Path, manifest: dict[str, Any]) -> None:
@@ -218,7 +218,7 @@ def _processes(workers: int, corpus: Corpus) -> Iterator[Each]:
         yield lambda what, do, pieces: _report(what, executor.map(do, pieces), len(pieces))
     except BrokenProcessPool as error:
         raise RunError(
-            "a worker was killed, out of memory most likely: give fewer --workers or smaller --piece-megabytes, and start again"
+            "a worker was killed, out of memory most likely: give fewer `workers` or smaller `piece_megabytes`, and start again"
         ) from error
     finally:
         executor.shutdown(cancel_futures=True)

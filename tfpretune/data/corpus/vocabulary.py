@@ -21,9 +21,9 @@ def read_vocabulary(path: Path | str) -> list[str]:
     try:
         return [token.rstrip() for token in Path(path).read_bytes().decode("utf-8").removesuffix("\n").split("\n")]
     except OSError as error:
-        raise UsageError(f"--vocabulary {path}: {error.strerror}") from None
+        raise UsageError(f"`vocabulary` {path}: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise UsageError(f"--vocabulary {path} is not UTF-8") from None
+        raise UsageError(f"`vocabulary` {path} is not UTF-8") from None
 
 
 def write_vocabulary(folder: Path, vocabulary: Sequence[str], where: str) -> None:
@@ -48,7 +48,7 @@ def write_vocabulary(folder: Path, vocabulary: Sequence[str], where: str) -> Non
     data = "".join(f"{token}\n" for token in vocabulary).encode()
     path = folder / VOCABULARY
     if path.is_file() and path.read_bytes() != data:
-        raise UsageError(f"{path} differs from {where}: choose another --out-dir")
+        raise UsageError(f"{path} differs from {where}: choose another `out_dir`")
     write_atomic(path, data)
 
 
@@ -76,5 +76,5 @@ def vocabulary_sample(folder: Path, corpus: Corpus, most_bytes: int) -> list[str
             if part == 1:
                 sample.append(text)
     if not sample:
-        raise RunError("there are no texts to learn a vocabulary from: give more data, or --vocabulary FILE")
+        raise RunError("there are no texts to learn a vocabulary from: give more data, or `vocabulary` FILE")
     return sample

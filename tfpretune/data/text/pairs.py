@@ -54,7 +54,7 @@ def require_room(sequence_length: int) -> None:
         UsageError: they are.
     """
     if sequence_length < 5:
-        raise UsageError(f"--sequence-length must be at least 5 for two texts, received {sequence_length}")
+        raise UsageError(f"`sequence_length` must be at least 5 for two texts, received {sequence_length}")
 
 
 def _cut(pieces: tf.RaggedTensor, most: tf.Tensor) -> tf.RaggedTensor:

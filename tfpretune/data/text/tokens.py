@@ -33,7 +33,7 @@ def train_wordpiece(
         Tokens; the special ones come first, [PAD] with id 0.
     """
     if vocabulary_size < len(SPECIAL_TOKENS) + 100:
-        raise UsageError(f"--vocabulary-size must be at least {len(SPECIAL_TOKENS) + 100}, received {vocabulary_size}")
+        raise UsageError(f"`vocabulary_size` must be at least {len(SPECIAL_TOKENS) + 100}, received {vocabulary_size}")
     normalizer = Normalizer(lowercase=lowercase, strip_accents=strip_accents)
     counts: collections.Counter[bytes] = collections.Counter()
     for start in range(0, len(texts), CHUNK):
@@ -107,7 +107,7 @@ def cut_rows(tokens: np.ndarray, length: int, *, padding: int) -> np.ndarray:
 
 def _require_length(sequence_length: int) -> None:
     if sequence_length < 3:
-        raise UsageError(f"--sequence-length must be at least 3, received {sequence_length}")
+        raise UsageError(f"`sequence_length` must be at least 3, received {sequence_length}")
 
 
 def with_ends(tokenizer: Tokenizer, pieces: tf.RaggedTensor) -> tf.RaggedTensor:

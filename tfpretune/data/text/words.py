@@ -110,7 +110,7 @@ def word_rows(tokenizer: Tokenizer, words: tf.RaggedTensor, *, sequence_length: 
         UsageError: the rows are too short.
     """
     if sequence_length < 3:
-        raise UsageError(f"--sequence-length must be at least 3, received {sequence_length}")
+        raise UsageError(f"`sequence_length` must be at least 3, received {sequence_length}")
     pieces = tokenizer(words.flat_values)
     none = tf.cast(pieces.row_lengths() == 0, tf.int64)
     unknown = tf.fill([pieces.nrows(), 1], tf.cast(tokenizer.token_to_id("[UNK]"), pieces.dtype))

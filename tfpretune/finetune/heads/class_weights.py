@@ -32,5 +32,7 @@ def balanced_positive_weights(labels: np.ndarray, class_names: Sequence[str]) ->
     for name, yes, no in zip(class_names, fits, fits_not, strict=True):
         if not yes or not no:
             which = "every" if yes else "no"
-            raise UsageError(f"--balance-classes: {name!r} fits {which} training example: there is nothing to balance")
+            raise UsageError(
+                f"`balanced_positive_weights`: {name!r} fits {which} training example: there is nothing to balance"
+            )
     return tuple(float(no / yes) for yes, no in zip(fits, fits_not, strict=True))

@@ -120,29 +120,29 @@ def _chosen(names: list[str], frozen: str) -> set[str]:
     if frozen == "all":
         return set(names)
     if not frozen:
-        raise UsageError("--frozen is empty: give none, all, a number of layers, last:NUMBER, bias or a pattern")
+        raise UsageError("`frozen` is empty: give none, all, a number of layers, last:NUMBER, bias or a pattern")
     if frozen.isdecimal():
         if int(frozen) > len(names):
             raise UsageError(
-                f"--frozen {frozen}: the backbone has {len(names)} layers with weights: {', '.join(names)}"
+                f"`frozen` {frozen}: the backbone has {len(names)} layers with weights: {', '.join(names)}"
             )
         return set(names[: int(frozen)])
     try:
         chosen = {name for name in names if re.search(frozen, name)}
     except re.error as error:
-        raise UsageError(f"--frozen {frozen!r} is no regular expression: {error}") from None
+        raise UsageError(f"`frozen` {frozen!r} is no regular expression: {error}") from None
     if not chosen:
-        raise UsageError(f"--frozen {frozen!r} fits no layer of the backbone: {', '.join(names)}")
+        raise UsageError(f"`frozen` {frozen!r} fits no layer of the backbone: {', '.join(names)}")
     return chosen
 
 
 def _last(found: list[Block], frozen: str) -> list[keras.layers.Layer]:
     number = frozen.removeprefix("last:")
     if not number.isdecimal():
-        raise UsageError(f"--frozen {frozen}: after last: a number of blocks is expected, such as last:2")
+        raise UsageError(f"`frozen` {frozen}: after last: a number of blocks is expected, such as last:2")
     if int(number) > len(found):
         names = ", ".join(block.name for block in found)
-        raise UsageError(f"--frozen {frozen}: the backbone has {len(found)} blocks: {names}")
+        raise UsageError(f"`frozen` {frozen}: the backbone has {len(found)} blocks: {names}")
     return [layer for block in found[len(found) - int(number) :] for layer in block.layers]
 
 

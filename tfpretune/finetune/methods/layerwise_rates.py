@@ -52,10 +52,10 @@ def layerwise_rates(model: keras.Model, decay: float) -> list[RateRow]:
         UsageError: `decay` is out of its range, or the backbone has no weights.
     """
     if not 0.0 < decay <= 1.0:
-        raise UsageError(f"--layer-decay must be in (0, 1], received {decay}")
+        raise UsageError(f"`layerwise_rates(decay)` must be in (0, 1], received {decay}")
     groups = depths(model.backbone)
     if not groups:
-        raise UsageError("--layer-decay: the backbone has no layer with weights")
+        raise UsageError("`layerwise_rates(decay)`: the backbone has no layer with weights")
     rows, factors = [], []
     for depth, layers in zip(range(len(groups), 0, -1), groups, strict=True):
         rows.append(RateRow(depth, _title(layers), decay**depth, sum(map(_size, layers))))

@@ -207,11 +207,11 @@ def _choose(backbone: keras.Model, pattern: str) -> dict[str, _Place]:
         )
         raise UsageError(
             f"LoRA changes Dense, EinsumDense, Conv and Embedding layers, and {type(backbone).__name__} has none: its weights "
-            f"are in {', '.join(kinds)}; --frozen and --lora-rank 0 train part of it"
+            f"are in {', '.join(kinds)}; `frozen` and `enable_lora(rank)` 0 train part of it"
         )
     free = {path: place for path, place in places.items() if not place.frozen}
     if not free:
-        raise UsageError("no layer is left for LoRA: --frozen holds all that could take it; give --frozen none")
+        raise UsageError("no layer is left for LoRA: `frozen` holds all that could take it; give `frozen` none")
     if pattern:
         chosen = {path: place for path, place in free.items() if _fits(pattern, path)}
     else:
@@ -219,7 +219,7 @@ def _choose(backbone: keras.Model, pattern: str) -> dict[str, _Place]:
         chosen = {path: place for path, place in kernels.items() if re.search(ATTENTION, path)} or kernels
     if not chosen:
         wanted = (
-            f"--lora-layers {pattern!r} fits no layer that can take LoRA"
+            f"`enable_lora(layers)` {pattern!r} fits no layer that can take LoRA"
             if pattern
             else "no layer but embeddings is left for LoRA"
         )
@@ -231,7 +231,7 @@ def _fits(pattern: str, path: str) -> bool:
     try:
         return re.search(pattern, path) is not None
     except re.error as error:
-        raise UsageError(f"--lora-layers {pattern!r} is no regular expression: {error}") from None
+        raise UsageError(f"`enable_lora(layers)` {pattern!r} is no regular expression: {error}") from None
 
 
 def _places(backbone: keras.Model) -> dict[str, _Place]:

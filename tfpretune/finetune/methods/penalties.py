@@ -41,11 +41,11 @@ class L2SP:
     """
 
     def __init__(self, model: keras.Model, strength: float, *, head_strength: float = 0.0, from_scratch: bool = False):
-        for option, value in (("--l2-sp", strength), ("--l2-sp-head", head_strength)):
-            _refuse_negative(option, value)
+        _refuse_negative("`L2SP(strength)`", strength)
+        _refuse_negative("`L2SP(head_strength)`", head_strength)
         if strength and from_scratch:
             raise UsageError(
-                "--l2-sp pulls towards pre-trained weights, and --from-scratch has none: leave one of the two out"
+                "`L2SP(strength)` pulls towards pre-trained weights, and `from_scratch` has none: leave one of the two out"
             )
         of_backbone = {id(variable) for variable in learnable(model.backbone)}
         with model.distribute_strategy.scope():
@@ -104,7 +104,7 @@ def add_l1(model: keras.Model, strength: float) -> None:
         UsageError: the strength is negative.
         ValueError: the model has this penalty already.
     """
-    _refuse_negative("--l1", strength)
+    _refuse_negative("`add_l1(strength)`", strength)
     for variable in _of_layers(model):
         if variable.name == "kernel":
             _add(variable, L1(strength))

@@ -49,7 +49,7 @@ class GradualUnfreezing(keras.callbacks.Callback):
     def __init__(self, model: keras.Model, *, every_steps: int):
         super().__init__()
         if every_steps < 1:
-            raise UsageError(f"--unfreeze-every must be at least 1, received {every_steps}")
+            raise UsageError(f"`GradualUnfreezing(every_steps)` must be at least 1, received {every_steps}")
         if model.compiled or model.unfreezing is not None:
             raise ValueError("GradualUnfreezing wants a model that is not compiled and has no other GradualUnfreezing")
         self.set_model(model)
@@ -64,7 +64,9 @@ class GradualUnfreezing(keras.callbacks.Callback):
         parts = [_Part(block, [] if number else strays) for number, block in enumerate(found)]
         self._parts = [part for part in reversed(parts) if part.learning]
         if not self._parts:
-            raise UsageError("--unfreeze-every: no layer of the backbone may learn; give another --frozen")
+            raise UsageError(
+                "`GradualUnfreezing(every_steps)`: no layer of the backbone may learn; give another `frozen`"
+            )
         self._averages: list[keras.Variable | None] = []
         self._starts: list[keras.Variable] = []
         self._optimizer: keras.optimizers.Optimizer | None = None
@@ -89,7 +91,8 @@ class GradualUnfreezing(keras.callbacks.Callback):
         """
         if self.every_steps % steps_per_execution:
             raise UsageError(
-                f"--steps-per-execution {steps_per_execution} does not divide --unfreeze-every {self.every_steps}"
+                f"`steps_per_execution` {steps_per_execution} does not divide `GradualUnfreezing(every_steps)` "
+                f"{self.every_steps}"
             )
         late = [stage.layer for stage in self.stages if total_steps is not None and stage.step >= total_steps]
         if late:

@@ -126,8 +126,8 @@ def _columns(
         features = call(inputs).numpy()[:here]
         if most_bytes and rows * features[0].nbytes > most_bytes:
             raise UsageError(
-                f"--cache-features: the features of {rows:,} rows take {rows * features[0].nbytes / 2**30:,.2f} GiB, more "
-                f"than {most_bytes / 2**30:,.2f}: leave them to be computed in each step"
+                f"`with_cached_features`: the features of {rows:,} rows take {rows * features[0].nbytes / 2**30:,.2f} GiB, "
+                f"more than {most_bytes / 2**30:,.2f}: leave them to be computed in each step"
             )
         kept = {name: x for name, x in batch.items() if name not in model.input or name in head.input}
         found.append({CUT: features} | {name: x.numpy() for name, x in kept.items()})
@@ -141,29 +141,29 @@ def _fill(column: tf.Tensor, rows: int) -> tf.Tensor:
 
 def _refuse_what_learns(model: Supervised) -> None:
     if type(model) is not Supervised:
-        raise UsageError(f"--cache-features goes with one head and its own loss, not with {type(model).__name__}")
+        raise UsageError(f"`with_cached_features` goes with one head and its own loss, not with {type(model).__name__}")
     if model.unfreezing is not None:
-        raise UsageError("--cache-features: the backbone learns later (--unfreeze-every): its features change")
+        raise UsageError("`with_cached_features`: the backbone learns later (`GradualUnfreezing`): its features change")
     learning = {id(variable) for variable in model.trainable_variables}
     for layer in _layers_below(model):
         found = [variable.path for variable in layer.weights if id(variable) in learning]
         if found:
-            raise UsageError(f"--cache-features: {found[0]} learns, so the features change: give --frozen all")
+            raise UsageError(f"`with_cached_features`: {found[0]} learns, so the features change: give `frozen` all")
         if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable:
-            raise UsageError(f"--cache-features: the statistics of {layer.name} change: give --frozen all")
+            raise UsageError(f"`with_cached_features`: the statistics of {layer.name} change: give `frozen` all")
 
 
 def _refuse_what_is_random(model: Supervised, batches: StepIndexed) -> None:
     for layer in _layers_below(model):
         if seed_generators(layer) and getattr(layer, "rate", None) != 0:
             raise UsageError(
-                f"--cache-features: {layer.name} in the backbone draws new random numbers in every step: "
-                "give --backbone-dropout 0"
+                f"`with_cached_features`: {layer.name} in the backbone draws new random numbers in every step: "
+                "give `load_backbone(dropout)` 0"
             )
     if _augments(batches):
         raise UsageError(
-            "--cache-features: the training examples are changed anew in every step: switch augmentation off "
-            "(of images: --shift 0 --rotate-degrees 0 --scale 0)"
+            "`with_cached_features`: the training examples are changed anew in every step: switch augmentation off "
+            "(of images: `shift` 0 `rotate_degrees` 0 `scale` 0)"
         )
 
 
@@ -180,7 +180,7 @@ def _augments(batches: StepIndexed) -> bool:
 
 def _cut(model: Supervised) -> keras.KerasTensor:
     if CUT not in [layer.name for layer in model.layers]:
-        raise UsageError(f'--cache-features: {model.name} has no layer "{CUT}" to cut at')
+        raise UsageError(f'`with_cached_features`: {model.name} has no layer "{CUT}" to cut at')
     return model.get_layer(CUT).output
 
 

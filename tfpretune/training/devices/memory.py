@@ -126,6 +126,6 @@ def _out_of_memory(run: RunConfig, batches: StepIndexed, smaller: int) -> RunErr
     length = f", sequence length {max(lengths)}" if lengths else ""
     parts = f", in {run.accumulate_steps} parts" if run.accumulate_steps > 1 else ""
     return RunError(
-        f"out of memory: batch size {run.batch_size}{length}{parts}; try --batch-size {max(1, smaller)}"
-        f"{', shorter sequences' if lengths else ''}, or --batch-size auto, which learns each batch in parts that fit"
+        f"out of memory: batch size {run.batch_size}{length}{parts}; try `batch_size` {max(1, smaller)}"
+        f"{', shorter sequences' if lengths else ''}, or `batch_size` auto, which learns each batch in parts that fit"
     )

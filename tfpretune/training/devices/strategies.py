@@ -25,13 +25,15 @@ def make_strategy(replicas: int = 0) -> tf.distribute.Strategy:
     """
     gpus = tf.config.list_physical_devices("GPU")
     if replicas < 0:
-        raise UsageError(f"--devices.replicas must not be negative, received {replicas}")
+        raise UsageError(f"`make_strategy(replicas)` must not be negative, received {replicas}")
     if gpus and replicas > len(gpus):
-        raise UsageError(f"--devices.replicas {replicas}: this machine has {len(gpus)} GPUs")
+        raise UsageError(f"`make_strategy(replicas)` {replicas}: this machine has {len(gpus)} GPUs")
     wanted = replicas or max(1, len(gpus))
     if this_task() is not None:
         if replicas not in (0, max(1, len(gpus))):
-            raise UsageError(f"--devices.replicas {replicas}: one of several workers takes all its {len(gpus)} GPUs")
+            raise UsageError(
+                f"`make_strategy(replicas)` {replicas}: one of several workers takes all its {len(gpus)} GPUs"
+            )
         return _several_workers()
     if wanted == 1:
         return tf.distribute.get_strategy()
@@ -43,7 +45,7 @@ def make_strategy(replicas: int = 0) -> tf.distribute.Strategy:
             have = len(tf.config.list_logical_devices("CPU"))
             if have < wanted:
                 raise UsageError(
-                    f"--devices.replicas {wanted}: TensorFlow already runs with {have} logical CPUs"
+                    f"`make_strategy(replicas)` {wanted}: TensorFlow already runs with {have} logical CPUs"
                 ) from None
     kind = "GPU" if gpus else "CPU"
     return _mirrored(kind, wanted)

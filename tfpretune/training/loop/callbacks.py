@@ -165,7 +165,7 @@ class NonFiniteGuard(keras.callbacks.Callback):
         shown = ", ".join(map(str, rows[:64])) + (", …" if len(rows) > 64 else "")
         steps = f"step {self.step}" if first == self.step else f"steps {first} to {self.step}"
         advice = (
-            f"lower --optimizer.learning-rate, look at training rows {shown} (the batch of step {self.step}), or leave bad "
-            "steps out with --skip-bad-steps; the last checkpoint is unharmed"
+            f"lower `optimizer.learning_rate`, look at training rows {shown} (the batch of step {self.step}), or leave bad "
+            "steps out with `skip_bad_steps`; the last checkpoint is unharmed"
         )
         return NonFinite(f"{steps}: {name} is {value}", advice, self.step)

@@ -53,7 +53,7 @@ class CheckpointFolder:
         if bad:
             raise RunError(
                 f"step {step}: {len(bad)} of {len(arrays)} variables hold values that are no numbers, the first is {bad[0]}: "
-                "not saved; lower --optimizer.learning-rate; the last checkpoint is unharmed"
+                "not saved; lower `optimizer.learning_rate`; the last checkpoint is unharmed"
             )
         needed = sum(array.nbytes for array in arrays.values())
         with atomic_folder(self.path(step), replace=True, needed=needed) as temporary:

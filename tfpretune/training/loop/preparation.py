@@ -77,7 +77,7 @@ def prepare(
     synchronize_normalization(model)
     step = agreement.step(folder.newest() if is_chief(strategy) else None)
     if step is not None and not folder.path(step).is_dir():
-        raise UsageError(f"{folder.path(step)} is not to be seen here: all workers have to share the disk of --out-dir")
+        raise UsageError(f"{folder.path(step)} is not to be seen here: all workers have to share the disk of `out_dir`")
     progress = {} if step is None else folder.progress(step)
     now = {"rows": batches.num_rows, "identity": dict(identity)}
     check_same_data(run, progress, now)
@@ -156,27 +156,27 @@ def check_combinations(model: keras.Model, batches: StepIndexed, run: RunConfig)
     last = batches.batch_size - share * (replicas - 1)
     if last < 1:
         raise UsageError(
-            f"--batch-size {batches.batch_size} leaves one of the {replicas} replicas without a row: give a multiple"
+            f"`batch_size` {batches.batch_size} leaves one of the {replicas} replicas without a row: give a multiple"
         )
     if last < parts:
         raise UsageError(
-            f"--accumulate-steps {parts}: a replica has {last} rows of the batch, give no more parts than that"
+            f"`accumulate_steps` {parts}: a replica has {last} rows of the batch, give no more parts than that"
         )
     if num_workers(model.distribute_strategy) > 1 and not run.accumulate_steps:
         raise UsageError(
-            "--batch-size auto tries sizes on one machine only: give --accumulate-steps with several workers"
+            "`batch_size` auto tries sizes on one machine only: give `accumulate_steps` with several workers"
         )
     if last != share and num_workers(model.distribute_strategy) > 1:
-        raise UsageError(f"--batch-size {batches.batch_size} is no multiple of the {replicas} replicas of all workers")
+        raise UsageError(f"`batch_size` {batches.batch_size} is no multiple of the {replicas} replicas of all workers")
     steps = 1 if run.fast else run.steps_per_execution
     total = run.total_steps(batches.steps_per_epoch)
     if model.unfreezing is not None:
         model.unfreezing.check(steps_per_execution=steps, total_steps=total)
-    for name, value in (("--save-every-steps", run.save_every_steps), ("the number of steps,", total)):
-        if value % steps and not (name == "--save-every-steps" and value >= total):
-            raise UsageError(f"--steps-per-execution {steps} does not divide {name} {value}")
+    for name, value in (("`save_every_steps`", run.save_every_steps), ("the number of steps,", total)):
+        if value % steps and not (name == "`save_every_steps`" and value >= total):
+            raise UsageError(f"`steps_per_execution` {steps} does not divide {name} {value}")
     if steps > 1 and run.skip_bad_steps:
-        raise UsageError("--skip-bad-steps needs --steps-per-execution 1: a bad step is seen after the whole call only")
+        raise UsageError("`skip_bad_steps` needs `steps_per_execution` 1: a bad step is seen after the whole call only")
     learning = model.unfreezing.variables if model.unfreezing is not None else model.trainable_variables
     for pattern, _ in run.optimizer.multipliers:
         if not any(re.search(pattern, variable.path) for variable in learning):
@@ -190,8 +190,8 @@ def check_combinations(model: keras.Model, batches: StepIndexed, run: RunConfig)
     learn = [layer.name for layer in normalization if layer.trainable or model.unfreezing is not None]
     if run.jit == "on" and replicas > 1 and learn:
         raise UsageError(
-            f"--jit on: {learn[0]} takes its means over all {replicas} replicas, which XLA cannot compile: "
-            "give --jit off, or --devices.replicas 1"
+            f"`jit` on: {learn[0]} takes its means over all {replicas} replicas, which XLA cannot compile: "
+            "give `jit` off, or `devices.replicas` 1"
         )
 
 
@@ -204,13 +204,13 @@ def check_same_data(run: RunConfig, old: Mapping[str, Any], new: Mapping[str, An
     if old.get("rows", new["rows"]) != new["rows"]:
         raise UsageError(
             f"{run.out_dir} was started on {old['rows']} training rows, now there are {new['rows']}: "
-            "choose another --out-dir"
+            "choose another `out_dir`"
         )
     after = json.loads(json.dumps(new["identity"]))
     before = old.get("identity") or after
     changed = config_file.changes(before, comparable(before, after, where=str(run.out_dir)), show=_short)
     if old and changed:
-        raise UsageError(f"{run.out_dir} does not fit this run ({'; '.join(changed)}): choose another --out-dir")
+        raise UsageError(f"{run.out_dir} does not fit this run ({'; '.join(changed)}): choose another `out_dir`")
 
 
 def _short(value: Any) -> str:
@@ -235,14 +235,14 @@ def check_settings(run: RunConfig, folder: CheckpointFolder) -> None:
                 shutil.rmtree(out_dir / name, ignore_errors=True)
             print(f"the rehearsal in {out_dir} is replaced", flush=True)
         elif run.fast and not old.fast:
-            raise UsageError(f"{out_dir} holds a real run: rehearse in another --out-dir")
+            raise UsageError(f"{out_dir} holds a real run: rehearse in another `out_dir`")
         elif run.resume == "never":
             raise UsageError(
-                f"{out_dir} holds a run already: choose another --out-dir, or --resume auto to go on with it"
+                f"{out_dir} holds a run already: choose another `out_dir`, or `resume` auto to go on with it"
             )
         elif changed := config_file.differences(old, run, may_differ=MAY_DIFFER):
             raise UsageError(
-                f"{out_dir} was started with other settings ({'; '.join(changed)}): choose another --out-dir"
+                f"{out_dir} was started with other settings ({'; '.join(changed)}): choose another `out_dir`"
             )
     write_atomic(file, config_file.to_json(run))
 
@@ -253,4 +253,4 @@ def _old_settings(run: RunConfig, file: Path) -> RunConfig:
     try:
         return config_file.read_config(type(run), file)
     except UsageError as error:
-        raise UsageError(f"{file.parent} holds another kind of run ({error}): choose another --out-dir") from None
+        raise UsageError(f"{file.parent} holds another kind of run ({error}): choose another `out_dir`") from None

@@ -166,7 +166,7 @@ class Checkpoints(keras.callbacks.Callback):
     def _judge(self, value: float) -> None:
         if not math.isfinite(value):
             raise RunError(
-                f"step {self.step}: {self.monitor} is {value}: not saved; lower --optimizer.learning-rate; "
+                f"step {self.step}: {self.monitor} is {value}: not saved; lower `optimizer.learning_rate`; "
                 "the last checkpoint is unharmed"
             )
         if not self.average.begun:

@@ -69,7 +69,7 @@ def find_rate(
         RunError: the loss fell at none of the rates.
     """
     if not 0 < lowest < highest < math.inf:
-        raise UsageError(f"--lowest and --highest must be 0 < lowest < highest, received {lowest} and {highest}")
+        raise UsageError(f"`lowest` and `highest` must be 0 < lowest < highest, received {lowest} and {highest}")
     together = model.steps_per_execution
     if steps < 10 * together or steps % together:
         raise UsageError(f"the rate finder needs at least {10 * together} steps, a multiple of {together}, not {steps}")
@@ -165,7 +165,7 @@ def _curve(rise: _Rise) -> RateCurve:
     rates = rise.rates[: len(rise.losses)]
     if not rise.fell:
         found = f"from {rates[0]:.1e} to {rates[-1]:.1e}" if rates else "even once"
-        raise RunError(f"rate finder: the loss did not fall {found}: give other --lowest and --highest, or more steps")
+        raise RunError(f"rate finder: the loss did not fall {found}: give other `lowest` and `highest`, or more steps")
     suggested = rates[rise.best] / BELOW_LOWEST
     return RateCurve(tuple(rates), tuple(rise.losses), tuple(rise.smoothed), suggested, rise.diverged)
 

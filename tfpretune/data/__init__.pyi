@@ -46,8 +46,8 @@ from .sources.labelled import labelled_parts as labelled_parts
 from .sources.masks import open_masks as open_masks
 from .sources.questions import open_questions as open_questions
 from .sources.tagged import open_tagged as open_tagged
+from .text.learner import SPECIAL_TOKENS as SPECIAL_TOKENS
 from .text.tokenizer import Tokenizer as Tokenizer
-from .text.tokens import SPECIAL_TOKENS as SPECIAL_TOKENS
 from .text.tokens import encode_all as encode_all
 from .text.tokens import train_wordpiece as train_wordpiece
 from .text.tokens import unigram_loss as unigram_loss

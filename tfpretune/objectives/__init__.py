@@ -3,13 +3,14 @@
 All is imported at once, since Keras finds the classes of a saved model by their import.
 """
 
-from tfpretune.objectives.base import Objective, Term
+from tfpretune.objectives.base import Objective
 from tfpretune.objectives.image.masked_autoencoder import MaskedAutoencoder
 from tfpretune.objectives.image.reconstruction import Autoencoder, DenoisingAutoencoder
 from tfpretune.objectives.supervised import Supervised
 from tfpretune.objectives.targets.base import Target
 from tfpretune.objectives.targets.contrastive import Similar
 from tfpretune.objectives.targets.standard import Classes, MultiLabel, Numbers, Spans
+from tfpretune.objectives.terms import Term
 from tfpretune.objectives.text.masked_lm import MaskedLM
 from tfpretune.objectives.transfer.domains import DeepCoral, DomainAdversarial
 from tfpretune.objectives.transfer.multitask import MultiTask

@@ -50,6 +50,7 @@ from .segmentation import segmentation_pictures as segmentation_pictures
 from .segmentation import segmentation_tables as segmentation_tables
 from .segmentation import simple_predictors as simple_predictors
 from .text_or_image import batch_maker as batch_maker
+from .text_or_image import preprocessing_of as preprocessing_of
 from .text_rows import rows_in_memory as rows_in_memory
 from .text_rows import rows_on_disk as rows_on_disk
 from .text_rows import settings_of as settings_of

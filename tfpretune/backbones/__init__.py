@@ -1,4 +1,10 @@
-"""Networks from inputs to features: KerasHub backbones, and what KerasHub lacks."""
+"""Networks from inputs to features: KerasHub backbones, and what KerasHub lacks.
+
+Examples:
+    >>> from tfpretune.backbones import SmallCNN
+    >>> SmallCNN((8, 8, 1), (16, 32)).output.shape
+    (None, 2, 2, 32)
+"""
 
 from tfpretune.backbones.feeding import Preprocessing
 from tfpretune.backbones.image.cnn import SmallCNN

@@ -1,4 +1,12 @@
-"""Training objectives: `keras.Model`s that say their loss as terms."""
+"""Training objectives: `keras.Model`s that say their loss as terms.
+
+Examples:
+    >>> from tfpretune.backbones import SmallCNN
+    >>> from tfpretune.objectives import Autoencoder
+    >>> model = Autoencoder(SmallCNN((8, 8, 1), (16, 32)))
+    >>> model.output.shape, model.term_names
+    ((None, 8, 8, 1), ('mse', 'ssim'))
+"""
 
 from tfpretune.objectives.base import Objective, Term
 from tfpretune.objectives.image.masked_autoencoder import MaskedAutoencoder

@@ -1,4 +1,10 @@
-"""Model and batches in, trained weights on disk out."""
+"""Model and batches in, trained weights on disk out.
+
+Examples:
+    >>> from tfpretune.training import make_strategy
+    >>> with make_strategy(1).scope():
+    ...     pass  # make the model here, then call `fit`
+"""
 
 from tfpretune.training.devices.strategies import make_strategy, resolve_precision
 from tfpretune.training.loop.fit import FitResult, fit

@@ -17,6 +17,9 @@ class BertEncoder(keras_hub.models.BertBackbone):
     KerasHub has the tanh formula of the GELU fixed, where BERT has the exact one; features differ by 3e-3. Both settings are
     in the config, so they survive a preset, a saved model and an export.
 
+    Input: a dict of int32 `token_ids`, `padding_mask` and `segment_ids`, `(batch, length)`.
+    Output: a dict of `sequence_output` `(batch, length, hidden_dim)` and `pooled_output` `(batch, hidden_dim)`.
+
     Args:
         vocabulary_size: number of token ids.
         num_layers: Transformer layers.
@@ -31,6 +34,14 @@ class BertEncoder(keras_hub.models.BertBackbone):
         dtype: Keras dtype policy.
         name: of the model.
         trainable: whether its weights learn.
+
+    Examples:
+        >>> from tfpretune.backbones import BertEncoder
+        >>> backbone = BertEncoder(100, num_layers=1, num_heads=2, hidden_dim=8, intermediate_dim=16)
+        >>> sorted(backbone.input)
+        ['padding_mask', 'segment_ids', 'token_ids']
+        >>> {name: output.shape for name, output in backbone.output.items()}
+        {'sequence_output': (None, None, 8), 'pooled_output': (None, 8)}
     """
 
     def __init__(
@@ -93,6 +104,13 @@ class BertEncoderTokenizer(NormalizedTokenizer):
     ASCII; folds case (ß to ss), where the original makes it lower; and gives up at 100 bytes of a word, not characters.
     Marks and punctuation that Unicode got after 2015 are known here and not there. Without `added_tokens`, [MASK] and the like
     in a text are characters as any others, as with Hugging Face's `split_special_tokens=True`.
+
+    Examples:
+        >>> from tfpretune.backbones import BertEncoderTokenizer
+        >>> tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "straße", "strasse"]
+        >>> tokenizer = BertEncoderTokenizer(tokens, lowercase=True)
+        >>> tokenizer(["Straße", "STRASSE"])  # lower case, not folded: ß stays
+        [[5], [6]]
     """
 
     backbone_cls = BertEncoder

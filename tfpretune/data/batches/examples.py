@@ -36,6 +36,22 @@ def image_batches(
         seed: decides order and transforms.
         transform: applied to batches, after the pixels are in [0, 1].
         more_labels: further label columns of the examples, served under their own names.
+
+    Returns:
+        The batches, by step.
+
+    Raises:
+        UsageError: the examples are texts.
+        ValueError: an array that is not uint8.
+
+    Examples:
+        >>> from tfpretune.data import image_batches, open_source
+        >>> batches = image_batches(open_source("demo:digits"), 64, image_shape=(8, 8, 1))
+        >>> batches
+        <StepIndexed: 1,797 rows in batches of 64: images uint8 (8, 8, 1), labels int32 ()>
+        >>> batch = next(iter(batches.from_step(0, 1)))
+        >>> tuple(batch["images"].shape), batch["images"].dtype.name, tuple(batch["labels"].shape)
+        ((64, 8, 8, 1), 'float32', (64,))
     """
     require_kind(examples, "image")
     columns: dict[str, np.ndarray] = {}
@@ -67,10 +83,16 @@ def require_kind(examples: Examples, kind: str) -> Examples:
 
 
 def image_array(examples: Examples, image_shape: tuple[int, int, int]) -> np.ndarray:
-    """Returns all images as uint8 `(n, height, width, channels)`, decoded and resized where needed."""
+    """Returns all images as uint8 `(n, height, width, channels)`, decoded and resized where needed.
+
+    Raises:
+        ValueError: the examples hold an array of another type.
+    """
     height, width, channels = image_shape
     inputs = examples.inputs
     if isinstance(inputs, np.ndarray):
+        if inputs.dtype != np.uint8:
+            raise ValueError(f"{examples.name}: images must be uint8 in [0, 255], received an array of {inputs.dtype}")
         if inputs.shape[1:] == tuple(image_shape):
             return inputs
         parts = [inputs[start : start + CHUNK] for start in range(0, len(inputs), CHUNK)]
@@ -101,6 +123,21 @@ def text_batches(
         seed: decides order and transforms.
         transform: applied to batches.
         more_labels: further label columns of the examples, served under their own names.
+
+    Returns:
+        The batches: each row is `[CLS] tokens [SEP]`, cut at `sequence_length` or padded to it.
+
+    Raises:
+        UsageError: the examples are images or pairs, or the rows shorter than 3 tokens.
+
+    Examples:
+        >>> from tfpretune.backbones import TextEncoderTokenizer
+        >>> from tfpretune.data import Examples, text_batches
+        >>> tokenizer = TextEncoderTokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad"])
+        >>> examples = Examples("text", ["good", "bad good"], None, (), ["mine:1", "mine:2"], "mine")
+        >>> batches = text_batches(examples, 2, tokenizer=tokenizer, sequence_length=5)
+        >>> next(iter(batches.in_order()))["token_ids"].numpy().tolist()
+        [[2, 5, 3, 0, 0], [2, 6, 5, 3, 0]]
     """
     require_kind(examples, "text")
     if examples.seconds is not None:

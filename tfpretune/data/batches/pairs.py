@@ -36,8 +36,20 @@ def pair_batches(
         transform: applied to batches.
         more_labels: further label columns of the examples, served under their own names.
 
+    Returns:
+        The batches: each row is `[CLS] first [SEP] second [SEP]`; `segment_ids` are 0 to the first [SEP], 1 to the second.
+
     Raises:
         UsageError: the examples are no pairs, or the rows too short.
+
+    Examples:
+        >>> from tfpretune.backbones import TextEncoderTokenizer
+        >>> from tfpretune.data import Examples, pair_batches
+        >>> tokenizer = TextEncoderTokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad"])
+        >>> pairs = Examples("text", ["good"], None, (), ["mine:1"], "mine", seconds=["bad"])
+        >>> batch = next(iter(pair_batches(pairs, 1, tokenizer=tokenizer, sequence_length=6).in_order()))
+        >>> batch["token_ids"].numpy().tolist(), batch["segment_ids"].numpy().tolist()
+        ([[2, 5, 3, 6, 3, 0]], [[0, 0, 0, 1, 1, 0]])
     """
     require_kind(examples, "text")
     if examples.seconds is None:

@@ -19,11 +19,24 @@ def jitter(
 
     Args:
         flip: mirror left and right.
-        shift: largest move, pixels.
-        rotate_degrees: largest angle.
-        scale: largest zoom.
+        shift: largest move in each direction, whole pixels, at least 0.
+        rotate_degrees: largest angle to either side, at least 0.
+        scale: largest zoom in or out, as a share of the size, in [0, 1).
         masks: a column of classes of pixels that is moved by the same draw, such as "labels"; what came from outside of an
             image gets -1. The images are the same with and without.
+
+    Returns:
+        A transform for `image_batches` or `mask_batches`. It raises ValueError for amounts out of their range.
+
+    Examples:
+        >>> import tensorflow as tf
+        >>> from tfpretune.data import jitter
+        >>> move, batch = jitter(shift=2), {"images": tf.random.uniform((4, 8, 8, 1))}
+        >>> once, again = (move(batch, tf.constant([0, 7])) for _ in range(2))
+        >>> bool(tf.reduce_all(once["images"] == again["images"]))  # the seed decides
+        True
+        >>> bool(tf.reduce_all(once["images"] == batch["images"]))
+        False
     """
     settings: dict[str, Any] = {"flip": flip, "shift": shift, "rotate_degrees": rotate_degrees, "scale": scale}
 
@@ -42,10 +55,21 @@ def denoising(
     """Keeps `images` as `targets` and corrupts them: see `corrupt_images` for the first three arguments.
 
     Args:
-        noise_stddev: standard deviation of the noise, in units of the pixel range.
-        mask_rate: chance of each patch to be blanked.
+        noise_stddev: standard deviation of the noise, in units of the pixel range, at least 0.
+        mask_rate: chance of each patch to be blanked, in [0, 1).
         patch_size: side of a patch, pixels.
         move: applied to the images first and not to the targets, such as `jitter`.
+
+    Returns:
+        A transform for `image_batches`. It raises ValueError for rates and deviations out of their range.
+
+    Examples:
+        >>> import tensorflow as tf
+        >>> from tfpretune.data import denoising
+        >>> images = tf.ones((1, 8, 8, 1))
+        >>> batch = denoising(0.0, 0.999, patch_size=4)({"images": images}, tf.constant([0, 0]))
+        >>> float(tf.reduce_sum(batch["images"])), float(tf.reduce_sum(batch["targets"]))  # all 4 patches are blanked
+        (0.0, 64.0)
     """
 
     def transform(batch: Batch, seed: tf.Tensor) -> Batch:
@@ -57,7 +81,23 @@ def denoising(
 
 
 def hidden_patches(num_patches: int, mask_rate: float) -> Transform:
-    """Adds `visible_positions` and `masked_positions` to a batch of `images`: see `mask_patches`."""
+    """Adds `visible_positions` and `masked_positions` to a batch of `images`: see `mask_patches`.
+
+    Args:
+        num_patches: patches an image, such as `VisionTransformer.num_patches`.
+        mask_rate: share of them that is hidden, in (0, 1).
+
+    Returns:
+        A transform for `image_batches`, as `MaskedAutoencoder` needs it. It raises ValueError where no patch is hidden,
+        or none visible.
+
+    Examples:
+        >>> import tensorflow as tf
+        >>> from tfpretune.data import hidden_patches
+        >>> batch = hidden_patches(4, 0.75)({"images": tf.zeros((2, 8, 8, 1))}, tf.constant([0, 0]))
+        >>> tuple(batch["visible_positions"].shape), tuple(batch["masked_positions"].shape)
+        ((2, 1), (2, 3))
+    """
 
     def transform(batch: Batch, seed: tf.Tensor) -> Batch:
         count = tf.shape(batch["images"])[0]
@@ -67,7 +107,24 @@ def hidden_patches(num_patches: int, mask_rate: float) -> Transform:
 
 
 def hidden_tokens(tokenizer: Tokenizer, mask_rate: float) -> Transform:
-    """Hides tokens of a batch of `token_ids` and adds what stood there and a `padding_mask`: see `mask_tokens`."""
+    """Hides tokens of a batch of `token_ids` and adds what stood there and a `padding_mask`: see `mask_tokens`.
+
+    Args:
+        tokenizer: of the batches.
+        mask_rate: share of the tokens, special ones left out, that is chosen, in (0, 1].
+
+    Returns:
+        A transform for `text_batches`, as `MaskedLM` needs it. It raises ValueError for a rate out of its range.
+
+    Examples:
+        >>> import tensorflow as tf
+        >>> from tfpretune.backbones import TextEncoderTokenizer
+        >>> from tfpretune.data import hidden_tokens
+        >>> tokenizer = TextEncoderTokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad"])
+        >>> batch = hidden_tokens(tokenizer, 0.5)({"token_ids": tf.constant([[2, 5, 5, 3]])}, tf.constant([0, 0]))
+        >>> batch["mask_ids"].numpy()[batch["mask_weights"] == 1]  # one of the two words was chosen
+        array([5], dtype=int32)
+    """
     ids = {"vocabulary_size": tokenizer.vocabulary_size(), "mask_token_id": tokenizer.mask_token_id}
     special, padding = never_hidden(tokenizer), tokenizer.pad_token_id
 

@@ -57,9 +57,24 @@ def open_tagged(
         repair: let an I-X that cannot follow be B-X, and the like. Without it such a tag is an error.
         joiner: what stands between words in running text: "" for files with one Chinese character a line.
 
+    Returns:
+        The sentences, their tags in BIO where they are tags of entities.
+
     Raises:
         UsageError: there is no such source.
         RunError: at the first bad place in it; `tfpretune check SPEC` names them all.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from tfpretune.data import open_tagged
+        >>> _ = Path("names.conll").write_text('''Ada B-PER
+        ... sleeps O
+        ...
+        ... Paris B-LOC
+        ... too O''')
+        >>> examples = open_tagged("conll:names.conll")
+        >>> examples.words, examples.tag_names
+        ([('Ada', 'sleeps'), ('Paris', 'too')], ('O', 'B-LOC', 'I-LOC', 'B-PER', 'I-PER'))
     """
     rows = read_tagged(
         spec,

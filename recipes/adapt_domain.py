@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from tfpretune.data.batches.examples import require_kind
 from tfpretune.data.batches.transforms import jitter
+from tfpretune.data.readers.source_form import SourceForm
 from tfpretune.data.sources.labelled import labelled_parts
 from tfpretune.errors import UsageError
 from tfpretune.evaluation.report.report import write_pretraining_report
@@ -113,11 +114,8 @@ def main(run: Config) -> Table:
 
 def open_domains(run: Config) -> Domains:
     """Opens the domains and says how their examples become batches and classifiers."""
-    most = 64 if run.fast else 0
-    *sources, target = [
-        labelled_parts(name, most=most, label_kind="class", labels_as_written=run.labels_as_written)
-        for name in (*run.source, run.target)
-    ]
+    form, most = SourceForm(label_kind="class", labels_as_written=run.labels_as_written), 64 if run.fast else 0
+    *sources, target = [labelled_parts(name, form, most=most) for name in (*run.source, run.target)]
     num_classes, kind = len(target.class_names), target.train.kind
     for part in sources:
         require_kind(part.train, kind)

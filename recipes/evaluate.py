@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from tfpretune.data.batches.examples import image_array
 from tfpretune.data.examples.examples import Examples
-from tfpretune.data.sources.examples import open_source, read_rows
+from tfpretune.data.sources.examples import open_examples, read_rows
 from tfpretune.errors import RunError, UsageError
 from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.evaluation.report.classifier import ClassifierReport, report_classifier
@@ -80,7 +80,7 @@ def open_labelled(source: str, member: Member) -> Examples:
     """Opens labelled examples of the run's kind and classes; a source of the other kind is refused by its kind."""
     task, run_dir, fault = member.task, member.run_dir, None
     try:
-        examples = open_source(source, class_names=tuple(task["class_names"]), **member.form)
+        examples = open_examples(source, dataclasses.replace(member.form, class_names=tuple(task["class_names"])))
         kind = examples.kind
     except RunError as error:  # most likely its labels; of no interest where the kind is wrong
         fault, kind = error, read_rows(source).kind

@@ -17,6 +17,7 @@ import numpy as np
 from tfpretune.backbones.by_name import load_backbone, load_tokenizer
 from tfpretune.data.batches.balanced import class_balanced
 from tfpretune.data.batches.transforms import jitter
+from tfpretune.data.readers.source_form import SourceForm
 from tfpretune.data.sources.labelled import labelled_parts
 from tfpretune.errors import UsageError
 from tfpretune.evaluation.metrics.retrieval import retrieval_metrics
@@ -112,15 +113,9 @@ class Config(TaskConfig):
 
 def main(run: Config) -> FitResult | None:
     """Data, model, fit, report, save."""
-    strategy, few = make_strategy(run.devices.replicas), run.labels_per_class
-    parts = labelled_parts(
-        run.source,
-        labels_per_class=few,
-        most=64 if run.fast else 0,
-        seed=run.seed,
-        label_kind="class",
-        labels_as_written=run.labels_as_written,
-    )
+    strategy, most = make_strategy(run.devices.replicas), 64 if run.fast else 0
+    form = SourceForm(label_kind="class", labels_as_written=run.labels_as_written)
+    parts = labelled_parts(run.source, form, labels_per_class=run.labels_per_class, most=most, seed=run.seed)
     kind, text = parts.train.kind, parts.train.kind == "text"
     tokenizer = load_tokenizer(run.preset) if text else None
     if text:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tfpretune.backbones.by_name import load_tokenizer
+from tfpretune.data.readers.source_form import SourceForm
 from tfpretune.data.sources.labelled import labelled_parts
 from tfpretune.errors import UsageError
 from tfpretune.evaluation.report.label_curves import LabelCurve, label_chart, label_table
@@ -103,8 +104,8 @@ def main(run: Config) -> Table:
     """Trials, curves, table."""
     out_dir = Path(run.out_dir)
     with alone_in(out_dir):
-        most, as_written = 256 if run.fast else 0, run.labels_as_written
-        parts = labelled_parts(run.source, most=most, label_kind="class", labels_as_written=as_written)
+        form = SourceForm(label_kind="class", labels_as_written=run.labels_as_written)
+        parts = labelled_parts(run.source, form, most=256 if run.fast else 0)
         train = parts.train
         if train.kind == "text":
             require_known(load_tokenizer(run.preset), train.inputs, source=run.source, preset=run.preset)
@@ -128,7 +129,7 @@ def main(run: Config) -> Table:
             run.epochs,
             run.fast,
             unfreeze_shares={"gradual": run.unfreeze_share},
-            labels_as_written=run.labels_as_written,
+            form=form,
         )
         scores = run_trials(work, trials, out_dir=out_dir, processes=run.processes)
         places = {labels: float(labels or len(train) / len(train.class_names)) for labels in counts}

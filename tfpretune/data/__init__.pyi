@@ -15,6 +15,8 @@ from .examples.examples import Examples as Examples
 from .examples.masks import MaskExamples as MaskExamples
 from .examples.questions import QuestionExamples as QuestionExamples
 from .examples.tagged import TaggedExamples as TaggedExamples
+from .readers.source_form import SourceForm as SourceForm
+from .sources.examples import open_examples as open_examples
 from .sources.examples import open_source as open_source
 from .sources.labelled import LabelledParts as LabelledParts
 from .sources.labelled import labelled_parts as labelled_parts

@@ -19,6 +19,7 @@ from tfpretune.data.batches.examples import image_array
 from tfpretune.data.batches.step_indexed import Transform
 from tfpretune.data.batches.transforms import jitter
 from tfpretune.data.examples.examples import Examples
+from tfpretune.data.readers.source_form import SourceForm
 from tfpretune.data.sources.labelled import LabelledParts, labelled_parts
 from tfpretune.errors import RunError
 from tfpretune.evaluation.baselines.linear import pixel_baseline, reads_by_characters, tfidf_baseline
@@ -58,7 +59,7 @@ class Work:
 
     Attributes:
         source: labelled examples.
-        labels_as_written: as for `open_source`.
+        form: how they are read.
         methods: name -> settings of the run; `from_scratch`, and what `apply_methods` reads. None: the classical baseline.
         sequence_length: tokens of a text that are read.
         window_length: in windows of so many; 0: at once.
@@ -76,7 +77,7 @@ class Work:
     epochs: float
     fast: bool
     unfreeze_shares: Mapping[str, float] = dataclasses.field(default_factory=dict)
-    labels_as_written: bool = False
+    form: SourceForm = SourceForm(label_kind="class")
 
     def steps(self, method: FinetuneConfig, examples: int) -> int:
         """Returns the steps that a trial of a method with so many examples makes."""
@@ -163,12 +164,7 @@ class _Laboratory:
 
     def __init__(self, work: Work):
         self.work = work
-        self.parts: LabelledParts = labelled_parts(
-            work.source,
-            most=256 if work.fast else 0,
-            label_kind="class",
-            labels_as_written=work.labels_as_written,
-        )
+        self.parts: LabelledParts = labelled_parts(work.source, work.form, most=256 if work.fast else 0)
         self.last: tuple[tuple[str, int], Supervised] | None = None
 
     def score(self, trial: Trial) -> float:

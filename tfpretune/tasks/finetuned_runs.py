@@ -13,8 +13,7 @@ from tfpretune.data.batches.examples import image_batches, text_batches
 from tfpretune.data.batches.pairs import pair_batches
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.data.examples.examples import Examples
-from tfpretune.data.readers.labels.labels import LabelKind
-from tfpretune.data.readers.tables import DEFAULT_LABEL, DEFAULT_TEXT
+from tfpretune.data.readers.source_form import LabelKind, SourceForm
 from tfpretune.data.sources.labelled import LabelledParts
 from tfpretune.data.splits.rule import RULE
 from tfpretune.errors import UsageError
@@ -66,16 +65,11 @@ class Member:
         return label_kind_of(self.model.target) or "class"
 
     @property
-    def form(self) -> dict[str, Any]:
-        """How a source of labelled examples for this model is opened: arguments of `open_source` and `labelled_parts`."""
-        return {
-            "label_kind": self.label_kind,
-            "label_separator": self.task.get("label_separator", ";"),
-            "text_column": self.task.get("text_column", DEFAULT_TEXT),
-            "label_column": self.task.get("label_column", DEFAULT_LABEL),
-            "labels_as_written": self.task.get("labels_as_written", False),
-            "pair_column": self.task.get("pair_column", "text_pair") if self.reads_pairs else "",
-        }
+    def form(self) -> SourceForm:
+        """How a source of labelled examples for this model is read: as that of its run was."""
+        stored = SourceForm.from_task(self.task)
+        pair_column = (stored.pair_column or "text_pair") if self.reads_pairs else ""
+        return dataclasses.replace(stored, label_kind=self.label_kind, pair_column=pair_column)
 
     @property
     def reads_pairs(self) -> bool:

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from tfpretune.data.checks.examples import check
+from tfpretune.data.readers.source_form import SourceForm
 from tfpretune.data.sources.examples import open_source
 from tfpretune.data.sources.tagged import open_tagged
 from tfpretune.errors import RunError, UsageError
@@ -51,7 +52,7 @@ def test_an_open_quote_in_the_header(tmp_path):
 
 def test_an_empty_label_in_a_list_is_no_null(tmp_path):
     lines = '{"text": "a", "label": ["x", ""]}\n{"text": "b", "label": ["y"]}\n'
-    assert whats(check(write(tmp_path, "a.jsonl", lines), label_kind="set")) == [
+    assert whats(check(write(tmp_path, "a.jsonl", lines), SourceForm(label_kind="set"))) == [
         'the labels ["x", ""] hold an empty one'
     ]
 
@@ -146,9 +147,9 @@ def test_a_question_with_and_without_an_answer(tmp_path):
         ("a.csv", {"mask_values": [0, 1]}, "--mask-values"),
         ("a.csv", {"repair": True}, "--repair"),
         ("a.csv", {"tag_column": 1}, "--tag-column"),
-        ("a.conll", {"label_kind": "set"}, "--label-kind"),
-        ("a.conll", {"labels_as_written": True}, "--labels-as-written"),
-        ("a.text", {"label_column": "stars"}, "--label-column"),
+        ("a.conll", {"form": SourceForm(label_kind="set")}, "--label-kind"),
+        ("a.conll", {"form": SourceForm(labels_as_written=True)}, "--labels-as-written"),
+        ("a.text", {"form": SourceForm(label_column="stars")}, "--label-column"),
     ],
 )
 def test_options_of_another_kind_are_refused(tmp_path, spec, settings, option):

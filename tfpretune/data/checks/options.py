@@ -1,20 +1,13 @@
 """Options of `check` that a source has no use for are refused. Imports no TensorFlow."""
 
+import dataclasses
 from collections.abc import Mapping
 
+from tfpretune.data.readers.source_form import SourceForm
 from tfpretune.errors import UsageError
 
 OPTIONS: dict[str, dict[str, object]] = {
-    "labelled": {
-        "text_column": "text",
-        "label_column": "label",
-        "pair_column": "",
-        "label_kind": "",
-        "label_separator": ";",
-        "labels_as_written": False,
-        "may_lack": False,
-        "class_names": (),
-    },
+    "labelled": {field.name: field.default for field in dataclasses.fields(SourceForm) if field.name != "more_labels"},
     "tagged": {"word_column": 0, "tag_column": -1, "repair": False},
     "questions": {"may_lack": False},
     "masks": {"mask_orientation": "auto", "mask_values": ()},

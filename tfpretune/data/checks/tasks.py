@@ -17,7 +17,7 @@ from tfpretune.data.examples.examples import Examples
 from tfpretune.data.readers.masks.folders import find_mask_folders
 from tfpretune.data.readers.masks.geometry import MaskOrientation
 from tfpretune.data.readers.rows import Problem, find_files
-from tfpretune.data.readers.tables import DEFAULT_TEXT
+from tfpretune.data.readers.source_form import DEFAULT_TEXT
 from tfpretune.data.sources.masks import read_masks
 from tfpretune.data.sources.questions import add_spec_problems, read_questions
 from tfpretune.data.splits.sides import find_places

@@ -13,7 +13,7 @@ from tfpretune.data.readers.folders.examples import TEXT_SUFFIXES
 from tfpretune.data.readers.folders.splits import files_by_split
 from tfpretune.data.readers.folders.walking import walk
 from tfpretune.data.readers.rows import find_files
-from tfpretune.data.readers.tables import DEFAULT_TEXT
+from tfpretune.data.readers.source_form import DEFAULT_TEXT
 from tfpretune.data.sources.examples import open_source
 from tfpretune.data.splits.near_copies import CopyCounts
 from tfpretune.data.splits.rule import Part

@@ -6,12 +6,13 @@ import hashlib
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from tfpretune.data.examples.merging import merge
 from tfpretune.data.readers.labels.column import LabelColumn
+from tfpretune.data.readers.source_form import LabelKind
 from tfpretune.data.splits.rule import PARTS as PARTS
 from tfpretune.data.splits.rule import Origin, Splittable, in_bytes
 from tfpretune.data.splits.sides import Places, find_places
@@ -97,7 +98,7 @@ class Examples(Splittable):
         )
 
     @property
-    def label_kind(self) -> str:
+    def label_kind(self) -> LabelKind | Literal[""]:
         """What each label is: "class", "number", "set" (of classes), or "" when unlabelled."""
         if self.labels is None:
             return ""

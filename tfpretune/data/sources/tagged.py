@@ -9,8 +9,8 @@ from tfpretune.data.demo.catalogue import read_demo
 from tfpretune.data.examples.tagged import TaggedExamples, order_tags
 from tfpretune.data.readers.conll import read_conll
 from tfpretune.data.readers.folders.splits import split_files_note
-from tfpretune.data.readers.labels.labels import require_different
 from tfpretune.data.readers.rows import Problem, Rows, find_files
+from tfpretune.data.readers.source_form import require_different
 from tfpretune.data.readers.tables import read_objects
 from tfpretune.data.readers.tag_schemes import (
     OUTSIDE,

@@ -55,7 +55,7 @@ class TaskSources:
         return "; ".join(dict.fromkeys(parts.test.licence for parts in self.parts.values() if parts.test.licence))
 
     def near_copies(self) -> dict[str, int]:
-        """Counts the near copies in all sources; see `Splittable.near_copies`."""
+        """Counts the near copies in all sources; see `ExampleSet.near_copies`."""
         found: collections.Counter[str] = collections.Counter()
         for parts in self.parts.values():
             found.update(parts.train.near_copies())

@@ -131,8 +131,8 @@ def test_names_with_signs_are_classes(labels):
 
 
 def test_the_separator_that_was_asked_for_is_no_other():
-    assert not doubts(["a|b", "a"], "set", separator="|")
-    assert "';'" in doubts(["a;b", "a"], "set", separator="|")[0]
+    assert not doubts(["a|b", "a"], "set", label_separator="|")
+    assert "';'" in doubts(["a;b", "a"], "set", label_separator="|")[0]
 
 
 @pytest.mark.parametrize(

@@ -119,9 +119,9 @@ def open_domains(run: Config) -> Domains:
     num_classes, kind = len(target.class_names), target.train.kind
     for part in sources:
         require_kind(part.train, kind)
-    if kind == "text" and not run.preset:
-        raise UsageError(f"--target {run.target} holds texts: give --preset, which has a tokenizer")
     if kind == "text":
+        if not run.preset:
+            raise UsageError(f"--target {run.target} holds texts: give --preset, which has a tokenizer")
         inputs = text_inputs(num_classes, preset=run.preset, sequence_length=run.sequence_length)
         for name, part in zip((*run.source, run.target), (*sources, target), strict=True):
             require_known(inputs.tokenizer, part.train.inputs, source=name, preset=run.preset)

@@ -106,10 +106,11 @@ def main(run: Config) -> Table:
     with alone_in(out_dir):
         form = SourceForm(label_kind="class", labels_as_written=run.labels_as_written)
         parts = labelled_parts(run.source, form, most=256 if run.fast else 0)
-        train = parts.train
+        train, jitter = parts.train, None
         if train.kind == "text":
             require_known(load_tokenizer(run.preset), train.inputs, source=run.source, preset=run.preset)
-        run = run if train.kind == "text" else for_images(run)
+        else:
+            run, jitter = for_images(run), run.jitter
         fewest = min(int((train.known_labels == label).sum()) for label in range(len(train.class_names)))
         counts = [labels for labels in run.labels if labels <= fewest]
         if len(counts) < len(run.labels):
@@ -119,7 +120,6 @@ def main(run: Config) -> Table:
         check_same_comparison(out_dir, run, may_differ=may_differ, identity=made_with)
         methods = {str(name): settings(run, name) for name in run.methods}
         trials = [Trial(name, n, seed) for name in methods for n in counts for seed in range(run.seeds)]
-        jitter = None if train.kind == "text" else run.jitter
         work = Work(
             run.source,
             methods,

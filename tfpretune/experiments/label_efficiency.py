@@ -10,27 +10,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
-from tfpretune.backbones.by_name import load_backbone, load_tokenizer
-from tfpretune.backbones.feeding import image_shape
-from tfpretune.data.batches.examples import image_array
 from tfpretune.data.batches.step_indexed import Transform
 from tfpretune.data.batches.transforms import jitter
-from tfpretune.data.examples.examples import Examples
 from tfpretune.data.readers.source_form import SourceForm
 from tfpretune.data.sources.labelled import LabelledParts, labelled_parts
 from tfpretune.errors import RunError
-from tfpretune.evaluation.baselines.linear import pixel_baseline, reads_by_characters, tfidf_baseline
+from tfpretune.evaluation.baselines.kinds import LINEAR
 from tfpretune.evaluation.metrics.classification import accuracy
 from tfpretune.experiments.comparison import Side, Trials
 from tfpretune.finetune import pooled_head
 from tfpretune.objectives import Classes, Supervised
 from tfpretune.runtime.files import write_atomic
 from tfpretune.settings.finetune import FinetuneConfig
+from tfpretune.tasks.kinds import INPUTS
 from tfpretune.tasks.methods import apply_methods
-from tfpretune.tasks.text_or_image import batch_maker, preprocessing_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -173,7 +168,7 @@ class _Laboratory:
         few = train.few_labels(trial.labels, trial.seed) if trial.labels else train
         run = self.work.methods[trial.method]
         if run is None:
-            return accuracy(self._baseline(few, test), test)
+            return accuracy(LINEAR[few.kind].classes(few, test, len(self.parts.class_names)), test)
         trials, steps = self._trials(run), self.work.steps(run, len(few))
         key = (trial.method, steps)  # with another number of steps the schedule is another one
         before = self.last[1] if self.last is not None and self.last[0] == key else None
@@ -191,39 +186,25 @@ class _Laboratory:
         return trials.score(self.last[1])
 
     def _trials(self, run: FinetuneConfig) -> Trials:
-        work, text = self.work, self.parts.train.kind == "text"
-        make_batches = batch_maker(
-            self.parts.train.kind,
-            tokenizer=load_tokenizer(run.preset) if text else None,
-            sequence_length=work.sequence_length,
-            image_shape=None if text else image_shape(load_backbone(run.preset)),
-        )
+        work = self.work
+        reads = INPUTS[self.parts.train.kind]
+        preprocessing = reads.preprocessing_of(run.preset, window_length=work.window_length)
+        inputs = reads.of_preset(run.preset, preprocessing, sequence_length=work.sequence_length)
         return Trials(
             run.preset,
             self.parts.train,
             self.parts.test,
-            make_batches=make_batches,
+            make_batches=inputs.batches,
             make_model=functools.partial(
                 pooled_head,
                 target=Classes(len(self.parts.class_names), label_smoothing=run.label_smoothing),
-                preprocessing=preprocessing_of(self.parts.train.kind, run.preset, window_length=work.window_length),
+                preprocessing=preprocessing,
                 name="classifier",
             ),
             batch_size=run.batch_size,
             seeds=0,
-            transform=None if text or work.jitter is None else _jitter(*work.jitter),
+            transform=None if work.jitter is None else _jitter(*work.jitter),
         )
-
-    def _baseline(self, few: Examples, test: Examples) -> np.ndarray:
-        num_classes = len(self.parts.class_names)
-        if few.kind == "text":
-            characters = reads_by_characters(few.inputs)
-            return tfidf_baseline(
-                few.inputs, few.known_labels, test.inputs, num_classes=num_classes, characters=characters
-            )
-        shape = few.inputs.shape[1:] if isinstance(few.inputs, np.ndarray) else (32, 32, 3)
-        pixels = [image_array(part, shape) for part in (few, test)]
-        return pixel_baseline(pixels[0], few.known_labels, pixels[1], num_classes=num_classes)
 
 
 def _jitter(shift: int, degrees: float, scale: float) -> Transform:

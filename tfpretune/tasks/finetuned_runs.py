@@ -8,11 +8,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfpretune.backbones.by_name import load_tokenizer
-from tfpretune.data.batches.examples import image_batches, text_batches
-from tfpretune.data.batches.pairs import pair_batches
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.data.examples.examples import Examples
+from tfpretune.data.examples.kinds import KINDS
 from tfpretune.data.readers.source_form import LabelKind, SourceForm
 from tfpretune.data.sources.labelled import LabelledParts
 from tfpretune.data.splits.rule import RULE
@@ -34,6 +32,7 @@ from tfpretune.finetune.methods.soups import (
 )
 from tfpretune.objectives import Supervised
 from tfpretune.tasks.classification import label_kind_of
+from tfpretune.tasks.kinds import INPUTS, Inputs
 from tfpretune.training.optimizers.moving_averages import MOST_BATCHES
 from tfpretune.training.presets import load_task
 
@@ -51,13 +50,18 @@ class Member:
         run_dir: the folder of its run.
         model: in float32.
         task: the content of its `task.json`.
-        tokenizer: of a text model, else None.
+        inputs: how it reads examples.
     """
 
     run_dir: str
     model: Supervised
     task: dict[str, Any]
-    tokenizer: Any
+    inputs: Inputs
+
+    @property
+    def tokenizer(self) -> Any:
+        """Of a text model, else None."""
+        return self.inputs.tokenizer
 
     @property
     def label_kind(self) -> LabelKind:
@@ -74,15 +78,16 @@ class Member:
     @property
     def reads_pairs(self) -> bool:
         """Whether each example is two texts."""
-        return "segment_ids" in self.model.input
+        return reads_pairs(self.model)
 
     def batches(self, examples: Examples, batch_size: int) -> StepIndexed:
         """Serves examples as this model reads them."""
-        if self.task["kind"] == "text":
-            length = self.task["sequence_length"]
-            serve = pair_batches if self.reads_pairs else text_batches
-            return serve(examples, batch_size, tokenizer=self.tokenizer, sequence_length=length)
-        return image_batches(examples, batch_size, image_shape=tuple(self.task["image_shape"]))
+        return self.inputs.batches(examples, batch_size)
+
+
+def reads_pairs(model: Supervised) -> bool:
+    """Returns whether each example of a model is two texts."""
+    return "segment_ids" in model.input
 
 
 def load_member(run_dir: str, *, kinds: Sequence[LabelKind] = ("class",)) -> Member:
@@ -102,13 +107,16 @@ def load_member(run_dir: str, *, kinds: Sequence[LabelKind] = ("class",)) -> Mem
     if label_kind_of(target) not in kinds or len(model.output.shape) != 2:
         what = " or ".join(WHAT[kind] for kind in kinds)
         raise UsageError(f"{run_dir} holds no {what} of whole texts or images: nothing can be made of it here")
-    if task["kind"] == "text" and task.get("split_rule", 1) != RULE:
+    if (
+        KINDS[task["kind"]].texts and task.get("split_rule", 1) != RULE
+    ):  # rule 2 moved near copies, which only texts have
         print(
             f"note: {run_dir} was trained by an earlier version, which split texts otherwise: the validation and test parts of "
             "the same source may hold texts that it was trained on",
             flush=True,
         )
-    return Member(run_dir, model, task, load_tokenizer(str(preset)) if task["kind"] == "text" else None)
+    inputs = INPUTS[task["kind"]].of_task(str(preset), task, pairs=reads_pairs(model))
+    return Member(run_dir, model, task, inputs)
 
 
 def require_classes(member: Member, class_names: Sequence[str], source: str) -> None:

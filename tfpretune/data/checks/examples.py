@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tfpretune.data.checks.copies import copy_notes, shared_notes
-from tfpretune.data.checks.images import decode_all
+from tfpretune.data.checks.kinds import CHECKS
 from tfpretune.data.checks.labels import conflict_of, label_histogram
 from tfpretune.data.checks.options import refuse_other_options
 from tfpretune.data.checks.result import CheckResult
@@ -66,11 +66,11 @@ def check(
     rows, examples, good = _read(spec, form)
     problems = [*rows.problems, *rows.skipped]
     notes = [*rows.notes, *hidden_note(rows.hidden)]
-    if rows.kind == "image" and not isinstance(rows.inputs, np.ndarray):
-        faults, image_notes = decode_all(rows.inputs)
-        good[[rows.inputs.index(fault.where) for fault in faults]] = False
-        problems += faults
-        notes += image_notes
+    faults, input_notes = CHECKS[rows.kind].faults(rows.inputs)
+    unread = {fault.where for fault in faults}
+    good[[row for row, path in enumerate(rows.inputs) if unread and path in unread]] = False
+    problems += faults
+    notes += input_notes
     examples = examples.take(good)
     result = check_examples(examples)
     problems += result.problems
@@ -132,9 +132,7 @@ def check_examples(examples: Examples) -> CheckResult:
         )
     notes += copy_notes(examples.places.copies, own_splits=examples.splits is not None)
     notes += [across_splits_note(copies)] if (copies := len(examples.copies_of_training())) else []
-    if examples.kind == "text" and len(examples):
-        lengths = [len(text) for text in examples.inputs]
-        notes.append(f"texts have {int(np.median(lengths)):,} characters in the median, {max(lengths):,} at most")
+    notes += CHECKS[examples.kind].notes(examples.inputs) if len(examples) else []
     counts = {"examples": len(examples), "unique": len(groups), "duplicates": duplicates, "conflicts": conflicts}
     counts |= examples.near_copies()
     numbers = examples.label_kind == "number"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from tfpretune.data.readers.byte_offsets import decoded, line_number
-from tfpretune.data.readers.folders.examples import TEXT_SUFFIXES
+from tfpretune.data.readers.folders.kinds import TEXT_SUFFIXES
 from tfpretune.data.readers.folders.splits import files_by_split
 from tfpretune.data.readers.folders.walking import walk
 from tfpretune.data.readers.rows import find_files

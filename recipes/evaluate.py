@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tfpretune.data.examples.examples import Examples
-from tfpretune.data.sources.examples import open_examples, read_rows
+from tfpretune.data.sources.examples import open_examples
+from tfpretune.data.sources.schemes import read_rows
 from tfpretune.errors import RunError, UsageError
 from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.evaluation.report.classifier import ClassifierReport, report_classifier

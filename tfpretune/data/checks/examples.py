@@ -20,7 +20,8 @@ from tfpretune.data.readers.labels.labels import more_label_columns, read_labels
 from tfpretune.data.readers.masks.geometry import MaskOrientation
 from tfpretune.data.readers.rows import Problem, Rows
 from tfpretune.data.readers.source_form import USUAL_FORM, SourceForm
-from tfpretune.data.sources.examples import make_examples, read_rows
+from tfpretune.data.sources.examples import make_examples
+from tfpretune.data.sources.schemes import read_rows
 from tfpretune.data.splits.sides import across_splits_note
 
 

@@ -1,27 +1,17 @@
 """open_source and open_examples: one line of text names any data. Imports no TensorFlow, except for tfds."""
 
-import difflib
-import os
-from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
 
-from tfpretune.data.demo.catalogue import read_demo
 from tfpretune.data.examples.examples import Examples
-from tfpretune.data.readers.folders.examples import read_image_folder, read_text_folder, read_text_lines
-from tfpretune.data.readers.folders.image_tables import refuse_image_table
-from tfpretune.data.readers.folders.splits import split_files_note
 from tfpretune.data.readers.labels.column import LabelColumn
 from tfpretune.data.readers.labels.labels import more_label_columns, read_labels
-from tfpretune.data.readers.masks.folders import find_mask_folders
-from tfpretune.data.readers.rows import Rows, find_files
+from tfpretune.data.readers.rows import Rows
 from tfpretune.data.readers.source_form import DEFAULT_LABEL, DEFAULT_TEXT, USUAL_FORM, LabelKind, SourceForm
-from tfpretune.data.readers.tables import read_csv, read_jsonl
-from tfpretune.errors import RunError, UsageError
-
-SCHEMES = ("demo", "tfds", "csv", "jsonl", "text", "images")
+from tfpretune.data.sources.schemes import read_rows
+from tfpretune.errors import RunError
 
 
 def open_source(
@@ -121,85 +111,3 @@ def make_examples(
         notes=tuple(rows.notes),
         splits=rows.splits or None,
     )
-
-
-def read_rows(spec: str, form: SourceForm = USUAL_FORM) -> Rows:
-    """Reads a source with all its problems; `open_examples` and `check` both start here."""
-    scheme, colon, rest = spec.partition(":")
-    if not colon or scheme not in SCHEMES:
-        near = _nearest_source(spec)
-        raise UsageError(f"unknown source {spec!r}{near}: expected one of {', '.join(s + ':' for s in SCHEMES)}")
-    if not rest:
-        raise UsageError(f"source {spec!r} names nothing after the colon: see tfpretune.data.open_source for the forms")
-    no_pairs = f"source {spec!r} has no second text {form.pair_column!r}: pairs are read from csv:, jsonl: and tfds:"
-    if form.pair_column and scheme not in ("csv", "jsonl", "tfds", "demo"):
-        raise UsageError(no_pairs)
-    if scheme == "demo":
-        found: Rows = read_demo(rest)
-        if form.pair_column and not found.seconds:
-            raise UsageError(no_pairs)
-        _require_columns(spec, form.more_labels, found.more_labels)
-        return found
-    if scheme == "tfds":
-        from tfpretune.data.readers.tfds import read_tfds  # imports TensorFlow, which takes seconds
-
-        return read_tfds(rest, form)
-    if scheme in ("csv", "jsonl"):
-        paths = find_files(rest, scheme)
-        refuse_image_table(paths[0], scheme, form.text_column)
-        table = (read_csv if scheme == "csv" else read_jsonl)(paths, form)
-        table.notes += split_files_note(paths, scheme)
-        return table
-    _require_columns(spec, form.more_labels, ())
-    if scheme == "images":
-        return _read_images(spec, rest, labels=bool(form.label_column))
-    if os.path.isdir(os.path.expanduser(rest)):
-        rows = read_text_folder(rest, labels=bool(form.label_column))
-        rows.class_folders = True
-        return rows
-    paths = find_files(rest, scheme)
-    rows = read_text_lines(paths)
-    rows.notes += split_files_note(paths, scheme)
-    return rows
-
-
-def _read_images(spec: str, folder: str, *, labels: bool) -> Rows:
-    masked = find_mask_folders(folder)
-    if not masked:
-        rows = read_image_folder(folder, labels=labels)
-        rows.class_folders = True
-        return rows
-    if labels:
-        names = " and ".join(os.path.relpath(path, os.path.expanduser(folder)) for path in masked[0][:2])
-        raise UsageError(
-            f"{spec} holds images with masks, which open_masks opens: expected class folders, found {names} "
-            "(tfpretune run finetune_segmenter reads them)"
-        )
-    rows = Rows("image")
-    for each in masked:
-        found = read_image_folder(each.images, labels=False)
-        rows.join(found, each.split)
-    return rows
-
-
-def _require_columns(spec: str, wanted: Sequence[str], found: Collection[str]) -> None:
-    for name in wanted:
-        if name not in found:
-            has = f"its own and {', '.join(found)}" if found else "its own alone"
-            raise UsageError(
-                f"source {spec!r} has no label column {name!r}: it has {has}; columns are read from csv:, jsonl: and tfds:"
-            )
-
-
-def _nearest_source(spec: str) -> str:
-    """A path alone gets the scheme that its name asks for, a scheme alone its colon, a misspelt one the nearest."""
-    scheme, colon, rest = spec.partition(":")
-    of_suffix = {".csv": "csv", ".jsonl": "jsonl", ".txt": "text"}.get(Path(spec).suffix.lower())
-    if not colon and scheme in SCHEMES:
-        return f", did you mean {scheme}:NAME?" if scheme in ("demo", "tfds") else f", did you mean {scheme}:PATH?"
-    if not colon and of_suffix:
-        return f", did you mean {of_suffix}:{spec}?"
-    if os.path.isdir(os.path.expanduser(spec)):
-        return f", did you mean images:{spec} or text:{spec}?"
-    near = difflib.get_close_matches(scheme, SCHEMES, n=1, cutoff=0.5)
-    return f", did you mean {near[0]}:{rest}?" if near else ""

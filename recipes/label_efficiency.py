@@ -106,11 +106,10 @@ def main(run: Config) -> Table:
     with alone_in(out_dir):
         form = SourceForm(label_kind="class", labels_as_written=run.labels_as_written)
         parts = labelled_parts(run.source, form, most=256 if run.fast else 0)
-        train, jitter = parts.train, None
-        if train.kind == "text":
+        train, text = parts.train, parts.train.kind == "text"
+        if text:
             require_known(load_tokenizer(run.preset), train.inputs, source=run.source, preset=run.preset)
-        else:
-            run, jitter = for_images(run), run.jitter
+        run = run if text else for_images(run)
         fewest = min(int((train.known_labels == label).sum()) for label in range(len(train.class_names)))
         counts = [labels for labels in run.labels if labels <= fewest]
         if len(counts) < len(run.labels):
@@ -125,7 +124,7 @@ def main(run: Config) -> Table:
             methods,
             run.sequence_length,
             run.window_length,
-            jitter,
+            None if text else run.jitter,
             run.epochs,
             run.fast,
             unfreeze_shares={"gradual": run.unfreeze_share},

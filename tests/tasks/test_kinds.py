@@ -7,6 +7,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from tests.evaluation.report.pages import Page
+from tfpretune.backbones import Preprocessing
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.data.checks.examples import check_examples
 from tfpretune.data.checks.kinds import CHECKS, InputCheck
@@ -47,7 +48,11 @@ class CurveInputs(Inputs):
     tokenizer: None = None
 
     @classmethod
-    def of_preset(cls, preset, *, sequence_length, window_length=0, image_size=None):
+    def preprocessing_of(cls, preset, *, window_length=0, image_size=(0, 0)):
+        return Preprocessing()
+
+    @classmethod
+    def of_preset(cls, preset, preprocessing, *, sequence_length):
         return cls(2.0)
 
     @classmethod
@@ -57,10 +62,6 @@ class CurveInputs(Inputs):
     def batches(self, examples, batch_size, *, seed=0, transform=None):
         columns = {"values": self.scale * examples.inputs.astype(np.float32), "labels": examples.labels}
         return StepIndexed(columns, batch_size, seed=seed, transform=transform)
-
-    @property
-    def head(self):
-        return {}
 
     def shown(self, examples):
         return examples.inputs

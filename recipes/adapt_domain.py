@@ -15,7 +15,6 @@ from typing import Literal
 import numpy as np
 import tensorflow as tf
 
-from tfpretune.data.batches.examples import require_kind
 from tfpretune.data.batches.transforms import jitter
 from tfpretune.data.readers.source_form import SourceForm
 from tfpretune.data.sources.labelled import labelled_parts
@@ -118,7 +117,7 @@ def open_domains(run: Config) -> Domains:
     *sources, target = [labelled_parts(name, form, most=most) for name in (*run.source, run.target)]
     num_classes, kind = len(target.class_names), target.train.kind
     for part in sources:
-        require_kind(part.train, kind)
+        part.train.require_kind(kind)
     if kind == "text":
         if not run.preset:
             raise UsageError(f"--target {run.target} holds texts: give --preset, which has a tokenizer")

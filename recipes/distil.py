@@ -12,7 +12,7 @@ import dataclasses
 import functools
 from pathlib import Path
 
-from tfpretune.data.batches.examples import image_array, require_kind
+from tfpretune.data.batches.examples import image_array
 from tfpretune.data.batches.transforms import jitter
 from tfpretune.data.sources.labelled import labelled_parts
 from tfpretune.errors import UsageError
@@ -109,7 +109,7 @@ def main(run: Config) -> Table | None:
         raise UsageError(f"--teacher-dir {run.teacher_dir} reads pairs of texts: this recipe is for texts and images")
     classes = dataclasses.replace(source_form(run), label_kind="class")
     parts = labelled_parts(run.source, classes, labels_per_class=run.labels_per_class, most=most, seed=run.seed)
-    require_kind(parts.train, kind)
+    parts.train.require_kind(kind)
     require_classes(teacher, parts.class_names, run.source)
     unlabelled = unlabelled_examples(run.unlabelled_source, most=most) if run.unlabelled_source else None
     if text:

@@ -7,7 +7,7 @@ ROOT = Path(__file__).parents[1]
 RECIPE, MAIN, FUNCTION, MODULE, FOLDER = 100, 50, 60, 250, 15
 
 RECIPES: dict[str, int] = {
-    "adapt_domain": 147,
+    "adapt_domain": 146,
     "distil": 165,
     "find_rate": 118,
     "finetune_embedder": 193,
@@ -20,7 +20,7 @@ RECIPES: dict[str, int] = {
     "multitask": 190,
     "prepare_text": 151,
     "pretrain_image": 118,
-    "pretrain_text": 129,
+    "pretrain_text": 128,
     "quickstart": 177,
     "soup": 114,
     "tune": 106,
@@ -32,7 +32,7 @@ MAINS: dict[str, int] = {
     "finetune_qa": 64,
     "finetune_segmenter": 71,
     "finetune_tagger": 73,
-    "label_efficiency": 52,
+    "label_efficiency": 51,
     "multitask": 79,
     "pretrain_text": 53,
 }

@@ -71,10 +71,7 @@ def taught_batches(
     """
     sources = [(labelled, batch_size)]
     if unlabelled is not None:
-        if unlabelled.kind != labelled.kind:
-            raise UsageError(
-                f"--unlabelled-source {unlabelled.name} holds {unlabelled.kind} examples, expected {labelled.kind}"
-            )
+        unlabelled.require_kind(labelled.kind, "--unlabelled-source")
         sources = [(labelled, batch_size - batch_size // 2), (unlabelled, batch_size // 2)]
     taught = []
     for number, (examples, rows) in enumerate(sources):

@@ -80,6 +80,9 @@ def test_options_of_check_become_a_form(monkeypatch):
         commands.check(given)
     unasked = {"class_names": (), "more_labels": ()}
     assert caught.value.args == ("csv:a.csv", dataclasses.replace(SourceForm(**EVERY), **unasked))
+    with pytest.raises(Called) as caught:
+        commands.check(_parse(["check", "csv:a.csv"]))
+    assert caught.value.args == ("csv:a.csv", SourceForm())
 
 
 def test_check_looks_at_further_labels_that_are_asked_for(tmp_path):

@@ -134,9 +134,7 @@ def read_texts(piece: Piece) -> Iterator[str]:
 
 
 def _cut_texts(spec: str, piece_bytes: int, text_column: str) -> Corpus:
-    examples = open_source(spec, text_column=text_column, label_column="")
-    if examples.kind != "text":
-        raise UsageError(f"--source {spec} holds {examples.kind} examples, expected text")
+    examples = open_source(spec, text_column=text_column, label_column="").require_kind("text")
     placed = zip(examples.inputs, examples.places.positions.tolist(), strict=True)
     groups = _grouped(placed, lambda each: len(each[0].encode()), piece_bytes)
     pieces = tuple(

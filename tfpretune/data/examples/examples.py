@@ -5,7 +5,7 @@ import functools
 import hashlib
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 
@@ -78,6 +78,20 @@ class Examples(ExampleSet):
     def of_kind(self) -> InputKind:
         """What is the same for all inputs of this kind."""
         return KINDS[self.kind]
+
+    def require_kind(self, kind: str, option: str = "--source") -> Self:
+        """Returns these examples if they are of one kind.
+
+        Args:
+            kind: of `KINDS`.
+            option: what named their source.
+
+        Raises:
+            UsageError: they are of another kind.
+        """
+        if self.kind != kind:
+            raise UsageError(f"{option} {self.name} holds {self.kind} examples, expected {kind}")
+        return self
 
     @property
     def label_kind(self) -> LabelKind | Literal[""]:

@@ -62,7 +62,8 @@ def read_labels(rows: Rows, form: SourceForm) -> tuple[np.ndarray | None, tuple[
         if not doubts and form.doubts_labels:
             doubts = class_problems(rows, rows.labels, names, "label")
         rows.problems += doubts
-        rows.notes += kind_notes(names, len(rows.labels)) if rows.kind == "text" and not doubts else []
+        in_columns = rows.kind == "text"  # the classes of images are folders, or have their names
+        rows.notes += kind_notes(names, len(rows.labels)) if in_columns and not doubts else []
     return labels, names, labels >= 0
 
 

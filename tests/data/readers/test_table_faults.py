@@ -5,7 +5,9 @@ import json
 import pytest
 
 from tfpretune.data.checks.examples import check
+from tfpretune.data.readers.masks.form import MaskForm
 from tfpretune.data.readers.source_form import SourceForm
+from tfpretune.data.readers.tag_form import TagForm
 from tfpretune.data.sources.examples import open_source
 from tfpretune.data.sources.tagged import open_tagged
 from tfpretune.errors import RunError, UsageError
@@ -144,9 +146,9 @@ def test_a_question_with_and_without_an_answer(tmp_path):
 @pytest.mark.parametrize(
     ("spec", "settings", "option"),
     [
-        ("a.csv", {"mask_values": [0, 1]}, "--mask-values"),
-        ("a.csv", {"repair": True}, "--repair"),
-        ("a.csv", {"tag_column": 1}, "--tag-column"),
+        ("a.csv", {"masks": MaskForm(values=(0, 1))}, "--mask-values"),
+        ("a.csv", {"tags": TagForm(repair=True)}, "--repair"),
+        ("a.csv", {"tags": TagForm(tag_column=1)}, "--tag-column"),
         ("a.conll", {"form": SourceForm(label_kind="set")}, "--label-kind"),
         ("a.conll", {"form": SourceForm(labels_as_written=True)}, "--labels-as-written"),
         ("a.text", {"form": SourceForm(label_column="stars")}, "--label-column"),

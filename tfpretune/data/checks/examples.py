@@ -2,8 +2,6 @@
 
 import collections
 import dataclasses
-from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -17,9 +15,10 @@ from tfpretune.data.checks.tasks import check_task, task_of
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.readers.folders.walking import hidden_note
 from tfpretune.data.readers.labels.labels import more_label_columns, read_labels
-from tfpretune.data.readers.masks.geometry import MaskOrientation
+from tfpretune.data.readers.masks.form import USUAL_MASKS, MaskForm
 from tfpretune.data.readers.rows import Problem, Rows
 from tfpretune.data.readers.source_form import USUAL_FORM, SourceForm
+from tfpretune.data.readers.tag_form import USUAL_TAGS, TagForm
 from tfpretune.data.sources.examples import make_examples
 from tfpretune.data.sources.schemes import read_rows
 from tfpretune.data.splits.sides import across_splits_note
@@ -30,11 +29,8 @@ def check(
     form: SourceForm = USUAL_FORM,
     *,
     against: str = "",
-    word_column: int = 0,
-    tag_column: int = -1,
-    repair: bool = False,
-    mask_orientation: MaskOrientation = "auto",
-    mask_values: Sequence[int] = (),
+    tags: TagForm = USUAL_TAGS,
+    masks: MaskForm = USUAL_MASKS,
 ) -> CheckResult:
     """Goes over all of a source: reads every row, decodes every image, looks at every label, compares every content.
 
@@ -44,24 +40,14 @@ def check(
             may lack a label, as where several tasks share a source.
         against: a second source, such as the test set, that must share no example and no more classes with the first.
             (Tagged words, questions and images with masks are checked by `check_task`.)
-        word_column: as for `open_tagged`.
-        tag_column: as for `open_tagged`.
-        repair: as for `open_tagged`.
-        mask_orientation: of images with masks: as `orientation` of `open_masks`.
-        mask_values: of images with masks: as `values` of `open_masks`.
+        tags: how tagged words are read.
+        masks: how images with masks are read.
 
     Raises:
         UsageError: when there is no such source or column, or it has no use for an option.
     """
-    of_tasks: dict[str, Any] = {
-        "word_column": word_column,
-        "tag_column": tag_column,
-        "repair": repair,
-        "mask_orientation": mask_orientation,
-        "mask_values": mask_values,
-    }
-    refuse_other_options(spec, task_of(spec), dataclasses.asdict(form) | of_tasks)
-    result = check_task(spec, against=against, **of_tasks)
+    refuse_other_options(spec, task_of(spec), form, tags, masks)
+    result = check_task(spec, against=against, tags=tags, masks=masks)
     if result:
         return result
     rows, examples, good = _read(spec, form)

@@ -15,7 +15,9 @@ from .examples.examples import Examples as Examples
 from .examples.masks import MaskExamples as MaskExamples
 from .examples.questions import QuestionExamples as QuestionExamples
 from .examples.tagged import TaggedExamples as TaggedExamples
+from .readers.masks.form import MaskForm as MaskForm
 from .readers.source_form import SourceForm as SourceForm
+from .readers.tag_form import TagForm as TagForm
 from .sources.examples import open_examples as open_examples
 from .sources.examples import open_source as open_source
 from .sources.labelled import LabelledParts as LabelledParts

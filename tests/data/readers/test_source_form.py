@@ -7,7 +7,9 @@ import pytest
 from tfpretune.cli import commands
 from tfpretune.cli.arguments import _parse
 from tfpretune.data.checks import examples as checks
+from tfpretune.data.readers.masks.form import MaskForm
 from tfpretune.data.readers.source_form import SourceForm
+from tfpretune.data.readers.tag_form import TagForm
 from tfpretune.data.sources import examples as sources
 from tfpretune.errors import UsageError
 
@@ -22,6 +24,8 @@ EVERY = {
     "class_names": ("b", "a"),
     "more_labels": ("tone",),
 }
+OTHERS = ("--word-column", "1", "--tag-column", "3", "--repair")
+OTHERS += ("--mask-orientation", "stored", "--mask-values", "0", "255")
 
 
 @pytest.mark.parametrize(
@@ -35,6 +39,14 @@ EVERY = {
 def test_what_cannot_work_is_refused_whatever_the_source(settings, message):
     with pytest.raises(UsageError, match=message):
         SourceForm(**settings)
+
+
+def test_the_forms_of_tags_and_masks_refuse_too():
+    with pytest.raises(UsageError, match="tag_names holds 'O' twice"):
+        TagForm(tag_names=("O", "O"))
+    for values in ((3,), (3, 3), (0, 256), (-1, 2)):
+        with pytest.raises(UsageError, match="--mask-values needs two or more different numbers from 0 to 255"):
+            MaskForm(values=values)
 
 
 def test_label_columns_that_must_be_there():
@@ -70,19 +82,22 @@ def test_options_of_check_become_a_form(monkeypatch):
     class Called(Exception):
         pass
 
-    def called(spec, form, **_):
-        raise Called(spec, form)
+    def called(spec, form, *, tags, masks, **_):
+        raise Called(spec, form, tags, masks)
 
     monkeypatch.setattr(checks, "check", called)
     options = ["--text-column", "body", "--label-column", "topic", "--pair-column", "other", "--label-kind", "set"]
-    given = _parse(["check", "csv:a.csv", *options, "--label-separator", "|", "--labels-as-written", "--may-lack"])
+    given = _parse(
+        ["check", "csv:a.csv", *options, "--label-separator", "|", "--labels-as-written", "--may-lack", *OTHERS]
+    )
     with pytest.raises(Called) as caught:
         commands.check(given)
     unasked = {"class_names": (), "more_labels": ()}
-    assert caught.value.args == ("csv:a.csv", dataclasses.replace(SourceForm(**EVERY), **unasked))
+    tags, masks = TagForm(1, 3, repair=True), MaskForm(orientation="stored", values=(0, 255))
+    assert caught.value.args == ("csv:a.csv", dataclasses.replace(SourceForm(**EVERY), **unasked), tags, masks)
     with pytest.raises(Called) as caught:
         commands.check(_parse(["check", "csv:a.csv"]))
-    assert caught.value.args == ("csv:a.csv", SourceForm())
+    assert caught.value.args == ("csv:a.csv", SourceForm(), TagForm(), MaskForm())
 
 
 def test_check_looks_at_further_labels_that_are_asked_for(tmp_path):

@@ -111,9 +111,10 @@ def test_unknown_is_a_class_with_a_note(tmp_path):
 @pytest.mark.parametrize(("word", "tag"), [(1, 1), (0, 0), (-1, -1), (1, -1), (-1, 1), (-2, 0)])
 def test_words_and_tags_in_one_column_are_refused(tmp_path, word, tag):
     spec = write(tmp_path, "a.conll", "Ann B-PER\nran O\n\n")
-    for opened in (check, open_tagged):
-        with pytest.raises(UsageError, match="are one column of 2"):
-            opened(spec, word_column=word, tag_column=tag)
+    with pytest.raises(UsageError, match="are one column of 2"):
+        check(spec, tags=TagForm(word, tag))
+    with pytest.raises(UsageError, match="are one column of 2"):
+        open_tagged(spec, word_column=word, tag_column=tag)
 
 
 @pytest.mark.parametrize("key", ["ner_tags", "labels", "pos_tags"])

@@ -16,6 +16,7 @@ import numpy as np
 from quality_rows import Figures, mean_and_sd, pretrain_reviews, pretrained, seeds
 
 from tfpretune.data.batches.masks import mask_batches
+from tfpretune.data.readers.source_form import SourceForm
 from tfpretune.data.sources.labelled import labelled_parts
 from tfpretune.data.sources.masks import open_masks
 from tfpretune.data.sources.tagged import open_tagged
@@ -118,7 +119,7 @@ def questions(run: Config) -> Table:
 def pairs(run: Config) -> Table:
     """Whether two paragraphs are of the same article."""
     source = "demo:bbc-pairs"
-    parts = labelled_parts(source, pair_column="text_pair")
+    parts = labelled_parts(source, SourceForm(pair_column="text_pair"))
     train, test = ((list(part.inputs), list(part.seconds or [])) for part in (parts.train, parts.test))
     labels, count = parts.train.known_labels, len(parts.class_names)
     found = pair_baseline(train, labels, test, num_classes=count, characters=False)

@@ -15,8 +15,8 @@ from typing import Literal
 import numpy as np
 import tensorflow as tf
 
-from tfpretune.data.batches.examples import require_kind
 from tfpretune.data.batches.transforms import jitter
+from tfpretune.data.readers.source_form import SourceForm
 from tfpretune.data.sources.labelled import labelled_parts
 from tfpretune.errors import UsageError
 from tfpretune.evaluation.report.report import write_pretraining_report
@@ -113,17 +113,14 @@ def main(run: Config) -> Table:
 
 def open_domains(run: Config) -> Domains:
     """Opens the domains and says how their examples become batches and classifiers."""
-    most = 64 if run.fast else 0
-    *sources, target = [
-        labelled_parts(name, most=most, label_kind="class", labels_as_written=run.labels_as_written)
-        for name in (*run.source, run.target)
-    ]
+    form, most = SourceForm(label_kind="class", labels_as_written=run.labels_as_written), 64 if run.fast else 0
+    *sources, target = [labelled_parts(name, form, most=most) for name in (*run.source, run.target)]
     num_classes, kind = len(target.class_names), target.train.kind
     for part in sources:
-        require_kind(part.train, kind)
-    if kind == "text" and not run.preset:
-        raise UsageError(f"--target {run.target} holds texts: give --preset, which has a tokenizer")
+        part.train.require_kind(kind)
     if kind == "text":
+        if not run.preset:
+            raise UsageError(f"--target {run.target} holds texts: give --preset, which has a tokenizer")
         inputs = text_inputs(num_classes, preset=run.preset, sequence_length=run.sequence_length)
         for name, part in zip((*run.source, run.target), (*sources, target), strict=True):
             require_known(inputs.tokenizer, part.train.inputs, source=name, preset=run.preset)

@@ -12,7 +12,7 @@ import dataclasses
 import functools
 from pathlib import Path
 
-from tfpretune.data.batches.examples import image_array, require_kind
+from tfpretune.data.batches.examples import image_array
 from tfpretune.data.batches.transforms import jitter
 from tfpretune.data.sources.labelled import labelled_parts
 from tfpretune.errors import UsageError
@@ -23,6 +23,7 @@ from tfpretune.runtime.files import write_atomic
 from tfpretune.settings import launch
 from tfpretune.settings.finetune import FinetuneConfig
 from tfpretune.settings.run import OptimizerConfig, require_shares
+from tfpretune.tasks.classification import source_form
 from tfpretune.tasks.distillation import (
     comparison,
     fingerprint,
@@ -106,18 +107,9 @@ def main(run: Config) -> Table | None:
     kind, text = teacher.task["kind"], teacher.task["kind"] == "text"
     if teacher.reads_pairs:
         raise UsageError(f"--teacher-dir {run.teacher_dir} reads pairs of texts: this recipe is for texts and images")
-    few = run.labels_per_class
-    parts = labelled_parts(
-        run.source,
-        labels_per_class=few,
-        most=most,
-        seed=run.seed,
-        label_kind="class",
-        labels_as_written=run.labels_as_written,
-        text_column=run.text_column,
-        label_column=run.label_column,
-    )
-    require_kind(parts.train, kind)
+    classes = dataclasses.replace(source_form(run), label_kind="class")
+    parts = labelled_parts(run.source, classes, labels_per_class=run.labels_per_class, most=most, seed=run.seed)
+    parts.train.require_kind(kind)
     require_classes(teacher, parts.class_names, run.source)
     unlabelled = unlabelled_examples(run.unlabelled_source, most=most) if run.unlabelled_source else None
     if text:
@@ -163,7 +155,8 @@ def main(run: Config) -> Table | None:
     inputs = None if text else image_array(parts.test, form.task["image_shape"])
     report = report_on_test(model, run, result, parts=parts, batches=test, inputs=inputs, tables=[table])
     write_atomic(f"{run.out_dir}/distil.md", table.markdown())
-    save_preset(f"{run.out_dir}/preset", model, tokenizer=form.tokenizer, task=report.task | form.task)
+    task = report.task | form.task | parts.form.as_task()
+    save_preset(f"{run.out_dir}/preset", model, tokenizer=form.tokenizer, task=task)
     print(f"{table.markdown()}test {report.summary}\nreport: {report.page}")
     return table
 

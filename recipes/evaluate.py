@@ -9,16 +9,15 @@ import dataclasses
 from pathlib import Path
 from typing import Any, Literal
 
-from tfpretune.data.batches.examples import image_array
 from tfpretune.data.examples.examples import Examples
-from tfpretune.data.sources.examples import open_source, read_rows
+from tfpretune.data.sources.examples import open_examples
+from tfpretune.data.sources.schemes import read_rows
 from tfpretune.errors import RunError, UsageError
 from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.evaluation.report.classifier import ClassifierReport, report_classifier
 from tfpretune.evaluation.report.labelled import LabelledReport, report_numbers, report_sets
 from tfpretune.settings import launch
 from tfpretune.tasks.finetuned_runs import Member, load_member
-from tfpretune.tasks.known_words import require_known
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,15 +48,15 @@ def main(run: Config) -> Path:
         print(f"{source}: {note}")
     examples = examples if run.part == "all" else examples.split(run.part)
     examples = examples.sample(64) if run.fast else examples
-    if examples.kind == "text":
-        texts = [*examples.inputs, *(examples.seconds or [])]
-        require_known(member.tokenizer, texts, source=source, preset=f"{run.run_dir}/preset")
+    member.inputs.require_known(examples, source=source, preset=f"{run.run_dir}/preset")
     batches = member.batches(examples, run.batch_size).in_order()
     title = f"{run.run_dir} on {source} ({run.part})"
     page: dict[str, Any] = {"out_dir": run.out_dir, "title": title, "settings": dataclasses.asdict(run)}
     report: ClassifierReport | LabelledReport
     if member.label_kind == "class":
-        report = report_classifier(member.model, examples, batches=batches, inputs=shown(examples, member), **page)
+        report = report_classifier(
+            member.model, examples, batches=batches, inputs=member.inputs.shown(examples), **page
+        )
     elif member.label_kind == "set":
         threshold = member.task.get("threshold", 0.5)
         report = report_sets(examples, predict_outputs(member.model, batches), threshold=threshold, **page)
@@ -67,20 +66,11 @@ def main(run: Config) -> Path:
     return report.page
 
 
-def shown(examples: Examples, member: Member) -> Any:
-    """Returns what the page shows of the examples: images as the model sees them, pairs as two paragraphs."""
-    if examples.kind == "image":
-        return image_array(examples, tuple(member.task["image_shape"]))
-    if examples.seconds is None:
-        return examples.inputs
-    return [f"{first}\n{second}" for first, second in zip(examples.inputs, examples.seconds, strict=True)]
-
-
 def open_labelled(source: str, member: Member) -> Examples:
     """Opens labelled examples of the run's kind and classes; a source of the other kind is refused by its kind."""
     task, run_dir, fault = member.task, member.run_dir, None
     try:
-        examples = open_source(source, class_names=tuple(task["class_names"]), **member.form)
+        examples = open_examples(source, dataclasses.replace(member.form, class_names=tuple(task["class_names"])))
         kind = examples.kind
     except RunError as error:  # most likely its labels; of no interest where the kind is wrong
         fault, kind = error, read_rows(source).kind

@@ -21,9 +21,9 @@ from tfpretune.settings import launch
 from tfpretune.settings.finetune import FinetuneConfig
 from tfpretune.settings.run import OptimizerConfig
 from tfpretune.tasks.classification import make_target, open_parts
+from tfpretune.tasks.kinds import INPUTS
 from tfpretune.tasks.known_words import require_known
 from tfpretune.tasks.methods import apply_methods
-from tfpretune.tasks.text_or_image import preprocessing_of
 from tfpretune.training import make_strategy, resolve_precision
 from tfpretune.training.loop.dry_run import describe
 from tfpretune.training.loop.preparation import compile_model
@@ -73,8 +73,8 @@ def main(run: Config) -> RateCurve | None:
         model = pooled_head(
             load_backbone(run.preset, dtype=dtype, random_weights=run.from_scratch, dropout=run.backbone_dropout),
             target,
-            preprocessing=preprocessing_of(
-                parts.train.kind, run.preset, window_length=run.window_length, image_size=run.image_size
+            preprocessing=INPUTS[parts.train.kind].preprocessing_of(
+                run.preset, window_length=run.window_length, image_size=run.image_size
             ),
             dropout=run.dropout,
         )

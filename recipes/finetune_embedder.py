@@ -17,6 +17,7 @@ import numpy as np
 from tfpretune.backbones.by_name import load_backbone, load_tokenizer
 from tfpretune.data.batches.balanced import class_balanced
 from tfpretune.data.batches.transforms import jitter
+from tfpretune.data.readers.source_form import SourceForm
 from tfpretune.data.sources.labelled import labelled_parts
 from tfpretune.errors import UsageError
 from tfpretune.evaluation.metrics.retrieval import retrieval_metrics
@@ -36,9 +37,9 @@ from tfpretune.tasks.embedding import (
     simple_space,
 )
 from tfpretune.tasks.fitting import fit_head
+from tfpretune.tasks.kinds import INPUTS, ImageInputs, TextInputs
 from tfpretune.tasks.known_words import require_known
 from tfpretune.tasks.methods import apply_methods
-from tfpretune.tasks.text_or_image import batch_maker, preprocessing_of
 from tfpretune.training import FitResult, make_strategy, resolve_precision
 from tfpretune.training.loop.dry_run import describe
 from tfpretune.training.loop.fingerprint import identity_of
@@ -112,15 +113,9 @@ class Config(TaskConfig):
 
 def main(run: Config) -> FitResult | None:
     """Data, model, fit, report, save."""
-    strategy, few = make_strategy(run.devices.replicas), run.labels_per_class
-    parts = labelled_parts(
-        run.source,
-        labels_per_class=few,
-        most=64 if run.fast else 0,
-        seed=run.seed,
-        label_kind="class",
-        labels_as_written=run.labels_as_written,
-    )
+    strategy, most = make_strategy(run.devices.replicas), 64 if run.fast else 0
+    form = SourceForm(label_kind="class", labels_as_written=run.labels_as_written)
+    parts = labelled_parts(run.source, form, labels_per_class=run.labels_per_class, most=most, seed=run.seed)
     kind, text = parts.train.kind, parts.train.kind == "text"
     tokenizer = load_tokenizer(run.preset) if text else None
     if text:
@@ -130,11 +125,11 @@ def main(run: Config) -> FitResult | None:
     with strategy.scope():
         dtype, dropout = resolve_precision(run.precision), run.backbone_dropout
         backbone = load_backbone(run.preset, dtype=dtype, random_weights=run.from_scratch, dropout=dropout)
-        reads = preprocessing_of(kind, run.preset, window_length=run.window_length, image_size=run.image_size)
+        reads = INPUTS[kind].preprocessing_of(run.preset, window_length=run.window_length, image_size=run.image_size)
         model = embedder(backbone, run.size, temperature=run.temperature, dropout=run.dropout, preprocessing=reads)
     table = apply_methods(model, run)
-    shape = None if text else tuple(model.input["images"].shape[1:])
-    make = batch_maker(kind, tokenizer=tokenizer, sequence_length=run.sequence_length, image_shape=shape)
+    shape: Any = None if text else tuple(model.input["images"].shape[1:])
+    make = (TextInputs(tokenizer, run.sequence_length) if text else ImageInputs(shape)).batches
     moves: dict[str, Any] = {"shift": run.shift, "rotate_degrees": run.rotate_degrees, "scale": run.scale}
     moved = None if text else jitter(flip=run.flip, **moves)
     batches = class_balanced(make(parts.train, run.batch_size, seed=run.seed, transform=moved), run.per_class)

@@ -23,7 +23,7 @@ from tfpretune.finetune import pooled_head, start_head_from_probe
 from tfpretune.settings import launch
 from tfpretune.settings.finetune import FinetuneConfig
 from tfpretune.settings.run import OptimizerConfig, require_shares
-from tfpretune.tasks.classification import HEADS, fit_labelled, label_settings, make_target, open_parts, report_labelled
+from tfpretune.tasks.classification import HEADS, fit_labelled, make_target, open_parts, report_labelled
 from tfpretune.tasks.methods import apply_methods
 from tfpretune.training import FitResult, make_strategy, resolve_precision
 from tfpretune.training.loop.dry_run import describe
@@ -96,7 +96,7 @@ def main(run: Config) -> FitResult | None:
     result = fit_labelled(model, batches, run, validation=validation, examples=parts.validation, train=parts.train)
     shown = image_array(parts.test, shape)
     report = report_labelled(model, run, result, parts=parts, validation=validation, batches=test, inputs=shown)
-    task = report.task | {"image_shape": shape} | label_settings(run, parts.train)
+    task = report.task | {"image_shape": shape} | parts.form.as_task()
     save_preset(f"{run.out_dir}/preset", model, task=task)
     print(f"test {report.summary}\nreport: {report.page}")
     return result

@@ -21,7 +21,7 @@ from tfpretune.finetune import pooled_head, start_head_from_probe
 from tfpretune.settings import launch
 from tfpretune.settings.finetune import FinetuneConfig
 from tfpretune.settings.run import OptimizerConfig
-from tfpretune.tasks.classification import HEADS, fit_labelled, label_settings, make_target, open_parts, report_labelled
+from tfpretune.tasks.classification import HEADS, fit_labelled, make_target, open_parts, report_labelled
 from tfpretune.tasks.known_words import require_known
 from tfpretune.tasks.methods import apply_methods
 from tfpretune.training import FitResult, make_strategy, resolve_precision
@@ -93,7 +93,7 @@ def main(run: Config) -> FitResult | None:
     result = fit_labelled(model, batches, run, train=parts.train, tokenizer=tokenizer, **watched)
     report = report_labelled(model, run, result, parts=parts, validation=validation, batches=test)
     task = report.task | {"sequence_length": run.sequence_length, "window_length": run.window_length}
-    task |= label_settings(run, parts.train)
+    task |= parts.form.as_task()
     save_preset(f"{run.out_dir}/preset", model, tokenizer=tokenizer, task=task)
     print(f"test {report.summary}\nreport: {report.page}")
     return result

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tfpretune.backbones.by_name import load_tokenizer
+from tfpretune.data.readers.source_form import SourceForm
 from tfpretune.data.sources.labelled import labelled_parts
 from tfpretune.errors import UsageError
 from tfpretune.evaluation.report.label_curves import LabelCurve, label_chart, label_table
@@ -103,12 +104,12 @@ def main(run: Config) -> Table:
     """Trials, curves, table."""
     out_dir = Path(run.out_dir)
     with alone_in(out_dir):
-        most, as_written = 256 if run.fast else 0, run.labels_as_written
-        parts = labelled_parts(run.source, most=most, label_kind="class", labels_as_written=as_written)
-        train = parts.train
-        if train.kind == "text":
+        form = SourceForm(label_kind="class", labels_as_written=run.labels_as_written)
+        parts = labelled_parts(run.source, form, most=256 if run.fast else 0)
+        train, text = parts.train, parts.train.kind == "text"
+        if text:
             require_known(load_tokenizer(run.preset), train.inputs, source=run.source, preset=run.preset)
-        run = run if train.kind == "text" else for_images(run)
+        run = run if text else for_images(run)
         fewest = min(int((train.known_labels == label).sum()) for label in range(len(train.class_names)))
         counts = [labels for labels in run.labels if labels <= fewest]
         if len(counts) < len(run.labels):
@@ -118,17 +119,16 @@ def main(run: Config) -> Table:
         check_same_comparison(out_dir, run, may_differ=may_differ, identity=made_with)
         methods = {str(name): settings(run, name) for name in run.methods}
         trials = [Trial(name, n, seed) for name in methods for n in counts for seed in range(run.seeds)]
-        jitter = None if train.kind == "text" else run.jitter
         work = Work(
             run.source,
             methods,
             run.sequence_length,
             run.window_length,
-            jitter,
+            None if text else run.jitter,
             run.epochs,
             run.fast,
             unfreeze_shares={"gradual": run.unfreeze_share},
-            labels_as_written=run.labels_as_written,
+            form=form,
         )
         scores = run_trials(work, trials, out_dir=out_dir, processes=run.processes)
         places = {labels: float(labels or len(train) / len(train.class_names)) for labels in counts}

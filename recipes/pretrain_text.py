@@ -13,7 +13,6 @@ from typing import Any, Literal
 import keras
 
 from tfpretune.backbones.by_name import load_backbone, make_text_backbone
-from tfpretune.data.batches.examples import require_kind
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.data.batches.transforms import hidden_tokens
 from tfpretune.data.corpus.shard_rows import damage_named
@@ -80,7 +79,7 @@ def main(run: Config) -> FitResult | None:
             most_unknown=run.most_unknown,
         )
     else:
-        examples = require_kind(open_source(run.source, label_column=""), "text").without_duplicates()
+        examples = open_source(run.source, label_column="").require_kind("text").without_duplicates()
         data = rows_in_memory(
             examples.sample(300, seed=run.seed) if run.fast else examples,
             preset=run.preset,

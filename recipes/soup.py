@@ -59,7 +59,7 @@ def main(run: Config) -> Table:
             f"--method {run.method} joins classifiers: of labels that are {kind}s there are uniform and greedy soups"
         )
     source = run.source or members[0].task["source"]
-    parts = labelled_parts(source, most=64 if run.fast else 0, **members[0].form)
+    parts = labelled_parts(source, members[0].form, most=64 if run.fast else 0)
     require_classes(members[0], parts.class_names, source)
     joined = Joined(members, parts, run.batch_size)
     models, kept = {member.run_dir: member.model for member in members}, ""

@@ -15,6 +15,7 @@ from tests.recipes.test_recipes import load, run_recipe
 from tfpretune.backbones import SmallCNN
 from tfpretune.cli.arguments import main
 from tfpretune.data.batches.pairs import encode_all_pairs
+from tfpretune.data.readers.source_form import SourceForm
 from tfpretune.data.sources.labelled import labelled_parts
 from tfpretune.data.text.tokens import encode_all
 from tfpretune.errors import UsageError
@@ -84,7 +85,7 @@ def test_sets_of_texts(sets, folder):
     model, task = load_task(sets / "preset")
     assert isinstance(model.target, MultiLabel)
     assert (tuple(task["class_names"]), task["label_separator"]) == (NAMES, ";")
-    test = labelled_parts(task["source"], label_kind="set").test
+    test = labelled_parts(task["source"], SourceForm(label_kind="set")).test
     copies = test.near_copies()
     answers = keras.ops.sigmoid(model(encode_all(make_tokenizer(), test.inputs, sequence_length=16)))
     expected = multi_label_metrics(test.labels, answers, NAMES, threshold=task["threshold"])
@@ -126,7 +127,7 @@ def test_numbers_of_texts(folder, tmp_path):
     own = {"source": f"csv:{folder}/numbers.csv", "label_kind": "number", "window_length": 0, "steps": 60}
     run_recipe("finetune_text", **TEXT | own, preset=str(folder / "text"), out_dir=str(out))
     model, task = load_task(out / "preset")
-    parts = labelled_parts(task["source"], label_kind="number")
+    parts = labelled_parts(task["source"], SourceForm(label_kind="number"))
     assert isinstance(model.target, Numbers)
     assert model.target.offset == pytest.approx(parts.train.labels.mean(), rel=1e-5)
     assert model.target.scale == pytest.approx(parts.train.labels.std(), rel=1e-5)

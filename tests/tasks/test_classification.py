@@ -9,6 +9,7 @@ import pytest
 from tests.evaluation.report.pages import Page
 from tfpretune.backbones import SmallCNN
 from tfpretune.data.examples.examples import Examples
+from tfpretune.data.readers.source_form import SourceForm
 from tfpretune.data.sources.labelled import LabelledParts
 from tfpretune.errors import UsageError
 from tfpretune.evaluation.baselines.labels import fit_baseline
@@ -18,7 +19,14 @@ from tfpretune.finetune import pooled_head
 from tfpretune.objectives import Classes, MultiLabel, Numbers
 from tfpretune.settings.finetune import FinetuneConfig
 from tfpretune.tasks import classification as labelled
-from tfpretune.tasks.classification import label_kind_of, label_texts, make_target, open_parts, report_labelled
+from tfpretune.tasks.classification import (
+    label_kind_of,
+    label_texts,
+    make_target,
+    open_parts,
+    report_labelled,
+    source_form,
+)
 
 RESULT = types.SimpleNamespace(curves={"loss": [(1, 2.0)], "val_loss": [(1, 1.0)]}, steps=1)
 
@@ -46,6 +54,13 @@ def test_the_target_follows_from_the_training_labels():
     assert [label_kind_of(target) for target in (Classes(2), MultiLabel(1), Numbers(), None)] == [
         "class", "set", "number", None
     ]  # fmt: skip
+
+
+def test_the_options_of_a_run_are_the_form_of_its_source():
+    assert source_form(settings()) == SourceForm()
+    own = {"text_column": "body", "label_column": "topic", "label_kind": "set", "label_separator": "|"}
+    form = source_form(settings(**own, labels_as_written=True), pair_column="other")
+    assert form == SourceForm(**own, labels_as_written=True, pair_column="other")
 
 
 def test_labels_that_teach_nothing_are_refused():

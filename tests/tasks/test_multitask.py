@@ -7,6 +7,7 @@ import pytest
 
 from tests.faults.tiny import make_tokenizer
 from tfpretune.data.checks.examples import check
+from tfpretune.data.readers.source_form import SourceForm
 from tfpretune.data.sources.examples import open_source
 from tfpretune.errors import RunError, UsageError
 from tfpretune.tasks.multitask import open_tasks, read_places
@@ -152,7 +153,7 @@ def test_what_looks_like_a_missing_label_is_asked_about(tmp_path, tone, none):
     message = f"a.csv:2: the label 'label' '{none}' looks like a missing label; leave it empty; .*--labels-as-written"
     with pytest.raises(RunError, match=f"{message}; .* check {spec} --label-column label --may-lack"):
         open_tasks(read_places(["label", "topic"], spec))
-    assert len(check(spec, may_lack=True).problems) == 30
+    assert len(check(spec, SourceForm(may_lack=True)).problems) == 30
     assert str(none) in open_tasks(read_places(["label", "topic"], spec), labels_as_written=True).class_names("label")
 
 

@@ -1,6 +1,7 @@
 """The commands behind `tfpretune`. What takes long to import is imported inside them."""
 
 import argparse
+import dataclasses
 import json
 import os
 import runpy
@@ -70,22 +71,17 @@ def check(settings: argparse.Namespace) -> int:
     """Prints what is in a data source; returns 1 if anything is wrong."""
     from tfpretune.data.checks.examples import check as check_source
     from tfpretune.data.checks.result import format_result
+    from tfpretune.data.readers.masks.form import MaskForm
+    from tfpretune.data.readers.source_form import SourceForm
+    from tfpretune.data.readers.tag_form import TagForm
 
+    options = {field.name for field in dataclasses.fields(SourceForm)} & vars(settings).keys()
     result = check_source(
         settings.source,
+        SourceForm(**{name: getattr(settings, name) for name in options}),
         against=settings.against,
-        text_column=settings.text_column,
-        label_column=settings.label_column,
-        pair_column=settings.pair_column,
-        label_kind=settings.label_kind,
-        label_separator=settings.label_separator,
-        labels_as_written=settings.labels_as_written,
-        may_lack=settings.may_lack,
-        word_column=settings.word_column,
-        tag_column=settings.tag_column,
-        repair=settings.repair,
-        mask_orientation=settings.mask_orientation,
-        mask_values=settings.mask_values,
+        tags=TagForm(settings.word_column, settings.tag_column, repair=settings.repair),
+        masks=MaskForm(orientation=settings.mask_orientation, values=tuple(settings.mask_values)),
     )
     print(format_result(result))
     return 0 if result.ok else 1

@@ -1,7 +1,6 @@
 from .batches.balanced import class_balanced as class_balanced
 from .batches.examples import image_array as image_array
 from .batches.examples import image_batches as image_batches
-from .batches.examples import require_kind as require_kind
 from .batches.examples import text_batches as text_batches
 from .batches.masks import mask_batches as mask_batches
 from .batches.pairs import pair_batches as pair_batches
@@ -38,7 +37,11 @@ from .examples.questions import QuestionExamples as QuestionExamples
 from .examples.tagged import TaggedExamples as TaggedExamples
 from .examples.tagged import is_bio as is_bio
 from .masking.tokens import mask_tokens as mask_tokens
+from .readers.masks.form import MaskForm as MaskForm
 from .readers.masks.geometry import MaskOrientation as MaskOrientation
+from .readers.source_form import SourceForm as SourceForm
+from .readers.tag_form import TagForm as TagForm
+from .sources.examples import open_examples as open_examples
 from .sources.examples import open_source as open_source
 from .sources.examples import read_rows as read_rows
 from .sources.labelled import LabelledParts as LabelledParts

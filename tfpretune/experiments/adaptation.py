@@ -8,7 +8,6 @@ import keras
 import numpy as np
 
 from tfpretune.backbones.by_name import load_backbone, load_tokenizer
-from tfpretune.data.batches.examples import require_kind
 from tfpretune.data.batches.mixing import Mixed, batch_shares, progress
 from tfpretune.data.batches.step_indexed import StepIndexed, Transform
 from tfpretune.data.batches.transforms import hidden_tokens
@@ -234,7 +233,7 @@ def adapt_preset(
     tokenizer = load_tokenizer(preset)
     keras.utils.set_random_seed(0)
     model = MaskedLM(load_backbone(preset, dtype=resolve_precision("auto")))
-    rows = pack(tokenizer, require_kind(texts, "text").inputs, sequence_length=sequence_length)
+    rows = pack(tokenizer, texts.require_kind("text").inputs, sequence_length=sequence_length)
     batches = StepIndexed({"token_ids": rows}, 32, transform=hidden_tokens(tokenizer, 0.4))
     train_briefly(model, batches, optimizer, steps=steps)
     save_preset(folder, model, tokenizer=tokenizer)

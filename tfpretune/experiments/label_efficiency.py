@@ -10,26 +10,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
-from tfpretune.backbones.by_name import load_backbone, load_tokenizer
-from tfpretune.backbones.feeding import image_shape
-from tfpretune.data.batches.examples import image_array
 from tfpretune.data.batches.step_indexed import Transform
 from tfpretune.data.batches.transforms import jitter
-from tfpretune.data.examples.examples import Examples
+from tfpretune.data.readers.source_form import SourceForm
 from tfpretune.data.sources.labelled import LabelledParts, labelled_parts
 from tfpretune.errors import RunError
-from tfpretune.evaluation.baselines.linear import pixel_baseline, reads_by_characters, tfidf_baseline
+from tfpretune.evaluation.baselines.kinds import LINEAR
 from tfpretune.evaluation.metrics.classification import accuracy
 from tfpretune.experiments.comparison import Side, Trials
 from tfpretune.finetune import pooled_head
 from tfpretune.objectives import Classes, Supervised
 from tfpretune.runtime.files import write_atomic
 from tfpretune.settings.finetune import FinetuneConfig
+from tfpretune.tasks.kinds import INPUTS
 from tfpretune.tasks.methods import apply_methods
-from tfpretune.tasks.text_or_image import batch_maker, preprocessing_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +54,7 @@ class Work:
 
     Attributes:
         source: labelled examples.
-        labels_as_written: as for `open_source`.
+        form: how they are read.
         methods: name -> settings of the run; `from_scratch`, and what `apply_methods` reads. None: the classical baseline.
         sequence_length: tokens of a text that are read.
         window_length: in windows of so many; 0: at once.
@@ -76,7 +72,7 @@ class Work:
     epochs: float
     fast: bool
     unfreeze_shares: Mapping[str, float] = dataclasses.field(default_factory=dict)
-    labels_as_written: bool = False
+    form: SourceForm = SourceForm(label_kind="class")
 
     def steps(self, method: FinetuneConfig, examples: int) -> int:
         """Returns the steps that a trial of a method with so many examples makes."""
@@ -163,12 +159,7 @@ class _Laboratory:
 
     def __init__(self, work: Work):
         self.work = work
-        self.parts: LabelledParts = labelled_parts(
-            work.source,
-            most=256 if work.fast else 0,
-            label_kind="class",
-            labels_as_written=work.labels_as_written,
-        )
+        self.parts: LabelledParts = labelled_parts(work.source, work.form, most=256 if work.fast else 0)
         self.last: tuple[tuple[str, int], Supervised] | None = None
 
     def score(self, trial: Trial) -> float:
@@ -177,7 +168,7 @@ class _Laboratory:
         few = train.few_labels(trial.labels, trial.seed) if trial.labels else train
         run = self.work.methods[trial.method]
         if run is None:
-            return accuracy(self._baseline(few, test), test)
+            return accuracy(LINEAR[few.kind].classes(few, test, len(self.parts.class_names)), test)
         trials, steps = self._trials(run), self.work.steps(run, len(few))
         key = (trial.method, steps)  # with another number of steps the schedule is another one
         before = self.last[1] if self.last is not None and self.last[0] == key else None
@@ -195,39 +186,25 @@ class _Laboratory:
         return trials.score(self.last[1])
 
     def _trials(self, run: FinetuneConfig) -> Trials:
-        work, text = self.work, self.parts.train.kind == "text"
-        make_batches = batch_maker(
-            self.parts.train.kind,
-            tokenizer=load_tokenizer(run.preset) if text else None,
-            sequence_length=work.sequence_length,
-            image_shape=None if text else image_shape(load_backbone(run.preset)),
-        )
+        work = self.work
+        reads = INPUTS[self.parts.train.kind]
+        preprocessing = reads.preprocessing_of(run.preset, window_length=work.window_length)
+        inputs = reads.of_preset(run.preset, preprocessing, sequence_length=work.sequence_length)
         return Trials(
             run.preset,
             self.parts.train,
             self.parts.test,
-            make_batches=make_batches,
+            make_batches=inputs.batches,
             make_model=functools.partial(
                 pooled_head,
                 target=Classes(len(self.parts.class_names), label_smoothing=run.label_smoothing),
-                preprocessing=preprocessing_of(self.parts.train.kind, run.preset, window_length=work.window_length),
+                preprocessing=preprocessing,
                 name="classifier",
             ),
             batch_size=run.batch_size,
             seeds=0,
-            transform=None if text or work.jitter is None else _jitter(*work.jitter),
+            transform=None if work.jitter is None else _jitter(*work.jitter),
         )
-
-    def _baseline(self, few: Examples, test: Examples) -> np.ndarray:
-        num_classes = len(self.parts.class_names)
-        if few.kind == "text":
-            characters = reads_by_characters(few.inputs)
-            return tfidf_baseline(
-                few.inputs, few.known_labels, test.inputs, num_classes=num_classes, characters=characters
-            )
-        shape = few.inputs.shape[1:] if isinstance(few.inputs, np.ndarray) else (32, 32, 3)
-        pixels = [image_array(part, shape) for part in (few, test)]
-        return pixel_baseline(pixels[0], few.known_labels, pixels[1], num_classes=num_classes)
 
 
 def _jitter(shift: int, degrees: float, scale: float) -> Transform:

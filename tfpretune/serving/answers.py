@@ -54,18 +54,18 @@ def text_answers(
 
 
 def image_answers(
-    model: keras.Model, image_shape: tuple[int, int, int], heads: Mapping[str, Head], examples: Sequence[Any]
+    model: keras.Model, reading: Reading, heads: Mapping[str, Head], examples: Sequence[Any]
 ) -> dict[str, Any]:
     """Returns the content of `checks.json` for an image model: some of the examples, some made images, and the answers.
 
     Args:
         model: the model.
-        image_shape: height, width, channels that the model takes.
+        reading: of images; pixels are decoded here, outside of its graph.
         heads: from `heads_of`.
         examples: file paths, encoded images as bytes, or uint8 arrays `(height, width, channels)`. Arrays of the
             model's own shape are given to it as they are, divided by 255.
     """
-    encoded, pixels = [], []
+    encoded, pixels, image_shape = [], [], tuple(model.inputs[0].shape[1:])
     maps = sum(isinstance(head, PixelsHead) for head in heads.values())
     room = STORED if not maps else max(1, MOST_PIXELS // (maps * image_shape[0] * image_shape[1]) - 4)
     for example in [*examples[: min(STORED, room)], *_hard_images(image_shape)]:

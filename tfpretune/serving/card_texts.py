@@ -81,6 +81,7 @@ whole numbers exactly (save where two candidates tie).
 
 KINDS = {
     "text": {
+        "curl": """curl -d '{{"instances": [{{{instance}}}]}}' {url}""",
         "input_is": "UTF-8 text",
         "rest_value": '"some text"',
         "raw_value": '"some text"',
@@ -89,6 +90,8 @@ KINDS = {
         "in_python": " `tf.saved_model.load`\nneeds `import tensorflow_text` before it.",
     },
     "image": {
+        "curl": 'echo "{{\\"instances\\": [{{\\"image_bytes\\": {{\\"b64\\": \\"$(base64 -w0 image.png)\\"}}}}]}}" '
+        "| curl -d @- {url}",
         "input_is": "the bytes of a jpg, png, bmp, gif or webp file",
         "rest_value": '{"b64": base64.b64encode(open("image.png", "rb").read()).decode()}',
         "raw_value": 'open("image.png", "rb").read()',

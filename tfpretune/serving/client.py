@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from tfpretune.errors import RunError, UsageError
 from tfpretune.runtime.files import check_manifest
-from tfpretune.serving.loading import DEFAULT, RAW_INPUTS, ServedModel, load, version_folder
+from tfpretune.serving.loading import DEFAULT, FILE_INPUTS, RAW_INPUTS, ServedModel, load, version_folder
 
 BATCH_SIZE = 32
 TIMEOUT_SECONDS = 60.0
@@ -103,7 +103,7 @@ def _ask_folder(served: ServedModel, inputs: Sequence[str]) -> list[Answer]:
 
 
 def _raw(served: ServedModel, group: tuple[str, ...]) -> Any:
-    values = tuple(map(_read, group)) if served.kind == "image" else group
+    values = tuple(map(_read, group)) if served.of_files else group
     return values[0] if len(values) == 1 else values
 
 
@@ -122,7 +122,7 @@ def _explain(served: ServedModel, groups: Sequence[tuple[str, ...]], raw: Sequen
         try:
             served.call(DEFAULT, [value])
         except DECODE_ERRORS as alone:
-            if served.kind == "image":
+            if served.of_files:
                 return f"{group[0]}: {explain_decode_error(alone)}"
     return f"{served.folder} failed: {str(error).splitlines()[0]}"
 
@@ -138,7 +138,7 @@ def _ask_server(url: str, inputs: Sequence[str]) -> list[Answer]:
     answers: list[Answer] = []
     for start in range(0, len(groups), BATCH_SIZE):
         part = [dict(zip(names, group, strict=True)) for group in groups[start : start + BATCH_SIZE]]
-        if names == ("image_bytes",):
+        if names in FILE_INPUTS:
             instances: list[Any] = [{names[0]: {"b64": _base64(one[names[0]])}} for one in part]
         else:
             instances = part

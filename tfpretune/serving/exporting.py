@@ -114,13 +114,10 @@ def _write(
     tokenizer: Tokenizer | None,
     examples: Sequence[Any],
 ) -> None:
-    from tfpretune.serving import answers, clean_process, signatures
+    from tfpretune.serving import clean_process, inputs, signatures
     from tfpretune.serving.warmup_requests import write_warmup
 
-    if settings["kind"] == "text":
-        checks = answers.text_answers(model, reading, heads, examples)
-    else:
-        checks = answers.image_answers(model, tuple(settings["image_shape"]), heads, examples)
+    checks = inputs.answers_of(model, reading, settings, heads, examples)
     signatures.write_saved_model(model, folder, reading=reading, heads=heads, tokenizer=tokenizer)
     assets = folder / ASSETS
     assets.mkdir()

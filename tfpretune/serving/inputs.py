@@ -1,16 +1,17 @@
 """What a model takes, and so what a caller sends: found from its inputs and heads, so that nothing can disagree."""
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from tfpretune.data.text.tokenizer import Tokenizer
 from tfpretune.errors import UsageError
 from tfpretune.runtime.keras_internals import all_layers
 from tfpretune.serving import raw
+from tfpretune.serving.answers import image_answers, text_answers
 from tfpretune.serving.heads.base import Head
 
 Kind = Literal["text", "image"]
-_TEXT, _IMAGE = {"token_ids", "padding_mask"}, {"images"}
 _SEGMENTS = "segment_ids"
 _OF_TOKENS = ("tags", "span")
 
@@ -29,23 +30,13 @@ def preprocessing(
         UsageError: settings that do not fit each other or the model.
     """
     names = {tensor.name for tensor in model.inputs}
-    kind = kind or ("image" if names == _IMAGE else "text")
-    if kind == "text":
-        if tokenizer is None or sequence_length is None or image_shape is not None:
-            raise UsageError("a text model needs tokenizer and sequence_length, and no image_shape")
-        _check_length(model, sequence_length)
-        sizes: dict[str, Any] = {"sequence_length": sequence_length, "tokenizer": type(tokenizer).__name__}
-    elif kind == "image":
-        if tokenizer is not None or sequence_length is not None:
-            raise UsageError("an image model needs neither tokenizer nor sequence_length")
-    else:
-        raise UsageError(f'kind must be "text" or "image", received {kind!r}')
-    wanted = _IMAGE if kind == "image" else _TEXT
-    if (names - {_SEGMENTS} if kind == "text" else names) != wanted:
-        raise UsageError(f"a model of kind {kind} takes {sorted(wanted)}, this one takes {sorted(names)}")
-    if kind == "image":
-        sizes = {"image_shape": _image_shape(model, image_shape)}
-    return {"kind": kind} | sizes
+    name: str = kind or next((name for name, served in SERVED.items() if names == served.inputs), "text")
+    if name not in SERVED:
+        raise UsageError(f"kind must be {' or '.join(map(repr, SERVED))}, received {name!r}")
+    served = SERVED[name]
+    if names - served.optional != served.inputs:
+        raise UsageError(f"a model of kind {name} takes {sorted(served.inputs)}, this one takes {sorted(names)}")
+    return {"kind": name} | served.sizes(model, tokenizer, sequence_length, image_shape)
 
 
 def reading_of(
@@ -63,8 +54,19 @@ def reading_of(
     Raises:
         UsageError: no way of reading fits the model's heads.
     """
-    if tokenizer is None:
-        return raw.image_reading(tuple(settings["image_shape"]))
+    return SERVED[settings["kind"]].reading(model, heads, settings, tokenizer, stride)
+
+
+def answers_of(
+    model: Any, reading: raw.Reading, settings: Mapping[str, Any], heads: Mapping[str, Head], examples: Sequence[Any]
+) -> dict[str, Any]:
+    """Returns the content of `checks.json`: example inputs, and what the model answers to them."""
+    return SERVED[settings["kind"]].answers(model, reading, heads, examples)
+
+
+def _text_reading(
+    model: Any, heads: Mapping[str, Head], settings: Mapping[str, Any], tokenizer: Any, stride: int
+) -> raw.Reading:
     length = settings["sequence_length"]
     segments = any(tensor.name == _SEGMENTS for tensor in model.inputs)
     of_tokens = {task: head.says for task, head in heads.items() if head.says in _OF_TOKENS}
@@ -81,6 +83,12 @@ def reading_of(
             f"a model that says {says} and takes {sorted(x.name for x in model.inputs)} has no served form"
         )
     return raw.context_reading(tokenizer, length, stride) if says == "span" else raw.word_reading(tokenizer, length)
+
+
+def _image_reading(
+    model: Any, heads: Mapping[str, Head], settings: Mapping[str, Any], tokenizer: Any, stride: int
+) -> raw.Reading:
+    return raw.image_reading(tuple(settings["image_shape"]))
 
 
 def check_weights(model: Any) -> None:
@@ -102,16 +110,52 @@ def check_weights(model: Any) -> None:
             )
 
 
-def _check_length(model: Any, sequence_length: int) -> None:
+def _text_sizes(
+    model: Any, tokenizer: Any, sequence_length: int | None, image_shape: tuple[int, int, int] | None
+) -> dict[str, Any]:
+    if tokenizer is None or sequence_length is None or image_shape is not None:
+        raise UsageError("a text model needs tokenizer and sequence_length, and no image_shape")
     if sequence_length < 3:
         raise UsageError(f"sequence_length must be at least 3, received {sequence_length}")
     longest = getattr(model.backbone, "max_sequence_length", None)
     if longest is not None and sequence_length > longest:
         raise UsageError(f"sequence_length {sequence_length} is longer than the backbone's {longest}")
+    return {"sequence_length": sequence_length, "tokenizer": type(tokenizer).__name__}
 
 
-def _image_shape(model: Any, given: tuple[int, int, int] | None) -> list[int]:
+def _image_sizes(
+    model: Any, tokenizer: Any, sequence_length: int | None, image_shape: tuple[int, int, int] | None
+) -> dict[str, Any]:
+    if tokenizer is not None or sequence_length is not None:
+        raise UsageError("an image model needs neither tokenizer nor sequence_length")
     own = tuple(model.inputs[0].shape[1:])
-    if given is not None and tuple(given) != own:
-        raise UsageError(f"image_shape is {list(given)}, the model takes {own}")
-    return list(own)
+    if image_shape is not None and tuple(image_shape) != own:
+        raise UsageError(f"image_shape is {list(image_shape)}, the model takes {own}")
+    return {"image_shape": list(own)}
+
+
+@dataclasses.dataclass(frozen=True)
+class ServedKind:
+    """How the models of one kind of input are served.
+
+    Args:
+        inputs: that each of them takes.
+        optional: that some of them take beside these.
+        sizes: model, tokenizer, sequence length and image shape -> what is stored of how it reads.
+        reading: model, heads, settings, tokenizer and stride -> how raw inputs become rows.
+        answers: model, reading, heads and examples -> the content of `checks.json`.
+    """
+
+    inputs: frozenset[str]
+    optional: frozenset[str]
+    sizes: Callable[..., dict[str, Any]]
+    reading: Callable[..., raw.Reading]
+    answers: Callable[..., dict[str, Any]]
+
+
+SERVED: Mapping[str, ServedKind] = {
+    "text": ServedKind(
+        frozenset(("token_ids", "padding_mask")), frozenset((_SEGMENTS,)), _text_sizes, _text_reading, text_answers
+    ),
+    "image": ServedKind(frozenset(("images",)), frozenset(), _image_sizes, _image_reading, image_answers),
+}

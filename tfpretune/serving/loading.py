@@ -24,6 +24,7 @@ RAW_INPUTS = (
     ("questions", "contexts"),
     ("image_bytes",),
 )  # of all kinds of models
+FILE_INPUTS = (("image_bytes",),)  # of these, those that are the contents of files
 Raw = str | bytes
 
 
@@ -44,6 +45,11 @@ class ServedModel:
     input_names: tuple[str, ...]
     heads: dict[str, dict[str, Any]]
     loaded: Any
+
+    @property
+    def of_files(self) -> bool:
+        """Whether it takes the contents of files."""
+        return self.input_names in FILE_INPUTS
 
     @property
     def input_name(self) -> str:
@@ -110,7 +116,7 @@ def load(folder: Path | str) -> ServedModel:
 
     import tensorflow as tf
 
-    if preprocessing["kind"] == "text":
+    if tuple(preprocessing["inputs"]) not in FILE_INPUTS:
         _load_text_operations()
     try:
         loaded = tf.saved_model.load(str(folder))

@@ -45,7 +45,7 @@ def model_card(about: Mapping[str, Any], settings: Mapping[str, Any], checks: Ma
     words |= {key: words[key].format(**values) for key in ("limits", "settings")}
     if any(head["says"] in ("tags", "span") for head in heads.values()):
         words["limits"] = ""
-    return CARD.format(**values, **_calls(about, settings, words, checks), **words).rstrip() + "\n"
+    return CARD.format(**values, **(words | _calls(about, settings, words, checks))).rstrip() + "\n"
 
 
 def _what(kind: str, inputs: Sequence[str], heads: Mapping[str, Any]) -> str:
@@ -72,13 +72,7 @@ def _calls(
     """Returns the table of signatures and how each input is written in the examples."""
     heads, inputs, name = about["heads"], settings["inputs"], about["name"]
     url = f"http://localhost:8501/v1/models/{name}:predict"
-    if about["kind"] == "text":
-        curl = f"""curl -d '{{"instances": [{{{_each(inputs, '"{}": "some text"')}}}]}}' {url}"""
-    else:
-        curl = (
-            'echo "{\\"instances\\": [{\\"image_bytes\\": {\\"b64\\": \\"$(base64 -w0 image.png)\\"}}]}" '
-            f"| curl -d @- {url}"
-        )
+    curl = words["curl"].format(instance=_each(inputs, '"{}": "some text"'), url=url)
     rows = _signature_rows(heads, checks)
     given = "; ".join(f"`{one}`: strings `(batch,)`, {words['input_is']}" for one in inputs)
     first, *others = [f"| `{signature}` | {{}} | {outputs} |" for signature, outputs in rows.items()]

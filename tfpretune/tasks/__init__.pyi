@@ -1,7 +1,6 @@
 from .classification import HEADS as HEADS
 from .classification import fit_labelled as fit_labelled
 from .classification import label_kind_of as label_kind_of
-from .classification import label_settings as label_settings
 from .classification import label_texts as label_texts
 from .classification import make_target as make_target
 from .classification import open_parts as open_parts
@@ -49,8 +48,6 @@ from .segmentation import pixel_weights as pixel_weights
 from .segmentation import segmentation_pictures as segmentation_pictures
 from .segmentation import segmentation_tables as segmentation_tables
 from .segmentation import simple_predictors as simple_predictors
-from .text_or_image import batch_maker as batch_maker
-from .text_or_image import preprocessing_of as preprocessing_of
 from .text_rows import rows_in_memory as rows_in_memory
 from .text_rows import rows_on_disk as rows_on_disk
 from .text_rows import settings_of as settings_of

@@ -9,8 +9,7 @@ import tensorflow as tf
 
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.data.examples.examples import Examples
-from tfpretune.data.readers.labels.labels import LabelKind
-from tfpretune.data.readers.tables import DEFAULT_LABEL, DEFAULT_TEXT
+from tfpretune.data.readers.source_form import LabelKind, SourceForm
 from tfpretune.data.sources.labelled import LabelledParts, labelled_parts
 from tfpretune.data.text.tokenizer import Tokenizer
 from tfpretune.errors import UsageError
@@ -35,20 +34,23 @@ HEADS = {"class": "classifier", "set": "multi_label", "number": "regressor"}
 
 def open_parts(run: FinetuneConfig, *, pair_column: str = "") -> LabelledParts:
     """Opens the source of a run, and refuses settings that do not go with its kind of labels."""
-    parts = labelled_parts(
-        run.source,
-        labels_per_class=run.labels_per_class,
-        most=64 if run.fast else 0,
-        seed=run.seed,
-        label_kind=run.label_kind,
-        label_separator=run.label_separator,
-        pair_column=pair_column,
-        text_column=run.text_column,
-        label_column=run.label_column,
-        labels_as_written=run.labels_as_written,
-    )
+    form = source_form(run, pair_column=pair_column)
+    most = 64 if run.fast else 0
+    parts = labelled_parts(run.source, form, labels_per_class=run.labels_per_class, most=most, seed=run.seed)
     run.require_fits(parts.train.label_kind)
     return parts
+
+
+def source_form(run: FinetuneConfig, *, pair_column: str = "") -> SourceForm:
+    """Returns how the source of a run is read, as its options say."""
+    return SourceForm(
+        text_column=run.text_column,
+        label_column=run.label_column,
+        pair_column=pair_column,
+        label_kind=run.label_kind,
+        label_separator=run.label_separator,
+        labels_as_written=run.labels_as_written,
+    )
 
 
 def make_target(train: Examples, run: FinetuneConfig) -> Target:
@@ -73,13 +75,6 @@ def label_kind_of(target: Target | None) -> LabelKind | None:
     """Returns the kind of labels of a model for whole examples that these recipes make; None for any other target."""
     kinds: dict[type, LabelKind] = {Classes: "class", MultiLabel: "set", Numbers: "number"}
     return kinds.get(type(target))
-
-
-def label_settings(run: FinetuneConfig, examples: Examples) -> dict[str, Any]:
-    """Returns what `task.json` needs beside the report's own, so that the source can be opened again in the same way."""
-    usual = {"text_column": DEFAULT_TEXT, "label_column": DEFAULT_LABEL, "labels_as_written": False}
-    found = {name: getattr(run, name) for name, value in usual.items() if getattr(run, name) != value}
-    return found | ({"label_separator": run.label_separator} if examples.label_kind == "set" else {})
 
 
 def fit_labelled(

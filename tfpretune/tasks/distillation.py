@@ -30,8 +30,8 @@ from tfpretune.objectives import Supervised, Target
 from tfpretune.runtime.files import MANIFEST
 from tfpretune.settings.finetune import FinetuneConfig
 from tfpretune.tasks.finetuned_runs import Member
+from tfpretune.tasks.kinds import ImageInputs, MakeBatches, TextInputs
 from tfpretune.tasks.methods import apply_methods
-from tfpretune.tasks.text_or_image import MakeBatches, batch_maker
 from tfpretune.training import resolve_precision
 from tfpretune.training.presets import in_float32
 
@@ -72,10 +72,7 @@ def taught_batches(
     """
     sources = [(labelled, batch_size)]
     if unlabelled is not None:
-        if unlabelled.kind != labelled.kind:
-            raise UsageError(
-                f"--unlabelled-source {unlabelled.name} holds {unlabelled.kind} examples, expected {labelled.kind}"
-            )
+        unlabelled.require_kind(labelled.kind, "unlabelled_source")
         sources = [(labelled, batch_size - batch_size // 2), (unlabelled, batch_size // 2)]
     taught = []
     for number, (examples, rows) in enumerate(sources):
@@ -129,7 +126,7 @@ def text_student(
         dropout=run.backbone_dropout or 0.0,
     )
     return StudentForm(
-        batch_maker("text", tokenizer=tokenizer, sequence_length=sequence_length),
+        TextInputs(tokenizer, sequence_length).batches,
         Preprocessing(window_length),
         {"sequence_length": sequence_length, "window_length": window_length},
         tokenizer,
@@ -154,11 +151,10 @@ def image_student(
             raise UsageError(f"--backbone-dropout {run.backbone_dropout}: a new --backbone {backbone} has no dropout")
         shape: tuple[int, int, int] = tuple(teacher.task["image_shape"])
         fresh = functools.partial(make_image_backbone, backbone, image_shape=shape, patch_size=patch_size)
-        make_batches = batch_maker("image", image_shape=shape)
-        return StudentForm(make_batches, NO_PREPROCESSING, {"image_shape": shape}, None, fresh)
+        return StudentForm(ImageInputs(shape).batches, NO_PREPROCESSING, {"image_shape": shape}, None, fresh)
     preprocessing = Preprocessing(image_size=image_size, pixels=read_pixels(run.preset))
     shape = preprocessing.image_shape(load_backbone(run.preset, random_weights=True))
-    return StudentForm(batch_maker("image", image_shape=shape), preprocessing, {"image_shape": shape})
+    return StudentForm(ImageInputs(shape).batches, preprocessing, {"image_shape": shape})
 
 
 def make_student(
@@ -204,7 +200,7 @@ def comparison(models: Mapping[str, tuple[Supervised, MakeBatches]], test: Examp
         rows.append([name, accuracy(found, test), model.count_params(), seconds])
     return Table(
         "Teacher and student",
-        ("", "test accuracy", "parameters", "ms an image" if test.kind == "image" else "ms a text"),
+        ("", "test accuracy", "parameters", f"ms {test.of_kind.one}"),
         rows,
         note=f"{len(test)} test {test.kind}s; the time is the median for one at a time, float32, on this machine's CPU.",
     )

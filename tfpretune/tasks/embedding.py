@@ -11,6 +11,7 @@ from tfpretune.data.examples.examples import Examples
 from tfpretune.data.sources.labelled import LabelledParts
 from tfpretune.evaluation.baselines.linear import pixel_rows, reads_by_characters
 from tfpretune.evaluation.metrics.retrieval import Vectors, nearest, retrieval_metrics, tfidf_vectors
+from tfpretune.evaluation.report.kinds import SHOWN
 from tfpretune.evaluation.report.pictures import Pictures
 from tfpretune.evaluation.report.tables import Cell, Table
 from tfpretune.objectives import Supervised
@@ -98,7 +99,7 @@ def show_nearest(
             asked, found = (_shown(part, int(place)) for part, place in ((test, row), (train, number)))
             cells.append([asked, found, float(cosine)])
     table = Table("Nearest training examples", ("test query", "found", "cosine"), cells)
-    if test.kind == "text":
+    if not SHOWN[test.kind].picture:
         return table, []
     sides = (SMALL * 2, SMALL * 2, 3) if not isinstance(test.inputs, np.ndarray) else test.inputs.shape[1:]
     strips = {
@@ -112,5 +113,5 @@ def show_nearest(
 
 def _shown(examples: Examples, row: int) -> str:
     name = examples.class_names[examples.known_labels[row]]
-    what = examples.inputs[row] if examples.kind == "text" else examples.where[row]
+    what = examples.where[row] if SHOWN[examples.kind].picture else examples.inputs[row]
     return f"[{name}] {what[:SHOWN_TEXT]}{' …' if len(what) > SHOWN_TEXT else ''}"

@@ -1,13 +1,14 @@
 """From the preset of a fine-tuning run to a served model."""
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from tfpretune import serving
 from tfpretune.backbones.by_name import load_tokenizer
-from tfpretune.data.readers.tables import DEFAULT_TEXT
-from tfpretune.data.sources.examples import open_source
+from tfpretune.data.readers.source_form import USUAL_FORM, SourceForm
+from tfpretune.data.sources.examples import open_examples
 from tfpretune.data.sources.masks import open_masks
 from tfpretune.data.sources.questions import open_questions
 from tfpretune.data.sources.tagged import open_tagged
@@ -28,8 +29,8 @@ def export_run(
 
     What the model is asked and answers follows from itself. `task.json` has what it cannot know: `class_names` (by task where
     there are several), `sequence_length` of a text model, and, where they are not the defaults of `serving.export`,
-    `threshold`, `longest_answer` and `stride`; of a file `text_column`, of pairs `pair_column`, of tagged words `word_column`
-    and `tag_column`.
+    `threshold`, `longest_answer` and `stride`; of a source of examples what `SourceForm.as_task` says, of tagged words
+    `word_column` and `tag_column`.
 
     Args:
         run_dir: folder of the run, with `preset` in it.
@@ -60,8 +61,7 @@ def export_run(
         examples=examples_of(
             model,
             task.get("source", ""),
-            pair_column=task.get("pair_column", ""),
-            text_column=task.get("text_column", DEFAULT_TEXT),
+            form=SourceForm.from_task(task),
             tag_columns=(task.get("word_column", 0), task.get("tag_column", -1)),
         )
         if with_examples
@@ -75,8 +75,7 @@ def examples_of(
     source: str,
     count: int = 3,
     *,
-    pair_column: str = "",
-    text_column: str = DEFAULT_TEXT,
+    form: SourceForm = USUAL_FORM,
     tag_columns: tuple[int, int] = (0, -1),
 ) -> Sequence[Any]:
     """Returns a few raw inputs for a model from the test part of a source; none, and a line that says why, if it cannot.
@@ -85,11 +84,10 @@ def examples_of(
         model: the fine-tuned model.
         source: what `open_source`, `open_tagged`, `open_questions` or `open_masks` takes, whichever fits the model.
         count: how many at most.
-        pair_column: of pairs: column of the second text.
-        text_column: of texts from a file: their column.
+        form: how a source of examples is read; labels are not.
         tag_columns: of a CoNLL file: the columns of words and tags.
     """
-    target = getattr(model, "target", None)
+    target, unlabelled = getattr(model, "target", None), dataclasses.replace(form, label_column="")
     rank = len(model.output.shape) if target is not None else 0
     try:
         if isinstance(target, Spans):
@@ -100,10 +98,9 @@ def examples_of(
             tagged = open_tagged(source, word_column=word, tag_column=tag, repair=True)
             return tagged.split("test").sample(count).texts()
         if isinstance(target, Classes) and rank == 4:
-            opened = open_masks(source).images if source.startswith("demo:") else open_source(source, label_column="")
+            opened = open_masks(source).images if source.startswith("demo:") else open_examples(source, unlabelled)
             return list(opened.split("test").sample(count).inputs)
-        every = open_source(source, text_column=text_column, label_column="", pair_column=pair_column)
-        examples = every.split("test").sample(count)
+        examples = open_examples(source, unlabelled).split("test").sample(count)
     except (UsageError, RunError) as error:
         print(f"no examples of the data are stored: {error}")
         return []

@@ -8,13 +8,10 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfpretune.backbones.by_name import load_tokenizer
-from tfpretune.data.batches.examples import image_batches, text_batches
-from tfpretune.data.batches.pairs import pair_batches
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.data.examples.examples import Examples
-from tfpretune.data.readers.labels.labels import LabelKind
-from tfpretune.data.readers.tables import DEFAULT_LABEL, DEFAULT_TEXT
+from tfpretune.data.examples.kinds import KINDS
+from tfpretune.data.readers.source_form import LabelKind, SourceForm
 from tfpretune.data.sources.labelled import LabelledParts
 from tfpretune.data.splits.rule import RULE
 from tfpretune.data.text.tokenizer import Tokenizer
@@ -36,6 +33,7 @@ from tfpretune.finetune.methods.soups import (
 )
 from tfpretune.objectives import Supervised
 from tfpretune.tasks.classification import label_kind_of
+from tfpretune.tasks.kinds import INPUTS, Inputs
 from tfpretune.training.optimizers.moving_averages import MOST_BATCHES
 from tfpretune.training.presets import load_task
 
@@ -53,13 +51,18 @@ class Member:
         run_dir: the folder of its run.
         model: in float32.
         task: the content of its `task.json`.
-        tokenizer: of a text model, else None.
+        inputs: how it reads examples.
     """
 
     run_dir: str
     model: Supervised
     task: dict[str, Any]
-    tokenizer: Tokenizer | None
+    inputs: Inputs
+
+    @property
+    def tokenizer(self) -> Tokenizer | None:
+        """Of a text model, else None."""
+        return self.inputs.tokenizer
 
     @property
     def label_kind(self) -> LabelKind:
@@ -67,29 +70,25 @@ class Member:
         return label_kind_of(self.model.target) or "class"
 
     @property
-    def form(self) -> dict[str, Any]:
-        """How a source of labelled examples for this model is opened: arguments of `open_source` and `labelled_parts`."""
-        return {
-            "label_kind": self.label_kind,
-            "label_separator": self.task.get("label_separator", ";"),
-            "text_column": self.task.get("text_column", DEFAULT_TEXT),
-            "label_column": self.task.get("label_column", DEFAULT_LABEL),
-            "labels_as_written": self.task.get("labels_as_written", False),
-            "pair_column": self.task.get("pair_column", "text_pair") if self.reads_pairs else "",
-        }
+    def form(self) -> SourceForm:
+        """How a source of labelled examples for this model is read: as that of its run was."""
+        stored = SourceForm.from_task(self.task)
+        pair_column = (stored.pair_column or "text_pair") if self.reads_pairs else ""
+        return dataclasses.replace(stored, label_kind=self.label_kind, pair_column=pair_column)
 
     @property
     def reads_pairs(self) -> bool:
         """Whether each example is two texts."""
-        return "segment_ids" in self.model.input
+        return reads_pairs(self.model)
 
     def batches(self, examples: Examples, batch_size: int) -> StepIndexed:
         """Serves examples as this model reads them."""
-        if self.tokenizer is not None:
-            length = self.task["sequence_length"]
-            serve = pair_batches if self.reads_pairs else text_batches
-            return serve(examples, batch_size, tokenizer=self.tokenizer, sequence_length=length)
-        return image_batches(examples, batch_size, image_shape=tuple(self.task["image_shape"]))
+        return self.inputs.batches(examples, batch_size)
+
+
+def reads_pairs(model: Supervised) -> bool:
+    """Returns whether each example of a model is two texts."""
+    return "segment_ids" in model.input
 
 
 def load_member(run_dir: str, *, kinds: Sequence[LabelKind] = ("class",)) -> Member:
@@ -109,13 +108,16 @@ def load_member(run_dir: str, *, kinds: Sequence[LabelKind] = ("class",)) -> Mem
     if label_kind_of(target) not in kinds or len(model.output.shape) != 2:
         what = " or ".join(WHAT[kind] for kind in kinds)
         raise UsageError(f"{run_dir} holds no {what} of whole texts or images: nothing can be made of it here")
-    if task["kind"] == "text" and task.get("split_rule", 1) != RULE:
+    if (
+        KINDS[task["kind"]].texts and task.get("split_rule", 1) != RULE
+    ):  # rule 2 moved near copies, which only texts have
         print(
             f"note: {run_dir} was trained by an earlier version, which split texts otherwise: the validation and test parts of "
             "the same source may hold texts that it was trained on",
             flush=True,
         )
-    return Member(run_dir, model, task, load_tokenizer(str(preset)) if task["kind"] == "text" else None)
+    inputs = INPUTS[task["kind"]].of_task(str(preset), task, pairs=reads_pairs(model))
+    return Member(run_dir, model, task, inputs)
 
 
 def require_classes(member: Member, class_names: Sequence[str], source: str) -> None:

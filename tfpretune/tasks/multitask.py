@@ -12,6 +12,7 @@ from tfpretune.data.batches.examples import text_batches
 from tfpretune.data.batches.mixing import Mixed, batch_shares
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.data.examples.examples import Examples
+from tfpretune.data.readers.source_form import SourceForm
 from tfpretune.data.sources.labelled import LabelledParts, labelled_parts
 from tfpretune.data.splits.rule import Part
 from tfpretune.data.text.tokenizer import Tokenizer
@@ -55,7 +56,7 @@ class TaskSources:
         return "; ".join(dict.fromkeys(parts.test.licence for parts in self.parts.values() if parts.test.licence))
 
     def near_copies(self) -> dict[str, int]:
-        """Counts the near copies in all sources; see `Splittable.near_copies`."""
+        """Counts the near copies in all sources; see `ExampleSet.near_copies`."""
         found: collections.Counter[str] = collections.Counter()
         for parts in self.parts.values():
             found.update(parts.train.near_copies())
@@ -150,16 +151,13 @@ def open_tasks(
         columns = list(dict.fromkeys(column for where, column in places.values() if where == source))
         in_a_file = len(columns) > 1 and source.startswith(("csv:", "jsonl:", "tfds:"))
         own = "label" if "label" in columns and not in_a_file else ""
-        more = [column for column in columns if column != own]
-        parts[source] = labelled_parts(
-            source,
-            most=most,
-            seed=seed,
+        form = SourceForm(
             label_column=own,
-            more_labels=more,
             labels_as_written=labels_as_written,
             may_lack=len(columns) > 1,
+            more_labels=tuple(column for column in columns if column != own),
         )
+        parts[source] = labelled_parts(source, form, most=most, seed=seed)
         if own and parts[source].train.label_kind != "class":
             kind = parts[source].train.label_kind
             raise UsageError(f"--source {source}: each label is a {kind}, and tasks need a class for each text")

@@ -6,6 +6,7 @@ from PIL import Image
 
 from tfpretune.data.checks.examples import check, check_examples
 from tfpretune.data.checks.result import format_result
+from tfpretune.data.readers.source_form import SourceForm
 from tfpretune.data.sources.examples import open_source
 from tfpretune.errors import UsageError
 
@@ -117,7 +118,7 @@ def test_half_an_image_of_any_format_is_named(tmp_path, form):
 
 def test_labels_out_of_range(tmp_path):
     path = write(tmp_path / "a.csv", "text,label\na,0\nb,1\nc,2\nd,99\ne,-1\n")
-    assert told(check(f"csv:{path}", class_names=("x", "y", "z"))) == [
+    assert told(check(f"csv:{path}", SourceForm(class_names=("x", "y", "z")))) == [
         f"{path}:5: the label '99' is out of range; expected one of x, y, z or 0..2",
         f"{path}:6: the label '-1' is out of range; expected one of x, y, z or 0..2",
     ]
@@ -176,7 +177,7 @@ def test_the_same_image_in_both_sources_is_named(tmp_path):
 def test_notes_on_classes_and_long_lines(tmp_path):
     path = write(tmp_path / "a.csv", "text,label\none,Pos\ntwo,pos\n" + "word " * 1000 + ",neg\n")
     assert "1 lines were over 4,096 bytes and were split" in check(f"csv:{path}").notes
-    assert "class 'c' has no examples" in check(f"csv:{path}", class_names=("Pos", "pos", "neg", "c")).notes
+    assert "class 'c' has no examples" in check(f"csv:{path}", SourceForm(class_names=("Pos", "pos", "neg", "c"))).notes
 
 
 def test_a_missing_source_or_column_is_a_usage_error(tmp_path):

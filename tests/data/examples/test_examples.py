@@ -124,7 +124,7 @@ def test_columns_must_fit():
         Examples("text", ["a"], None, (), [], "x")
     with pytest.raises(ValueError, match=r"labels must be in 0..1, received 2..2"):
         texts(["a"], [2])
-    with pytest.raises(ValueError, match='kind must be "text" or "image"'):
+    with pytest.raises(ValueError, match="kind must be 'text' or 'image'"):
         Examples("audio", [], None, (), [], "x")
 
 

@@ -14,6 +14,7 @@ import tensorflow as tf
 from tests.data.old.make import ADAPTED, RUNS, SIZES, arrays
 from tests.recipes.test_recipes import run_recipe
 from tfpretune.backbones.by_name import load_backbone, load_tokenizer
+from tfpretune.data.readers.source_form import SourceForm
 from tfpretune.data.text.tokens import encode_all
 from tfpretune.serving import verify
 from tfpretune.training.adapters import load_adapter
@@ -66,6 +67,7 @@ def test_presets_are_backbones_for_us_and_for_kerashub(old, name):
 def test_the_fine_tuned_preset_predicts(old, about):
     model, task = load_task(old / "presets" / "classifier")
     assert (task["kind"], task["class_names"]) == ("text", ["a", "b"])
+    assert SourceForm.from_task(task) == SourceForm()  # its source is opened again as it was
     tokenizer = load_tokenizer(str(old / "presets" / "classifier"))
     rows = encode_all(tokenizer, about["texts"], sequence_length=task["sequence_length"])
     np.testing.assert_allclose(keras.ops.softmax(model(rows)), about["probabilities"], atol=1e-6)

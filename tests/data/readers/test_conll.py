@@ -3,6 +3,7 @@
 import pytest
 
 from tfpretune.data.checks.examples import check
+from tfpretune.data.readers.tag_form import TagForm
 from tfpretune.data.sources.tagged import open_tagged
 from tfpretune.errors import RunError
 
@@ -79,7 +80,7 @@ def test_columns_of_conll_u(tmp_path):
     text = "# text = don't go\n" + "".join(f"{line} {rest}\n" for line in lines)
     source = open_tagged(write(tmp_path, text), word_column=1, tag_column=3)
     assert (source.words, source.tag_lists()) == ([("do", "n't", "go")], [["AUX", "PART", "VERB"]])
-    assert check(write(tmp_path, text), word_column=1, tag_column=3).histogram == {"AUX": 1, "PART": 1, "VERB": 1}
+    assert check(write(tmp_path, text), tags=TagForm(1, 3)).histogram == {"AUX": 1, "PART": 1, "VERB": 1}
     assert not check(write(tmp_path, text)).ok
 
 

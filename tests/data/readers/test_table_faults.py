@@ -5,6 +5,9 @@ import json
 import pytest
 
 from tfpretune.data.checks.examples import check
+from tfpretune.data.readers.masks.form import MaskForm
+from tfpretune.data.readers.source_form import SourceForm
+from tfpretune.data.readers.tag_form import TagForm
 from tfpretune.data.sources.examples import open_source
 from tfpretune.data.sources.tagged import open_tagged
 from tfpretune.errors import RunError, UsageError
@@ -51,7 +54,7 @@ def test_an_open_quote_in_the_header(tmp_path):
 
 def test_an_empty_label_in_a_list_is_no_null(tmp_path):
     lines = '{"text": "a", "label": ["x", ""]}\n{"text": "b", "label": ["y"]}\n'
-    assert whats(check(write(tmp_path, "a.jsonl", lines), label_kind="set")) == [
+    assert whats(check(write(tmp_path, "a.jsonl", lines), SourceForm(label_kind="set"))) == [
         'the labels ["x", ""] hold an empty one'
     ]
 
@@ -108,9 +111,10 @@ def test_unknown_is_a_class_with_a_note(tmp_path):
 @pytest.mark.parametrize(("word", "tag"), [(1, 1), (0, 0), (-1, -1), (1, -1), (-1, 1), (-2, 0)])
 def test_words_and_tags_in_one_column_are_refused(tmp_path, word, tag):
     spec = write(tmp_path, "a.conll", "Ann B-PER\nran O\n\n")
-    for opened in (check, open_tagged):
-        with pytest.raises(UsageError, match="are one column of 2"):
-            opened(spec, word_column=word, tag_column=tag)
+    with pytest.raises(UsageError, match="are one column of 2"):
+        check(spec, tags=TagForm(word, tag))
+    with pytest.raises(UsageError, match="are one column of 2"):
+        open_tagged(spec, word_column=word, tag_column=tag)
 
 
 @pytest.mark.parametrize("key", ["ner_tags", "labels", "pos_tags"])
@@ -143,12 +147,12 @@ def test_a_question_with_and_without_an_answer(tmp_path):
 @pytest.mark.parametrize(
     ("spec", "settings", "option"),
     [
-        ("a.csv", {"mask_values": [0, 1]}, "--mask-values"),
-        ("a.csv", {"repair": True}, "--repair"),
-        ("a.csv", {"tag_column": 1}, "--tag-column"),
-        ("a.conll", {"label_kind": "set"}, "--label-kind"),
-        ("a.conll", {"labels_as_written": True}, "--labels-as-written"),
-        ("a.text", {"label_column": "stars"}, "--label-column"),
+        ("a.csv", {"masks": MaskForm(values=(0, 1))}, "--mask-values"),
+        ("a.csv", {"tags": TagForm(repair=True)}, "--repair"),
+        ("a.csv", {"tags": TagForm(tag_column=1)}, "--tag-column"),
+        ("a.conll", {"form": SourceForm(label_kind="set")}, "--label-kind"),
+        ("a.conll", {"form": SourceForm(labels_as_written=True)}, "--labels-as-written"),
+        ("a.text", {"form": SourceForm(label_column="stars")}, "--label-column"),
     ],
 )
 def test_options_of_another_kind_are_refused(tmp_path, spec, settings, option):

@@ -2,6 +2,7 @@ import collections
 
 import pytest
 
+from tfpretune.data.readers.source_form import SourceForm
 from tfpretune.data.sources.examples import open_source
 from tfpretune.data.sources.labelled import labelled_parts
 from tfpretune.errors import UsageError
@@ -42,14 +43,14 @@ def test_a_source_without_two_classes_is_refused(tmp_path):
 
 def test_what_a_label_is_and_how_a_set_is_written(tmp_path):
     (tmp_path / "a.csv").write_text("text,label\n" + "\n".join(f"t{row},a|b" for row in range(60)) + "\n", "utf-8")
-    parts = labelled_parts(f"csv:{tmp_path}/a.csv", label_kind="set", label_separator="|")
+    parts = labelled_parts(f"csv:{tmp_path}/a.csv", SourceForm(label_kind="set", label_separator="|"))
     assert (parts.class_names, parts.train.known_labels[0].tolist()) == (("a", "b"), [1, 1])
     with pytest.raises(UsageError, match="has no classes but a set for each example: so many of each class cannot be"):
-        labelled_parts(f"csv:{tmp_path}/a.csv", label_kind="set", label_separator="|", labels_per_class=1)
+        labelled_parts(f"csv:{tmp_path}/a.csv", SourceForm(label_kind="set", label_separator="|"), labels_per_class=1)
 
 
 def test_demo_pairs_have_their_own_second_texts():
     """The recipe asks for a column by default; a demo without second texts is refused."""
-    assert labelled_parts("demo:bbc-pairs", pair_column="text_pair", most=5).train.seconds
+    assert labelled_parts("demo:bbc-pairs", SourceForm(pair_column="text_pair"), most=5).train.seconds
     with pytest.raises(UsageError, match="'demo:digits' has no second text 'text_pair'"):
-        labelled_parts("demo:digits", pair_column="text_pair")
+        labelled_parts("demo:digits", SourceForm(pair_column="text_pair"))

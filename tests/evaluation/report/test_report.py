@@ -185,7 +185,7 @@ def test_pretraining_report(tmp_path):
 
 
 def test_wrong_arguments_are_named(tmp_path):
-    with pytest.raises(ValueError, match='expected "text" or "image", received \'audio\''):
+    with pytest.raises(ValueError, match="expected 'text' or 'image', received 'audio'"):
         write_report(tmp_path, **arguments(kind="audio"))
     with pytest.raises(ValueError, match="expected 4 inputs and where, received 3 and 4"):
         write_report(tmp_path, **arguments(inputs=["a", "b", "c"]))

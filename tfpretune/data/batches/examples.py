@@ -53,7 +53,7 @@ def image_batches(
         >>> tuple(batch["images"].shape), batch["images"].dtype.name, tuple(batch["labels"].shape)
         ((64, 8, 8, 1), 'float32', (64,))
     """
-    require_kind(examples, "image")
+    examples.require_kind("image")
     columns: dict[str, np.ndarray] = {}
     load: Load | None = None
     if isinstance(examples.inputs, np.ndarray) or len(examples) * int(np.prod(image_shape)) <= IN_MEMORY_BYTES:
@@ -69,17 +69,6 @@ def image_batches(
         return transform(batch, batch_seed) if transform else batch
 
     return StepIndexed(columns, batch_size, seed=seed, transform=prepare, load=load)
-
-
-def require_kind(examples: Examples, kind: str) -> Examples:
-    """Returns the examples if they are of this kind.
-
-    Raises:
-        UsageError: they are of the other kind.
-    """
-    if examples.kind != kind:
-        raise UsageError(f"`source` {examples.name} holds {examples.kind} examples, expected {kind}")
-    return examples
 
 
 def image_array(examples: Examples, image_shape: tuple[int, int, int]) -> np.ndarray:
@@ -139,7 +128,7 @@ def text_batches(
         >>> next(iter(batches.in_order()))["token_ids"].numpy().tolist()
         [[2, 5, 3, 0, 0], [2, 6, 5, 3, 0]]
     """
-    require_kind(examples, "text")
+    examples.require_kind("text")
     if examples.seconds is not None:
         raise UsageError(f"`source` {examples.name} holds pairs of texts, expected single ones")
     columns = encode_all(tokenizer, examples.inputs, sequence_length=sequence_length)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tensorflow as tf
 
-from tfpretune.data.batches.examples import label_columns, require_kind
+from tfpretune.data.batches.examples import label_columns
 from tfpretune.data.batches.step_indexed import StepIndexed, Transform
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.text.pairs import encode_pairs, require_room
@@ -51,7 +51,7 @@ def pair_batches(
         >>> batch["token_ids"].numpy().tolist(), batch["segment_ids"].numpy().tolist()
         ([[2, 5, 3, 6, 3, 0]], [[0, 0, 0, 1, 1, 0]])
     """
-    require_kind(examples, "text")
+    examples.require_kind("text")
     if examples.seconds is None:
         raise UsageError(f"`source` {examples.name} holds single texts, expected pairs: name the second text's column")
     columns = encode_all_pairs(tokenizer, examples.inputs, examples.seconds, sequence_length=sequence_length)

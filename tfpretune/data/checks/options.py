@@ -1,25 +1,28 @@
 """Options of `check` that a source has no use for are refused. Imports no TensorFlow."""
 
-from collections.abc import Mapping
+import dataclasses
 
+from tfpretune.data.readers.masks.form import USUAL_MASKS, MaskForm
+from tfpretune.data.readers.source_form import USUAL_FORM, SourceForm
+from tfpretune.data.readers.tag_form import USUAL_TAGS, TagForm
 from tfpretune.errors import UsageError
 
-OPTIONS: dict[str, dict[str, object]] = {
-    "labelled": {
-        "text_column": "text",
-        "label_column": "label",
-        "pair_column": "",
-        "label_kind": "",
-        "label_separator": ";",
-        "labels_as_written": False,
-        "may_lack": False,
-        "class_names": (),
-    },
-    "tagged": {"word_column": 0, "tag_column": -1, "repair": False},
-    "questions": {"may_lack": False},
-    "masks": {"mask_orientation": "auto", "mask_values": ()},
-}
-"""By what a source holds: its options and their defaults. Questions without an answer are no problem, asked for or not."""
+Options = dict[str, dict[str, object]]
+
+
+def _options(form: SourceForm, tags: TagForm, masks: MaskForm) -> Options:
+    """By what a source holds, its options. Questions without an answer are no problem, asked for or not."""
+    labelled = dataclasses.asdict(form)
+    del labelled["more_labels"]
+    return {
+        "labelled": labelled,
+        "tagged": {"word_column": tags.word_column, "tag_column": tags.tag_column, "repair": tags.repair},
+        "questions": {"may_lack": form.may_lack},
+        "masks": {"mask_orientation": masks.orientation, "mask_values": masks.values},
+    }
+
+
+OPTIONS = _options(USUAL_FORM, USUAL_TAGS, USUAL_MASKS)
 _HOLDS = {
     "labelled": "examples with labels",
     "tagged": "words with tags",
@@ -29,33 +32,31 @@ _HOLDS = {
 _COLUMNS = ("text_column", "label_column", "label_separator")
 
 
-def refuse_other_options(spec: str, task: str, given: Mapping[str, object]) -> None:
+def refuse_other_options(spec: str, task: str, form: SourceForm, tags: TagForm, masks: MaskForm) -> None:
     """Refuses the first option of another kind of source.
 
     Args:
         spec: the source.
         task: what it holds, of `OPTIONS`.
-        given: the values of all options.
+        form: how examples would be read.
+        tags: how tagged words would be read.
+        masks: how images with masks would be read.
 
     Raises:
         UsageError: an option that is not of this task, or a column of a source without columns, is not at its default.
     """
     known = OPTIONS[task]
-    for other, options in OPTIONS.items():
-        for name, default in options.items():
-            if name not in known and _plain(given[name]) != default:
+    for other, options in _options(form, tags, masks).items():
+        for name, value in options.items():
+            if name not in known and value != OPTIONS[other][name]:
                 has = ", ".join(map(_written, known)) if task != "questions" else "none"
                 raise UsageError(
                     f"{spec} holds {_HOLDS[task]}: {_written(name)} is for {_HOLDS[other]} (options here: {has})"
                 )
     if spec.startswith(("text:", "images:")):
         for name in _COLUMNS:
-            if name in known and given[name] not in ("", known[name]):
+            if name in known and getattr(form, name) not in ("", known[name]):
                 raise UsageError(f"{spec} has no columns: {_written(name)} is for csv:, jsonl: and tfds:")
-
-
-def _plain(value: object) -> object:
-    return tuple(value) if isinstance(value, list) else value
 
 
 def _written(name: str) -> str:

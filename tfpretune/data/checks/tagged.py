@@ -1,52 +1,30 @@
 """One pass over all of a tagged source: every bad line and every tag that cannot be. Imports no TensorFlow."""
 
 import collections
-from collections.abc import Sequence
 
 from tfpretune.data.checks.copies import copy_notes, shared_notes
 from tfpretune.data.checks.result import CheckResult
 from tfpretune.data.examples.tagged import TaggedExamples, is_bio
 from tfpretune.data.readers.rows import Problem
+from tfpretune.data.readers.tag_form import USUAL_TAGS, TagForm
 from tfpretune.data.sources.tagged import index_tags, read_tagged
 
 
-def check_tagged(
-    spec: str,
-    *,
-    against: str = "",
-    word_column: int = 0,
-    tag_column: int = -1,
-    words_key: str = "tokens",
-    tags_key: str = "tags",
-    tag_names: Sequence[str] = (),
-    repair: bool = False,
-) -> CheckResult:
+def check_tagged(spec: str, form: TagForm = USUAL_TAGS, *, against: str = "") -> CheckResult:
     """Goes over all of a tagged source.
 
     Args:
         spec: the source, as for `open_tagged`.
+        form: how it is read.
         against: a second source, such as the test set, that must share no sentence with the first.
-        word_column: as for `open_tagged`.
-        tag_column: as for `open_tagged`.
-        words_key: as for `open_tagged`.
-        tags_key: as for `open_tagged`.
-        tag_names: as for `open_tagged`.
-        repair: as for `open_tagged`.
 
     Returns:
         The histogram counts entities by type, or words by tag where the tags are no BIO tags.
     """
 
     def read(source: str) -> tuple[list[Problem], TaggedExamples]:
-        rows = read_tagged(
-            source,
-            word_column=word_column,
-            tag_column=tag_column,
-            words_key=words_key,
-            tags_key=tags_key,
-            tag_names=tag_names,
-        )
-        tags, names = index_tags(rows, tag_names, repair=repair)
+        rows = read_tagged(source, form)
+        tags, names = index_tags(rows, form)
         if any(tags is None for tags in rows.tags):
             tags = None
         notes = tuple(rows.notes)

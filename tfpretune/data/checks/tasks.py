@@ -1,9 +1,7 @@
 """One pass over all of a source whose form is that of one task: tagged words, questions, images with masks."""
 
 import collections
-import functools
 import json
-from collections.abc import Sequence
 
 import numpy as np
 
@@ -15,9 +13,10 @@ from tfpretune.data.checks.tagged import check_tagged
 from tfpretune.data.demo.catalogue import DEMOS
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.readers.masks.folders import find_mask_folders
-from tfpretune.data.readers.masks.geometry import MaskOrientation
+from tfpretune.data.readers.masks.form import USUAL_MASKS, MaskForm
 from tfpretune.data.readers.rows import Problem, find_files
-from tfpretune.data.readers.tables import DEFAULT_TEXT
+from tfpretune.data.readers.source_form import DEFAULT_TEXT
+from tfpretune.data.readers.tag_form import USUAL_TAGS, TagForm
 from tfpretune.data.sources.masks import read_masks
 from tfpretune.data.sources.questions import add_spec_problems, read_questions
 from tfpretune.data.splits.sides import find_places
@@ -25,36 +24,26 @@ from tfpretune.data.text.cleaning import text_key
 
 
 def check_task(
-    spec: str,
-    *,
-    against: str = "",
-    word_column: int = 0,
-    tag_column: int = -1,
-    repair: bool = False,
-    mask_orientation: MaskOrientation = "auto",
-    mask_values: Sequence[int] = (),
+    spec: str, *, against: str = "", tags: TagForm = USUAL_TAGS, masks: MaskForm = USUAL_MASKS
 ) -> CheckResult | None:
     """Checks a source if it can only be of one task.
 
     Args:
         spec: the source.
         against: a second source of the same form that must share no sentence, context or image with the first.
-        word_column: as for `open_tagged`.
-        tag_column: as for `open_tagged`.
-        repair: as for `open_tagged`.
-        mask_orientation: as `orientation` of `open_masks`.
-        mask_values: as `values` of `open_masks`.
+        tags: how tagged words are read.
+        masks: how images with masks are read.
 
     Returns:
         What was found; None for a source of labelled or unlabelled examples.
     """
     task = task_of(spec)
     if task == "tagged":
-        return check_tagged(spec, against=against, word_column=word_column, tag_column=tag_column, repair=repair)
+        return check_tagged(spec, tags, against=against)
     if task == "questions":
         return check_questions(spec, against=against)
     if task == "masks":
-        return check_masks(spec, against=against, orientation=mask_orientation, values=mask_values)
+        return check_masks(spec, masks, against=against)
     return None
 
 
@@ -108,12 +97,9 @@ def check_questions(spec: str, *, against: str = "") -> CheckResult:
     )
 
 
-def check_masks(
-    spec: str, *, against: str = "", orientation: MaskOrientation = "auto", values: Sequence[int] = ()
-) -> CheckResult:
+def check_masks(spec: str, form: MaskForm = USUAL_MASKS, *, against: str = "") -> CheckResult:
     """Goes over all images and masks and decodes both; the histogram counts the images that show each class."""
-    read = functools.partial(read_masks, orientation=orientation, values=values)
-    rows = read(spec)
+    rows = read_masks(spec, form)
     problems, notes = list(rows.problems), list(rows.notes)
     in_files = not isinstance(rows.images, np.ndarray)
     if in_files:
@@ -127,7 +113,7 @@ def check_masks(
         groups[key].append(row)
     problems += shared_contents(images, groups)
     if against:
-        other = read(against)
+        other = read_masks(against, form)
         other_keys = Examples("image", other.images, None, (), other.where, against).keys()
         problems += _shared(keys, rows.where, dict(zip(other_keys, other.where, strict=True)), "image", against)
     tally: collections.Counter[int] = collections.Counter()

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from tfpretune.data.readers.byte_offsets import decoded, line_number
-from tfpretune.data.readers.folders.examples import TEXT_SUFFIXES
+from tfpretune.data.readers.folders.kinds import TEXT_SUFFIXES
 from tfpretune.data.readers.folders.splits import files_by_split
 from tfpretune.data.readers.folders.walking import walk
 from tfpretune.data.readers.rows import find_files
-from tfpretune.data.readers.tables import DEFAULT_TEXT
+from tfpretune.data.readers.source_form import DEFAULT_TEXT
 from tfpretune.data.sources.examples import open_source
 from tfpretune.data.splits.near_copies import CopyCounts
 from tfpretune.data.splits.rule import Part
@@ -134,9 +134,7 @@ def read_texts(piece: Piece) -> Iterator[str]:
 
 
 def _cut_texts(spec: str, piece_bytes: int, text_column: str) -> Corpus:
-    examples = open_source(spec, text_column=text_column, label_column="")
-    if examples.kind != "text":
-        raise UsageError(f"`source` {spec} holds {examples.kind} examples, expected text")
+    examples = open_source(spec, text_column=text_column, label_column="").require_kind("text")
     placed = zip(examples.inputs, examples.places.positions.tolist(), strict=True)
     groups = _grouped(placed, lambda each: len(each[0].encode()), piece_bytes)
     pieces = tuple(

@@ -51,7 +51,7 @@ class Shards:
         self.split_rule = int(manifest["settings"].get("split_rule", 1))
 
     def fingerprint(self) -> dict[str, str]:
-        """Returns a short text that changes with the training rows; see `Splittable.fingerprint`."""
+        """Returns a short text that changes with the training rows; see `ExampleSet.fingerprint`."""
         digest = hashlib.sha256()
         for piece in self.manifest["pieces"]:
             for name, entry in piece["files"].items():

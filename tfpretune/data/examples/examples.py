@@ -5,26 +5,27 @@ import functools
 import hashlib
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 
+from tfpretune.data.examples.base import ExampleSet, Origin, in_bytes
+from tfpretune.data.examples.kinds import KINDS, InputKind
 from tfpretune.data.examples.merging import merge
 from tfpretune.data.readers.labels.column import LabelColumn
+from tfpretune.data.readers.source_form import LabelKind
 from tfpretune.data.splits.rule import PARTS as PARTS
-from tfpretune.data.splits.rule import Origin, Splittable, in_bytes
 from tfpretune.data.splits.sides import Places, find_places
 from tfpretune.data.text.cleaning import text_key
-from tfpretune.errors import RunError, UsageError
+from tfpretune.errors import UsageError
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class Examples(Splittable):
+class Examples(ExampleSet):
     """Texts, pairs of texts or images, with or without labels.
 
     Args:
-        kind: "text" or "image".
+        kind: what the inputs are, of `KINDS`: "text" or "image".
         inputs: text: strings. Image: a uint8 array `(n, height, width, channels)` or a list of file paths.
         labels: classes: int32 `(n,)`, each an index into `class_names`. Numbers: float32 `(n,)`. Sets of classes: int32
             `(n, classes)` of 0 and 1. None when unlabelled.
@@ -51,6 +52,8 @@ class Examples(Splittable):
         (['It broke'], 2)
     """
 
+    COLUMNS: ClassVar[tuple[str, ...]] = ("inputs", "labels", "where", "groups", "seconds", "more", "splits")
+
     kind: str
     inputs: Any
     labels: np.ndarray | None
@@ -67,14 +70,9 @@ class Examples(Splittable):
     splits: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
-        if self.kind not in ("text", "image"):
-            raise ValueError(f'kind must be "text" or "image", received {self.kind!r}')
-        columns = {name: getattr(self, name) for name in ("where", "labels", "groups", "seconds", "splits")}
-        for field, column in (columns | {name: more.labels for name, more in self.more.items()}).items():
-            if column is not None and len(column) != len(self.inputs):
-                raise ValueError(
-                    f"{field} must have one value an input: expected {len(self.inputs)}, received {len(column)}"
-                )
+        if self.kind not in KINDS:
+            raise ValueError(f"kind must be {' or '.join(map(repr, KINDS))}, received {self.kind!r}")
+        super().__post_init__()
         _require_range(self.labels, self.class_names)
         for more in self.more.values():
             _require_range(more.labels, more.class_names, lowest=-1)
@@ -86,28 +84,27 @@ class Examples(Splittable):
         more = f", more labels: {', '.join(self.more)}" if self.more else ""
         return f"<Examples of {self.name}: {len(self):,} {pairs}{self.kind}s, {labelled}{more}>"
 
-    def __len__(self) -> int:
-        return len(self.inputs)
+    @property
+    def of_kind(self) -> InputKind:
+        """What is the same for all inputs of this kind."""
+        return KINDS[self.kind]
 
-    def take(self, indices: Sequence[int] | np.ndarray) -> "Examples":
-        """Returns the examples at these positions (ints), in this order, or those where a bool array is true."""
-        rows = np.asarray(indices)
-        rows = np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.int64)
-        positions = rows.tolist()
-        return dataclasses.replace(
-            self,
-            inputs=self.inputs[rows] if isinstance(self.inputs, np.ndarray) else [self.inputs[i] for i in positions],
-            labels=None if self.labels is None else self.labels[rows],
-            where=[self.where[i] for i in positions],
-            groups=None if self.groups is None else self.groups[rows],
-            seconds=None if self.seconds is None else [self.seconds[i] for i in positions],
-            splits=None if self.splits is None else [self.splits[i] for i in positions],
-            more={name: LabelColumn(more.labels[rows], more.class_names) for name, more in self.more.items()},
-            origin=self._origin_of(rows),
-        )
+    def require_kind(self, kind: str, argument: str = "source") -> Self:
+        """Returns these examples if they are of one kind.
+
+        Args:
+            kind: of `KINDS`.
+            argument: what named their source.
+
+        Raises:
+            UsageError: they are of another kind.
+        """
+        if self.kind != kind:
+            raise UsageError(f"`{argument}` {self.name} holds {self.kind} examples, expected {kind}")
+        return self
 
     @property
-    def label_kind(self) -> str:
+    def label_kind(self) -> LabelKind | Literal[""]:
         """What each label is: "class", "number", "set" (of classes), or "" when unlabelled."""
         if self.labels is None:
             return ""
@@ -150,24 +147,23 @@ class Examples(Splittable):
         if self.seconds is not None:
             pairs = zip(self.inputs, self.seconds, strict=True)
             return [hashlib.sha256(text_key(first) + text_key(second)).digest() for first, second in pairs]
-        if self.kind == "text":
-            return [text_key(text) for text in self.inputs]
-        if isinstance(self.inputs, np.ndarray):
-            shape = repr(self.inputs.shape[1:]).encode()
-            return [hashlib.sha256(shape + image.tobytes()).digest() for image in self.inputs]
-        if isinstance(whole := self.origin and self.origin.whole, Examples):  # a file is read once
-            rows = self.origin.rows.tolist() if self.origin else []
+        whole = self.origin.whole if self.origin else None
+        if (
+            self.origin and isinstance(whole, Examples) and not isinstance(self.inputs, np.ndarray)
+        ):  # a file is read once
+            rows = self.origin.rows.tolist()
             if all(whole.inputs[row] == path for row, path in zip(rows, self.inputs, strict=True)):
                 return [whole._keys[row] for row in rows]
-        return [_file_key(path) for path in self.inputs]
+        return self.of_kind.keys(self.inputs)
 
     def _places(self) -> Places:
         return find_places(self.keys, texts=self.compared_texts(), groups=self.groups, in_order=self.in_order)
 
     def compared_texts(self) -> Sequence[str] | None:
         """Returns what near copies are looked for in: each text, or both of a pair; None for images."""
-        if self.kind != "text" or self.seconds is None:
-            return self.inputs if self.kind == "text" else None
+        texts = self.of_kind.texts
+        if texts is None or self.seconds is None:
+            return texts and texts(self.inputs)
         return [f"{first}\n{second}" for first, second in zip(self.inputs, self.seconds, strict=True)]
 
     def _contents_and_labels(self) -> tuple[Iterable[bytes], Iterable[bytes] | None]:
@@ -177,13 +173,13 @@ class Examples(Splittable):
         contents: Iterable[bytes] = self.keys()
         if self.seconds is not None:
             contents = itertools.starmap(in_bytes, zip(self.inputs, self.seconds, strict=True))
-        elif self.kind == "text":
-            contents = map(in_bytes, self.inputs)
+        elif self.of_kind.exact:
+            contents = map(self.of_kind.exact, self.inputs)
         return contents, labels if known else None
 
     def near_copies(self) -> dict[str, int]:
-        """Counts near copies as `Splittable.near_copies` does; of images none are looked for."""
-        return super().near_copies() if self.kind == "text" else {}
+        """Counts near copies as `ExampleSet.near_copies` does; of images none are looked for."""
+        return super().near_copies() if self.of_kind.texts else {}
 
     def without_duplicates(self) -> "Examples":
         """Returns the first of equal contents. Numbers are averaged; contents with two classes or sets are dropped entirely.
@@ -243,15 +239,6 @@ def _require_range(labels: np.ndarray | None, class_names: tuple[str, ...], *, l
         raise ValueError(f"labels must be in {lowest}..{top - 1}, received {low}..{high}")
     if labels.ndim == 2 and labels.shape[1] != len(class_names):
         raise ValueError(f"labels need one column a class: expected {len(class_names)}, received {labels.shape[1]}")
-
-
-def _file_key(path: str) -> bytes:
-    try:
-        return hashlib.sha256(Path(path).read_bytes()).digest()
-    except OSError as error:
-        raise RunError(
-            f"{path}: cannot be read ({error.strerror}): check that it is there and that you may read it"
-        ) from error
 
 
 def _listed(what: str, names: Sequence[str]) -> str:

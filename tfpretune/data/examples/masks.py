@@ -1,19 +1,22 @@
 """Images with a mask each: the class of every pixel. Imports no TensorFlow."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable, Sequence
+from typing import ClassVar
 
 import numpy as np
 
+from tfpretune.data.examples.base import ExampleSet, Origin
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.readers.masks.reader import MaskReader
 from tfpretune.data.readers.masks.rows import NO_CLASS
-from tfpretune.data.splits.rule import CONTENTS, LABELS, Part
+from tfpretune.data.splits.rule import CONTENTS, LABELS
+from tfpretune.data.splits.sides import Places
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class MaskExamples:
-    """Images and their masks.
+class MaskExamples(ExampleSet):
+    """Images and their masks; equal images are the same if their masks are.
 
     Args:
         images: the images, without labels.
@@ -21,6 +24,7 @@ class MaskExamples:
             nothing is known of it.
         class_names: the classes, in the order of their indices.
         read: decodes one of the paths to such pixels, turned as its image is.
+        origin: the whole source that these were taken from; None: this is it.
 
     Examples:
         >>> import numpy as np
@@ -31,25 +35,26 @@ class MaskExamples:
         (<MaskExamples of mine: 1 images, 2 classes of pixels>, [1, 2])
     """
 
+    COLUMNS: ClassVar[tuple[str, ...]] = ("images", "masks")
+
     images: Examples
     masks: np.ndarray | Sequence[str]
     class_names: tuple[str, ...]
     read: MaskReader = dataclasses.field(default_factory=MaskReader)
-
-    def __post_init__(self) -> None:
-        if len(self.masks) != len(self.images):
-            raise ValueError(f"masks needs {len(self.images)} values, received {len(self.masks)}")
+    origin: Origin | None = dataclasses.field(default=None, repr=False)
 
     def __repr__(self) -> str:
         return f"<MaskExamples of {self.name}: {len(self):,} images, {len(self.class_names)} classes of pixels>"
 
-    def __len__(self) -> int:
-        return len(self.images)
-
     @property
-    def name(self) -> str:
+    def name(self) -> str:  # type: ignore[override]  # what is said of the images is said of all
         """The source."""
         return self.images.name
+
+    @property
+    def splits(self) -> Sequence[str] | None:  # type: ignore[override]
+        """The split that the source itself puts each image into."""
+        return self.images.splits
 
     def pixels(self) -> np.ndarray:
         """Counts the pixels of each class, int64 `(classes,)`; masks in files are read."""
@@ -61,22 +66,18 @@ class MaskExamples:
 
     def fingerprint(self) -> dict[str, str]:
         """Returns what `Examples.fingerprint` does, of the images and of the masks as their labels."""
+        return self.images.fingerprint() | {LABELS: self._as_images().fingerprint()[CONTENTS]}
+
+    def near_copies(self) -> dict[str, int]:
+        """Counts near copies as `Examples.near_copies` does, of the images."""
+        return self.images.near_copies()
+
+    def _sameness(self) -> Iterable[Hashable]:
+        return zip(self.images.keys(), self._as_images().keys(), strict=True)
+
+    def _places(self) -> Places:
+        return self.images.places
+
+    def _as_images(self) -> Examples:
         masks = self.masks if isinstance(self.masks, np.ndarray) else list(self.masks)
-        labels = Examples("image", masks, None, (), self.images.where, self.name).fingerprint()
-        return self.images.fingerprint() | {LABELS: labels[CONTENTS]}
-
-    def take(self, indices: Sequence[int] | np.ndarray) -> "MaskExamples":
-        """Returns the images at these positions, in this order."""
-        rows = np.asarray(indices, np.int64)
-        masks = self.masks[rows] if isinstance(self.masks, np.ndarray) else [self.masks[row] for row in rows.tolist()]
-        return dataclasses.replace(self, images=self.images.take(rows), masks=masks)
-
-    def sample(self, most: int, seed: int = 0) -> "MaskExamples":
-        """Returns at most `most` images, drawn without replacement, in the order of the source."""
-        if len(self) <= most:
-            return self
-        return self.take(np.sort(np.random.default_rng(seed).choice(len(self), most, replace=False)))
-
-    def split(self, part: Part, fractions: tuple[float, float, float] = (0.8, 0.1, 0.1)) -> "MaskExamples":
-        """Returns one part, as `Examples.split` does; equal images land in the same part."""
-        return self.take(self.images.split_rows(part, fractions))
+        return Examples("image", masks, None, (), self.images.where, self.name)

@@ -2,20 +2,21 @@
 
 import dataclasses
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
+from typing import ClassVar
 
 import numpy as np
 
+from tfpretune.data.examples.base import ExampleSet, Origin, in_bytes
 from tfpretune.data.readers.tag_schemes import OUTSIDE
-from tfpretune.data.splits.rule import Origin, Splittable, in_bytes
 from tfpretune.data.splits.sides import Places, find_places
 from tfpretune.data.text.cleaning import text_key
 from tfpretune.errors import UsageError
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class TaggedExamples(Splittable):
-    """Sentences as words, each word with a tag.
+class TaggedExamples(ExampleSet):
+    """Sentences as words, each word with a tag. Equal sentences with different tags are not the same: taggers meet both.
 
     Args:
         words: the words of each sentence.
@@ -38,6 +39,8 @@ class TaggedExamples(Splittable):
         (['New York sleeps'], [[0, 3], [4, 8], [9, 15]], [['B-LOC', 'I-LOC', 'O']])
     """
 
+    COLUMNS: ClassVar[tuple[str, ...]] = ("words", "tags", "where")
+
     words: Sequence[tuple[str, ...]]
     tags: Sequence[np.ndarray] | None
     tag_names: tuple[str, ...]
@@ -50,8 +53,7 @@ class TaggedExamples(Splittable):
     origin: Origin | None = dataclasses.field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        if len(self.where) != len(self.words):
-            raise ValueError(f"where needs {len(self.words)} values, received {len(self.where)}")
+        super().__post_init__()
         for row, tags in enumerate(self.tags or ()):
             if len(tags) != len(self.words[row]):
                 raise ValueError(
@@ -65,9 +67,6 @@ class TaggedExamples(Splittable):
     def __repr__(self) -> str:
         tags = f"{len(self.tag_names)} tags" if self.tags is not None else "no tags"
         return f"<TaggedExamples of {self.name}: {len(self):,} sentences, {sum(map(len, self.words)):,} words, {tags}>"
-
-    def __len__(self) -> int:
-        return len(self.words)
 
     def texts(self) -> list[str]:
         """Returns the sentences as running text."""
@@ -94,31 +93,18 @@ class TaggedExamples(Splittable):
             raise UsageError(f"{self.name} has no tags, which are needed here: give a tagged source")
         return self.tags
 
-    def take(self, indices: Sequence[int] | np.ndarray) -> "TaggedExamples":
-        """Returns the sentences at these positions, in this order."""
-        rows = [int(row) for row in indices]
-        return dataclasses.replace(
-            self,
-            words=[self.words[row] for row in rows],
-            tags=None if self.tags is None else [self.tags[row] for row in rows],
-            where=[self.where[row] for row in rows],
-            origin=self._origin_of(np.asarray(rows, np.int64)),
-        )
-
-    def without_duplicates(self) -> "TaggedExamples":
-        """Returns the first of equal sentences; those that come with different tags are kept: taggers meet both."""
-        first: dict[tuple[bytes, bytes], int] = {}
-        for row, key in enumerate(self._keys):
-            tags = b"" if self.tags is None else self.tags[row].tobytes()
-            first.setdefault((key, tags), row)
-        return self.take(list(first.values()))
+    def _sameness(self) -> Iterable[Hashable]:
+        tags = self._tag_bytes()
+        return self._keys if tags is None else zip(self._keys, tags, strict=True)
 
     def _places(self) -> Places:
         return find_places(lambda: self._keys, texts=self.texts(), in_order=self.in_order)
 
     def _contents_and_labels(self) -> tuple[Iterable[bytes], Iterable[bytes] | None]:
-        contents = (in_bytes(*words) for words in self.words)
-        return contents, None if self.tags is None else (tags.astype("<i4").tobytes() for tags in self.tags)
+        return (in_bytes(*words) for words in self.words), self._tag_bytes()
+
+    def _tag_bytes(self) -> list[bytes] | None:
+        return None if self.tags is None else [tags.astype("<i4").tobytes() for tags in self.tags]
 
     @functools.cached_property
     def _keys(self) -> list[bytes]:

@@ -1,43 +1,17 @@
 """Texts in tables: CSV and JSON lines. Imports no TensorFlow."""
 
 import csv
-import dataclasses
 import json
 import math
 from collections.abc import Collection, Iterator, Sequence
 
 from tfpretune.data.readers.csv_records import QUOTES_TODO, header_fault, records, unquoted, width_fault
 from tfpretune.data.readers.rows import Problem, Rows, lines_of, read_utf8
+from tfpretune.data.readers.source_form import SourceForm
 from tfpretune.errors import UsageError
 
-DEFAULT_TEXT = "text"
-DEFAULT_LABEL = "label"
 
-
-@dataclasses.dataclass(frozen=True)
-class TableColumns:
-    """Names of the columns (csv) or keys (jsonl) that are read.
-
-    Args:
-        text: of the text.
-        label: of the label; "" reads none. The default may be missing: then there are no labels, unless `more` asks for others.
-        pair: of the second text of each pair; "" for single texts.
-        more: of further labels of the same texts.
-    """
-
-    text: str = DEFAULT_TEXT
-    label: str = DEFAULT_LABEL
-    pair: str = ""
-    more: tuple[str, ...] = ()
-
-    @property
-    def needed(self) -> tuple[str, ...]:
-        """The label columns that must be there."""
-        own = bool(self.label) and (self.label != DEFAULT_LABEL or bool(self.more))
-        return (self.label, *self.more) if own else self.more
-
-
-def read_csv(paths: Sequence[str], columns: TableColumns) -> Rows:
+def read_csv(paths: Sequence[str], form: SourceForm) -> Rows:
     """Reads comma-separated files with a header line (RFC 4180: quotes, doubled quotes, line breaks within quotes).
 
     Without a column named "label" the rows have no labels; a label column of any other name must exist.
@@ -46,13 +20,13 @@ def read_csv(paths: Sequence[str], columns: TableColumns) -> Rows:
     limit = csv.field_size_limit(2**31 - 1)  # the default of 131,072 characters refuses long documents
     try:
         for path in paths:
-            _read_csv_file(rows, path, columns)
+            _read_csv_file(rows, path, form)
     finally:
         csv.field_size_limit(limit)
     return rows
 
 
-def _read_csv_file(rows: Rows, path: str, columns: TableColumns) -> None:
+def _read_csv_file(rows: Rows, path: str, form: SourceForm) -> None:
     text, problems = read_utf8(path)
     rows.problems += problems
     found = records(text)
@@ -67,14 +41,14 @@ def _read_csv_file(rows: Rows, path: str, columns: TableColumns) -> None:
             )
         return
     header = [unquoted(name).strip() for name in header]
-    text_index = _column(header, columns.text, path)
-    pair_index = _column(header, columns.pair, path) if columns.pair else -1
-    label_index = -1
-    if columns.label in columns.needed or (columns.label and columns.label in header):
-        label_index = _column(header, columns.label, path)
+    text_index = _column(header, form.text_column, path)
+    pair_index = _column(header, form.pair_column, path) if form.pair_column else -1
+    label_index, label = -1, form.label_column
+    if label in form.needed_labels or (label and label in header):
+        label_index = _column(header, label, path)
     else:
-        rows.notes += unlabelled_notes(path, header, columns)
-    more_indices = {name: _column(header, name, path) for name in columns.more}
+        rows.notes += unlabelled_notes(path, header, form)
+    more_indices = {name: _column(header, name, path) for name in form.more_labels}
     bad_lines = {problem.where.rsplit(":", 1)[0] for problem in problems}
     blanks = 0
     for line, fields, fault in found:
@@ -87,21 +61,23 @@ def _read_csv_file(rows: Rows, path: str, columns: TableColumns) -> None:
             plain = [unquoted(field) for field in fields]
             blanks += plain != fields
             fields = plain
-            label = fields[label_index] if label_index >= 0 else None
-            second = fields[pair_index] if columns.pair else None
+            own = fields[label_index] if label_index >= 0 else None
+            second = fields[pair_index] if form.pair_column else None
             more = {name: fields[index] for name, index in more_indices.items()}
-            rows.add_text(fields[text_index], label, where, second=second, more=more)
+            rows.add_text(fields[text_index], own, where, second=second, more=more)
     if blanks:
         rows.notes.append(f"{path}: blanks between a comma and a quote are left out (rows: {blanks:,})")
 
 
-def unlabelled_notes(path: str, found: Sequence[str], columns: TableColumns) -> list[str]:
+def unlabelled_notes(path: str, found: Sequence[str], form: SourceForm) -> list[str]:
     """Says where a label was looked for in vain, though there are other columns."""
-    others = [name for name in found if name not in (columns.text, columns.pair, *columns.more)]
-    if not columns.label or not others:
+    others = [name for name in found if name not in (form.text_column, form.pair_column, *form.more_labels)]
+    if not form.label_column or not others:
         return []
     shown = f"{', '.join(others[:10])}{', …' if len(others) > 10 else ''}"
-    return [f"{path} has no {columns.label!r}, so no labels; of these one may be named with --label-column: {shown}"]
+    return [
+        f"{path} has no {form.label_column!r}, so no labels; of these one may be named with --label-column: {shown}"
+    ]
 
 
 def _column(header: list[str], name: str, path: str) -> int:
@@ -114,35 +90,34 @@ def _column(header: list[str], name: str, path: str) -> int:
     )
 
 
-def read_jsonl(paths: Sequence[str], columns: TableColumns, *, label_kind: str = "", separator: str = ";") -> Rows:
+def read_jsonl(paths: Sequence[str], form: SourceForm) -> Rows:
     """Reads one JSON object a line, such as {"text": "…", "label": "…"}.
 
     Args:
         paths: the files.
-        columns: the keys.
-        label_kind: "number" allows any number as a label, "set" a list of strings or ints as well; else a label is a
-            string, an int or a bool.
-        separator: put between the labels of a list.
+        form: its columns are keys. Labels of kind "number" may be any number, of kind "set" a list of strings or ints as well;
+            else a label is a string, an int or a bool.
     """
     rows = Rows("text")
     keys: dict[str, None] = {}
-    for where, record in read_objects(rows, paths, columns.text):
+    kind, separator, pair = form.label_kind, form.label_separator, form.pair_column
+    for where, record in read_objects(rows, paths, form.text_column):
         keys |= dict.fromkeys(record)
-        text = _text_of(rows, record, columns.text, where)
-        second = _text_of(rows, record, columns.pair, where) if columns.pair and text is not None else None
-        if text is None or (columns.pair and second is None):
+        text = _text_of(rows, record, form.text_column, where)
+        second = _text_of(rows, record, pair, where) if pair and text is not None else None
+        if text is None or (pair and second is None):
             continue
         try:
-            label = _label_of(record.get(columns.label) if columns.label else None, label_kind, separator)
-            more = {name: _label_of(record.get(name), "", separator) for name in columns.more}
+            label = _label_of(record.get(form.label_column) if form.label_column else None, kind, separator)
+            more = {name: _label_of(record.get(name), "", separator) for name in form.more_labels}
         except ValueError as error:
-            rows.problems.append(Problem(where, str(error), _LABEL_TODO.get(label_kind, _LABEL_TODO[""])))
+            rows.problems.append(Problem(where, str(error), _LABEL_TODO[kind]))
             continue
         rows.add_text(text, label, where, second=second, more=more)
     if keys:
-        _require_keys(keys, columns.needed, paths)
-        if columns.label not in keys:
-            rows.notes += unlabelled_notes(paths[0], list(keys), columns)
+        _require_keys(keys, form.needed_labels, paths)
+        if form.label_column not in keys:
+            rows.notes += unlabelled_notes(paths[0], list(keys), form)
     return rows
 
 

@@ -5,7 +5,7 @@ import hashlib
 import itertools
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from tfpretune.data.readers.rows import Problem, Rows
+from tfpretune.data.readers.source_form import SourceForm
 from tfpretune.data.readers.tfds_features import (
     class_names_of,
     feature_notes,
@@ -25,9 +26,7 @@ from tfpretune.data.readers.tfds_features import (
 from tfpretune.errors import RunError, UsageError
 
 
-def read_tfds(
-    rest: str, *, text_column: str, label_column: str, pair_column: str = "", more_labels: Sequence[str] = ()
-) -> Rows:
+def read_tfds(rest: str, form: SourceForm) -> Rows:
     """Reads one split of a data set; prepares (downloads) the data set first where that has not been done.
 
     Images of one fixed shape come as an array; others as paths of files, written under `~/.cache/tfpretune/tfds` and
@@ -36,31 +35,30 @@ def read_tfds(
     Args:
         rest: `NAME[/CONFIG][:SPLIT]`, or `FOLDER[:SPLIT]` for the folder of a prepared data set. SPLIT is as tfds
             has it.
-        text_column: the text feature, if there is more than one.
-        label_column: the label feature; "" for none. Without a feature "label", the only ClassLabel there is, or else the only
-            bool or float; not where further ones are asked for. Bools are classes, floats are numbers.
-        pair_column: the feature with the second text of each pair; "" for single texts.
-        more_labels: features with further labels.
+        form: its columns are features. The text feature need not be named if there is one only. Without a feature "label", the
+            only ClassLabel there is, or else the only bool or float, is the label; not where further ones are asked for. Bools
+            are classes, floats are numbers.
     """
     name, _, split = rest.partition(":")
     split = split or "train"
     builder = _builder(name)
     features = builder.info.features
     image = image_feature(features)
-    label = label_feature(features, label_column, name, by_name=bool(more_labels))
+    label = label_feature(features, form.label_column, name, by_name=bool(form.more_labels))
     rows = Rows("text" if image is None else "image")
-    text = text_feature(features, text_column, name) if image is None else ""
-    if pair_column:
-        require_text(features, pair_column, name)
-    for column in more_labels:
+    text = text_feature(features, form.text_column, name) if image is None else ""
+    if form.pair_column:
+        require_text(features, form.pair_column, name)
+    for column in form.more_labels:
         label_feature(features, column, name, by_name=True)
         rows.more_class_names[column] = class_names_of(features, column)
     rows.licence = getattr(builder.info.redistribution_info, "license", "") or "see the data set's home page"
     rows.class_names = class_names_of(features, label)
     rows.label_kind = "number" if label and np.issubdtype(features[label].np_dtype, np.floating) else "class"
-    rows.notes += feature_notes(features, image or text, label, (label_column, pair_column, *more_labels))
+    asked = (form.label_column, form.pair_column, *form.more_labels)
+    rows.notes += feature_notes(features, image or text, label, asked)
     if image is None:
-        _add_texts(rows, _records(builder, split, None), (text, pair_column), label, f"tfds:{name}:{split}")
+        _add_texts(rows, _records(builder, split, None), (text, form.pair_column), label, f"tfds:{name}:{split}")
     else:
         fixed = None not in features[image].shape
         records = _records(builder, split, None if fixed else image)

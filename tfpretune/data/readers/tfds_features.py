@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from tfpretune.data.readers.tables import DEFAULT_LABEL, DEFAULT_TEXT
+from tfpretune.data.readers.source_form import DEFAULT_LABEL, DEFAULT_TEXT
 from tfpretune.errors import UsageError
 
 

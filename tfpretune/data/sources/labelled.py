@@ -1,13 +1,10 @@
 """Train, validation and test part of a labelled source."""
 
 import dataclasses
-from collections.abc import Sequence
-from typing import Literal
 
 from tfpretune.data.examples.examples import Examples
-from tfpretune.data.readers.labels.labels import LabelKind
-from tfpretune.data.readers.tables import DEFAULT_LABEL, DEFAULT_TEXT
-from tfpretune.data.sources.examples import open_source
+from tfpretune.data.readers.source_form import USUAL_FORM, SourceForm
+from tfpretune.data.sources.examples import open_examples
 from tfpretune.errors import UsageError
 
 
@@ -19,6 +16,7 @@ class LabelledParts:
         train: to learn from.
         validation: to choose settings and checkpoints by.
         test: to judge by, once.
+        form: how the source was read; its `label_kind` says what was found.
 
     Examples:
         >>> from tfpretune.data import labelled_parts
@@ -32,6 +30,7 @@ class LabelledParts:
     train: Examples
     validation: Examples
     test: Examples
+    form: SourceForm = USUAL_FORM
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -40,35 +39,16 @@ class LabelledParts:
 
 
 def labelled_parts(
-    source: str,
-    *,
-    labels_per_class: int = 0,
-    most: int = 0,
-    seed: int = 0,
-    label_kind: LabelKind | Literal[""] = "",
-    label_separator: str = ";",
-    pair_column: str = "",
-    text_column: str = DEFAULT_TEXT,
-    label_column: str = DEFAULT_LABEL,
-    more_labels: Sequence[str] = (),
-    labels_as_written: bool = False,
-    may_lack: bool = False,
+    source: str, form: SourceForm = USUAL_FORM, *, labels_per_class: int = 0, most: int = 0, seed: int = 0
 ) -> LabelledParts:
     """Opens a source, drops duplicates and splits it as `Examples.split` says, 80/10/10. Prints what was averaged or dropped.
 
     Args:
         source: as `open_source` takes it.
+        form: how it is read. Its `label_column` is "" where the further columns hold all labels that are wanted.
         labels_per_class: keep only so many training examples of each class; 0 keeps all.
         most: keep at most so many examples of each part, for rehearsals; 0 keeps all.
         seed: decides both draws.
-        label_kind: as for `open_source`.
-        label_separator: as for `open_source`.
-        pair_column: as for `open_source`.
-        text_column: as for `open_source`.
-        label_column: as for `open_source`; "" where the further columns hold all labels that are wanted.
-        more_labels: as for `open_source`.
-        labels_as_written: as for `open_source`.
-        may_lack: as for `open_source`.
 
     Returns:
         The parts; which of them an example is in follows from its content, not from `seed`.
@@ -84,27 +64,17 @@ def labelled_parts(
         >>> parts.class_names
         ('0', '1', '2', '3', '4', '5', '6', '7', '8', '9')
     """
-    opened = open_source(
-        source,
-        text_column=text_column,
-        label_column=label_column,
-        label_kind=label_kind,
-        label_separator=label_separator,
-        pair_column=pair_column,
-        more_labels=more_labels,
-        labels_as_written=labels_as_written,
-        may_lack=may_lack,
-    )
+    opened = open_examples(source, form)
     examples = opened.without_duplicates()
     for note in examples.notes[len(opened.notes) :]:
         print(f"{source}: {note}")
     least = {"number": 0, "set": 1}.get(examples.label_kind, 2)
-    if label_column and len(examples.class_names) < least:
+    if form.label_column and len(examples.class_names) < least:
         found = "".join(f" ({note})" for note in examples.notes if "--label-column" in note)
         raise UsageError(
             f"--source {source} has {len(examples.class_names)} classes: labels of at least {least} are needed{found}"
         )
-    for name in more_labels:
+    for name in form.more_labels:
         if (classes := len(examples.more[name].class_names)) < 2:
             raise UsageError(f"--source {source} has {classes} classes in the column {name!r}: at least 2 are needed")
     train, validation, test = examples.split("train"), examples.split("validation"), examples.split("test")
@@ -112,4 +82,4 @@ def labelled_parts(
         train = train.few_labels(labels_per_class, seed)
     if most:
         train, validation, test = (part.sample(most, seed=seed) for part in (train, validation, test))
-    return LabelledParts(train, validation, test)
+    return LabelledParts(train, validation, test, dataclasses.replace(form, label_kind=examples.label_kind))

@@ -10,6 +10,7 @@ from tfpretune.data.readers.folders.splits import splits_note
 from tfpretune.data.readers.folders.walking import folders_in
 from tfpretune.data.readers.masks.classes import CLASSES_FILE, ClassList, read_classes
 from tfpretune.data.readers.masks.folders import MaskFolder, MaskPair, find_mask_folders, pair_files
+from tfpretune.data.readers.masks.form import USUAL_MASKS, MaskForm
 from tfpretune.data.readers.masks.geometry import MaskOrientation, mask_turns
 from tfpretune.data.readers.masks.meaning import Meaning, find_meaning
 from tfpretune.data.readers.masks.reader import MaskReader
@@ -33,11 +34,9 @@ def open_masks(
         spec: `images:FOLDER`, where FOLDER/images holds the images and FOLDER/masks for each a mask of the same name and size
             (`readers.masks.folders` lists other names): .png, .bmp or .gif with a number or a colour a pixel. Or
             `demo:mnist5k-masks`.
-        class_names: the classes in the order of their numbers. Without it FOLDER/classes.txt
-            (`readers.masks.classes.read_classes`), or the numbers: 0, 1, … are classes and 255 is none; 0 and 255 alone are
-            two classes.
-        orientation: of masks whose photos are stored turned, where no size tells (`readers.masks.geometry.mask_turns`).
-        values: the numbers that are classes, in their order; all others have no class.
+        class_names: as for `MaskForm`.
+        orientation: as for `MaskForm`.
+        values: as for `MaskForm`.
 
     Returns:
         The images with their masks, both as paths where they are files.
@@ -57,7 +56,7 @@ def open_masks(
         >>> examples.pixels().tolist()  # 4 of 16 are on the diagonal
         [12, 4]
     """
-    rows = read_masks(spec, class_names=class_names, orientation=orientation, values=values)
+    rows = read_masks(spec, MaskForm(tuple(class_names), orientation, tuple(values)))
     if rows.problems:
         raise RunError(f"{rows.problems[0]}; for all problems run: tfpretune check {spec}")
     for note in rows.notes:
@@ -66,14 +65,8 @@ def open_masks(
     return MaskExamples(images, rows.masks, rows.class_names, rows.reader)
 
 
-def read_masks(
-    spec: str,
-    *,
-    class_names: Sequence[str] = (),
-    orientation: MaskOrientation = "auto",
-    values: Sequence[int] = (),
-) -> MaskRows:
-    """Reads a source with all its problems; arguments as for `open_masks`. Every mask is decoded once.
+def read_masks(spec: str, form: MaskForm = USUAL_MASKS) -> MaskRows:
+    """Reads a source with all its problems. Every mask is decoded once.
 
     Raises:
         UsageError: there is no such source.
@@ -84,7 +77,6 @@ def read_masks(
         return found
     if scheme != "images" or not rest:
         raise UsageError(f"{spec!r} is no source of masks: expected images:FOLDER or demo:mnist5k-masks")
-    _require_values(values)
     folders = find_mask_folders(rest)
     if not folders:
         raise UsageError(
@@ -98,11 +90,11 @@ def read_masks(
     rows.problems += [found for found in surveyed if isinstance(found, Problem)]
     masks = [found for found in surveyed if not isinstance(found, Problem)]
     root = os.path.expanduser(rest)
-    listed, problems, told = ClassList(tuple(class_names)), list[Problem](), list[str]()
-    if not class_names:
+    listed, problems, told = ClassList(form.class_names), list[Problem](), list[str]()
+    if not form.class_names:
         listed, problems, told = read_classes(root, _places_of_lists(folders))
-    turns, more, notes = mask_turns([mask.frame for mask in masks], orientation)
-    meaning, faults, found_out = find_meaning(masks, listed, values=values, where=spec)
+    turns, more, notes = mask_turns([mask.frame for mask in masks], form.orientation)
+    meaning, faults, found_out = find_meaning(masks, listed, values=form.values, where=spec)
     rows.problems += [*problems, *more, *faults]
     rows.notes += [*told, *notes, *found_out, *_split_notes(pairs)]
     _add(rows, masks, turns, meaning, quiet=bool(faults))
@@ -132,14 +124,6 @@ def _layout_notes(root: str, folders: Sequence[MaskFolder]) -> list[str]:
 def _split_notes(pairs: Sequence[MaskPair]) -> list[str]:
     found = {pair.split for pair in pairs} - {None}
     return [splits_note({part: part for part in PARTS if part in found})] if found else []
-
-
-def _require_values(values: Sequence[int]) -> None:
-    if values and (
-        len(set(values)) != len(values) or len(values) < 2 or not 0 <= min(values) <= max(values) <= NO_CLASS
-    ):
-        given = " ".join(map(str, values))
-        raise UsageError(f"--mask-values needs two or more different numbers from 0 to {NO_CLASS}, received {given}")
 
 
 def _add(

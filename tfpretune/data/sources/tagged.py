@@ -9,9 +9,9 @@ from tfpretune.data.demo.catalogue import read_demo
 from tfpretune.data.examples.tagged import TaggedExamples, order_tags
 from tfpretune.data.readers.conll import read_conll
 from tfpretune.data.readers.folders.splits import split_files_note
-from tfpretune.data.readers.labels.labels import require_different
 from tfpretune.data.readers.rows import Problem, Rows, find_files
 from tfpretune.data.readers.tables import read_objects
+from tfpretune.data.readers.tag_form import USUAL_TAGS, TagForm
 from tfpretune.data.readers.tag_schemes import (
     OUTSIDE,
     Scheme,
@@ -48,14 +48,13 @@ def open_tagged(
             lines and comments, "# …" before a sentence, are skipped);
             `jsonl:GLOB`, one object a line with a list of words and one of tags (names, or indices into `tag_names`);
             `demo:people-daily-ner`.
-        word_column: number of the column with the word, from 0; from the end where negative (conll).
-        tag_column: the same for the tag.
-        words_key: the key of the words (jsonl).
-        tags_key: the key of the tags (jsonl); "" reads none.
-        tag_names: the tags that are allowed, in the order of their indices. Without it those that are found: O, B-LOC, I-LOC, …
-            Entities in another scheme (IOB1, BIOES, BILOU, BMES, IOE, the letter behind the type) are turned into BIO.
-        repair: let an I-X that cannot follow be B-X, and the like. Without it such a tag is an error.
-        joiner: what stands between words in running text: "" for files with one Chinese character a line.
+        word_column: as for `TagForm`.
+        tag_column: as for `TagForm`.
+        words_key: as for `TagForm`.
+        tags_key: as for `TagForm`.
+        tag_names: as for `TagForm`.
+        repair: as for `TagForm`.
+        joiner: as for `TagForm`.
 
     Returns:
         The sentences, their tags in BIO where they are tags of entities.
@@ -76,16 +75,17 @@ def open_tagged(
         >>> examples.words, examples.tag_names
         ([('Ada', 'sleeps'), ('Paris', 'too')], ('O', 'B-LOC', 'I-LOC', 'B-PER', 'I-PER'))
     """
-    rows = read_tagged(
-        spec,
+    form = TagForm(
         word_column=word_column,
         tag_column=tag_column,
         words_key=words_key,
         tags_key=tags_key,
-        tag_names=tag_names,
+        tag_names=tuple(tag_names),
+        repair=repair,
         joiner=joiner,
     )
-    tags, names = index_tags(rows, tag_names, repair=repair)
+    rows = read_tagged(spec, form)
+    tags, names = index_tags(rows, form)
     if rows.problems:
         raise RunError(f"{rows.problems[0]}; for all problems run: tfpretune check {spec}")
     if not rows.words:
@@ -95,45 +95,34 @@ def open_tagged(
     )
 
 
-def read_tagged(
-    spec: str,
-    *,
-    word_column: int = 0,
-    tag_column: int = -1,
-    words_key: str = "tokens",
-    tags_key: str = "tags",
-    tag_names: Sequence[str] = (),
-    joiner: str = " ",
-) -> TaggedRows:
+def read_tagged(spec: str, form: TagForm = USUAL_TAGS) -> TaggedRows:
     """Reads a source with all its problems; `open_tagged` and the check both start here."""
-    require_different(tag_names, "tag_names")
     scheme, _, rest = spec.partition(":")
     if scheme == "demo" and rest:
         found: TaggedRows = read_demo(rest, kind="tagged")
         return found
-    rows = TaggedRows(joiner=joiner)
+    rows = TaggedRows(joiner=form.joiner)
     if scheme == "conll" and rest:
         paths = find_files(rest, scheme)
-        comments = sum(read_conll(rows, path, word_column, tag_column) for path in paths)
+        comments = sum(read_conll(rows, path, form.word_column, form.tag_column) for path in paths)
         rows.notes += split_files_note(paths, scheme)
         rows.notes += [f"{comments:,} comment lines (#) are left out"] if comments else []
     elif scheme == "jsonl" and rest:
         paths = find_files(rest, scheme)
-        _read_objects(rows, paths, words_key, tags_key, tag_names)
+        _read_objects(rows, paths, form)
         rows.notes += split_files_note(paths, scheme)
     else:
         raise UsageError(f"{spec!r} is no tagged source: expected conll:FILES, jsonl:FILES or demo:people-daily-ner")
     return rows
 
 
-def index_tags(
-    rows: TaggedRows, tag_names: Sequence[str] = (), *, repair: bool = False
-) -> tuple[list[np.ndarray] | None, tuple[str, ...]]:
+def index_tags(rows: TaggedRows, form: TagForm = USUAL_TAGS) -> tuple[list[np.ndarray] | None, tuple[str, ...]]:
     """Turns tags into indices, tags of entities into BIO. Missing, unknown and impossible ones are added to `rows.problems`.
 
     Returns:
         int32 `(words,)` a sentence and the tag names, or (None, ()) when no sentence has tags.
     """
+    tag_names, repair = form.tag_names, form.repair
     sentences = [tags or [] for tags in rows.tags]
     found = {tag for tags in sentences for tag in tags}
     if not found:
@@ -196,9 +185,8 @@ def _twin_types(rows: TaggedRows, scheme: Scheme) -> list[Problem]:
     ]
 
 
-def _read_objects(
-    rows: TaggedRows, paths: Sequence[str], words_key: str, tags_key: str, tag_names: Sequence[str]
-) -> None:
+def _read_objects(rows: TaggedRows, paths: Sequence[str], form: TagForm) -> None:
+    words_key, tags_key = form.words_key, form.tags_key
     lines = Rows("text")  # notes what is no JSON
     others: dict[str, str] = {}
     tagged = not tags_key
@@ -220,7 +208,9 @@ def _read_objects(
         for key, value in record.items():
             if key != words_key and isinstance(value, list) and len(value) == len(words):
                 others.setdefault(key, where)
-        rows.add(words, None if tags is None else [_tag_name(tag, tag_names) for tag in tags], [where] * len(words))
+        rows.add(
+            words, None if tags is None else [_tag_name(tag, form.tag_names) for tag in tags], [where] * len(words)
+        )
     rows.problems += lines.problems
     if others and not tagged:
         what = f"no object has the key {tags_key!r}, and there are lists of one value a word under: {', '.join(others)}"

@@ -4,16 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import scipy.sparse
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from tfpretune.data.batches.examples import image_array
 from tfpretune.data.examples.examples import Examples
-from tfpretune.evaluation.baselines.linear import make_vectorizer, pixel_rows, reads_by_characters
+from tfpretune.evaluation.baselines.kinds import LINEAR
 
 MOST_EXAMPLES = 50_000
-LONGEST_SIDE = 32
-Features = Callable[[Examples], Any]
 
 
 def fit_baseline(train: Examples) -> tuple[str, Callable[[Examples], np.ndarray]]:
@@ -31,19 +27,21 @@ def fit_baseline(train: Examples) -> tuple[str, Callable[[Examples], np.ndarray]
         Its name, and a function from examples to probabilities `(m, labels)` or to numbers `(m,)`, float64.
     """
     train = train.sample(MOST_EXAMPLES)
-    features = _image_features(train) if train.kind == "image" else _text_features(train)
+    linear = LINEAR[train.kind]
+    features = linear.features(train)
     seen, labels = features(train), train.known_labels
-    sees = "pixels" if train.kind == "image" else "TF-IDF"
     if train.label_kind == "number":
         ridge = Ridge(alpha=1.0).fit(seen, labels)
-        return f"{sees} + ridge regression", lambda examples: ridge.predict(features(examples)).astype(np.float64)
-    models = [_one_label(seen, column, strength=1.0 if train.kind == "image" else 10.0) for column in labels.T]
+        return f"{linear.sees} + ridge regression", lambda examples: ridge.predict(features(examples)).astype(
+            np.float64
+        )
+    models = [_one_label(seen, column, strength=linear.strength) for column in labels.T]
 
     def predict(examples: Examples) -> np.ndarray:
         rows = features(examples)
         return np.stack([model(rows) for model in models], axis=1)
 
-    return f"{sees} + logistic regressions", predict
+    return f"{linear.sees} + logistic regressions", predict
 
 
 def _one_label(seen: Any, labels: np.ndarray, *, strength: float) -> Callable[[Any], np.ndarray]:
@@ -54,24 +52,3 @@ def _one_label(seen: Any, labels: np.ndarray, *, strength: float) -> Callable[[A
     model = LogisticRegression(C=strength, max_iter=1000, solver="liblinear", random_state=0)
     model.fit(seen[known], labels[known])
     return lambda rows: model.predict_proba(rows)[:, 1]
-
-
-def _text_features(train: Examples) -> Features:
-    texts = [*train.inputs, *(train.seconds or ())]
-    vectorizer = make_vectorizer(reads_by_characters(texts)).fit(texts)
-    if train.seconds is None:
-        return lambda examples: vectorizer.transform(examples.inputs)
-
-    def of_pairs(examples: Examples) -> Any:
-        first, second = (vectorizer.transform(side) for side in (examples.inputs, examples.seconds))
-        product = first.multiply(second)
-        return scipy.sparse.hstack([abs(first - second), product, product.sum(axis=1)]).tocsr()
-
-    return of_pairs
-
-
-def _image_features(train: Examples) -> Features:
-    inputs = train.inputs
-    height, width, channels = inputs.shape[1:] if isinstance(inputs, np.ndarray) else (LONGEST_SIDE, LONGEST_SIDE, 3)
-    shape = (min(height, LONGEST_SIDE), min(width, LONGEST_SIDE), channels)
-    return lambda examples: pixel_rows(image_array(examples, shape))

@@ -12,6 +12,7 @@ from tfpretune.data.examples.examples import Examples
 from tfpretune.data.splits.rule import RULE
 from tfpretune.evaluation.metrics.multi_label import multi_label_metrics
 from tfpretune.evaluation.metrics.regression import regression_metrics
+from tfpretune.evaluation.report.kinds import SHOWN
 from tfpretune.evaluation.report.page import escape
 from tfpretune.evaluation.report.plots import scatter_chart
 from tfpretune.evaluation.report.report import Curves, write_pretraining_report
@@ -33,7 +34,6 @@ NAMES = {
     "spearman": "Spearman",
 }
 MOST_MISTAKES = 12
-LONGEST_TEXT = 300
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -210,10 +210,8 @@ def _far_numbers(examples: Examples, numbers: np.ndarray) -> Table:
 
 
 def _shown(examples: Examples, row: int) -> str:
-    if examples.kind != "text":
-        return "" if isinstance(examples.inputs, np.ndarray) else str(examples.inputs[row])
-    parts = [examples.inputs[row]] if examples.seconds is None else [examples.inputs[row], examples.seconds[row]]
-    return " | ".join(text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT].rstrip() + " …" for text in parts)
+    sides = [examples.inputs] if examples.seconds is None else [examples.inputs, examples.seconds]
+    return " | ".join(SHOWN[examples.kind].cell(side[row]) for side in sides)
 
 
 def _read(page: Path) -> dict[str, float]:

@@ -13,6 +13,7 @@ import numpy as np
 from tfpretune.errors import RunError
 from tfpretune.evaluation.metrics.classification import check_predictions, classification_metrics, confusion_matrix
 from tfpretune.evaluation.report import sections
+from tfpretune.evaluation.report.kinds import SHOWN
 from tfpretune.evaluation.report.page import Section, escape, headline_numbers, html_table, render_page
 from tfpretune.evaluation.report.pictures import Pictures, strip_address
 from tfpretune.evaluation.report.plots import Axis, Line, line_chart
@@ -49,7 +50,7 @@ def write_report(
     Args:
         out_dir: folder of the run.
         title: heading of the page.
-        kind: "text" or "image".
+        kind: of the inputs: "text" or "image".
         labels: int `(n,)`, each in [0, C).
         probabilities: float `(n, C)`, rows sum to 1.
         class_names: C different names.
@@ -78,8 +79,8 @@ def write_report(
         >>> str(page), json.loads((page.parent / "metrics.json").read_text())["accuracy"]
         ('runs/a/report/index.html', 0.5)
     """
-    if kind not in ("text", "image"):
-        raise ValueError(f'kind: expected "text" or "image", received {kind!r}')
+    if kind not in SHOWN:
+        raise ValueError(f"kind: expected {' or '.join(map(repr, SHOWN))}, received {kind!r}")
     metrics = classification_metrics(labels, probabilities, class_names)
     labels, probabilities = check_predictions(labels, probabilities, class_names)
     if not len(inputs) == len(where) == len(labels):

@@ -8,13 +8,12 @@ import sklearn.metrics
 
 from tfpretune.evaluation.metrics.calibration import reliability_bins
 from tfpretune.evaluation.metrics.paired import paired_test
+from tfpretune.evaluation.report.kinds import SHOWN
 from tfpretune.evaluation.report.page import escape, html_table
-from tfpretune.evaluation.report.pictures import data_address
 from tfpretune.evaluation.report.plots import NUM_COLOURS, Axis, Line, heat_map, line_chart, reliability_chart
 from tfpretune.evaluation.report.tables import Cell, Table
 
 _LARGEST_TABLE = 25
-_TEXT_LENGTH = 300
 
 
 def confusion_section(confusion: np.ndarray, class_names: Sequence[str]) -> str:
@@ -154,24 +153,11 @@ def mistakes_section(
             f"<p><b>{escape(class_names[predicted[i]])}</b> with {confidence[i]:.3f}, "
             f"true: <b>{escape(class_names[labels[i]])}</b> with {true:.3f}</p>"
         )
-        shown = _text(inputs[i]) if kind == "text" else _picture(inputs[i], where[i])
+        shown = SHOWN[kind].block(inputs[i], where[i])
         place = f'<div class="muted">{escape(where[i])}</div>'
-        items.append(f"<li>{verdict}{shown}{place}</li>" if kind == "text" else f"<li>{shown}{verdict}{place}</li>")
+        above = f"{shown}{verdict}" if SHOWN[kind].picture else f"{verdict}{shown}"
+        items.append(f"<li>{above}{place}</li>")
     return (
         f"<p>{len(wrong):,} of {len(labels):,} answers are wrong; these {len(items)} with the highest confidence.</p>"
         f'<ol class="mistakes {kind}">{"".join(items)}</ol>'
     )
-
-
-def _text(text: str) -> str:
-    cut = text if len(text) <= _TEXT_LENGTH else text[:_TEXT_LENGTH].rstrip() + " …"
-    return f'<blockquote dir="auto">{escape(cut)}</blockquote>'
-
-
-def _picture(image: Any, where: str) -> str:
-    try:
-        address, small = data_address(image)
-    except OSError as error:
-        return f'<p class="muted">This picture cannot be shown: {escape(error)}</p>'
-    mark = ' class="pixels"' if small else ""
-    return f'<img src="{address}" alt="{escape(where)}"{mark}>'

@@ -55,7 +55,7 @@ class Data(Protocol):
     """Examples of any form, or shards."""
 
     def fingerprint(self) -> dict[str, str]:
-        """Returns short texts that change with contents, labels and order; see `tfpretune.data.splits.rule.Splittable`."""
+        """Returns short texts that change with contents, labels and order; see `tfpretune.data.examples.base.ExampleSet`."""
 
 
 def fingerprints(named: Mapping[str, Data]) -> dict[str, str]:

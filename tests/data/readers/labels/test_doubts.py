@@ -9,6 +9,7 @@ from tfpretune.data.checks.examples import check
 from tfpretune.data.checks.result import format_result
 from tfpretune.data.readers.labels.doubts import looks_missing, number_doubt, set_doubt
 from tfpretune.data.readers.labels.spellings import number_of, spelling_key
+from tfpretune.data.readers.source_form import SourceForm
 from tfpretune.data.sources.examples import open_source
 from tfpretune.data.sources.labelled import labelled_parts
 from tfpretune.errors import RunError, UsageError
@@ -28,7 +29,7 @@ def jsonl(tmp_path, labels):
 
 def problems(spec, **settings):
     """What `check` says, without the folder; that opening the source says the first of it, too."""
-    found = [str(problem) for problem in check(spec, **settings).problems]
+    found = [str(problem) for problem in check(spec, SourceForm(**settings)).problems]
     if found:
         with pytest.raises(RunError) as caught:
             open_source(spec, **settings)
@@ -121,11 +122,11 @@ def test_numbers_that_are_meant_as_classes_are_told(tmp_path, capsys):
     """Where the kind is given, and where there are few."""
     spec = csv(tmp_path, numbers(60))
     assert (
-        check(spec, label_kind="class").notes[0]
+        check(spec, SourceForm(label_kind="class")).notes[0]
         == "the labels are 60 different numbers, 1 to 15.75: each is taken as a class"
     )
     with pytest.raises(UsageError, match="has [01] examples"):
-        labelled_parts(spec, label_kind="class", labels_per_class=5)
+        labelled_parts(spec, SourceForm(label_kind="class"), labels_per_class=5)
     assert "each is taken as a class" in capsys.readouterr().out
     few = check(csv(tmp_path, ["1", "2", "3", "5", "4"] * 2))
     assert few.ok
@@ -153,7 +154,7 @@ def test_sets_are_asked_about(tmp_path, labels, option):
         f"a.csv:2: the label {labels[0]!r} looks like a set of classes; --label-kind set{option} for several classes a row, "
         "--label-kind class for one"
     ]
-    assert check(spec, label_kind="class").ok
+    assert check(spec, SourceForm(label_kind="class")).ok
     assert set_doubt({"Smith, John": 1, "Smith, Ann": 2, "a;b": 1}) == ("", "")
 
 

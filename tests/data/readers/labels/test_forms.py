@@ -8,6 +8,7 @@ from tfpretune.data.checks.examples import check
 from tfpretune.data.readers.labels.forms import are_bits, is_column_a_class, is_written_list, number_form
 from tfpretune.data.readers.labels.labels import read_labels
 from tfpretune.data.readers.rows import Rows
+from tfpretune.data.readers.source_form import SourceForm
 from tfpretune.data.sources.examples import open_source
 from tfpretune.errors import RunError, UsageError
 
@@ -17,7 +18,7 @@ def doubts(labels, kind="", **settings):
     rows = Rows(
         "text", [f"row {row}" for row in range(len(labels))], list(labels), [f"a:{row}" for row in range(len(labels))]
     )
-    read_labels(rows, kind=kind, **settings)
+    read_labels(rows, SourceForm(label_kind=kind, **settings))
     return [str(problem) for problem in rows.problems]
 
 
@@ -43,7 +44,7 @@ def test_a_list_in_a_cell_is_named_with_and_without_a_kind(label):
         (said,) = doubts(["x", label, "y"], kind)
         assert said.startswith(f"a:1: the label {label!r} is a list ")
     assert not [said for said in doubts(["x", label, "y"], "class") if "is a list" in said]
-    assert not doubts(["x", label, "y"], "set", as_written=True)
+    assert not doubts(["x", label, "y"], "set", labels_as_written=True)
 
 
 @pytest.mark.parametrize("label", ["[PAD]", "a [b, c]", "(a)", "{x}", "f(x)", "New York (city)"])
@@ -53,7 +54,7 @@ def test_what_only_has_brackets_is_a_class(label):
 
 
 def test_a_cut_up_list_is_named_too():
-    (said,) = doubts(["[1, 0, 1]", "[0, 1, 0]"], "set", separator=",")
+    (said,) = doubts(["[1, 0, 1]", "[0, 1, 0]"], "set", label_separator=",")
     assert said.startswith(
         "a:0: the label '[1, 0, 1]' is a list of 0 and 1 in one cell, which looks like one column a class"
     )
@@ -72,7 +73,7 @@ def test_a_number_for_each_class_is_no_set_of_classes(tmp_path, lists):
     lines = [json.dumps({"text": f"row {row}", "label": label}) for row, label in enumerate(lists)]
     (tmp_path / "a.jsonl").write_text("\n".join(lines), "utf-8")
     spec = f"jsonl:{tmp_path}/a.jsonl"
-    (problem,) = check(spec, label_kind="set").problems
+    (problem,) = check(spec, SourceForm(label_kind="set")).problems
     assert f"lists of {len(lists[0])} numbers each" in problem.what
     assert "one column a class" in problem.what
     with pytest.raises(RunError, match="one column a class"):
@@ -118,7 +119,7 @@ def test_another_separator_in_sets_is_named(labels, separator):
     (said,) = doubts(labels, "set")
     assert f"holds another separator, {separator!r}; " in said
     assert f"--label-separator {separator!r}" in said
-    assert not doubts(labels, "set", as_written=True)
+    assert not doubts(labels, "set", labels_as_written=True)
 
 
 @pytest.mark.parametrize(
@@ -130,8 +131,8 @@ def test_names_with_signs_are_classes(labels):
 
 
 def test_the_separator_that_was_asked_for_is_no_other():
-    assert not doubts(["a|b", "a"], "set", separator="|")
-    assert "';'" in doubts(["a;b", "a"], "set", separator="|")[0]
+    assert not doubts(["a|b", "a"], "set", label_separator="|")
+    assert "';'" in doubts(["a;b", "a"], "set", label_separator="|")[0]
 
 
 @pytest.mark.parametrize(

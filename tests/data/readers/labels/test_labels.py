@@ -8,6 +8,7 @@ import pytest
 from tfpretune.data.checks.examples import check
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.readers.labels.column import LabelColumn
+from tfpretune.data.readers.source_form import SourceForm
 from tfpretune.data.sources.examples import open_source
 from tfpretune.errors import RunError, UsageError
 
@@ -85,15 +86,17 @@ def test_pairs_from_csv_and_jsonl(tmp_path):
 
 
 def test_check_tells_of_numbers_sets_and_pairs(tmp_path):
-    result = check(csv(tmp_path, ["a,1", "b,3.5", "a,2"]), label_kind="number")
+    result = check(csv(tmp_path, ["a,1", "b,3.5", "a,2"]), SourceForm(label_kind="number"))
     assert result.histogram == {}
     assert "labels are 1 to 3.5, 2.16667 in the mean" in result.notes
     assert result.ok
     assert f"1 texts have several numbers, whose mean counts (the first: {tmp_path}/a.csv:4)" in result.notes
-    result = check(csv(tmp_path, ["a,x;y", "b,x", "c,", "a,y"]), label_kind="set")
+    result = check(csv(tmp_path, ["a,x;y", "b,x", "c,", "a,y"]), SourceForm(label_kind="set"))
     assert result.histogram == {"x": 2, "y": 2}
     assert "('x;y' and 'y')" in result.problems[0].what
-    result = check(csv(tmp_path, ["a,b,x", "a,c,y"], header="text,text_pair,label"), pair_column="text_pair")
+    result = check(
+        csv(tmp_path, ["a,b,x", "a,c,y"], header="text,text_pair,label"), SourceForm(pair_column="text_pair")
+    )
     assert result.ok
 
 
@@ -155,7 +158,7 @@ def test_a_missing_further_label_is_named_as_a_missing_label_is(tmp_path, scheme
     with pytest.raises(RunError, match=message):
         open_source(spec, more_labels=("topic",))
     assert len(open_source(spec)) == 4
-    assert [str(p).partition(";")[0] for p in check(spec, label_column="topic").problems] == [
+    assert [str(p).partition(";")[0] for p in check(spec, SourceForm(label_column="topic")).problems] == [
         f"{spec.removeprefix(scheme + ':')}:{line}: the label is missing"
     ]
 

@@ -10,6 +10,7 @@ from PIL import Image
 from tfpretune.data.image.decoding import decode_pixels
 from tfpretune.data.image.exif import orientation_in, stored_orientation, turned
 from tfpretune.data.image.headers import orientation
+from tfpretune.data.readers.masks.form import MaskForm
 from tfpretune.data.readers.masks.geometry import Frame, mask_turns
 from tfpretune.data.sources.masks import open_masks, read_masks
 from tfpretune.errors import RunError
@@ -161,5 +162,5 @@ def test_photos_whose_exif_is_not_read(tmp_path, suffix, size, stored, own, aske
     assert [problem.where for problem in problems] == [f"{tmp_path}/images/a.{suffix}"] * asked
     if asked:
         assert "say --mask-orientation stored" in problems[0].todo
-    assert bool(read_masks(f"images:{tmp_path}", orientation="upright").problems) == asked
-    assert len(read_masks(f"images:{tmp_path}", orientation="stored").problems) == (own > 1)
+    assert bool(read_masks(f"images:{tmp_path}", MaskForm(orientation="upright")).problems) == asked
+    assert len(read_masks(f"images:{tmp_path}", MaskForm(orientation="stored")).problems) == (own > 1)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tfpretune.data.readers.masks.form import MaskForm
 from tfpretune.data.sources.masks import open_masks, read_masks
 from tfpretune.errors import RunError, UsageError
 
@@ -99,7 +100,7 @@ def test_numbers_that_may_mean_two_things_are_problems(tmp_path, values, classes
 def test_the_option_settles_it(tmp_path):
     spec = source(tmp_path, numbers(0, 128, 255, 7))
     assert read(spec, values=(0, 128, 255)) == (("0", "128", "255"), [0, 1, 2, 255])
-    rows = read_masks(spec, values=(255, 0))
+    rows = read_masks(spec, MaskForm(values=(255, 0)))
     assert rows.class_names == ("255", "0")
     assert rows.notes == [
         "numbers that --mask-values does not list have no class: 7 (25.0 %), 128 (25.0 %)",

@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 
+from tfpretune.data.readers.folders.kinds import FILES
 from tfpretune.data.readers.folders.splits import split_of
 from tfpretune.data.readers.rows import Problem
 
@@ -31,12 +32,11 @@ def doubtful_folders(root: str, by_top: Mapping[str, Sequence[str]], *, labels: 
 
 def unlabelled_folders(root: str, names: Sequence[str], kind: str) -> list[Problem]:
     """Names folders of examples without labels ("unsup") that would be classes."""
-    scheme = "images" if kind == "image" else "text"
     return [
         Problem(
             os.path.join(root, name),
             f"by its name it holds {kind}s without labels, and it would be the class {name!r}",
-            f"move it elsewhere (pre-training reads it by itself, {scheme}:FOLDER), or rename it if it is a class",
+            f"move it elsewhere (pre-training reads it by itself, {FILES[kind].scheme}:FOLDER), or rename it if it is a class",
         )
         for name in names
         if re.sub(r"[\W_]+", "", name.casefold()) in _UNLABELLED

@@ -6,18 +6,13 @@ from collections.abc import Sequence
 
 from tfpretune.data.image.exif import UPRIGHT, unread_orientation
 from tfpretune.data.readers.folders.doubtful import doubtful_folders, first_folders, unlabelled_folders, unwrapped
+from tfpretune.data.readers.folders.kinds import FILES, FileKind
 from tfpretune.data.readers.folders.splits import splits_note, splits_of
 from tfpretune.data.readers.folders.walking import walk
 from tfpretune.data.readers.rows import Problem, Rows, read_utf8
 from tfpretune.data.splits.rule import Part
 from tfpretune.data.text.cleaning import clean, split_long_lines
 from tfpretune.errors import UsageError
-
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
-TEXT_SUFFIXES = (".txt",)
-_UNREADABLE_IMAGES = (
-    *(".tif", ".tiff", ".heic", ".heif", ".avif", ".jxl", ".jp2", ".psd", ".svg", ".ico", ".ppm", ".pgm", ".tga"),
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,7 +89,7 @@ def _files(rows: Rows, folder: str, what: str, labels: bool) -> list[_File]:
     found = walk(root)
     rows.problems += found.problems
     rows.hidden += found.hidden
-    paths, tops = _sift(rows, found.files, _suffixes(what)), _inner(root, found.folders)
+    paths, tops = _sift(rows, found.files, FILES[what]), _inner(root, found.folders)
     by_top = first_folders(root, paths)
     splits = splits_of([name for name in tops if by_top.get(name)])
     if splits is None:
@@ -152,7 +147,7 @@ def _class_files(rows: Rows, root: str, classes: list[str], paths: list[str], wh
     rows.problems += unlabelled_folders(root, classes, what)
     for name in classes:
         if name not in by_class:
-            fault = f"the class folder has no {what}s ({' '.join(_suffixes(what))})"
+            fault = f"the class folder has no {what}s ({' '.join(FILES[what].suffixes)})"
             rows.problems.append(Problem(os.path.join(root, name), fault, "fill it or remove it"))
     nested = [os.path.dirname(os.path.relpath(path, root)) for path in paths]
     if nested := [folder for folder in nested if os.sep in folder]:
@@ -171,19 +166,15 @@ def _inner(root: str, folders: list[str]) -> list[str]:
     return [os.path.basename(folder) for folder in folders if os.path.dirname(folder) == root.rstrip(os.sep)]
 
 
-def _suffixes(what: str) -> tuple[str, ...]:
-    return IMAGE_SUFFIXES if what == "image" else TEXT_SUFFIXES
-
-
-def _sift(rows: Rows, paths: list[str], suffixes: tuple[str, ...]) -> list[str]:
-    wanted = []
+def _sift(rows: Rows, paths: list[str], kind: FileKind) -> list[str]:
+    wanted, known = [], " ".join(kind.suffixes)
     for path in paths:
         suffix = os.path.splitext(path)[1].lower()
-        if suffix in suffixes:
+        if suffix in kind.suffixes:
             wanted.append(path)
-        elif suffixes is IMAGE_SUFFIXES and suffix in _UNREADABLE_IMAGES:
-            problem = Problem(path, f"{suffix} images are not read", f"convert it to one of {' '.join(suffixes)}")
+        elif suffix in kind.unreadable:
+            problem = Problem(path, f"{suffix} {kind.scheme} are not read", f"convert it to one of {known}")
             rows.problems.append(problem)
         else:
-            rows.skipped.append(Problem(path, f"skipped: not one of {' '.join(suffixes)}", "convert it or remove it"))
+            rows.skipped.append(Problem(path, f"skipped: not one of {known}", "convert it or remove it"))
     return wanted

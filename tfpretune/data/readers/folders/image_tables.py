@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tfpretune.data.readers.folders.examples import IMAGE_SUFFIXES
+from tfpretune.data.readers.folders.kinds import IMAGE_SUFFIXES
 from tfpretune.errors import UsageError
 
 _LOOKED_AT = 20  # rows

@@ -16,3 +16,10 @@ class LabelColumn:
 
     labels: np.ndarray
     class_names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, rows: np.ndarray) -> "LabelColumn":
+        """Returns those of some inputs."""
+        return LabelColumn(self.labels[rows], self.class_names)

@@ -3,7 +3,6 @@
 import math
 import re
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 
@@ -19,21 +18,13 @@ from tfpretune.data.readers.labels.doubts import (
 )
 from tfpretune.data.readers.labels.forms import set_form_problems
 from tfpretune.data.readers.rows import Problem, Rows
+from tfpretune.data.readers.source_form import SourceForm
 from tfpretune.errors import UsageError
 
-LabelKind = Literal["class", "number", "set"]
-LABEL_KINDS = ("class", "number", "set")
 LARGEST = float(np.finfo(np.float32).max)
 
 
-def read_labels(
-    rows: Rows,
-    *,
-    kind: LabelKind | Literal[""] = "",
-    class_names: Sequence[str] = (),
-    separator: str = ";",
-    as_written: bool = False,
-) -> tuple[np.ndarray | None, tuple[str, ...], np.ndarray]:
+def read_labels(rows: Rows, form: SourceForm) -> tuple[np.ndarray | None, tuple[str, ...], np.ndarray]:
     """Turns the labels of rows into an array. Missing, wrong and doubtful ones are added to `rows.problems`.
 
     Where the classes are not given, a label that stands for no value (nan, None, N/A), a second spelling of a class (1 and
@@ -42,40 +33,37 @@ def read_labels(
 
     Args:
         rows: with the labels as they are written.
-        kind: "class", "number", "set", or "" for what the source itself says, which is "class" for files.
-        class_names: the classes that are allowed.
-        separator: between the classes of a set.
-        as_written: nothing is doubted: every spelling is a class of its own. A cell without a label is missing all the same.
+        form: what a label is. Where it does not doubt labels, a cell without one is missing all the same.
 
     Returns:
         The labels as `Examples.labels` has them, or None when no row has one; the class names; and a bool `(rows,)`
         that is true where the label is good.
 
     Raises:
-        UsageError: an unknown kind, or another one than the source says where it says numbers or sets.
+        UsageError: another kind than the source says where it says numbers or sets.
     """
-    if kind not in ("", *LABEL_KINDS):
-        raise UsageError(f"unknown kind of labels {kind!r}: expected one of {', '.join(LABEL_KINDS)}")
+    kind = form.label_kind
     if kind and rows.label_kind not in ("class", kind):
         what = {"number": "numbers", "set": "sets of classes"}[rows.label_kind]
         raise UsageError(f"the labels of this source are {what}: ask for kind {rows.label_kind!r}, not {kind!r}")
-    require_different(class_names, "class_names")
-    asked, kind = kind, kind or rows.label_kind
+    kind = kind or rows.label_kind
     if kind == "number":
         numbers = number_labels(rows)
         return numbers, (), np.ones(len(rows.labels), bool) if numbers is None else np.isfinite(numbers)
     if kind == "set":
-        return set_labels(rows, class_names, rows.label_separator or separator, as_written=as_written)
+        return _set_labels(rows, form)
     if all(label is None for label in rows.labels):
         return None, (), np.ones(len(rows.labels), bool)
-    known = tuple(class_names) or rows.class_names
-    labels, names = _indices(rows, rows.labels, known, "label", as_written=as_written)
+    known = form.class_names or rows.class_names
+    labels, names = _indices(rows, rows.labels, known, "label", as_written=not form.doubts_labels)
     if not known:
-        doubts = [] if asked or as_written or rows.class_folders else kind_problems(rows, names)
-        if not doubts and not as_written:
+        told = form.label_kind or not form.doubts_labels or rows.class_folders
+        doubts = [] if told else kind_problems(rows, names)
+        if not doubts and form.doubts_labels:
             doubts = class_problems(rows, rows.labels, names, "label")
         rows.problems += doubts
-        rows.notes += kind_notes(names, len(rows.labels)) if rows.kind == "text" and not doubts else []
+        in_columns = rows.kind == "text"  # the classes of images are folders, or have their names
+        rows.notes += kind_notes(names, len(rows.labels)) if in_columns and not doubts else []
     return labels, names, labels >= 0
 
 
@@ -128,25 +116,23 @@ def number_labels(rows: Rows) -> np.ndarray | None:
     return numbers
 
 
-def set_labels(
-    rows: Rows, class_names: Sequence[str] = (), separator: str = ";", *, as_written: bool = False
-) -> tuple[np.ndarray | None, tuple[str, ...], np.ndarray]:
+def _set_labels(rows: Rows, form: SourceForm) -> tuple[np.ndarray | None, tuple[str, ...], np.ndarray]:
     """Reads labels as sets of classes, "a;b"; a row without one is the empty set.
 
     Returns:
         int32 `(rows, classes)` of 0 and 1, or None when no row has a label; the class names; and a bool `(rows,)` that is
         false where a class is unknown or looks missing, which is added to `rows.problems`.
     """
-    if not separator:
-        raise UsageError("the separator between the classes of a set is empty: give one, such as ;")
+    separator = rows.label_separator or form.label_separator
     parts = [[part.strip() for part in (label or "").split(separator)] for label in rows.labels]
     sets = [set(each) - {""} for each in parts]
     found = set().union(*sets)
     good = np.ones(len(sets), bool)
     if not found:
         return None, (), good
-    given = tuple(class_names) or rows.class_names
-    missing = set() if given or as_written else missing_looking(found)
+    given = form.class_names or rows.class_names
+    doubted = form.doubts_labels and not given
+    missing = missing_looking(found) if doubted else set()
     names = given or sort_class_names(found - missing)
     index = _index(names)
     labels = np.zeros((len(sets), len(names)), np.int32)
@@ -160,23 +146,23 @@ def set_labels(
             rows.problems.append(
                 missing_problem(where, member, "label") if member in missing else _unknown(where, member, names)
             )
-    if not (given or as_written):
+    if doubted:
         doubts = set_form_problems(rows, [[part for part in each if part] for each in parts], separator)
         rows.problems += doubts or twin_problems(rows, [members - missing for members in sets], "label")
     return labels, names, good
 
 
-def more_label_columns(rows: Rows, *, as_written: bool = False, may_lack: bool = False) -> dict[str, LabelColumn]:
+def more_label_columns(rows: Rows, form: SourceForm) -> dict[str, LabelColumn]:
     """Returns the further label columns that a source has, by name; each label is a class.
 
     Missing and doubtful labels are added to `rows.problems`, as those of `read_labels`, and get the index -1.
 
     Args:
         rows: with the labels as they are written.
-        as_written: as for `read_labels`.
-        may_lack: a row may lack a label; this is noted in `rows.notes`.
+        form: whether labels are doubted, and whether a row may lack one, which is noted in `rows.notes`.
     """
     columns = {}
+    as_written, may_lack = form.labels_as_written, form.may_lack
     for name, written in rows.more_labels.items():
         given, what = rows.more_class_names.get(name, ()), f"label {name!r}"
         labels, names = _indices(rows, written, given, what, as_written=as_written, may_lack=may_lack)
@@ -188,13 +174,6 @@ def more_label_columns(rows: Rows, *, as_written: bool = False, may_lack: bool =
             rows.notes.append(f"{name}: {lacking:,} of {len(written):,} rows have no label, and do not count for it")
         columns[name] = LabelColumn(labels, names)
     return columns
-
-
-def require_different(names: Sequence[str], what: str) -> None:
-    """Raises UsageError where a name is given twice: an index would have no examples."""
-    twice = next((name for number, name in enumerate(names) if name in names[:number]), None)
-    if twice is not None:
-        raise UsageError(f"{what} holds {twice!r} twice: give each name once, in the order of their indices")
 
 
 def sort_class_names(labels: set[str]) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from tfpretune.data.readers.folders.examples import IMAGE_SUFFIXES
+from tfpretune.data.readers.folders.kinds import IMAGE_SUFFIXES
 from tfpretune.data.readers.folders.splits import inner_splits, split_of, splits_of
 from tfpretune.data.readers.folders.walking import folders_in, walk
 from tfpretune.data.readers.rows import Problem

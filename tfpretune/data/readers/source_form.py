@@ -1,0 +1,88 @@
+"""How a source of examples is read, as one value. Imports no TensorFlow."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Self
+
+from tfpretune.errors import UsageError
+
+DEFAULT_TEXT = "text"
+DEFAULT_LABEL = "label"
+LabelKind = Literal["class", "number", "set"]
+LABEL_KINDS = ("class", "number", "set")
+_STORED = ("text_column", "label_column", "pair_column", "label_separator", "labels_as_written")
+
+
+@dataclasses.dataclass(frozen=True)
+class SourceForm:
+    """Which columns of a source are read, and what a label is. Raises UsageError for values that cannot work.
+
+    Args:
+        text_column: name of the column, key or feature with the text (csv, jsonl, tfds).
+        label_column: the same for the label; "" reads no labels, of folders neither (of a demo they are read, and not doubted).
+            The default may be missing: then there are no labels, unless `more_labels` asks for others.
+        pair_column: name of the column or key with the second text of each pair, such as "text_pair"; "" for single texts
+            (csv, jsonl, tfds). A demo of pairs has its own.
+        label_kind: "class"; "number", a float each; "set", several classes or none: "a;b" in csv and jsonl, or a
+            list in jsonl. "" takes what the source says, which is "class" for files.
+        label_separator: between the classes of a set.
+        labels_as_written: take every spelling for a class of its own. Otherwise labels that look missing (nan, N/A), that look
+            alike (1 and 01, Sport and sport), or that look like numbers or sets where no kind is given, are refused.
+        may_lack: rows may lack a further label; it is -1 then.
+        class_names: the classes that are allowed, in the order of their indices. Labels may then be names, or
+            numbers from 0. Without it: the sorted labels (as numbers if all are whole), or the order that tfds gives.
+        more_labels: columns, keys or features with further labels of the same texts, a class each (csv, jsonl, tfds): they
+            become `Examples.more`. The label column must then be there, too. A demo has its own, asked for or not.
+    """
+
+    text_column: str = DEFAULT_TEXT
+    label_column: str = DEFAULT_LABEL
+    pair_column: str = ""
+    label_kind: LabelKind | Literal[""] = ""
+    label_separator: str = ";"
+    labels_as_written: bool = False
+    may_lack: bool = False
+    class_names: tuple[str, ...] = ()
+    more_labels: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuses values that cannot work, whatever the source."""
+        if self.label_kind not in ("", *LABEL_KINDS):
+            raise UsageError(f"unknown kind of labels {self.label_kind!r}: expected one of {', '.join(LABEL_KINDS)}")
+        if self.label_kind == "set" and not self.label_separator:
+            raise UsageError("the separator between the classes of a set is empty: give one, such as ;")
+        require_different(self.class_names, "class_names")
+
+    @property
+    def doubts_labels(self) -> bool:
+        """Whether the labels of the source may be refused for how they are written."""
+        return bool(self.label_column) and not self.labels_as_written
+
+    @property
+    def needed_labels(self) -> tuple[str, ...]:
+        """The label columns that must be there."""
+        own = bool(self.label_column) and (self.label_column != DEFAULT_LABEL or bool(self.more_labels))
+        return (self.label_column, *self.more_labels) if own else self.more_labels
+
+    def as_task(self) -> dict[str, Any]:
+        """Returns what `task.json` says of how the source was read: what is not the default; of sets the separator as well.
+
+        What a label is, and the classes, follow from the model and stand there anyway.
+        """
+        found = {name: getattr(self, name) for name in _STORED if getattr(self, name) != getattr(SourceForm, name)}
+        return found | ({"label_separator": self.label_separator} if self.label_kind == "set" else {})
+
+    @classmethod
+    def from_task(cls, task: Mapping[str, Any]) -> Self:
+        """Returns the form that `as_task` stored, of any version; what a label is must be asked of the model."""
+        return cls(**{name: task[name] for name in _STORED if name in task})
+
+
+def require_different(names: Sequence[str], what: str) -> None:
+    """Raises UsageError where a name is given twice: an index would have no examples."""
+    twice = next((name for number, name in enumerate(names) if name in names[:number]), None)
+    if twice is not None:
+        raise UsageError(f"{what} holds {twice!r} twice: give each name once, in the order of their indices")
+
+
+USUAL_FORM = SourceForm()

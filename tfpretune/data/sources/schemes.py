@@ -1,0 +1,129 @@
+"""The schemes of sources of examples, and what reads each. Imports no TensorFlow, except for tfds."""
+
+import difflib
+import os
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+
+from tfpretune.data.demo.catalogue import read_demo
+from tfpretune.data.readers.folders.examples import read_image_folder, read_text_folder, read_text_lines
+from tfpretune.data.readers.folders.image_tables import refuse_image_table
+from tfpretune.data.readers.folders.splits import split_files_note
+from tfpretune.data.readers.masks.folders import find_mask_folders
+from tfpretune.data.readers.rows import Rows, find_files
+from tfpretune.data.readers.source_form import USUAL_FORM, SourceForm
+from tfpretune.data.readers.tables import read_csv, read_jsonl
+from tfpretune.errors import UsageError
+
+Read = Callable[[str, str, SourceForm], Rows]
+"""The source, what stands behind its scheme, and its form -> all of it, with its problems."""
+
+
+def read_rows(spec: str, form: SourceForm = USUAL_FORM) -> Rows:
+    """Reads a source with all its problems; `open_examples` and `check` both start here."""
+    scheme, colon, rest = spec.partition(":")
+    if not colon or scheme not in SCHEMES:
+        near = _nearest_source(spec)
+        raise UsageError(f"unknown source {spec!r}{near}: expected one of {', '.join(s + ':' for s in SCHEMES)}")
+    if not rest:
+        raise UsageError(f"source {spec!r} names nothing after the colon: see tfpretune.data.open_source for the forms")
+    return SCHEMES[scheme](spec, rest, form)
+
+
+def _read_demo(spec: str, name: str, form: SourceForm) -> Rows:
+    rows: Rows = read_demo(name)
+    _require_columns(spec, form, pairs=bool(rows.seconds), labels=rows.more_labels)
+    return rows
+
+
+def _read_tfds(spec: str, name: str, form: SourceForm) -> Rows:
+    from tfpretune.data.readers.tfds import read_tfds  # imports TensorFlow, which takes seconds
+
+    return read_tfds(name, form)
+
+
+def _read_csv(spec: str, pattern: str, form: SourceForm) -> Rows:
+    paths = find_files(pattern, "csv")
+    refuse_image_table(paths[0], "csv", form.text_column)
+    rows = read_csv(paths, form)
+    rows.notes += split_files_note(paths, "csv")
+    return rows
+
+
+def _read_jsonl(spec: str, pattern: str, form: SourceForm) -> Rows:
+    paths = find_files(pattern, "jsonl")
+    refuse_image_table(paths[0], "jsonl", form.text_column)
+    rows = read_jsonl(paths, form)
+    rows.notes += split_files_note(paths, "jsonl")
+    return rows
+
+
+def _read_texts(spec: str, place: str, form: SourceForm) -> Rows:
+    _require_columns(spec, form)
+    if os.path.isdir(os.path.expanduser(place)):
+        rows = read_text_folder(place, labels=bool(form.label_column))
+        rows.class_folders = True
+        return rows
+    paths = find_files(place, "text")
+    rows = read_text_lines(paths)
+    rows.notes += split_files_note(paths, "text")
+    return rows
+
+
+def _read_images(spec: str, folder: str, form: SourceForm) -> Rows:
+    _require_columns(spec, form)
+    labels = bool(form.label_column)
+    masked = find_mask_folders(folder)
+    if not masked:
+        rows = read_image_folder(folder, labels=labels)
+        rows.class_folders = True
+        return rows
+    if labels:
+        names = " and ".join(os.path.relpath(path, os.path.expanduser(folder)) for path in masked[0][:2])
+        raise UsageError(
+            f"{spec} holds images with masks, which open_masks opens: expected class folders, found {names} "
+            "(tfpretune run finetune_segmenter reads them)"
+        )
+    rows = Rows("image")
+    for each in masked:
+        found = read_image_folder(each.images, labels=False)
+        rows.join(found, each.split)
+    return rows
+
+
+SCHEMES: Mapping[str, Read] = {
+    "demo": _read_demo,
+    "tfds": _read_tfds,
+    "csv": _read_csv,
+    "jsonl": _read_jsonl,
+    "text": _read_texts,
+    "images": _read_images,
+}
+
+
+def _require_columns(spec: str, form: SourceForm, *, pairs: bool = False, labels: Collection[str] = ()) -> None:
+    """Refuses columns of a source that has none but what it has of its own: pairs, further labels."""
+    if form.pair_column and not pairs:
+        raise UsageError(
+            f"source {spec!r} has no second text {form.pair_column!r}: pairs are read from csv:, jsonl: and tfds:"
+        )
+    for name in form.more_labels:
+        if name not in labels:
+            has = f"its own and {', '.join(labels)}" if labels else "its own alone"
+            raise UsageError(
+                f"source {spec!r} has no label column {name!r}: it has {has}; columns are read from csv:, jsonl: and tfds:"
+            )
+
+
+def _nearest_source(spec: str) -> str:
+    """A path alone gets the scheme that its name asks for, a scheme alone its colon, a misspelt one the nearest."""
+    scheme, colon, rest = spec.partition(":")
+    of_suffix = {".csv": "csv", ".jsonl": "jsonl", ".txt": "text"}.get(Path(spec).suffix.lower())
+    if not colon and scheme in SCHEMES:
+        return f", did you mean {scheme}:NAME?" if scheme in ("demo", "tfds") else f", did you mean {scheme}:PATH?"
+    if not colon and of_suffix:
+        return f", did you mean {of_suffix}:{spec}?"
+    if os.path.isdir(os.path.expanduser(spec)):
+        return f", did you mean images:{spec} or text:{spec}?"
+    near = difflib.get_close_matches(scheme, SCHEMES, n=1, cutoff=0.5)
+    return f", did you mean {near[0]}:{rest}?" if near else ""

@@ -19,7 +19,7 @@ from tfpretune.data.batches.examples import require_kind
 from tfpretune.data.batches.transforms import jitter
 from tfpretune.data.sources.labelled import labelled_parts
 from tfpretune.errors import UsageError
-from tfpretune.evaluation.report.report import write_pretraining_report
+from tfpretune.evaluation.report.report import write_report
 from tfpretune.evaluation.report.tables import Table
 from tfpretune.experiments.adaptation import METHODS, Domains, Strengths, adapt_preset, from_adapted
 from tfpretune.experiments.adaptation_inputs import image_inputs, text_inputs
@@ -104,9 +104,7 @@ def main(run: Config) -> Table:
         write_atomic(out_dir / "results.md", table.markdown())
         means = {name: float(np.mean([trial["target"] for trial in trials])) for name, trials in found.items()}
         settings = dataclasses.asdict(run)
-        page = write_pretraining_report(
-            out_dir, title="Another domain", metrics=means, tables=[table], settings=settings
-        )
+        page = write_report(out_dir, title="Another domain", metrics=means, tables=[table], settings=settings)
     print(f"\n{table.markdown()}\nreport: {page}")
     return table
 

@@ -16,7 +16,7 @@ from tfpretune.backbones.by_name import load_tokenizer
 from tfpretune.data.sources.labelled import labelled_parts
 from tfpretune.errors import UsageError
 from tfpretune.evaluation.report.label_curves import LabelCurve, label_chart, label_table
-from tfpretune.evaluation.report.report import write_pretraining_report
+from tfpretune.evaluation.report.report import write_report
 from tfpretune.evaluation.report.tables import Table
 from tfpretune.experiments.label_efficiency import Trial, Work, run_trials
 from tfpretune.experiments.trial_folder import check_same_comparison, trial_identity
@@ -139,7 +139,7 @@ def main(run: Config) -> Table:
         title = f"{run.source}: accuracy on the test set, {run.seeds} seeds"
         table = label_table(title, curves, scratch="from scratch", plain="full", baselines=("baseline",))
         write_atomic(out_dir / "results.md", table.markdown())
-        page = write_pretraining_report(
+        page = write_report(
             out_dir,
             title=f"Labels that pre-training saves: {run.source}",
             metrics={

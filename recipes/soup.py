@@ -82,7 +82,7 @@ def main(run: Config) -> Table:
 
     chosen = models[run.method]
     with alone_in(Path(run.out_dir)):
-        report = write_report(run, chosen, joined, table)
+        report = report_on_test(run, chosen, joined, table)
         write_atomic(Path(run.out_dir, "soup.md"), table.markdown())
         task = members[0].task | report.task
         save_preset(f"{run.out_dir}/preset", chosen, tokenizer=members[0].tokenizer, task=task)
@@ -90,7 +90,7 @@ def main(run: Config) -> Table:
     return table
 
 
-def write_report(run: Config, model: Supervised, joined: Joined, table: Table) -> ClassifierReport | LabelledReport:
+def report_on_test(run: Config, model: Supervised, joined: Joined, table: Table) -> ClassifierReport | LabelledReport:
     """Reports on the test set; of sets the threshold is chosen on the validation set."""
     test, batches = joined.parts.test, joined.in_order(joined.parts.test)
     title = f"{run.method} of {len(joined.members)} runs: {test.name}"

@@ -13,12 +13,10 @@ from tfpretune.data.batches.examples import image_array
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.sources.examples import open_source, read_rows
 from tfpretune.errors import RunError, UsageError
-from tfpretune.evaluation.predict import predict_outputs
-from tfpretune.evaluation.report.classifier import ClassifierReport, report_classifier
-from tfpretune.evaluation.report.labelled import LabelledReport, report_numbers, report_sets
 from tfpretune.settings import launch
 from tfpretune.tasks.finetuned_runs import Member, load_member
 from tfpretune.tasks.known_words import require_known
+from tfpretune.tasks.labelled_report import report_model
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,17 +50,16 @@ def main(run: Config) -> Path:
     if examples.kind == "text":
         texts = [*examples.inputs, *(examples.seconds or [])]
         require_known(member.tokenizer, texts, source=source, preset=f"{run.run_dir}/preset")
-    batches = member.batches(examples, run.batch_size).in_order()
-    title = f"{run.run_dir} on {source} ({run.part})"
-    page: dict[str, Any] = {"out_dir": run.out_dir, "title": title, "settings": dataclasses.asdict(run)}
-    report: ClassifierReport | LabelledReport
-    if member.label_kind == "class":
-        report = report_classifier(member.model, examples, batches=batches, inputs=shown(examples, member), **page)
-    elif member.label_kind == "set":
-        threshold = member.task.get("threshold", 0.5)
-        report = report_sets(examples, predict_outputs(member.model, batches), threshold=threshold, **page)
-    else:
-        report = report_numbers(examples, predict_outputs(member.model, batches)[:, 0], **page)
+    report = report_model(
+        member.model,
+        examples,
+        batches=member.batches(examples, run.batch_size).in_order(),
+        out_dir=run.out_dir,
+        title=f"{run.run_dir} on {source} ({run.part})",
+        threshold=member.task.get("threshold", 0.5),
+        inputs=shown(examples, member),
+        settings=dataclasses.asdict(run),
+    )
     print(f"{report.summary}\nreport: {report.page}")
     return report.page
 

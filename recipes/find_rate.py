@@ -27,9 +27,7 @@ from tfpretune.tasks.text_or_image import preprocessing_of
 from tfpretune.training import make_strategy, resolve_precision
 from tfpretune.training.loop.dry_run import describe
 from tfpretune.training.loop.preparation import compile_model
-from tfpretune.training.optimizers.rate_finder import RateCurve, find_rate, write_curve
-
-MANY_PASSES = 5  # over the examples: with more the loss falls because they are known
+from tfpretune.training.optimizers.rate_finder import RateCurve, find_rate, print_curve, write_curve
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,18 +97,7 @@ def main(run: Config) -> RateCurve | None:
         if not run.probe_head or run.from_scratch:
             raise
         raise RunError(f"{error}; or --no-probe-head: the head has learnt from these examples already") from None
-    print(
-        f"{len(curve.rates)} rates from {curve.rates[0]:.1e} to {curve.rates[-1]:.1e}: {write_curve(curve, run.out_dir)}"
-    )
-    passes = len(curve.rates) * run.batch_size / len(parts.train)
-    if passes > MANY_PASSES:
-        print(
-            f"warning: the {len(parts.train)} examples were seen {passes:.0f} times: the loss may also have fallen because "
-            "they were known by heart, and a lower rate may be better; more labels or fewer --steps tell more"
-        )
-    if not curve.diverged:
-        print("warning: the loss had not diverged at the highest rate: a higher --highest may show a better one")
-    print(f"--optimizer.learning-rate {curve.suggested:.1e}")
+    print_curve(curve, write_curve(curve, run.out_dir), examples=len(parts.train), batch_size=run.batch_size)
     return curve
 
 

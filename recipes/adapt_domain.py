@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import tensorflow as tf
 
 from tfpretune.errors import UsageError
 from tfpretune.evaluation.report.report import write_report
@@ -22,6 +21,7 @@ from tfpretune.experiments.adaptation import METHODS, Domains, adapt_preset, fro
 from tfpretune.experiments.adaptation_domains import DomainsConfig, open_domains
 from tfpretune.experiments.adaptation_trials import compare_methods, comparison_table
 from tfpretune.experiments.trial_folder import check_same_comparison, trial_identity
+from tfpretune.experiments.trials import begin_trials
 from tfpretune.runtime.files import write_atomic
 from tfpretune.runtime.lock import alone_in
 from tfpretune.settings import launch
@@ -54,8 +54,7 @@ class Config(DomainsConfig):
 
 def main(run: Config) -> Table:
     """Data, one trial for each method and seed, the table."""
-    tf.config.experimental.enable_op_determinism()
-    tf.get_logger().setLevel("ERROR")  # many small models, so many traces: no news
+    begin_trials()
     out_dir = Path(run.out_dir)
     with alone_in(out_dir):
         domains = open_domains(run)

@@ -12,8 +12,6 @@ import dataclasses
 import time
 from pathlib import Path
 
-import tensorflow as tf
-
 from tfpretune.backbones.by_name import load_tokenizer
 from tfpretune.data.batches.transforms import jitter
 from tfpretune.data.sources.labelled import labelled_parts
@@ -21,7 +19,7 @@ from tfpretune.evaluation.report.tables import Table
 from tfpretune.experiments.comparison import PRETRAINED, SCRATCH, Side, pixel_regression, tfidf_regression
 from tfpretune.experiments.export_and_verify import compare_and_deliver
 from tfpretune.experiments.pretrained import pretrain
-from tfpretune.experiments.trials import image_trials, text_trials
+from tfpretune.experiments.trials import begin_trials, image_trials, text_trials
 from tfpretune.settings import launch
 from tfpretune.settings.comparison import SeedsConfig
 from tfpretune.settings.run import OptimizerConfig
@@ -59,17 +57,13 @@ class Config(SeedsConfig):
 
 def main(run: Config) -> list[Table]:
     """Digits, then news; each from unlabelled data to a checked SavedModel."""
-    tf.config.experimental.enable_op_determinism()
-    tf.get_logger().setLevel("ERROR")  # many small models, so many traces: no news
+    begin_trials()
     started, recipes = time.perf_counter(), Path(__file__).parent
     amount = {"seeds": run.seeds, "most_steps": 2 if run.fast else 0}
 
-    source, out_dir = "demo:mnist5k", f"{run.out_dir}/images"
-    preset = pretrain(recipes / "pretrain_image.py", source, out_dir=out_dir, fast=run.fast)
-    moved = jitter(shift=2, rotate_degrees=15.0, scale=0.1)
-    images = image_trials(
-        preset, labelled_parts(source), image_shape=IMAGE_SHAPE, batch_size=32, transform=moved, **amount
-    )
+    preset = pretrain(recipes / "pretrain_image.py", "demo:mnist5k", out_dir=f"{run.out_dir}/images", fast=run.fast)
+    parts, moved = labelled_parts("demo:mnist5k"), jitter(shift=2, rotate_degrees=15.0, scale=0.1)
+    images = image_trials(preset, parts, image_shape=IMAGE_SHAPE, batch_size=32, transform=moved, **amount)
     digits = compare_and_deliver(
         images,
         {10: IMAGE_SIDES},
@@ -79,10 +73,8 @@ def main(run: Config) -> list[Table]:
         reads={"image_shape": IMAGE_SHAPE},
     )
 
-    source, out_dir = "demo:bbc", f"{run.out_dir}/text"
-    preset = pretrain(recipes / "pretrain_text.py", source, out_dir=out_dir, fast=run.fast)
-    tokenizer = load_tokenizer(preset)
-    texts = text_trials(preset, labelled_parts(source), tokenizer=tokenizer, **WINDOWS, batch_size=16, **amount)
+    preset = pretrain(recipes / "pretrain_text.py", "demo:bbc", out_dir=f"{run.out_dir}/text", fast=run.fast)
+    texts = text_trials(preset, labelled_parts("demo:bbc"), **WINDOWS, batch_size=16, **amount)
     news = compare_and_deliver(
         texts,
         TEXT_SIDES,
@@ -90,7 +82,7 @@ def main(run: Config) -> list[Table]:
         out_dir=f"{run.out_dir}/news",
         saved_models=run.saved_models,
         reads=WINDOWS,
-        tokenizer=tokenizer,
+        tokenizer=load_tokenizer(preset),
     )
 
     results = "\n".join(table.markdown() for table in (digits, news))

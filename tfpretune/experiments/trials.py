@@ -1,13 +1,21 @@
-"""`Trials` of classifiers of images and of texts on a preset."""
+"""How trials begin, and what those of classifiers of images and of texts share."""
 
 import functools
-from typing import Any
 
+import tensorflow as tf
+
+from tfpretune.backbones.by_name import load_tokenizer
 from tfpretune.data.batches.examples import image_batches, text_batches
 from tfpretune.data.batches.step_indexed import Transform
 from tfpretune.data.sources.labelled import LabelledParts
 from tfpretune.experiments.comparison import Trials
 from tfpretune.finetune import classifier
+
+
+def begin_trials() -> None:
+    """Makes a process give the same bits again, and TensorFlow quiet: of many small models many traces are no news."""
+    tf.config.experimental.enable_op_determinism()
+    tf.get_logger().setLevel("ERROR")
 
 
 def image_trials(
@@ -48,7 +56,6 @@ def text_trials(
     preset: str,
     parts: LabelledParts,
     *,
-    tokenizer: Any,
     sequence_length: int,
     window_length: int,
     batch_size: int,
@@ -58,9 +65,8 @@ def text_trials(
     """Returns what trials of classifiers of texts share; see `Trials` for the other arguments.
 
     Args:
-        preset: the pre-trained backbone.
+        preset: the pre-trained backbone with its tokenizer.
         parts: labelled texts.
-        tokenizer: of the preset.
         sequence_length: tokens of a text that are read.
         window_length: in windows of so many; 0: at once.
         batch_size: texts a step.
@@ -71,7 +77,7 @@ def text_trials(
         preset,
         parts.train,
         parts.test,
-        make_batches=functools.partial(text_batches, tokenizer=tokenizer, sequence_length=sequence_length),
+        make_batches=functools.partial(text_batches, tokenizer=load_tokenizer(preset), sequence_length=sequence_length),
         make_model=functools.partial(classifier, num_classes=len(parts.class_names), window_length=window_length),
         batch_size=batch_size,
         seeds=seeds,

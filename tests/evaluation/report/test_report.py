@@ -7,6 +7,7 @@ import pytest
 from tests.evaluation.report.pages import Page
 from tfpretune.errors import RunError
 from tfpretune.evaluation.report import report as report_module
+from tfpretune.evaluation.report import sections
 from tfpretune.evaluation.report.pictures import Pictures
 from tfpretune.evaluation.report.report import write_report
 from tfpretune.evaluation.report.tables import Table
@@ -152,7 +153,7 @@ def test_a_failure_leaves_the_old_report(tmp_path, monkeypatch):
     def fail(*_, **__):
         raise OSError("no space left")
 
-    for module, name in ((report_module.sections, "mistakes_section"), (report_module.json, "dumps")):
+    for module, name in ((sections, "mistakes_section"), (report_module.json, "dumps")):
         with monkeypatch.context() as patch:
             patch.setattr(module, name, fail)
             with pytest.raises(OSError, match="no space left"):

@@ -19,7 +19,7 @@ from tfpretune.data.batches.examples import image_batches
 from tfpretune.data.sources.examples import open_source
 from tfpretune.settings import launch
 from tfpretune.settings.run import OptimizerConfig
-from tfpretune.tasks.pretraining.images import OBJECTIVES, ImageConfig
+from tfpretune.tasks.pretraining.images import OBJECTIVES, ImagePretrainingConfig
 from tfpretune.training import FitResult, fit, make_strategy, resolve_precision
 from tfpretune.training.loop.dry_run import describe
 from tfpretune.training.loop.fingerprint import identity_of
@@ -27,7 +27,7 @@ from tfpretune.training.presets import save_preset
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(ImageConfig):
+class Config(ImagePretrainingConfig):
     """Settings."""
 
     source: str = "demo:mnist5k"

@@ -21,7 +21,7 @@ from tfpretune.settings import launch
 from tfpretune.settings.run import OptimizerConfig, require_shares
 from tfpretune.tasks.pretraining.report import report_pretraining
 from tfpretune.tasks.pretraining.text_rows import rows_in_memory, rows_on_disk
-from tfpretune.tasks.pretraining.texts import OBJECTIVES, TextConfig
+from tfpretune.tasks.pretraining.texts import OBJECTIVES, TextPretrainingConfig
 from tfpretune.training import FitResult, fit, make_strategy, resolve_precision
 from tfpretune.training.loop.dry_run import describe
 from tfpretune.training.loop.fingerprint import identity_of
@@ -29,7 +29,7 @@ from tfpretune.training.presets import save_preset
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(TextConfig):
+class Config(TextPretrainingConfig):
     """Settings."""
 
     source: str = "demo:bbc"

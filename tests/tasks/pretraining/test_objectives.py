@@ -30,7 +30,9 @@ def tiny(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize(("table", "config"), [(images, images.ImageConfig), (texts, texts.TextConfig)])
+@pytest.mark.parametrize(
+    ("table", "config"), [(images, images.ImagePretrainingConfig), (texts, texts.TextPretrainingConfig)]
+)
 def test_every_name_has_a_line_and_every_line_a_name(table, config):
     assert tuple(table.OBJECTIVES) == typing.get_args(typing.get_type_hints(config)["objective"])
 
@@ -46,7 +48,7 @@ def test_every_name_has_a_line_and_every_line_a_name(table, config):
 def test_a_backbone_that_an_objective_cannot_have(objective, backbone, message, monkeypatch):
     monkeypatch.setattr(images, "OBJECTIVES", {**images.OBJECTIVES, "turned": TURNED})
     with pytest.raises(UsageError, match=f"^{message}$"):
-        images.ImageConfig(source="x", out_dir="y", steps=1, objective=objective, backbone=backbone)
+        images.ImagePretrainingConfig(source="x", out_dir="y", steps=1, objective=objective, backbone=backbone)
 
 
 @keras.saving.register_keras_serializable("tests")

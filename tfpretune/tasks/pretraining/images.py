@@ -19,7 +19,7 @@ from tfpretune.training.tensorboard.images import Page, ReconstructionPage
 
 
 @dataclasses.dataclass(frozen=True)
-class ImageConfig(RunConfig):
+class ImagePretrainingConfig(RunConfig):
     """What is learnt from images; settings that only some objectives read name these."""
 
     objective: Literal["autoencoder", "denoising", "mae"] = "denoising"
@@ -70,7 +70,7 @@ class ImageObjective:
     report: Callable[[Any, Batch, Any, FitResult, Mapping[str, float]], Path]
 
 
-def _noisy(run: ImageConfig, backbone: keras.Model) -> Transform:
+def _noisy(run: ImagePretrainingConfig, backbone: keras.Model) -> Transform:
     del backbone
     move = jitter(shift=run.shift, rotate_degrees=run.rotate_degrees, scale=run.scale)
     return denoising(run.noise_stddev, run.mask_rate, patch_size=run.patch_size, move=move)

@@ -20,7 +20,7 @@ from tfpretune.training.tensorboard.text import FillingsPage
 
 
 @dataclasses.dataclass(frozen=True)
-class TextConfig(VocabularyConfig, RunConfig):
+class TextPretrainingConfig(VocabularyConfig, RunConfig):
     """What is learnt from texts; settings that only some objectives read name these."""
 
     objective: Literal["mlm"] = "mlm"

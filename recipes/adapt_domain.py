@@ -17,9 +17,9 @@ import numpy as np
 from tfpretune.errors import UsageError
 from tfpretune.evaluation.report.report import write_report
 from tfpretune.evaluation.report.tables import Table
-from tfpretune.experiments.adaptation import METHODS, Domains, adapt_preset, from_adapted
-from tfpretune.experiments.adaptation_domains import DomainsConfig, open_domains
-from tfpretune.experiments.adaptation_trials import compare_methods, comparison_table
+from tfpretune.experiments.adaptation.domains import DomainsConfig, open_domains
+from tfpretune.experiments.adaptation.methods import METHODS, Domains, adapt_preset, from_adapted
+from tfpretune.experiments.adaptation.trials import compare_methods, comparison_table
 from tfpretune.experiments.trial_folder import check_same_comparison, trial_identity
 from tfpretune.experiments.trials import begin_trials
 from tfpretune.runtime.files import write_atomic

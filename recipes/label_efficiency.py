@@ -5,7 +5,7 @@
 Of images: --preset runs/pretrain_image/preset --source demo:mnist5k
 Same network, same steps, same draws of labels for all; a classical baseline beside them. Leaves OUT_DIR/report/index.html
 (curves with bands, the table), results.md, and trials/: the same command goes on where it was stopped.
-How each method trains stands in tfpretune/experiments/label_methods.py; docs/quality.md says what comes out.
+How each method trains stands in tfpretune/experiments/label_efficiency/methods.py; docs/quality.md says what comes out.
 """
 
 import dataclasses
@@ -17,8 +17,8 @@ from tfpretune.errors import UsageError
 from tfpretune.evaluation.report.label_curves import LabelCurve, label_chart, label_table
 from tfpretune.evaluation.report.report import write_report
 from tfpretune.evaluation.report.tables import Table
-from tfpretune.experiments.label_efficiency import Trial, run_trials
-from tfpretune.experiments.label_methods import MethodsConfig
+from tfpretune.experiments.label_efficiency.methods import MethodsConfig
+from tfpretune.experiments.label_efficiency.trials import Trial, run_trials
 from tfpretune.experiments.trial_folder import check_same_comparison, trial_identity
 from tfpretune.runtime.files import write_atomic
 from tfpretune.runtime.lock import alone_in

@@ -9,8 +9,8 @@ from tests.recipes.test_recipes import load
 from tfpretune.backbones import TextEncoder, TextEncoderTokenizer
 from tfpretune.backbones.by_name import load_backbone, load_tokenizer
 from tfpretune.errors import UsageError
-from tfpretune.experiments.adaptation import Strengths
-from tfpretune.experiments.adaptation_domains import open_domains
+from tfpretune.experiments.adaptation.domains import open_domains
+from tfpretune.experiments.adaptation.methods import Strengths
 from tfpretune.objectives import MaskedLM
 from tfpretune.settings import launch
 from tfpretune.training.presets import load_task, save_preset

@@ -6,8 +6,8 @@ from tfpretune.data.batches.examples import require_kind
 from tfpretune.data.batches.transforms import jitter
 from tfpretune.data.sources.labelled import labelled_parts
 from tfpretune.errors import UsageError
-from tfpretune.experiments.adaptation import Domains, Strengths
-from tfpretune.experiments.adaptation_inputs import image_inputs, text_inputs
+from tfpretune.experiments.adaptation.inputs import image_inputs, text_inputs
+from tfpretune.experiments.adaptation.methods import Domains, Strengths
 from tfpretune.settings.comparison import ComparisonConfig
 from tfpretune.settings.run import OptimizerConfig, require_shares
 from tfpretune.tasks.known_words import require_known

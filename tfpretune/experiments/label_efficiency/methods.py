@@ -5,7 +5,7 @@ from typing import Any, Literal, Self
 
 from tfpretune.data.examples.examples import Examples
 from tfpretune.errors import UsageError
-from tfpretune.experiments.label_efficiency import Work
+from tfpretune.experiments.label_efficiency.trials import Work
 from tfpretune.settings.comparison import ComparisonConfig
 from tfpretune.settings.finetune import FinetuneConfig
 from tfpretune.settings.run import OptimizerConfig

@@ -63,20 +63,15 @@ def main(run: Config) -> RateCurve | None:
     if run.deterministic:
         tf.config.experimental.enable_op_determinism()
     parts = open_parts(run)
-    target, text = make_target(parts.train, run), parts.train.kind == "text"
+    target, kind = make_target(parts.train, run), parts.train.kind
+    reads = preprocessing_of(kind, run.preset, window_length=run.window_length, image_size=run.image_size)
     keras.utils.set_random_seed(run.seed)
 
     dtype = resolve_precision(run.precision)
     with strategy.scope():
-        model = pooled_head(
-            load_backbone(run.preset, dtype=dtype, random_weights=run.from_scratch, dropout=run.backbone_dropout),
-            target,
-            preprocessing=preprocessing_of(
-                parts.train.kind, run.preset, window_length=run.window_length, image_size=run.image_size
-            ),
-            dropout=run.dropout,
-        )
-    if text:
+        backbone = load_backbone(run.preset, dtype=dtype, random_weights=run.from_scratch, dropout=run.backbone_dropout)
+        model = pooled_head(backbone, target, preprocessing=reads, dropout=run.dropout)
+    if kind == "text":
         length, tokenizer = run.sequence_length, load_tokenizer(run.preset)
         require_known(tokenizer, parts.train.inputs, source=run.source, preset=run.preset, limit=run.most_unknown)
         batches = text_batches(parts.train, run.batch_size, tokenizer=tokenizer, sequence_length=length, seed=run.seed)

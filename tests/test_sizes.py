@@ -7,9 +7,8 @@ ROOT = Path(__file__).parents[1]
 RECIPE, MAIN, FUNCTION, MODULE, FOLDER = 100, 50, 60, 250, 15
 
 RECIPES: dict[str, int] = {
-    "find_rate": 106,
-    "finetune_embedder": 202,
-    "finetune_image": 107,
+    "finetune_embedder": 198,
+    "finetune_image": 106,
     "finetune_qa": 127,
     "finetune_segmenter": 165,
     "finetune_tagger": 145,
@@ -17,11 +16,11 @@ RECIPES: dict[str, int] = {
     "multitask": 190,
 }
 MAINS: dict[str, int] = {
-    "finetune_embedder": 83,
+    "finetune_embedder": 80,
     "finetune_qa": 64,
     "finetune_segmenter": 71,
     "finetune_tagger": 73,
-    "multitask": 80,
+    "multitask": 79,
 }
 FUNCTIONS: dict[str, int] = {
     "cli/arguments.py:_parser": 89,

@@ -9,7 +9,7 @@ CONFIG = load("label_efficiency").Config
 
 
 def test_each_method_differs_from_full_in_its_own_settings():
-    run = CONFIG(preset="p", source="s", steps=9, batch_size=4, l2_sp=0.5, lora_rank=2, lora_rate=10.0)
+    run = CONFIG(preset="p", source="s", steps=9, batch_size=4, l2_sp=0.5, lora_rank=2, lora_rate=2.0)
     work = run.work(open_source("demo:digits"))
     full = work.methods["full"]
     assert (full.preset, full.source, full.steps, full.batch_size, full.optimizer) == ("p", "s", 9, 4, run.optimizer)
@@ -20,7 +20,7 @@ def test_each_method_differs_from_full_in_its_own_settings():
         for name, method in work.methods.items()
         if method is not None
     }
-    faster = dataclasses.asdict(dataclasses.replace(run.optimizer, learning_rate=3e-3))
+    faster = dataclasses.asdict(dataclasses.replace(run.optimizer, learning_rate=6e-4))
     assert changed == {
         "from scratch": {
             "from_scratch": True,

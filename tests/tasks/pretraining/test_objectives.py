@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tests.faults.tiny import write_presets
 from tests.recipes.test_recipes import load
-from tfpretune.backbones.feeding import feed, sequence_features
+from tfpretune.backbones.feeding import Preprocessing, feed, sequence_features
 from tfpretune.backbones.layers.blocks import MeanPool
 from tfpretune.errors import UsageError
 from tfpretune.objectives import Objective, Term
@@ -58,7 +58,7 @@ class Turned(Objective):
     term_names = ("turned",)
 
     def __init__(self, backbone, *, pixels=None, name=None):
-        inputs, seen = feed(backbone, pixels=pixels)
+        inputs, seen = feed(backbone, Preprocessing(pixels=pixels))
         outputs = keras.layers.Dense(4, name="quarters")(MeanPool(name="pool")(backbone(seen)))
         super().__init__(inputs=inputs, outputs=outputs, name=name)
         self.backbone = backbone

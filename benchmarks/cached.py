@@ -26,7 +26,8 @@ from tfpretune.finetune import classifier, freeze, with_cached_features
 from tfpretune.objectives import Supervised
 from tfpretune.settings import launch
 from tfpretune.settings.run import OptimizerConfig, RunConfig
-from tfpretune.tasks.text_rows import rows_in_memory
+from tfpretune.settings.vocabulary import VocabularyConfig
+from tfpretune.tasks.pretraining.text_rows import rows_in_memory
 from tfpretune.training import fit, resolve_precision
 
 COLUMNS = (
@@ -92,7 +93,7 @@ def _digits() -> Make:
 def _news() -> Make:
     train = labelled_parts("demo:bbc").train
     texts = open_source("demo:bbc").without_duplicates()
-    read = rows_in_memory(texts, preset="", vocabulary_size=8000, lowercase=True, sequence_length=128, seed=0)
+    read = rows_in_memory(texts, VocabularyConfig())
 
     def make() -> tuple[Supervised, StepIndexed]:
         keras.utils.set_random_seed(0)

@@ -34,13 +34,13 @@ from tfpretune.backbones.hugging_face.folder import packaged_folder
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.sources.examples import open_source
 from tfpretune.data.sources.labelled import labelled_parts
-from tfpretune.errors import UsageError
 from tfpretune.evaluation.baselines.linear import tfidf_baseline
 from tfpretune.evaluation.metrics.classification import accuracy, classification_metrics
 from tfpretune.evaluation.metrics.gain import gain_over_scratch
 from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.evaluation.report.tables import Cell, Table
 from tfpretune.settings import launch
+from tfpretune.settings.comparison import SeedsConfig
 from tfpretune.settings.run import OptimizerConfig
 from tfpretune.tasks.finetuned_runs import load_member
 
@@ -54,25 +54,16 @@ TableName = Literal["images", "reviews", "lstm", "topics", "movie", "amazon"]
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
+class Config(SeedsConfig):
     """Settings."""
 
     out_dir: str = "runs/quality"
     """Folder of the runs."""
-    seeds: int = 3
-    """Seeds of each row, at least 2."""
     labels: tuple[int, ...] = (10, 100, 500, 0)
     """Labels a class of the Chinese reviews; 0 is all there are."""
     tables: tuple[TableName, ...] = typing.get_args(TableName)
     """Only these: ten classes of images, Chinese reviews, these beside an LSTM, topics of news, sentiment of snippets on
     movies and on goods."""
-    fast: bool = False
-    """Rehearse on a few batches: the figures mean nothing."""
-
-    def __post_init__(self) -> None:
-        """Refuses what gives no standard deviation."""
-        if self.seeds < 2:
-            raise UsageError(f"--seeds must be at least 2, received {self.seeds}")
 
 
 def main(run: Config) -> list[Table]:

@@ -1,7 +1,6 @@
 """A real checkpoint, the packaged MiniLM, beside our own small pre-training and the classical baseline."""
 
 import dataclasses
-import functools
 import json
 import runpy
 from collections.abc import Mapping
@@ -9,17 +8,15 @@ from pathlib import Path
 
 from quality_rows import COLUMNS, RECIPES, SENTIMENT_QUOTE, TOPICS_QUOTE, Figures, pretrained, row, scores
 
-from tfpretune.backbones.by_name import load_tokenizer
-from tfpretune.data.batches.examples import text_batches
 from tfpretune.data.examples.examples import Examples
-from tfpretune.data.sources.labelled import LabelledParts, labelled_parts
+from tfpretune.data.sources.labelled import labelled_parts
 from tfpretune.evaluation.baselines.linear import tfidf_baseline
 from tfpretune.evaluation.metrics.classification import classification_metrics
 from tfpretune.evaluation.metrics.gain import paired_difference
 from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.evaluation.report.tables import Table
 from tfpretune.experiments.comparison import PRETRAINED, SCRATCH, Side, Trials
-from tfpretune.finetune import classifier
+from tfpretune.experiments.trials import text_trials
 from tfpretune.objectives import Supervised
 from tfpretune.runtime.files import write_atomic
 from tfpretune.settings.run import OptimizerConfig
@@ -78,8 +75,9 @@ def beside_minilm(
     """
     parts = labelled_parts(source)
     preset = pretrained("pretrain_text", source=source, out_dir=f"{run.out_dir}/{name}", fast=run.fast)
+    amount = {"batch_size": 16, "seeds": run.seeds, "most_steps": 2 if run.fast else 0}
     trials = {
-        key: text_trials(run, parts, where, sequence_length=lengths[key])
+        key: text_trials(where, parts, sequence_length=lengths[key], window_length=min(128, lengths[key]), **amount)
         for key, where in {OWN: preset, MINILM: "demo:minilm"}.items()
     }
     rows, notes = [], []
@@ -95,22 +93,6 @@ def beside_minilm(
             for other, figures in {"TF-IDF": linear, "our own pre-training": found[PRETRAINED]}.items()
         ]
     return Table(f"{source}, {len(parts.test)} test texts", COLUMNS, rows, note="\n".join(notes))
-
-
-def text_trials(run: Runs, parts: LabelledParts, preset: str, *, sequence_length: int) -> Trials:
-    """What all fine-tunings of one preset share."""
-    batches = functools.partial(text_batches, tokenizer=load_tokenizer(preset), sequence_length=sequence_length)
-    window = min(128, sequence_length)
-    return Trials(
-        preset,
-        parts.train,
-        parts.test,
-        make_batches=batches,
-        make_model=functools.partial(classifier, num_classes=len(parts.class_names), window_length=window),
-        batch_size=16,
-        seeds=run.seeds,
-        most_steps=2 if run.fast else 0,
-    )
 
 
 def fine_tuned(run: Runs, trials: Trials, side: Side, name: str, labels: int) -> Figures:

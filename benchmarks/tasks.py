@@ -20,7 +20,6 @@ from tfpretune.data.readers.source_form import SourceForm
 from tfpretune.data.sources.labelled import labelled_parts
 from tfpretune.data.sources.masks import open_masks
 from tfpretune.data.sources.tagged import open_tagged
-from tfpretune.errors import UsageError
 from tfpretune.evaluation.baselines.linear import pair_baseline
 from tfpretune.evaluation.metrics.classification import classification_metrics
 from tfpretune.evaluation.metrics.entities import dictionary_tags, entity_metrics
@@ -28,6 +27,7 @@ from tfpretune.evaluation.metrics.gain import gain_over_scratch, paired_differen
 from tfpretune.evaluation.metrics.segmentation import segmentation_metrics
 from tfpretune.evaluation.report.tables import Cell, Table
 from tfpretune.settings import launch
+from tfpretune.settings.comparison import SeedsConfig
 from tfpretune.settings.run import OptimizerConfig
 from tfpretune.tasks.classification import set_baselines
 from tfpretune.tasks.embedding import search_metrics, simple_space
@@ -38,22 +38,13 @@ WEIGHTINGS = ("fixed", "uncertainty", "gradnorm", "pcgrad")
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
+class Config(SeedsConfig):
     """Settings."""
 
     out_dir: str = "runs/quality"
     """Folder of the runs."""
-    seeds: int = 3
-    """Seeds of each row, at least 2."""
     tables: tuple[TableName, ...] = typing.get_args(TableName)
     """Only these: two tasks at once, names in texts, questions, pairs of texts, sets of labels, embeddings, masks."""
-    fast: bool = False
-    """Rehearse on a few batches: the figures mean nothing."""
-
-    def __post_init__(self) -> None:
-        """Refuses what gives no standard deviation."""
-        if self.seeds < 2:
-            raise UsageError(f"--seeds must be at least 2, received {self.seeds}")
 
 
 def main(run: Config) -> list[Table]:

@@ -13,84 +13,48 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import tensorflow as tf
 
-from tfpretune.data.batches.transforms import jitter
-from tfpretune.data.readers.source_form import SourceForm
-from tfpretune.data.sources.labelled import labelled_parts
 from tfpretune.errors import UsageError
-from tfpretune.evaluation.report.report import write_pretraining_report
+from tfpretune.evaluation.report.report import write_report
 from tfpretune.evaluation.report.tables import Table
-from tfpretune.experiments.adaptation import METHODS, Domains, Strengths, adapt_preset, from_adapted
-from tfpretune.experiments.adaptation_inputs import image_inputs, text_inputs
-from tfpretune.experiments.adaptation_trials import compare_methods, comparison_table
+from tfpretune.experiments.adaptation.domains import DomainsConfig, open_domains
+from tfpretune.experiments.adaptation.methods import METHODS, Domains, adapt_preset, from_adapted
+from tfpretune.experiments.adaptation.trials import compare_methods, comparison_table
 from tfpretune.experiments.trial_folder import check_same_comparison, trial_identity
+from tfpretune.experiments.trials import begin_trials
 from tfpretune.runtime.files import write_atomic
 from tfpretune.runtime.lock import alone_in
 from tfpretune.settings import launch
-from tfpretune.settings.run import OptimizerConfig, require_shares
-from tfpretune.tasks.known_words import require_known
+from tfpretune.settings.run import OptimizerConfig
 
 MethodName = Literal["source-only", "dann", "coral", "dapt", "pseudo-labels", "target-only"]
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
+class Config(DomainsConfig):
     """Settings."""
 
     source: tuple[str, ...] = ("demo:mnist5k",)
-    """Labelled domains; several get equal shares of every batch."""
     target: str = "demo:digits"
-    """Another domain with the same classes. Its labels are read by target-only and for the score."""
-    labels_as_written: bool = False
-    """Each spelling is a class of its own, such as NA, or Sport beside sport."""
     out_dir: str = "runs/adapt_domain"
-    """Folder of the comparison. Trials that are finished there are not made again."""
     methods: tuple[MethodName, ...] = ("source-only", "dann", "coral", "pseudo-labels", "target-only")
     """Rows of the table; dapt goes on with the preset's masked language model on the target's texts first."""
-    seeds: int = 3
-    """Start weights and orders that each figure is the mean of, at least 2."""
-    steps: int = 500
-    """Optimizer steps of every method."""
-    batch_size: int = 64
-    """Labelled examples a step; dann, coral and pseudo-labels see as many of the target's beside them."""
-    preset: str = ""
-    """Pre-trained backbone to start from, for texts with its tokenizer; empty for images: a new --backbone."""
-    backbone: str = "cnn-small"
-    """Images without a preset: cnn-small, cnn-medium, vit-mini, vit-tiny or vit-small."""
-    image_shape: tuple[int, int, int] = (16, 16, 1)
-    """Height, width and channels that all images are brought to."""
-    sequence_length: int = 128
-    """Tokens of a text that are read."""
-    shift: int = 1
-    """Augmentation, the same for all methods and domains: largest move, pixels."""
-    rotate_degrees: float = 10.0
-    """Augmentation: largest angle to either side."""
-    scale: float = 0.2
-    """Augmentation: largest zoom in or out, as a share of the size."""
-    strengths: Strengths = dataclasses.field(default_factory=Strengths)
     dapt_steps: int = 600
     """dapt: steps of the masked language model, 32 rows each."""
     dapt_optimizer: OptimizerConfig = OptimizerConfig(learning_rate=1e-3)
-    optimizer: OptimizerConfig = OptimizerConfig(learning_rate=3e-3, warmup=0.1, weight_decay=0.05)
-    fast: bool = False
-    """Rehearse on a few batches: the figures mean nothing."""
 
     def __post_init__(self) -> None:
-        """Refuses what gives no standard deviation, and methods that need texts."""
-        if self.seeds < 2 or self.steps < 1 or self.batch_size < 1:
-            raise UsageError("--seeds must be at least 2, --steps and --batch-size at least 1")
+        """Refuses methods that need texts, or steps."""
+        super().__post_init__()
         if "dapt" in self.methods and not self.preset:
             raise UsageError("--methods dapt goes on with the masked language model of a text preset: give --preset")
         if "pseudo-labels" in self.methods and not self.fast:
             self.strengths.require_steps(self.steps)
-        require_shares(self, "scale")
 
 
 def main(run: Config) -> Table:
     """Data, one trial for each method and seed, the table."""
-    tf.config.experimental.enable_op_determinism()
-    tf.get_logger().setLevel("ERROR")  # many small models, so many traces: no news
+    begin_trials()
     out_dir = Path(run.out_dir)
     with alone_in(out_dir):
         domains = open_domains(run)
@@ -104,33 +68,9 @@ def main(run: Config) -> Table:
         write_atomic(out_dir / "results.md", table.markdown())
         means = {name: float(np.mean([trial["target"] for trial in trials])) for name, trials in found.items()}
         settings = dataclasses.asdict(run)
-        page = write_pretraining_report(
-            out_dir, title="Another domain", metrics=means, tables=[table], settings=settings
-        )
+        page = write_report(out_dir, title="Another domain", metrics=means, tables=[table], settings=settings)
     print(f"\n{table.markdown()}\nreport: {page}")
     return table
-
-
-def open_domains(run: Config) -> Domains:
-    """Opens the domains and says how their examples become batches and classifiers."""
-    form, most = SourceForm(label_kind="class", labels_as_written=run.labels_as_written), 64 if run.fast else 0
-    *sources, target = [labelled_parts(name, form, most=most) for name in (*run.source, run.target)]
-    num_classes, kind = len(target.class_names), target.train.kind
-    for part in sources:
-        part.train.require_kind(kind)
-    if kind == "text":
-        if not run.preset:
-            raise UsageError(f"--target {run.target} holds texts: give --preset, which has a tokenizer")
-        inputs = text_inputs(num_classes, preset=run.preset, sequence_length=run.sequence_length)
-        for name, part in zip((*run.source, run.target), (*sources, target), strict=True):
-            require_known(inputs.tokenizer, part.train.inputs, source=name, preset=run.preset)
-    else:
-        moved = jitter(shift=run.shift, rotate_degrees=run.rotate_degrees, scale=run.scale)
-        inputs = image_inputs(
-            num_classes, image_shape=run.image_shape, backbone=run.backbone, preset=run.preset, transform=moved
-        )
-    steps = max(3, run.strengths.rounds + 1) if run.fast else run.steps
-    return Domains(tuple(sources), target, inputs, run.optimizer, steps, run.batch_size, run.strengths)
 
 
 def adapt(run: Config, domains: Domains) -> str:

@@ -7,17 +7,15 @@ Leaves OUT_DIR/report/index.html and metrics.json. --source may be other data th
 
 import dataclasses
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.sources.examples import open_examples
 from tfpretune.data.sources.schemes import read_rows
 from tfpretune.errors import RunError, UsageError
-from tfpretune.evaluation.predict import predict_outputs
-from tfpretune.evaluation.report.classifier import ClassifierReport, report_classifier
-from tfpretune.evaluation.report.labelled import LabelledReport, report_numbers, report_sets
 from tfpretune.settings import launch
 from tfpretune.tasks.finetuned_runs import Member, load_member
+from tfpretune.tasks.labelled_report import report_model
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,19 +47,16 @@ def main(run: Config) -> Path:
     examples = examples if run.part == "all" else examples.split(run.part)
     examples = examples.sample(64) if run.fast else examples
     member.inputs.require_known(examples, source=source, preset=f"{run.run_dir}/preset")
-    batches = member.batches(examples, run.batch_size).in_order()
-    title = f"{run.run_dir} on {source} ({run.part})"
-    page: dict[str, Any] = {"out_dir": run.out_dir, "title": title, "settings": dataclasses.asdict(run)}
-    report: ClassifierReport | LabelledReport
-    if member.label_kind == "class":
-        report = report_classifier(
-            member.model, examples, batches=batches, inputs=member.inputs.shown(examples), **page
-        )
-    elif member.label_kind == "set":
-        threshold = member.task.get("threshold", 0.5)
-        report = report_sets(examples, predict_outputs(member.model, batches), threshold=threshold, **page)
-    else:
-        report = report_numbers(examples, predict_outputs(member.model, batches)[:, 0], **page)
+    report = report_model(
+        member.model,
+        examples,
+        batches=member.batches(examples, run.batch_size).in_order(),
+        out_dir=run.out_dir,
+        title=f"{run.run_dir} on {source} ({run.part})",
+        threshold=member.task.get("threshold", 0.5),
+        inputs=member.inputs.shown(examples),
+        settings=dataclasses.asdict(run),
+    )
     print(f"{report.summary}\nreport: {report.page}")
     return report.page
 

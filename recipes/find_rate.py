@@ -21,15 +21,12 @@ from tfpretune.settings import launch
 from tfpretune.settings.finetune import FinetuneConfig
 from tfpretune.settings.run import OptimizerConfig
 from tfpretune.tasks.classification import make_target, open_parts
-from tfpretune.tasks.kinds import INPUTS
 from tfpretune.tasks.known_words import require_known
 from tfpretune.tasks.methods import apply_methods
 from tfpretune.training import make_strategy, resolve_precision
 from tfpretune.training.loop.dry_run import describe
 from tfpretune.training.loop.preparation import compile_model
-from tfpretune.training.optimizers.rate_finder import RateCurve, find_rate, write_curve
-
-MANY_PASSES = 5  # over the examples: with more the loss falls because they are known
+from tfpretune.training.optimizers.rate_finder import RateCurve, find_rate, print_curve, write_curve
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,20 +62,15 @@ def main(run: Config) -> RateCurve | None:
     if run.deterministic:
         tf.config.experimental.enable_op_determinism()
     parts = open_parts(run)
-    target, text = make_target(parts.train, run), parts.train.kind == "text"
+    target, kind = make_target(parts.train, run), parts.train.kind
+    reads = INPUTS[kind].preprocessing_of(run.preset, window_length=run.window_length, image_size=run.image_size)
     keras.utils.set_random_seed(run.seed)
 
     dtype = resolve_precision(run.precision)
     with strategy.scope():
-        model = pooled_head(
-            load_backbone(run.preset, dtype=dtype, random_weights=run.from_scratch, dropout=run.backbone_dropout),
-            target,
-            preprocessing=INPUTS[parts.train.kind].preprocessing_of(
-                run.preset, window_length=run.window_length, image_size=run.image_size
-            ),
-            dropout=run.dropout,
-        )
-    if text:
+        backbone = load_backbone(run.preset, dtype=dtype, random_weights=run.from_scratch, dropout=run.backbone_dropout)
+        model = pooled_head(backbone, target, preprocessing=reads, dropout=run.dropout)
+    if kind == "text":
         length, tokenizer = run.sequence_length, load_tokenizer(run.preset)
         require_known(tokenizer, parts.train.inputs, source=run.source, preset=run.preset, limit=run.most_unknown)
         batches = text_batches(parts.train, run.batch_size, tokenizer=tokenizer, sequence_length=length, seed=run.seed)
@@ -99,18 +91,7 @@ def main(run: Config) -> RateCurve | None:
         if not run.probe_head or run.from_scratch:
             raise
         raise RunError(f"{error}; or --no-probe-head: the head has learnt from these examples already") from None
-    print(
-        f"{len(curve.rates)} rates from {curve.rates[0]:.1e} to {curve.rates[-1]:.1e}: {write_curve(curve, run.out_dir)}"
-    )
-    passes = len(curve.rates) * run.batch_size / len(parts.train)
-    if passes > MANY_PASSES:
-        print(
-            f"warning: the {len(parts.train)} examples were seen {passes:.0f} times: the loss may also have fallen because "
-            "they were known by heart, and a lower rate may be better; more labels or fewer --steps tell more"
-        )
-    if not curve.diverged:
-        print("warning: the loss had not diverged at the highest rate: a higher --highest may show a better one")
-    print(f"--optimizer.learning-rate {curve.suggested:.1e}")
+    print_curve(curve, write_curve(curve, run.out_dir), examples=len(parts.train), batch_size=run.batch_size)
     return curve
 
 

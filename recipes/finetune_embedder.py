@@ -21,7 +21,7 @@ from tfpretune.data.readers.source_form import SourceForm
 from tfpretune.data.sources.labelled import labelled_parts
 from tfpretune.errors import UsageError
 from tfpretune.evaluation.metrics.retrieval import retrieval_metrics
-from tfpretune.evaluation.report.report import write_pretraining_report
+from tfpretune.evaluation.report.report import write_report
 from tfpretune.finetune import embedder
 from tfpretune.finetune.methods.probing import features_of
 from tfpretune.settings import launch
@@ -163,7 +163,7 @@ def main(run: Config) -> FitResult | None:
     found = {name: search_metrics(space, parts) for name, space in spaces.items()}
     metrics = found["embedder"]
     neighbours, pictures = show_nearest(spaces["embedder"], parts)
-    report = write_pretraining_report(
+    report = write_report(
         run.out_dir,
         title=f"{run.source}: searching with the test set",
         metrics=metrics,

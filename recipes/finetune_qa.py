@@ -19,7 +19,7 @@ from tfpretune.data.examples.questions import QuestionExamples
 from tfpretune.data.sources.questions import open_questions
 from tfpretune.evaluation.metrics.spans import span_metrics
 from tfpretune.evaluation.predict import predictor
-from tfpretune.evaluation.report.report import write_pretraining_report
+from tfpretune.evaluation.report.report import write_report
 from tfpretune.finetune import span_finder
 from tfpretune.settings import launch
 from tfpretune.settings.finetune import TaskConfig
@@ -107,7 +107,7 @@ def main(run: Config) -> FitResult | None:
         monitor=("answer_f1", "max"),
     )
     metrics = judged(parts[2], rows[2], tested)
-    report = write_pretraining_report(
+    report = write_report(
         run.out_dir,
         title=f"{run.source}: answers of the test set",
         metrics=metrics,

@@ -22,7 +22,7 @@ from tfpretune.data.readers.masks.geometry import MaskOrientation
 from tfpretune.data.sources.masks import open_masks
 from tfpretune.errors import UsageError
 from tfpretune.evaluation.metrics.segmentation import segmentation_metrics
-from tfpretune.evaluation.report.report import write_pretraining_report
+from tfpretune.evaluation.report.report import write_report
 from tfpretune.finetune import segmenter
 from tfpretune.settings import launch
 from tfpretune.settings.finetune import TaskConfig
@@ -141,7 +141,7 @@ def main(run: Config) -> FitResult | None:
     models = simple_predictors(plain(train, run.batch_size).in_order(), pixels) | {"segmenter": predict}
     found = {name: segmentation_metrics(count_pixels(each, tested, len(names)), names) for name, each in models.items()}
     metrics = found["segmenter"]
-    report = write_pretraining_report(
+    report = write_report(
         run.out_dir,
         title=f"{run.source}: classes of the test set's pixels",
         metrics=metrics,

@@ -22,7 +22,7 @@ from tfpretune.data.sources.tagged import open_tagged
 from tfpretune.evaluation.metrics.entities import dictionary_tags, entity_metrics
 from tfpretune.evaluation.metrics.word_tags import frequent_tags, word_metrics
 from tfpretune.evaluation.predict import predictor
-from tfpretune.evaluation.report.report import write_pretraining_report
+from tfpretune.evaluation.report.report import write_report
 from tfpretune.evaluation.report.tables import Cell, Table
 from tfpretune.finetune import tagger
 from tfpretune.settings import launch
@@ -118,7 +118,7 @@ def main(run: Config) -> FitResult | None:
         [name, *(found[each] for each in FIGURES[entities])]
         for name, found in (("dictionary", simple), ("tagger", metrics))
     ]
-    report = write_pretraining_report(
+    report = write_report(
         run.out_dir,
         title=f"{run.source}: {'entities' if entities else 'words'} of the test set",
         metrics=metrics,

@@ -19,7 +19,7 @@ from tfpretune.data.batches.examples import text_batches
 from tfpretune.errors import UsageError
 from tfpretune.evaluation.metrics.classification import classification_metrics
 from tfpretune.evaluation.predict import predict_outputs
-from tfpretune.evaluation.report.report import write_pretraining_report
+from tfpretune.evaluation.report.report import write_report
 from tfpretune.evaluation.report.tables import Cell, Table
 from tfpretune.finetune import freeze, multi_head
 from tfpretune.objectives import Classes
@@ -156,7 +156,7 @@ def main(run: Config) -> FitResult | None:
         found = classification_metrics(sources.examples(task, "test").labels, said, names[task])
         lines.append([task, *(found[figure] for figure in FIGURES)])
         metrics |= {f"{task}/{figure}": value for figure, value in found.items()}
-    report = write_pretraining_report(
+    report = write_report(
         run.out_dir,
         title=f"{', '.join(sources.parts)}: {', '.join(names)} on the test set",
         metrics={name: value for name, value in metrics.items() if name.split("/", 1)[1] in FIGURES},

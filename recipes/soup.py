@@ -10,20 +10,16 @@ Then: python recipes/export.py --run-dir runs/soup
 
 import dataclasses
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from tfpretune.data.sources.labelled import labelled_parts
 from tfpretune.errors import UsageError
-from tfpretune.evaluation.metrics.multi_label import best_threshold
-from tfpretune.evaluation.predict import predict_outputs
-from tfpretune.evaluation.report.classifier import ClassifierReport, report_classifier
-from tfpretune.evaluation.report.labelled import LabelledReport, report_numbers, report_sets
 from tfpretune.evaluation.report.tables import Table
-from tfpretune.objectives import Supervised
 from tfpretune.runtime.files import write_atomic
 from tfpretune.runtime.lock import alone_in
 from tfpretune.settings import launch
 from tfpretune.tasks.finetuned_runs import ENSEMBLES, SOUPS, Joined, load_member, require_classes, starts_of
+from tfpretune.tasks.labelled_report import report_model
 from tfpretune.training.presets import save_preset
 
 
@@ -82,32 +78,21 @@ def main(run: Config) -> Table:
 
     chosen = models[run.method]
     with alone_in(Path(run.out_dir)):
-        report = write_report(run, chosen, joined, table)
+        report = report_model(
+            chosen,
+            parts.test,
+            batches=joined.in_order(parts.test),
+            out_dir=run.out_dir,
+            title=f"{run.method} of {len(members)} runs: {parts.test.name}",
+            threshold=joined.threshold(chosen),
+            settings=dataclasses.asdict(run),
+            tables=[table],
+        )
         write_atomic(Path(run.out_dir, "soup.md"), table.markdown())
         task = members[0].task | report.task
         save_preset(f"{run.out_dir}/preset", chosen, tokenizer=members[0].tokenizer, task=task)
     print(f"{run.method}: test {report.summary}\nreport: {report.page}")
     return table
-
-
-def write_report(run: Config, model: Supervised, joined: Joined, table: Table) -> ClassifierReport | LabelledReport:
-    """Reports on the test set; of sets the threshold is chosen on the validation set."""
-    test, batches = joined.parts.test, joined.in_order(joined.parts.test)
-    title = f"{run.method} of {len(joined.members)} runs: {test.name}"
-    page: dict[str, Any] = {
-        "out_dir": run.out_dir,
-        "title": title,
-        "tables": [table],
-        "settings": dataclasses.asdict(run),
-    }
-    if joined.label_kind == "class":
-        return report_classifier(model, test, batches=batches, **page)
-    found = predict_outputs(model, batches)
-    if joined.label_kind == "number":
-        return report_numbers(test, found[:, 0], **page)
-    validation = joined.parts.validation
-    threshold = best_threshold(validation.known_labels, predict_outputs(model, joined.in_order(validation)))
-    return report_sets(test, found, threshold=threshold, **page)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ study.db: the same command goes on where it was stopped, and with more --trials 
 
 import dataclasses
 from pathlib import Path
-from types import ModuleType
 
 from tfpretune.backbones.by_name import load_backbone
 from tfpretune.cli.recipes import recipe_path
@@ -17,17 +16,14 @@ from tfpretune.errors import UsageError
 from tfpretune.evaluation.report.tables import Table
 from tfpretune.experiments.trial_folder import check_same_comparison, trial_identity
 from tfpretune.runtime.lock import alone_in
-from tfpretune.search.options import parse_pairs
+from tfpretune.search.options import base_settings
 from tfpretune.search.report import write_search
 from tfpretune.search.space import Searched, make_space
 from tfpretune.search.study import FILE, import_optuna
 from tfpretune.search.trials import DATA_FILE, STOPPED, Budget, open_recipe, search
 from tfpretune.settings import launch
-from tfpretune.settings.finetune import TaskConfig
 from tfpretune.training import make_strategy
 from tfpretune.training.loop.signals import Stopped
-
-REFUSED = ("out-dir", "dry-run", "fast", "max-minutes", "resume", "devices.ray-workers")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +69,8 @@ def main(run: Config) -> Table:
     """Space, trials, report."""
     import_optuna()
     recipe, out_dir = open_recipe(recipe_path(run.recipe, None)), Path(run.out_dir)
-    base = base_settings(run, recipe)
+    own = [f"{name}={value}" for name in ("preset", "source") if (value := getattr(run, name))]
+    base = base_settings(recipe.Config, own, run.set, fast=run.fast)
     with make_strategy(base.devices.replicas).scope():
         space = make_space(base, run.search, rates=run.rates, backbone=load_backbone(base.preset))
     if space.left_out:
@@ -90,16 +87,6 @@ def main(run: Config) -> Table:
     if found.stopped:
         raise Stopped(STOPPED)
     return table
-
-
-def base_settings(run: Config, recipe: ModuleType) -> TaskConfig:
-    """Returns the recipe's settings that are not searched. Timing must not choose XLA: trials would differ for no reason."""
-    own = [f"{name}={value}" for name in ("preset", "source") if (value := getattr(run, name))]
-    refused = [pair for pair in run.set if pair.partition("=")[0].removeprefix("--").replace("_", "-") in REFUSED]
-    if refused:
-        raise UsageError(f"--set {refused[0]}: the search decides this itself")
-    base = parse_pairs(recipe.Config, [*own, *run.set])
-    return dataclasses.replace(base, fast=run.fast, jit="off" if base.jit == "auto" else base.jit)
 
 
 if __name__ == "__main__":

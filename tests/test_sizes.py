@@ -11,34 +11,20 @@ DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef)
 RECIPE, MAIN, FUNCTION, MODULE, FOLDER = 100, 50, 60, 250, 15
 
 RECIPES: dict[str, int] = {
-    "adapt_domain": 146,
-    "distil": 165,
-    "find_rate": 118,
-    "finetune_embedder": 193,
+    "finetune_embedder": 198,
     "finetune_image": 106,
     "finetune_qa": 127,
     "finetune_segmenter": 165,
     "finetune_tagger": 145,
     "finetune_text": 103,
-    "label_efficiency": 190,
     "multitask": 190,
-    "prepare_text": 151,
-    "pretrain_image": 118,
-    "pretrain_text": 128,
-    "quickstart": 177,
-    "soup": 114,
-    "tune": 106,
 }
 MAINS: dict[str, int] = {
-    "distil": 57,
-    "find_rate": 51,
-    "finetune_embedder": 74,
+    "finetune_embedder": 80,
     "finetune_qa": 64,
     "finetune_segmenter": 71,
     "finetune_tagger": 73,
-    "label_efficiency": 51,
     "multitask": 79,
-    "pretrain_text": 53,
 }
 FUNCTIONS: dict[str, int] = {
     "cli/arguments.py:_parser": 89,

@@ -11,7 +11,7 @@ from tfpretune.backbones import SmallCNN
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.sources.labelled import LabelledParts
 from tfpretune.errors import UsageError
-from tfpretune.experiments.adaptation import Strengths
+from tfpretune.experiments.adaptation.methods import Strengths
 from tfpretune.experiments.trial_folder import WAY, check_same_comparison, preset_fingerprint, trial_identity
 from tfpretune.objectives import Autoencoder
 from tfpretune.training.presets import save_preset

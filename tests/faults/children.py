@@ -17,7 +17,7 @@ CONTEXT.set_forkserver_preload(
         "sklearn.linear_model",
         "matplotlib.pyplot",
         "tfpretune.tasks.fitting",
-        "tfpretune.tasks.pretraining",
+        "tfpretune.tasks.pretraining.texts",
         "tfpretune.backbones.by_name",
         "tfpretune.training.tensorboard.text",
     ]

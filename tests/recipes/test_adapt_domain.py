@@ -9,6 +9,8 @@ from tests.recipes.test_recipes import load
 from tfpretune.backbones import TextEncoder, TextEncoderTokenizer
 from tfpretune.backbones.by_name import load_backbone, load_tokenizer
 from tfpretune.errors import UsageError
+from tfpretune.experiments.adaptation.domains import open_domains
+from tfpretune.experiments.adaptation.methods import Strengths
 from tfpretune.objectives import MaskedLM
 from tfpretune.settings import launch
 from tfpretune.training.presets import load_task, save_preset
@@ -92,8 +94,8 @@ def test_rounds_matter_where_there_are_some():
     """One step is enough for the source alone; a rehearsal has a step for every round."""
     module = load("adapt_domain")
     module.Config(steps=1, methods=("source-only",))
-    run = module.Config(**FAST | {"strengths": module.Strengths(rounds=4)})
-    assert module.open_domains(run).steps == 5
+    run = module.Config(**FAST | {"strengths": Strengths(rounds=4)})
+    assert open_domains(run).steps == 5
 
 
 @pytest.mark.parametrize(

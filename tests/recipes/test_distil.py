@@ -18,8 +18,9 @@ from tfpretune.errors import UsageError
 from tfpretune.finetune import classifier, pair_classifier, start_head_from_probe
 from tfpretune.objectives import Classes
 from tfpretune.settings.run import DevicesConfig, OptimizerConfig
-from tfpretune.tasks import distillation as distilling
-from tfpretune.tasks.distillation import milliseconds, taught_batches
+from tfpretune.tasks.distillation import comparison as comparing
+from tfpretune.tasks.distillation.comparison import milliseconds
+from tfpretune.tasks.distillation.teachers import taught_batches
 from tfpretune.tasks.finetuned_runs import load_member
 from tfpretune.training.presets import load_task, save_preset
 
@@ -216,7 +217,7 @@ def test_mistakes_are_usage_errors(folder, tmp_path):
 def test_the_time_is_the_median_of_one_example_each(folder, monkeypatch):
     """Also where there are fewer than it asks for: three to warm up, then 2, 9 and 4 ms by the clock."""
     clock = iter([0.0, 0.0, 0.0, 1.0, 1.002, 2.0, 2.009, 3.0, 3.004])
-    monkeypatch.setattr(distilling, "time", types.SimpleNamespace(perf_counter=lambda: next(clock)))
+    monkeypatch.setattr(comparing, "time", types.SimpleNamespace(perf_counter=lambda: next(clock)))
     teacher = load_member(f"{folder}/teacher")
     examples = Examples("text", ["w1", "w2 w3", "w4"], None, (), ["1", "2", "3"], "toy")
     batches = teacher.batches(examples, 1).in_order()

@@ -7,6 +7,7 @@ import pytest
 
 from tests.recipes.test_recipes import load
 from tfpretune.backbones import SmallCNN
+from tfpretune.data.sources.examples import open_source
 from tfpretune.errors import UsageError
 from tfpretune.objectives import Autoencoder
 from tfpretune.training.presets import save_preset
@@ -52,9 +53,10 @@ def test_two_processes_find_what_one_finds(preset, tmp_path):
 
 def test_images_have_their_own_rates_and_lengths(preset, tmp_path):
     """With the defaults of texts the side from scratch would learn far too little of images; what is asked for stays."""
-    images = RECIPE.for_images(settings(preset, tmp_path, steps=40))
+    train = open_source("demo:digits")
+    images = settings(preset, tmp_path, steps=40).for_examples(train)
     assert (images.steps, images.batch_size, images.scratch_optimizer.learning_rate) == (40, 32, 3e-3)
-    assert RECIPE.for_images(settings(preset, tmp_path)).steps == 300
+    assert settings(preset, tmp_path).for_examples(train).steps == 300
 
 
 def test_other_trials_are_not_mixed_with_these(preset, tmp_path):

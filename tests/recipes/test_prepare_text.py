@@ -79,7 +79,7 @@ def test_damage_met_in_training_is_one_line(shards, tmp_path, monkeypatch):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes((shards / name).read_bytes())
     (train,) = (tmp_path / "data").glob("train-*")
-    monkeypatch.setattr("tfpretune.tasks.text_rows.COUNTED_ROWS", 1)
+    monkeypatch.setattr("tfpretune.tasks.pretraining.text_rows.COUNTED_ROWS", 1)
     monkeypatch.setattr("tfpretune.data.corpus.shards.open_shards.__kwdefaults__", {"checked_bytes": 0})
     size = 32 * 2 + 4
     train.write_bytes(train.read_bytes()[:size] + bytes(train.stat().st_size - size))

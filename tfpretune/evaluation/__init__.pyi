@@ -30,7 +30,6 @@ from .report.labelled import LabelledReport as LabelledReport
 from .report.labelled import report_numbers as report_numbers
 from .report.labelled import report_sets as report_sets
 from .report.pictures import Pictures as Pictures
-from .report.report import write_pretraining_report as write_pretraining_report
 from .report.report import write_report as write_report
 from .report.tables import Cell as Cell
 from .report.tables import Table as Table

@@ -8,8 +8,10 @@ import numpy as np
 import tensorflow as tf
 
 from tfpretune.backbones.by_name import load_backbone
+from tfpretune.data.batches.examples import image_array
 from tfpretune.data.batches.step_indexed import StepIndexed, Transform
 from tfpretune.data.examples.examples import Examples
+from tfpretune.evaluation.baselines.linear import pixel_baseline, tfidf_baseline
 from tfpretune.evaluation.metrics.classification import accuracy
 from tfpretune.evaluation.metrics.gain import Gain, gain_over_scratch
 from tfpretune.evaluation.predict import predict_outputs
@@ -26,6 +28,22 @@ TEST_BATCH_SIZE = 128
 
 Baseline = Callable[[Examples, Examples], np.ndarray]
 """(labelled examples, test examples) -> probabilities `(rows, num_classes)` of the test examples."""
+
+
+def tfidf_regression(few: Examples, test: Examples) -> np.ndarray:
+    """A `Baseline` of texts: logistic regression on the words' TF-IDF."""
+    classes = len(few.class_names)
+    return tfidf_baseline(few.inputs, few.known_labels, test.inputs, num_classes=classes, characters=False)
+
+
+def pixel_regression(image_shape: tuple[int, int, int]) -> Baseline:
+    """Returns a `Baseline` of images of this shape: logistic regression on the pixels."""
+
+    def predict(few: Examples, test: Examples) -> np.ndarray:
+        seen, unseen = (image_array(part, image_shape) for part in (few, test))
+        return pixel_baseline(seen, few.known_labels, unseen, num_classes=len(few.class_names))
+
+    return predict
 
 
 @dataclasses.dataclass(frozen=True)

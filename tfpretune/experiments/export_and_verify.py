@@ -1,4 +1,4 @@
-"""From a trained classifier to a served model: report, preset, SavedModel."""
+"""From trained classifiers to a served model: comparison, report, preset, SavedModel."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,8 +10,9 @@ from tfpretune.data.examples.examples import Examples
 from tfpretune.data.text.tokenizer import Tokenizer
 from tfpretune.evaluation.report.classifier import report_classifier
 from tfpretune.evaluation.report.tables import Table
+from tfpretune.experiments.comparison import COLUMNS, Baseline, Side, Trials, compare
 from tfpretune.objectives import Supervised
-from tfpretune.serving import export
+from tfpretune.serving import export, verify
 from tfpretune.training.presets import in_float32, save_preset
 
 
@@ -60,3 +61,47 @@ def deliver(
         metadata=task,
         examples=list(test.inputs[:3]),
     )
+
+
+def compare_and_deliver(
+    trials: Trials,
+    sides: Mapping[int, Sequence[Side]],
+    *,
+    baselines: Mapping[str, Baseline],
+    out_dir: str,
+    saved_models: str,
+    reads: Mapping[str, Any],
+    tokenizer: Any = None,
+) -> Table:
+    """Compares sides, delivers the last network of all, and checks its served model in a process without Keras.
+
+    Args:
+        trials: what all sides share.
+        sides: labels a class -> the sides that learn from them; the last one is `PRETRAINED`.
+        baselines: as `compare` takes them.
+        out_dir: folder of the delivered network; its name is that of the served model.
+        saved_models: as for `deliver`, as the next two.
+        reads: how inputs are prepared.
+        tokenizer: of a text classifier.
+
+    Returns:
+        A row for each side and baseline with each number of labels, and whether pre-training paid.
+    """
+    found = [compare(trials, each, labels=labels, baselines=baselines) for labels, each in sides.items()]
+    test, several = trials.test, len(found) > 1
+    notes = [f"{each.labels} labels a class: " * several + each.gain().sentence for each in found]
+    title = f"{trials.train.name}: accuracy on {len(test)} test {test.kind}s"
+    table = Table(title, COLUMNS, [row for each in found for row in each.rows()], note="\n".join(notes))
+    folder = deliver(
+        found[-1].model,
+        test,
+        batches=trials.test_batches(),
+        out_dir=out_dir,
+        saved_models=saved_models,
+        name=Path(out_dir).name,
+        reads=reads,
+        tokenizer=tokenizer,
+        tables=[table],
+    )
+    print(verify(folder), flush=True)
+    return table

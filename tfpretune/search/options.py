@@ -7,6 +7,32 @@ from typing import Any
 from tfpretune.errors import UsageError
 from tfpretune.settings import launch
 from tfpretune.settings.file import Settings
+from tfpretune.settings.finetune import TaskConfig
+
+REFUSED = ("out-dir", "dry-run", "fast", "max-minutes", "resume", "devices.ray-workers")
+"""Options that a search decides itself."""
+
+
+def base_settings(
+    config_class: type[TaskConfig], own: Sequence[str], given: Sequence[str], *, fast: bool
+) -> TaskConfig:
+    """Returns a recipe's settings that are not searched. Timing must not choose XLA: trials would differ for no reason.
+
+    Args:
+        config_class: the recipe's settings.
+        own: NAME=VALUE, from options of the search itself.
+        given: NAME=VALUE of `--set`; they count more.
+        fast: rehearse.
+
+    Raises:
+        UsageError: a pair is none, or is not for the user to set.
+        SystemExit: the recipe refuses an option; it has said why.
+    """
+    refused = [pair for pair in given if pair.partition("=")[0].removeprefix("--").replace("_", "-") in REFUSED]
+    if refused:
+        raise UsageError(f"--set {refused[0]}: the search decides this itself")
+    base = parse_pairs(config_class, [*own, *given])
+    return dataclasses.replace(base, fast=fast, jit="off" if base.jit == "auto" else base.jit)
 
 
 def parse_pairs(config_class: type[Settings], pairs: Sequence[str]) -> Settings:

@@ -10,7 +10,7 @@ import numpy as np
 
 from tfpretune.errors import RunError
 from tfpretune.evaluation.report.plots import Axis, Line, line_chart
-from tfpretune.evaluation.report.report import write_pretraining_report
+from tfpretune.evaluation.report.report import write_report
 from tfpretune.evaluation.report.tables import Cell, Table
 from tfpretune.runtime.files import write_atomic
 from tfpretune.search.options import options_of
@@ -56,7 +56,7 @@ def write_search(found: Found, space: Space, *, recipe: str, out_dir: Path, sett
         raise RunError(f"none of {len(found.outcomes)} trials came to its end; trial {first.number}: {first.ended}")
     command = winners_command(best, recipe=recipe, out_dir=str(out_dir / "best"))
     write_atomic(out_dir / "best.txt", command + "\n")
-    page = write_pretraining_report(
+    page = write_report(
         out_dir,
         title=f"Search for settings: {recipe} on {space.base.source}",
         metrics={f"best {found.monitor}": best.figure or 0.0, "trials": float(len(found.outcomes))},

@@ -124,9 +124,7 @@ class RunConfig:
         for name in ("epochs", "steps"):
             if getattr(self, name) < 0:
                 raise UsageError(f"--{name} must not be negative, received {getattr(self, name)}")
-        for name in ("batch_size", "save_every_steps", "steps_per_execution", "keep_checkpoints"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"--{name.replace('_', '-')} must be at least 1, received {getattr(self, name)}")
+        require_at_least(self, 1, "batch_size", "save_every_steps", "steps_per_execution", "keep_checkpoints")
         for name in ("accumulate_steps", "save_every_minutes", "max_minutes", "skip_bad_steps"):
             if getattr(self, name) < 0:
                 raise UsageError(f"--{name.replace('_', '-')} must not be negative, received {getattr(self, name)}")
@@ -150,3 +148,11 @@ def require_shares(settings: Any, *names: str) -> None:
         value = getattr(settings, name)
         if not 0 <= value < 1:
             raise UsageError(f"--{name.replace('_', '-')} must be in [0, 1), received {value}")
+
+
+def require_at_least(settings: Any, least: int, *names: str) -> None:
+    """Raises UsageError unless each of these fields is a number from `least` on."""
+    for name in names:
+        value = getattr(settings, name)
+        if value < least:
+            raise UsageError(f"--{name.replace('_', '-')} must be at least {least}, received {value}")

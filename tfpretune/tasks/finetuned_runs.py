@@ -17,7 +17,7 @@ from tfpretune.data.splits.rule import RULE
 from tfpretune.data.text.tokenizer import Tokenizer
 from tfpretune.errors import UsageError
 from tfpretune.evaluation.metrics.classification import accuracy
-from tfpretune.evaluation.metrics.multi_label import multi_label_metrics
+from tfpretune.evaluation.metrics.multi_label import best_threshold, multi_label_metrics
 from tfpretune.evaluation.metrics.regression import regression_metrics
 from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.evaluation.report.tables import Cell, Table
@@ -184,6 +184,13 @@ class Joined:
         if self.label_kind == "set":
             return multi_label_metrics(labels, found, examples.class_names).get("average_precision_macro", 0.0)
         return accuracy(found, examples)
+
+    def threshold(self, model: Supervised) -> float:
+        """Returns from which probability on a label of sets is given: the best on the validation part."""
+        if self.label_kind != "set":
+            return 0.5
+        validation = self.parts.validation
+        return best_threshold(validation.known_labels, predict_outputs(model, self.in_order(validation)))
 
     def table(self, models: dict[str, Supervised], *, note: str) -> Table:
         """Returns one row for each model by name."""

@@ -7,8 +7,9 @@ import pytest
 from tests.evaluation.report.pages import Page
 from tfpretune.errors import RunError
 from tfpretune.evaluation.report import report as report_module
+from tfpretune.evaluation.report import sections
 from tfpretune.evaluation.report.pictures import Pictures
-from tfpretune.evaluation.report.report import write_pretraining_report, write_report
+from tfpretune.evaluation.report.report import write_report
 from tfpretune.evaluation.report.tables import Table
 
 BAD = "</title><script>alert('1')</script> \"&\x01"
@@ -90,7 +91,7 @@ def test_every_foreign_text_is_escaped(tmp_path):
         settings={BAD: BAD, "list": [BAD]},
         notes=[BAD],
     )
-    pretraining = write_pretraining_report(
+    pretraining = write_report(
         tmp_path / "second",
         title=BAD,
         metrics={BAD: 1.0},
@@ -152,7 +153,7 @@ def test_a_failure_leaves_the_old_report(tmp_path, monkeypatch):
     def fail(*_, **__):
         raise OSError("no space left")
 
-    for module, name in ((report_module.sections, "mistakes_section"), (report_module.json, "dumps")):
+    for module, name in ((sections, "mistakes_section"), (report_module.json, "dumps")):
         with monkeypatch.context() as patch:
             patch.setattr(module, name, fail)
             with pytest.raises(OSError, match="no space left"):
@@ -172,7 +173,7 @@ def test_a_second_report_replaces_the_first(tmp_path):
 
 def test_pretraining_report(tmp_path):
     images = np.linspace(0, 1, 3 * 8 * 8).reshape(3, 8, 8, 1)
-    path = write_pretraining_report(
+    path = write_report(
         tmp_path,
         title="Autoencoder",
         metrics={"psnr": 21.32, "steps": 4000},
@@ -191,6 +192,9 @@ def test_wrong_arguments_are_named(tmp_path):
         write_report(tmp_path, **arguments(inputs=["a", "b", "c"]))
     with pytest.raises(ValueError, match=r"expected titles of curves, \['Loss'\], received \['loss'\]"):
         write_report(tmp_path, **arguments(), curves={"Loss": {"a": [(0, 1.0)]}}, hlines={"loss": {"u": 1.0}})
+    for given in ({"title": "t"}, arguments(metrics={"accuracy": 1.0})):
+        with pytest.raises(ValueError, match="either metrics, or labels and probabilities of a classifier"):
+            write_report(tmp_path, **given)
     with pytest.raises(RunError, match="expected finite numbers, received {'psnr': nan}"):
-        write_pretraining_report(tmp_path, title="t", metrics={"psnr": float("nan")})
+        write_report(tmp_path, title="t", metrics={"psnr": float("nan")})
     assert not list(tmp_path.iterdir())

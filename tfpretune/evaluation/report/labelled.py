@@ -15,7 +15,7 @@ from tfpretune.evaluation.metrics.regression import regression_metrics
 from tfpretune.evaluation.report.kinds import SHOWN
 from tfpretune.evaluation.report.page import escape
 from tfpretune.evaluation.report.plots import scatter_chart
-from tfpretune.evaluation.report.report import Curves, write_pretraining_report
+from tfpretune.evaluation.report.report import Curves, write_report
 from tfpretune.evaluation.report.tables import Cell, Table
 
 SET_FIGURES = ("f1_micro", "f1_macro", "average_precision_macro", "roc_auc_macro", "subset_accuracy", "hamming_loss")
@@ -89,14 +89,14 @@ def report_sets(
         out_dir: folder of the run.
         title: heading of the page.
         baselines: name -> what `multi_label_metrics` says of a simple model on the same examples.
-        curves: see `write_pretraining_report`, as the next two.
+        curves: see `write_report`, as the next two.
         settings: what was run; the licence of the data is added.
         tables: shown first.
     """
     names = examples.class_names
     metrics = multi_label_metrics(examples.known_labels, probabilities, names, threshold=threshold)
     metrics["threshold"] = threshold
-    page = write_pretraining_report(
+    page = write_report(
         out_dir,
         title=title,
         metrics=metrics,
@@ -134,7 +134,7 @@ def report_numbers(
         out_dir: folder of the run.
         title: heading of the page.
         baselines: name -> what `regression_metrics` says of a simple model on the same examples.
-        curves: see `write_pretraining_report`, as the next two.
+        curves: see `write_report`, as the next two.
         settings: what was run; the licence of the data is added.
         tables: shown first.
     """
@@ -146,7 +146,7 @@ def report_numbers(
         f'<div class="charts"><figure><h3>Predicted over true</h3>{chart}'
         f"<figcaption>{escape(alt)}.</figcaption></figure></div>"
     )
-    page = write_pretraining_report(
+    page = write_report(
         out_dir,
         title=title,
         metrics=metrics,

@@ -11,12 +11,10 @@ from typing import Any
 import numpy as np
 
 from tfpretune.errors import RunError
-from tfpretune.evaluation.metrics.classification import check_predictions, classification_metrics, confusion_matrix
-from tfpretune.evaluation.report import sections
-from tfpretune.evaluation.report.kinds import SHOWN
 from tfpretune.evaluation.report.page import Section, escape, headline_numbers, html_table, render_page
 from tfpretune.evaluation.report.pictures import Pictures, strip_address
 from tfpretune.evaluation.report.plots import Axis, Line, line_chart
+from tfpretune.evaluation.report.sections import Answers
 from tfpretune.evaluation.report.tables import Table
 from tfpretune.runtime.files import write_atomic
 
@@ -32,25 +30,33 @@ def write_report(
     out_dir: str | Path,
     *,
     title: str,
-    kind: str,
-    labels: Any,
-    probabilities: Any,
-    class_names: Sequence[str],
-    inputs: Any,
-    where: Sequence[str],
+    metrics: Mapping[str, float] | None = None,
+    kind: str = "",
+    labels: Any = None,
+    probabilities: Any = None,
+    class_names: Sequence[str] = (),
+    inputs: Any = (),
+    where: Sequence[str] = (),
     curves: Curves | None = None,
     hlines: Levels | None = None,
+    pictures: Sequence[Pictures] = (),
+    figures: str = "",
     tables: Sequence[Table] = (),
     settings: Mapping[str, Any] | None = None,
     data: Mapping[str, float] | None = None,
     notes: Sequence[str] = (),
+    headline: Sequence[str] = (),
 ) -> Path:
-    """Writes `out_dir/report/index.html` and `metrics.json` on a classifier; a failure leaves an older report alone.
+    """Writes `out_dir/report/index.html` and `metrics.json` on any run; a failure leaves an older report alone.
+
+    The numbers are `metrics`, or those of a classifier, whose page has its mistakes and more. Then `labels` and the five
+    arguments beside it are given instead.
 
     Args:
         out_dir: folder of the run.
         title: heading of the page.
-        kind: of the inputs: "text" or "image".
+        metrics: name -> number; shown on top and written to `metrics.json`.
+        kind: of a classifier's inputs: "text" or "image".
         labels: int `(n,)`, each in [0, C).
         probabilities: float `(n, C)`, rows sum to 1.
         class_names: C different names.
@@ -58,17 +64,20 @@ def write_report(
         where: for each example where it came from.
         curves: charts over the steps: title -> name of a line -> (step, value) pairs.
         hlines: horizontal lines in these charts, e.g. the unigram loss: title -> name -> height.
+        pictures: e.g. input, masked and restored images.
+        figures: charts above the tables, as `evaluation.report.plots` draws them.
         tables: shown in this order.
         settings: what was run: settings, data, licence, seed; nested mappings become dotted names.
         data: counts of the data, such as near copies; they stand beside the settings and in `metrics.json`.
         notes: what a reader must know first.
+        headline: names of the `metrics` that are shown on top; () for all.
 
     Returns:
         The path of the page.
 
     Raises:
         ValueError: arguments that do not fit each other.
-        RunError: a probability or metric is not a finite number.
+        RunError: a probability, a metric or a pixel is not a finite number.
 
     Examples:
         >>> import json
@@ -78,85 +87,28 @@ def write_report(
         >>> page = write_report("runs/a", title="Reviews", **classes, **texts)
         >>> str(page), json.loads((page.parent / "metrics.json").read_text())["accuracy"]
         ('runs/a/report/index.html', 0.5)
+        >>> page = write_report("runs/b", title="Pre-training", metrics={"loss": 4.8})
+        >>> json.loads((page.parent / "metrics.json").read_text())
+        {'loss': 4.8}
     """
-    if kind not in SHOWN:
-        raise ValueError(f"kind: expected {' or '.join(map(repr, SHOWN))}, received {kind!r}")
-    metrics = classification_metrics(labels, probabilities, class_names)
-    labels, probabilities = check_predictions(labels, probabilities, class_names)
-    if not len(inputs) == len(where) == len(labels):
-        raise ValueError(f"expected {len(labels)} inputs and where, received {len(inputs)} and {len(where)}")
-    parts = [
-        Section("Results", "".join(html_table(table) for table in tables)),
-        Section("Confusion matrix", sections.confusion_section(confusion_matrix(labels, probabilities), class_names)),
-        Section("Classes", sections.class_table(metrics, class_names)),
-        Section("ROC and precision-recall", sections.curves_section(labels, probabilities, class_names, metrics)),
-        Section("Calibration", sections.calibration_section(labels, probabilities)),
-        Section("Training", _charts(curves or {}, hlines or {})),
-        Section(
-            "Worst mistakes",
-            sections.mistakes_section(labels, probabilities, class_names, kind=kind, inputs=inputs, where=where),
-        ),
-        Section("What was run", _settings({**(settings or {}), **(data or {})})),
-    ]
-    lead = f"{len(labels):,} examples, {len(class_names)} classes. {_written()}"
-    page = render_page(title, lead=lead, notes=notes, headline=_headline(metrics), sections=parts)
-    return _write(out_dir, page, {**metrics, **(data or {})})
-
-
-def write_pretraining_report(
-    out_dir: str | Path,
-    *,
-    title: str,
-    metrics: Mapping[str, float],
-    curves: Curves | None = None,
-    hlines: Levels | None = None,
-    pictures: Sequence[Pictures] = (),
-    tables: Sequence[Table] = (),
-    settings: Mapping[str, Any] | None = None,
-    data: Mapping[str, float] | None = None,
-    notes: Sequence[str] = (),
-    figures: str = "",
-    headline: Sequence[str] = (),
-) -> Path:
-    """Writes `out_dir/report/index.html` and `metrics.json` on a run without a classifier.
-
-    Args:
-        out_dir: folder of the run.
-        title: heading of the page.
-        metrics: name -> number; shown on top and written to `metrics.json`.
-        curves: charts over the steps: title -> name of a line -> (step, value) pairs.
-        hlines: horizontal lines in these charts, e.g. the unigram loss: title -> name -> height.
-        pictures: e.g. input, masked and restored images.
-        tables: shown in this order.
-        settings: what was run; nested mappings become dotted names.
-        data: see `write_report`.
-        notes: what a reader must know first.
-        figures: charts above the tables, as `evaluation.report.plots` draws them.
-        headline: names of the metrics that are shown on top; () for all.
-
-    Returns:
-        The path of the page.
-
-    Raises:
-        ValueError: arguments that do not fit each other.
-        RunError: a metric or a pixel is not a finite number.
-
-    Examples:
-        >>> import json
-        >>> from tfpretune.evaluation import write_pretraining_report
-        >>> loss = {"loss": {"training": [(1, 6.9), (100, 4.8)]}}
-        >>> page = write_pretraining_report("runs/a", title="Masked LM", metrics={"val_loss": 4.9}, curves=loss)
-        >>> str(page), json.loads((page.parent / "metrics.json").read_text())
-        ('runs/a/report/index.html', {'val_loss': 4.9})
-    """
-    parts = [
+    if (metrics is None) == (labels is None):
+        raise ValueError("write_report: expected either metrics, or labels and probabilities of a classifier")
+    training = [
         Section("Training", _charts(curves or {}, hlines or {})),
         Section("Examples", "".join(_strips(each) for each in pictures)),
-        Section("Results", figures + "".join(html_table(table) for table in tables)),
-        Section("What was run", _settings({**(settings or {}), **(data or {})})),
     ]
-    top = headline_numbers([(name.replace("_", " "), _short(metrics[name]), "") for name in headline or metrics])
-    page = render_page(title, lead=_written(), notes=notes, headline=top, sections=parts)
+    results = Section("Results", figures + "".join(html_table(table) for table in tables))
+    lead = _written()
+    if metrics is not None:
+        shown = [(name.replace("_", " "), _short(metrics[name]), "") for name in headline or metrics]
+        parts = [*training, results]
+    else:
+        answers = Answers(kind, labels, probabilities, class_names, inputs, where)
+        metrics, lead = answers.metrics, f"{answers.size}. {lead}"
+        shown = answers.headline()
+        parts = [results, *answers.sections(), *training, answers.mistakes()]
+    parts.append(Section("What was run", _settings({**(settings or {}), **(data or {})})))
+    page = render_page(title, lead=lead, notes=notes, headline=headline_numbers(shown), sections=parts)
     return _write(out_dir, page, {**metrics, **(data or {})})
 
 
@@ -170,23 +122,6 @@ def _write(out_dir: str | Path, page: str, metrics: Mapping[str, float]) -> Path
     write_atomic(folder / "index.html", page)
     write_atomic(folder / "metrics.json", (numbers + "\n").encode("utf-8", "replace"))
     return folder / "index.html"
-
-
-def _headline(metrics: Mapping[str, float]) -> str:
-    named = {
-        "accuracy": "Accuracy",
-        "f1_macro": "Macro F1",
-        "roc_auc_macro": "ROC AUC, macro mean",
-        "log_loss": "Log loss",
-        "ece": "Calibration error",
-    }
-    numbers = []
-    for key, name in named.items():
-        if key in metrics:
-            low, high = metrics.get(f"{key}_low"), metrics.get(f"{key}_high")
-            interval = f"95 %: {low:.3f} to {high:.3f}" if low is not None and high is not None else ""
-            numbers.append((name, f"{metrics[key]:.3f}", interval))
-    return headline_numbers(numbers)
 
 
 def _charts(curves: Curves, hlines: Levels) -> str:

@@ -1,5 +1,6 @@
 """The parts of the report on a classifier, each as HTML."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -7,13 +8,81 @@ import numpy as np
 import sklearn.metrics
 
 from tfpretune.evaluation.metrics.calibration import reliability_bins
+from tfpretune.evaluation.metrics.classification import check_predictions, classification_metrics, confusion_matrix
 from tfpretune.evaluation.metrics.paired import paired_test
 from tfpretune.evaluation.report.kinds import SHOWN
-from tfpretune.evaluation.report.page import escape, html_table
+from tfpretune.evaluation.report.page import Section, escape, html_table
 from tfpretune.evaluation.report.plots import NUM_COLOURS, Axis, Line, heat_map, line_chart, reliability_chart
 from tfpretune.evaluation.report.tables import Cell, Table
 
 _LARGEST_TABLE = 25
+_ON_TOP = {
+    "accuracy": "Accuracy",
+    "f1_macro": "Macro F1",
+    "roc_auc_macro": "ROC AUC, macro mean",
+    "log_loss": "Log loss",
+    "ece": "Calibration error",
+}
+
+
+@dataclasses.dataclass(eq=False)
+class Answers:
+    """What a classifier answered on labelled examples; see `write_report` for the arguments.
+
+    Attributes:
+        metrics: name -> number.
+
+    Raises:
+        ValueError: arguments that do not fit each other.
+    """
+
+    kind: str
+    labels: Any
+    probabilities: Any
+    class_names: Sequence[str]
+    inputs: Any
+    where: Sequence[str]
+    metrics: dict[str, float] = dataclasses.field(init=False)
+
+    def __post_init__(self) -> None:
+        """Checks the arguments and computes the metrics."""
+        if self.kind not in SHOWN:
+            raise ValueError(f"kind: expected {' or '.join(map(repr, SHOWN))}, received {self.kind!r}")
+        self.metrics = classification_metrics(self.labels, self.probabilities, self.class_names)
+        self.labels, self.probabilities = check_predictions(self.labels, self.probabilities, self.class_names)
+        if not len(self.inputs) == len(self.where) == len(self.labels):
+            received = f"{len(self.inputs)} and {len(self.where)}"
+            raise ValueError(f"expected {len(self.labels)} inputs and where, received {received}")
+
+    @property
+    def size(self) -> str:
+        """How many examples and classes, in words."""
+        return f"{len(self.labels):,} examples, {len(self.class_names)} classes"
+
+    def headline(self) -> list[tuple[str, str, str]]:
+        """The numbers on top, as `headline_numbers` takes them, with intervals where there are some."""
+        metrics, numbers = self.metrics, []
+        for key, name in _ON_TOP.items():
+            if key in metrics:
+                low, high = metrics.get(f"{key}_low"), metrics.get(f"{key}_high")
+                interval = f"95 %: {low:.3f} to {high:.3f}" if low is not None and high is not None else ""
+                numbers.append((name, f"{metrics[key]:.3f}", interval))
+        return numbers
+
+    def sections(self) -> list[Section]:
+        """Confusion matrix, classes, curves and calibration."""
+        labels, probabilities, names = self.labels, self.probabilities, self.class_names
+        return [
+            Section("Confusion matrix", confusion_section(confusion_matrix(labels, probabilities), names)),
+            Section("Classes", class_table(self.metrics, names)),
+            Section("ROC and precision-recall", curves_section(labels, probabilities, names, self.metrics)),
+            Section("Calibration", calibration_section(labels, probabilities)),
+        ]
+
+    def mistakes(self) -> Section:
+        """The most confident wrong answers."""
+        shown = {"kind": self.kind, "inputs": self.inputs, "where": self.where}
+        return Section("Worst mistakes", mistakes_section(self.labels, self.probabilities, self.class_names, **shown))
 
 
 def confusion_section(confusion: np.ndarray, class_names: Sequence[str]) -> str:

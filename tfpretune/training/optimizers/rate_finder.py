@@ -23,6 +23,7 @@ DIVERGED = (
     4.0  # times the lowest mean; both as in fastai, but for its smoothing of 0.98, which lags half of a short run
 )
 BELOW_LOWEST = 10.0
+MANY_PASSES = 5  # over the examples: with more the loss falls because they are known
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,6 +101,27 @@ def write_curve(curve: RateCurve, out_dir: Path | str) -> Path:
     write_atomic(picture.with_suffix(".json"), json.dumps(dataclasses.asdict(curve), indent=2) + "\n")
     write_atomic(picture, _draw(curve))
     return picture
+
+
+def print_curve(curve: RateCurve, picture: Path, *, examples: int, batch_size: int) -> None:
+    """Prints what was found, what there is to doubt, and the suggestion as an option.
+
+    Args:
+        curve: what `find_rate` returned.
+        picture: where it was drawn.
+        examples: how many there are.
+        batch_size: how many a step took.
+    """
+    print(f"{len(curve.rates)} rates from {curve.rates[0]:.1e} to {curve.rates[-1]:.1e}: {picture}")
+    passes = len(curve.rates) * batch_size / examples
+    if passes > MANY_PASSES:
+        print(
+            f"warning: the {examples} examples were seen {passes:.0f} times: the loss may also have fallen because "
+            "they were known by heart, and a lower rate may be better; more labels or fewer --steps tell more"
+        )
+    if not curve.diverged:
+        print("warning: the loss had not diverged at the highest rate: a higher --highest may show a better one")
+    print(f"--optimizer.learning-rate {curve.suggested:.1e}")
 
 
 class Chosen(keras.optimizers.schedules.LearningRateSchedule):

@@ -16,7 +16,7 @@ from tfpretune.data.sources.labelled import LabelledParts
 from tfpretune.data.text.tokens import pack
 from tfpretune.errors import UsageError
 from tfpretune.evaluation.predict import predict_outputs
-from tfpretune.experiments.adaptation_inputs import Inputs
+from tfpretune.experiments.adaptation.inputs import Inputs
 from tfpretune.finetune.methods.pseudo_labels import choose_pseudo_labels
 from tfpretune.objectives import MaskedLM, Supervised
 from tfpretune.objectives.transfer.domains import DeepCoral, DomainAdversarial

@@ -13,7 +13,7 @@ from tfpretune.data.examples.examples import Examples
 from tfpretune.evaluation.metrics.paired import paired_test
 from tfpretune.evaluation.report.classifier import report_classifier
 from tfpretune.evaluation.report.tables import Cell, Table
-from tfpretune.experiments.adaptation import PREDICT_BATCH_SIZE, Adapted, Domains
+from tfpretune.experiments.adaptation.methods import PREDICT_BATCH_SIZE, Adapted, Domains
 from tfpretune.objectives import Supervised
 from tfpretune.runtime.files import write_atomic
 from tfpretune.training.presets import save_preset

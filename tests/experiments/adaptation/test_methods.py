@@ -8,10 +8,10 @@ import pytest
 
 from tfpretune.data.sources.labelled import LabelledParts, labelled_parts
 from tfpretune.errors import UsageError
-from tfpretune.experiments import adaptation
-from tfpretune.experiments.adaptation import METHODS, Adapted, Domains, Strengths
-from tfpretune.experiments.adaptation_inputs import image_inputs
-from tfpretune.experiments.adaptation_trials import (
+from tfpretune.experiments.adaptation import methods as adaptation
+from tfpretune.experiments.adaptation.inputs import image_inputs
+from tfpretune.experiments.adaptation.methods import METHODS, Adapted, Domains, Strengths
+from tfpretune.experiments.adaptation.trials import (
     COLUMNS,
     compare_methods,
     comparison_table,

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tfpretune.data.batches.step_indexed import Batch
 from tfpretune.evaluation.report.pictures import Pictures
-from tfpretune.evaluation.report.report import write_pretraining_report
+from tfpretune.evaluation.report.report import write_report
 from tfpretune.settings.run import RunConfig
 from tfpretune.training import FitResult
 from tfpretune.training.tensorboard.images import reconstruction_grid
@@ -39,7 +39,7 @@ def report_pretraining(
     Returns:
         The path of the page.
     """
-    return write_pretraining_report(
+    return write_report(
         run.out_dir,
         title=f"Pre-training on {run.source}",
         metrics=figures,

@@ -16,6 +16,7 @@ from tfpretune.data.text.tokenizer import Tokenizer
 from tfpretune.data.text.tokens import pack, train_wordpiece
 from tfpretune.data.text.unknown import count_in_rows
 from tfpretune.errors import UsageError
+from tfpretune.settings.vocabulary import VocabularyConfig
 from tfpretune.tasks.known_words import judge, require_known
 
 VALIDATION_ROWS = 8192
@@ -43,28 +44,14 @@ class TextRows:
     data: Examples | Shards
 
 
-def rows_in_memory(
-    examples: Examples,
-    *,
-    preset: str = "",
-    vocabulary_size: int = 8000,
-    lowercase: bool = True,
-    strip_accents: bool = False,
-    sequence_length: int = 128,
-    seed: int = 0,
-    most_unknown: float = 1.0,
-) -> TextRows:
+def rows_in_memory(examples: Examples, run: VocabularyConfig, *, preset: str = "", seed: int = 0) -> TextRows:
     """Packs texts into rows, and says how much of them the vocabulary does not know.
 
     Args:
         examples: of kind "text".
+        run: the vocabulary, the length of a row, and how much may be unknown.
         preset: take its tokenizer; empty: learn a vocabulary from the training texts.
-        vocabulary_size: upper bound of the tokens of a new vocabulary.
-        lowercase: of a new vocabulary, see `Normalizer`.
-        strip_accents: of a new vocabulary, see `Normalizer`.
-        sequence_length: tokens in a row.
         seed: draws the texts to show.
-        most_unknown: see `require_known`.
 
     Raises:
         UsageError: too much of the texts is unknown.
@@ -73,34 +60,30 @@ def rows_in_memory(
     if preset:
         tokenizer = load_tokenizer(preset)
     else:
-        case: dict[str, Any] = {"lowercase": lowercase, "strip_accents": strip_accents}
-        tokenizer = TextEncoderTokenizer(train_wordpiece(train.inputs, vocabulary_size, **case), **case)
-    require_known(tokenizer, train.inputs, source=examples.name, preset=preset, limit=most_unknown)
-    rows, held_out = (pack(tokenizer, part.inputs, sequence_length=sequence_length) for part in (train, validation))
+        tokenizer = TextEncoderTokenizer(train_wordpiece(train.inputs, run.vocabulary_size, **run.case), **run.case)
+    require_known(tokenizer, train.inputs, source=examples.name, preset=preset, limit=run.most_unknown)
+    rows, held_out = (pack(tokenizer, part.inputs, sequence_length=run.sequence_length) for part in (train, validation))
     shown = validation.sample(5, seed=seed).inputs
     return TextRows(tokenizer, rows, held_out, rows, shown, train)
 
 
-def rows_on_disk(
-    folder: str, *, preset: str = "", sequence_length: int = 128, fast: bool = False, most_unknown: float = 1.0
-) -> TextRows:
+def rows_on_disk(folder: str, run: VocabularyConfig, *, preset: str = "", fast: bool = False) -> TextRows:
     """Opens shards that `recipes/prepare_text.py` made. Training rows stay on disk; of validation at most 8,192 are taken.
 
     Args:
         folder: the folder of shards.
+        run: the length of a row, which those of the shards must have, and how much may be unknown.
         preset: the model to start from, whose vocabulary must be that of the shards.
-        sequence_length: what the model will be trained with; the rows must have it.
         fast: take 64 validation rows.
-        most_unknown: see `require_known`.
 
     Raises:
         UsageError: the folder, the preset and the length do not go together, or too much of the texts is unknown.
         RunError: a shard is missing or damaged.
     """
     shards = open_shards(folder)
-    if sequence_length != shards.sequence_length:
+    if run.sequence_length != shards.sequence_length:
         raise UsageError(
-            f"--sequence-length {sequence_length}: the rows of {folder} have {shards.sequence_length} tokens"
+            f"--sequence-length {run.sequence_length}: the rows of {folder} have {shards.sequence_length} tokens"
         )
     if preset:
         tokenizer = load_tokenizer(preset)
@@ -115,7 +98,7 @@ def rows_on_disk(
         )
     train = shards.rows("train")
     counted = train.sample(COUNTED_ROWS)
-    judge(count_in_rows(tokenizer, counted), source=folder, preset=preset or folder, limit=most_unknown)
+    judge(count_in_rows(tokenizer, counted), source=folder, preset=preset or folder, limit=run.most_unknown)
     validation = shards.rows("validation").sample(64 if fast else VALIDATION_ROWS)
     special = set(tokenizer.special_token_ids)
     shown = validation[:: max(1, len(validation) // 5)][:5].tolist()

@@ -1,4 +1,4 @@
-from tfpretune.tasks.pretraining import plateau_verdict
+from tfpretune.tasks.pretraining.report import plateau_verdict
 
 
 def test_the_plateau_is_left_when_the_loss_is_clearly_below_the_unigram_loss():

@@ -5,7 +5,7 @@ import pytest
 
 from tfpretune.backbones import SmallCNN
 from tfpretune.backbones.by_name import load_backbone
-from tfpretune.experiments.label_efficiency import Trial, Work, _Laboratory
+from tfpretune.experiments.label_efficiency.trials import Trial, Work, _Laboratory
 from tfpretune.objectives import Autoencoder
 from tfpretune.settings.finetune import FinetuneConfig
 from tfpretune.training.presets import save_preset

@@ -20,6 +20,7 @@ from tfpretune.errors import RunError
 from tfpretune.evaluation.baselines.kinds import LINEAR
 from tfpretune.evaluation.metrics.classification import accuracy
 from tfpretune.experiments.comparison import Side, Trials
+from tfpretune.experiments.trials import begin_trials
 from tfpretune.finetune import pooled_head
 from tfpretune.objectives import Classes, Supervised
 from tfpretune.runtime.files import write_atomic
@@ -145,8 +146,7 @@ def _begin(work: Work, threads: int) -> None:
     if threads:
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(threads)
-    tf.config.experimental.enable_op_determinism()
-    tf.get_logger().setLevel("ERROR")  # many small models, so many traces: no news
+    begin_trials()
     _laboratory = _Laboratory(work)
 
 

@@ -1,0 +1,1 @@
+"""Whether pre-training paid, over the number of labels: methods, trials."""

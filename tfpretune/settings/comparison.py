@@ -1,0 +1,38 @@
+"""Settings of comparisons over seeds. Imports no TensorFlow."""
+
+import dataclasses
+
+from tfpretune.settings.run import require_at_least
+
+
+@dataclasses.dataclass(frozen=True)
+class SeedsConfig:
+    """Every figure is a mean over seeds."""
+
+    seeds: int = 3
+    """Start weights, orders and draws of labels that each figure is the mean of, at least 2."""
+    fast: bool = False
+    """Rehearse on a few batches: the figures mean nothing."""
+
+    def __post_init__(self) -> None:
+        """Refuses what gives no standard deviation."""
+        require_at_least(self, 2, "seeds")
+
+
+@dataclasses.dataclass(frozen=True)
+class ComparisonConfig(SeedsConfig):
+    """Trials of several methods, kept in a folder."""
+
+    out_dir: str = "runs/comparison"
+    """Folder of the comparison. Trials that are finished there are not made again."""
+    labels_as_written: bool = False
+    """Each spelling is a class of its own, such as NA, or Sport beside sport."""
+    steps: int = 500
+    """Optimizer steps of every method."""
+    batch_size: int = 64
+    """Labelled examples a step."""
+
+    def __post_init__(self) -> None:
+        """Refuses values that cannot work."""
+        super().__post_init__()
+        require_at_least(self, 1, "steps", "batch_size")

@@ -1,0 +1,1 @@
+"""Distillation: a teacher's answers, the students, and both beside each other."""

@@ -1,0 +1,86 @@
+"""What texts can be pre-trained on: a closed table of objectives, with the settings that its lines read."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+import keras
+
+from tfpretune.data.batches.step_indexed import Transform
+from tfpretune.data.batches.transforms import hidden_tokens
+from tfpretune.data.text.tokens import unigram_loss
+from tfpretune.data.text.unknown import never_hidden
+from tfpretune.objectives import MaskedLM, Objective
+from tfpretune.settings.run import RunConfig, require_shares
+from tfpretune.settings.vocabulary import VocabularyConfig
+from tfpretune.tasks.pretraining.report import plateau_verdict
+from tfpretune.tasks.pretraining.text_rows import TextRows
+from tfpretune.training.tensorboard.images import Page
+from tfpretune.training.tensorboard.text import FillingsPage
+
+
+@dataclasses.dataclass(frozen=True)
+class TextPretrainingConfig(VocabularyConfig, RunConfig):
+    """What is learnt from texts; settings that only some objectives read name these."""
+
+    objective: Literal["mlm"] = "mlm"
+    """mlm: guess hidden tokens."""
+    mask_rate: float = 0.4
+    """Share of the tokens that is hidden; 0.15 in the paper, 0.4 learns faster (Wettig et al. 2022, arXiv:2202.08005)."""
+
+    def __post_init__(self) -> None:
+        """Refuses values that cannot work."""
+        super().__post_init__()
+        require_shares(self, "mask_rate")
+
+
+@dataclasses.dataclass(frozen=True)
+class Judged:
+    """What is said of an objective's figures on the validation set.
+
+    Attributes:
+        printed: lines for the terminal.
+        notes: what a reader of the report must know first.
+        figures: further numbers for the report.
+        levels: name -> height of horizontal lines in its chart of the loss.
+    """
+
+    printed: str
+    notes: Sequence[str] = ()
+    figures: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    levels: Mapping[str, float] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class TextObjective:
+    """What an objective is made of.
+
+    Attributes:
+        make_model: `(backbone, run) -> Objective`.
+        transform: `(run, tokenizer)` -> what is done to every batch of `token_ids`; None: nothing.
+        make_page: `(rows, log_dir) -> Page` of TensorBoard; None: its curves are all there is to see.
+        judge: `(figures, rows)` -> what is said of the validation figures.
+    """
+
+    make_model: Callable[[keras.Model, Any], Objective]
+    transform: Callable[[Any, Any], Transform | None]
+    make_page: Callable[[TextRows, str], Page] | None
+    judge: Callable[[Mapping[str, float], TextRows], Judged]
+
+
+def _beside_word_counts(figures: Mapping[str, float], rows: TextRows) -> Judged:
+    """The loss beside the one of a model that knows how frequent each token is and nothing else."""
+    plateau = unigram_loss(rows.counted, special_token_ids=never_hidden(rows.tokenizer))
+    verdict = plateau_verdict(figures["masked_lm"], plateau)
+    printed = f"validation {verdict}\nmasked accuracy {figures['masked_accuracy']:.3f}"
+    return Judged(printed, [f"Validation {verdict}."], {"unigram_loss": plateau}, {"unigram loss": plateau})
+
+
+OBJECTIVES: Mapping[str, TextObjective] = {
+    "mlm": TextObjective(
+        make_model=lambda backbone, run: MaskedLM(backbone),
+        transform=lambda run, tokenizer: hidden_tokens(tokenizer, run.mask_rate),
+        make_page=lambda rows, log_dir: FillingsPage(rows.tokenizer, rows.texts, log_dir=log_dir),
+        judge=_beside_word_counts,
+    ),
+}

@@ -21,6 +21,7 @@ from tfpretune.settings import launch
 from tfpretune.settings.finetune import FinetuneConfig
 from tfpretune.settings.run import OptimizerConfig
 from tfpretune.tasks.classification import make_target, open_parts
+from tfpretune.tasks.kinds import INPUTS
 from tfpretune.tasks.known_words import require_known
 from tfpretune.tasks.methods import apply_methods
 from tfpretune.training import make_strategy, resolve_precision

@@ -19,7 +19,7 @@ from tfpretune.data.batches.examples import image_batches
 from tfpretune.data.sources.examples import open_source
 from tfpretune.settings import launch
 from tfpretune.settings.run import OptimizerConfig
-from tfpretune.tasks.pretraining.images import OBJECTIVES, ImagePretrainingConfig
+from tfpretune.tasks.pretraining.images import IMAGE_OBJECTIVES, ImagePretrainingConfig
 from tfpretune.training import FitResult, fit, make_strategy, resolve_precision
 from tfpretune.training.loop.dry_run import describe
 from tfpretune.training.loop.fingerprint import identity_of
@@ -41,7 +41,7 @@ class Config(ImagePretrainingConfig):
 
 def main(run: Config) -> FitResult | None:
     """Data, model, fit, save, report."""
-    strategy, objective = make_strategy(run.devices.replicas), OBJECTIVES[run.objective]
+    strategy, objective = make_strategy(run.devices.replicas), IMAGE_OBJECTIVES[run.objective]
     examples = open_source(run.source, label_column="")
     examples = examples.sample(300, seed=run.seed) if run.fast else examples
     train, validation = examples.split("train"), examples.split("validation")

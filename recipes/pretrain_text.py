@@ -20,7 +20,7 @@ from tfpretune.settings import launch
 from tfpretune.settings.run import OptimizerConfig, require_shares
 from tfpretune.tasks.pretraining.report import report_pretraining
 from tfpretune.tasks.pretraining.text_rows import rows_in_memory, rows_on_disk
-from tfpretune.tasks.pretraining.texts import OBJECTIVES, TextPretrainingConfig
+from tfpretune.tasks.pretraining.texts import TEXT_OBJECTIVES, TextPretrainingConfig
 from tfpretune.training import FitResult, fit, make_strategy, resolve_precision
 from tfpretune.training.loop.dry_run import describe
 from tfpretune.training.loop.fingerprint import identity_of
@@ -50,7 +50,7 @@ class Config(TextPretrainingConfig):
 
 def main(run: Config) -> FitResult | None:
     """Data, model, fit, save, report."""
-    strategy, objective = make_strategy(run.devices.replicas), OBJECTIVES[run.objective]
+    strategy, objective = make_strategy(run.devices.replicas), TEXT_OBJECTIVES[run.objective]
     if run.source.startswith("shards:"):
         data = rows_on_disk(run.source.removeprefix("shards:"), run, preset=run.preset, fast=run.fast)
     else:

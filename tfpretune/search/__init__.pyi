@@ -1,3 +1,4 @@
+from .options import base_settings as base_settings
 from .options import parse_pairs as parse_pairs
 from .report import write_search as write_search
 from .space import Searched as Searched

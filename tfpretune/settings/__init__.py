@@ -1,17 +1,23 @@
 """What a run is told, and how it is told: no TensorFlow."""
 
 from tfpretune.settings import launch
+from tfpretune.settings.comparison import ComparisonConfig, SeedsConfig
 from tfpretune.settings.file import read_config
 from tfpretune.settings.finetune import FinetuneConfig, TaskConfig
-from tfpretune.settings.run import DevicesConfig, OptimizerConfig, RunConfig, require_shares
+from tfpretune.settings.run import DevicesConfig, OptimizerConfig, RunConfig, require_at_least, require_shares
+from tfpretune.settings.vocabulary import VocabularyConfig
 
 __all__ = [
+    "ComparisonConfig",
     "DevicesConfig",
     "FinetuneConfig",
     "OptimizerConfig",
     "RunConfig",
+    "SeedsConfig",
     "TaskConfig",
+    "VocabularyConfig",
     "launch",
     "read_config",
+    "require_at_least",
     "require_shares",
 ]

@@ -19,7 +19,7 @@ from tfpretune.training.loop.signals import Stopped
 from tfpretune.training.optimizers.from_settings import make_optimizer
 from tfpretune.training.optimizers.moving_averages import AverageWeights
 from tfpretune.training.optimizers.multi_rate import MultiRateAdagrad, MultiRateAdamW, MultiRateSGD
-from tfpretune.training.optimizers.rate_finder import RateCurve, find_rate, write_curve
+from tfpretune.training.optimizers.rate_finder import RateCurve, find_rate, print_curve, write_curve
 from tfpretune.training.optimizers.schedules import WarmUp
 from tfpretune.training.presets import load_task, save_preset
 from tfpretune.training.run_variables import snapshot
@@ -54,6 +54,7 @@ __all__ = [
     "load_task",
     "make_optimizer",
     "make_strategy",
+    "print_curve",
     "resolve_precision",
     "save_adapter",
     "save_preset",

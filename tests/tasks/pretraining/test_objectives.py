@@ -15,10 +15,10 @@ from tfpretune.backbones.feeding import Preprocessing, feed, sequence_features
 from tfpretune.backbones.layers.blocks import MeanPool
 from tfpretune.errors import UsageError
 from tfpretune.objectives import Objective, Term
-from tfpretune.tasks.pretraining import images, texts
-from tfpretune.tasks.pretraining.images import ImageObjective
+from tfpretune.tasks.pretraining import images
+from tfpretune.tasks.pretraining.images import IMAGE_OBJECTIVES, ImageObjective
 from tfpretune.tasks.pretraining.report import report_pretraining
-from tfpretune.tasks.pretraining.texts import Judged, TextObjective
+from tfpretune.tasks.pretraining.texts import TEXT_OBJECTIVES, Judged, TextObjective, TextPretrainingConfig
 
 FAST = {"fast": True, "batch_size": 8, "jit": "off", "precision": "float32"}
 
@@ -31,10 +31,12 @@ def tiny(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    ("table", "config"), [(images, images.ImagePretrainingConfig), (texts, texts.TextPretrainingConfig)]
+    ("table", "config"),
+    [(IMAGE_OBJECTIVES, images.ImagePretrainingConfig), (TEXT_OBJECTIVES, TextPretrainingConfig)],
+    ids=["images", "texts"],
 )
 def test_every_name_has_a_line_and_every_line_a_name(table, config):
-    assert tuple(table.OBJECTIVES) == typing.get_args(typing.get_type_hints(config)["objective"])
+    assert tuple(table) == typing.get_args(typing.get_type_hints(config)["objective"])
 
 
 @pytest.mark.parametrize(
@@ -46,7 +48,7 @@ def test_every_name_has_a_line_and_every_line_a_name(table, config):
     ],
 )
 def test_a_backbone_that_an_objective_cannot_have(objective, backbone, message, monkeypatch):
-    monkeypatch.setattr(images, "OBJECTIVES", {**images.OBJECTIVES, "turned": TURNED})
+    monkeypatch.setattr(images, "IMAGE_OBJECTIVES", {**IMAGE_OBJECTIVES, "turned": TURNED})
     with pytest.raises(UsageError, match=f"^{message}$"):
         images.ImagePretrainingConfig(source="x", out_dir="y", steps=1, objective=objective, backbone=backbone)
 
@@ -103,10 +105,10 @@ TURNED = ImageObjective(
 
 def test_an_objective_of_images_is_a_line(tiny, tmp_path, monkeypatch):
     """Another kind of batch, a setting of its own, a model that restores nothing, no page, a report of its own."""
-    table = {**images.OBJECTIVES, "turned": TURNED}
+    table = {**IMAGE_OBJECTIVES, "turned": TURNED}
     recipe = load("pretrain_image")
-    monkeypatch.setattr(images, "OBJECTIVES", table)
-    monkeypatch.setattr(recipe, "OBJECTIVES", table)
+    monkeypatch.setattr(images, "IMAGE_OBJECTIVES", table)
+    monkeypatch.setattr(recipe, "IMAGE_OBJECTIVES", table)
 
     @dataclasses.dataclass(frozen=True)
     class Config(recipe.Config):
@@ -157,7 +159,7 @@ def test_an_objective_of_texts_is_a_line(tiny, tmp_path, monkeypatch, capsys):
         )
     }
     recipe = load("pretrain_text")
-    monkeypatch.setattr(recipe, "OBJECTIVES", table)
+    monkeypatch.setattr(recipe, "TEXT_OBJECTIVES", table)
     given = {"source": f"csv:{tiny}/texts.csv", "preset": f"{tiny}/text", "out_dir": str(tmp_path)}
     run = recipe.Config(**FAST, **given, objective="guessed", sequence_length=16)
     assert recipe.main(run).steps == 3

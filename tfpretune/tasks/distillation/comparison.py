@@ -11,7 +11,7 @@ from tfpretune.evaluation.metrics.classification import accuracy
 from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.evaluation.report.tables import Cell, Table
 from tfpretune.objectives import Supervised
-from tfpretune.tasks.text_or_image import MakeBatches
+from tfpretune.tasks.kinds import MakeBatches
 from tfpretune.training.presets import in_float32
 
 PREDICT_BATCH_SIZE = 128
@@ -32,7 +32,7 @@ def comparison(models: Mapping[str, tuple[Supervised, MakeBatches]], test: Examp
         rows.append([name, accuracy(found, test), model.count_params(), seconds])
     return Table(
         "Teacher and student",
-        ("", "test accuracy", "parameters", "ms an image" if test.kind == "image" else "ms a text"),
+        ("", "test accuracy", "parameters", f"ms {test.of_kind.one}"),
         rows,
         note=f"{len(test)} test {test.kind}s; the time is the median for one at a time, float32, on this machine's CPU.",
     )

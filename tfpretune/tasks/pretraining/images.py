@@ -43,7 +43,7 @@ class ImagePretrainingConfig(RunConfig):
         """Refuses values that cannot work."""
         super().__post_init__()
         require_shares(self, "mask_rate", "scale")
-        needed = OBJECTIVES[self.objective].backbones
+        needed = IMAGE_OBJECTIVES[self.objective].backbones
         if not self.backbone.startswith(needed):
             sides = f"--objective {self.objective} with --backbone {self.backbone}"
             raise UsageError(f"{sides}: {self.objective} needs a {' or a '.join(needed)}")
@@ -76,7 +76,7 @@ def _noisy(run: ImagePretrainingConfig, backbone: keras.Model) -> Transform:
     return denoising(run.noise_stddev, run.mask_rate, patch_size=run.patch_size, move=move)
 
 
-OBJECTIVES: Mapping[str, ImageObjective] = {
+IMAGE_OBJECTIVES: Mapping[str, ImageObjective] = {
     "autoencoder": ImageObjective(
         make_model=lambda backbone, pixels, run: Autoencoder(backbone, pixels=pixels),
         backbones=("cnn",),

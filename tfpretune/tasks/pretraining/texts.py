@@ -76,7 +76,7 @@ def _beside_word_counts(figures: Mapping[str, float], rows: TextRows) -> Judged:
     return Judged(printed, [f"Validation {verdict}."], {"unigram_loss": plateau}, {"unigram loss": plateau})
 
 
-OBJECTIVES: Mapping[str, TextObjective] = {
+TEXT_OBJECTIVES: Mapping[str, TextObjective] = {
     "mlm": TextObjective(
         make_model=lambda backbone, run: MaskedLM(backbone),
         transform=lambda run, tokenizer: hidden_tokens(tokenizer, run.mask_rate),

@@ -38,6 +38,14 @@ def main(argv: Sequence[str] | None = None, *, recipes: Path | None = None) -> i
 
     Returns:
         0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C. `--help` and recipes may raise SystemExit instead.
+
+    Examples:
+        >>> from tfpretune.cli import main
+        >>> main(["check", "demo:digits"])
+        demo:digits: 1,797 usable examples, 1,797 different
+          0 ...
+        no problems
+        0
     """
     args = list(sys.argv[1:] if argv is None else argv)
     try:

@@ -1,4 +1,11 @@
-"""A source -> examples -> batches. Knows no model; TensorFlow is imported when batches are made."""
+"""A source -> examples -> batches. Knows no model; TensorFlow is imported when batches are made.
+
+Examples:
+    >>> from tfpretune.data import image_batches, labelled_parts
+    >>> digits = labelled_parts("demo:digits")
+    >>> image_batches(digits.train, 64, image_shape=(8, 8, 1))
+    <StepIndexed: 1,417 rows in batches of 64: images uint8 (8, 8, 1), labels int32 ()>
+"""
 
 import lazy_loader
 

@@ -34,6 +34,22 @@ class Objective(keras.Model):
     A subclass calls `super().__init__(inputs=…, outputs=…)` and writes `terms`. The loss is the weighted sum of the terms'
     means over the *global* batch: totals and counts are summed over replicas before the division, so that N replicas learn
     what one learns.
+
+    Examples:
+        >>> import keras, numpy as np, tensorflow as tf
+        >>> from tfpretune.objectives import Objective, Term
+        >>> class Line(Objective):
+        ...     term_names = ("squares",)
+        ...     def terms(self, batch, training):
+        ...         errors = tf.square(self(self.pick_inputs(batch), training=training) - batch["y"])
+        ...         return {"squares": Term(tf.reduce_sum(errors), tf.size(errors))}
+        >>> x = keras.Input((1,), name="x")
+        >>> model = Line({"x": x}, keras.layers.Dense(1, kernel_initializer="ones")(x))
+        >>> model.add_term_metrics()
+        >>> model.compile(run_eagerly=True)
+        >>> batch = {"x": np.float32([[1], [2]]), "y": np.float32([[0], [4]])}
+        >>> model.evaluate(batch, verbose=0, return_dict=True)["squares"]  # ((1 - 0)^2 + (2 - 4)^2) / 2
+        2.5
     """
 
     needs_whole_batch = False

@@ -16,6 +16,14 @@ class Term(NamedTuple):
         count: scalar, the number of items.
         weight: factor of the term's mean in the loss; 0 for a value that is only shown. Where the factor is learnt, a
             function that reads it.
+
+    Examples:
+        >>> import tensorflow as tf
+        >>> from tfpretune.objectives import Term
+        >>> losses = tf.constant([0.5, 1.5, 4.0])  # of three tokens
+        >>> term = Term(tf.reduce_sum(losses), tf.size(losses))
+        >>> float(term.total), int(term.count), term.weight
+        (6.0, 3, 1.0)
     """
 
     total: tf.Tensor

@@ -20,7 +20,15 @@ Answer = dict[str, Any]
 
 
 class Prediction(NamedTuple):
-    """The likeliest class of one input."""
+    """The likeliest class of one input.
+
+    Examples:
+        >>> from tfpretune.serving import Prediction
+        >>> answer = Prediction(label="sport", probability=0.9)  # one of the answers of `predict`
+        >>> label, probability = answer
+        >>> label, answer.probability
+        ('sport', 0.9)
+    """
 
     label: str
     probability: float
@@ -41,6 +49,13 @@ def predict(target: Path | str, inputs: Sequence[str]) -> list[Prediction] | lis
     Raises:
         UsageError: there is no such export or file, or inputs of another number than the model takes.
         RunError: the export is damaged, a file is no image, or the server cannot be reached or refuses.
+
+    Examples:
+        >>> import numpy as np, PIL.Image
+        >>> from tfpretune.serving import predict
+        >>> PIL.Image.fromarray(np.zeros((8, 8), "uint8")).save("black.png")
+        >>> predict("saved_models/digits", ["black.png"])  # written by `export`, not trained: no class is favoured
+        [Prediction(label='zero', probability=0.5)]
     """
     if str(target).startswith(("http://", "https://")):
         answers = _ask_server(str(target).rstrip("/"), inputs)

@@ -64,6 +64,15 @@ def export(
     Raises:
         UsageError: settings that do not fit each other or the model.
         RunError: the version exists, an operation is not allowed, or the answers differ from the model's.
+
+    Examples:
+        >>> from tfpretune.backbones import SmallCNN
+        >>> from tfpretune.finetune import classifier
+        >>> from tfpretune.serving import export
+        >>> model = classifier(SmallCNN((8, 8, 1), (8,)), 2)
+        >>> folder = export(model, "saved_models", name="digits", class_names=("zero", "one"))
+        >>> str(folder), (folder / "assets.extra" / "labels.txt").read_text().split()
+        ('saved_models/digits/1', ['zero', 'one'])
     """
     from tfpretune.serving import inputs
     from tfpretune.serving.heads.by_target import heads_of

@@ -19,6 +19,12 @@ class SmallCNN(keras_hub.models.Backbone):
         image_shape: height, width, channels.
         filters: channels of each stage; each starts with a stride of 2.
         groups: groups of the normalisation; must divide every number of filters.
+
+    Examples:
+        >>> from tfpretune.backbones import SmallCNN
+        >>> backbone = SmallCNN((28, 28, 1), filters=(16, 32))
+        >>> backbone.input["images"].shape, backbone.output.shape  # 28 -> 14 -> 7
+        ((None, 28, 28, 1), (None, 7, 7, 32))
     """
 
     def __init__(

@@ -15,6 +15,12 @@ class VisionTransformer(keras_hub.models.Backbone):
 
     Input: float32 `images` `(batch, height, width, channels)` in [0, 1]; `patch_size` must divide height and width.
     Output: `(batch, patches, hidden_dim)`.
+
+    Examples:
+        >>> from tfpretune.backbones import VisionTransformer
+        >>> backbone = VisionTransformer((28, 28, 1), 7, num_layers=1, num_heads=2, hidden_dim=8, intermediate_dim=16)
+        >>> backbone.num_patches, backbone.output.shape  # 4 x 4 patches of 7 x 7 pixels
+        (16, (None, 16, 8))
     """
 
     def __init__(

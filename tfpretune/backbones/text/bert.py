@@ -31,6 +31,14 @@ class BertEncoder(keras_hub.models.BertBackbone):
         dtype: Keras dtype policy.
         name: of the model.
         trainable: whether its weights learn.
+
+    Examples:
+        >>> from tfpretune.backbones import BertEncoder
+        >>> backbone = BertEncoder(100, num_layers=1, num_heads=2, hidden_dim=8, intermediate_dim=16)
+        >>> sorted(backbone.input)
+        ['padding_mask', 'segment_ids', 'token_ids']
+        >>> {name: output.shape for name, output in backbone.output.items()}
+        {'sequence_output': (None, None, 8), 'pooled_output': (None, 8)}
     """
 
     def __init__(
@@ -93,6 +101,13 @@ class BertEncoderTokenizer(NormalizedTokenizer):
     ASCII; folds case (ß to ss), where the original makes it lower; and gives up at 100 bytes of a word, not characters.
     Marks and punctuation that Unicode got after 2015 are known here and not there. Without `added_tokens`, [MASK] and the like
     in a text are characters as any others, as with Hugging Face's `split_special_tokens=True`.
+
+    Examples:
+        >>> from tfpretune.backbones import BertEncoderTokenizer
+        >>> tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "straße", "strasse"]
+        >>> tokenizer = BertEncoderTokenizer(tokens, lowercase=True)
+        >>> tokenizer(["Straße", "STRASSE"])  # lower case, not folded: ß stays
+        [[5], [6]]
     """
 
     backbone_cls = BertEncoder

@@ -18,6 +18,14 @@ class TextEncoder(keras_hub.models.Backbone):
 
     Input: a dict of int32 `token_ids` and `padding_mask`, `(batch, length)`.
     Output: `(batch, length, hidden_dim)`.
+
+    Examples:
+        >>> import tensorflow as tf
+        >>> from tfpretune.backbones import TextEncoder
+        >>> backbone = TextEncoder(100, 1, num_heads=2, hidden_dim=8, intermediate_dim=16)
+        >>> rows = {"token_ids": tf.constant([[2, 7, 9, 3, 0]]), "padding_mask": tf.constant([[1, 1, 1, 1, 0]])}
+        >>> tuple(backbone(rows).shape)
+        (1, 5, 8)
     """
 
     def __init__(
@@ -89,6 +97,13 @@ class TextEncoderTokenizer(NormalizedTokenizer):
     """WordPiece with [PAD], [UNK], [CLS], [SEP] and [MASK], saved in one preset folder with a `TextEncoder`.
 
     Its text is normalized as `train_wordpiece` normalizes the corpus; one of a preset that says nothing of it, as by KerasHub.
+
+    Examples:
+        >>> from tfpretune.backbones import TextEncoderTokenizer
+        >>> tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "un", "##happy"]
+        >>> tokenizer = TextEncoderTokenizer(tokens, lowercase=True)
+        >>> tokenizer(["Good", "unhappy", "sad"])
+        [[5], [6, 7], [1]]
     """
 
     backbone_cls = TextEncoder

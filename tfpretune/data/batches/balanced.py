@@ -82,6 +82,14 @@ def class_balanced(batches: StepIndexed, per_class: int) -> StepIndexed:
 
     Raises:
         UsageError: `per_class` is 1 or does not divide the batch size.
+
+    Examples:
+        >>> import numpy as np
+        >>> from tfpretune.data import StepIndexed, class_balanced
+        >>> labels = np.array([0] * 8 + [1] * 2, "int32")
+        >>> batches = class_balanced(StepIndexed({"x": np.arange(10), "labels": labels}, 4), per_class=2)
+        >>> [sorted(batch["labels"].numpy().tolist()) for batch in batches.from_step(0, 2)]
+        [[0, 0, 1, 1], [0, 0, 1, 1]]
     """
     if not per_class:
         return batches

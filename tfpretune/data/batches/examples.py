@@ -36,6 +36,15 @@ def image_batches(
         seed: decides order and transforms.
         transform: applied to batches, after the pixels are in [0, 1].
         more_labels: further label columns of the examples, served under their own names.
+
+    Examples:
+        >>> from tfpretune.data import image_batches, open_source
+        >>> batches = image_batches(open_source("demo:digits"), 64, image_shape=(8, 8, 1))
+        >>> batches
+        <StepIndexed: 1,797 rows in batches of 64: images uint8 (8, 8, 1), labels int32 ()>
+        >>> batch = next(iter(batches.from_step(0, 1)))
+        >>> tuple(batch["images"].shape), batch["images"].dtype.name, tuple(batch["labels"].shape)
+        ((64, 8, 8, 1), 'float32', (64,))
     """
     require_kind(examples, "image")
     columns: dict[str, np.ndarray] = {}
@@ -101,6 +110,15 @@ def text_batches(
         seed: decides order and transforms.
         transform: applied to batches.
         more_labels: further label columns of the examples, served under their own names.
+
+    Examples:
+        >>> from tfpretune.backbones import TextEncoderTokenizer
+        >>> from tfpretune.data import Examples, text_batches
+        >>> tokenizer = TextEncoderTokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad"])
+        >>> examples = Examples("text", ["good", "bad good"], None, (), ["mine:1", "mine:2"], "mine")
+        >>> batches = text_batches(examples, 2, tokenizer=tokenizer, sequence_length=5)
+        >>> next(iter(batches.in_order()))["token_ids"].numpy().tolist()
+        [[2, 5, 3, 0, 0], [2, 6, 5, 3, 0]]
     """
     require_kind(examples, "text")
     if examples.seconds is not None:

@@ -36,6 +36,15 @@ def mask_batches(
         image_shape: height, width, channels (1 or 3).
         seed: decides order and transforms.
         transform: applied to batches; one that moves pixels must move the labels as well: `jitter(masks="labels")` does.
+
+    Examples:
+        >>> import numpy as np
+        >>> from tfpretune.data import Examples, MaskExamples, mask_batches
+        >>> images = Examples("image", np.zeros((1, 2, 2, 3), "uint8"), None, (), ["mine:1"], "mine")
+        >>> examples = MaskExamples(images, np.array([[[0, 1], [1, 255]]], "uint8"), ("road", "sky"))
+        >>> batch = next(iter(mask_batches(examples, 1, image_shape=(2, 2, 3)).in_order()))
+        >>> tuple(batch["images"].shape), batch["labels"].numpy().tolist()
+        ((1, 2, 2, 3), [[[0, 1], [1, -1]]])
     """
     size = image_shape[:2]
     values: dict[str, np.ndarray]

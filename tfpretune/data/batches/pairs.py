@@ -38,6 +38,15 @@ def pair_batches(
 
     Raises:
         UsageError: the examples are no pairs, or the rows too short.
+
+    Examples:
+        >>> from tfpretune.backbones import TextEncoderTokenizer
+        >>> from tfpretune.data import Examples, pair_batches
+        >>> tokenizer = TextEncoderTokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad"])
+        >>> pairs = Examples("text", ["good"], None, (), ["mine:1"], "mine", seconds=["bad"])
+        >>> batch = next(iter(pair_batches(pairs, 1, tokenizer=tokenizer, sequence_length=6).in_order()))
+        >>> batch["token_ids"].numpy().tolist(), batch["segment_ids"].numpy().tolist()
+        ([[2, 5, 3, 6, 3, 0]], [[0, 0, 0, 1, 1, 0]])
     """
     require_kind(examples, "text")
     if examples.seconds is None:

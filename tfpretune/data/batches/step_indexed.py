@@ -47,6 +47,17 @@ class StepIndexed:
         transform: `(batch, seed) -> batch`, applied to whole batches; `seed` is int32 `(2,)`, another one for every step.
         load: `row -> row`, applied to single rows in parallel before batching, for what cannot be held in memory (files). Where
             it fails, the columns of strings of that row are named: its files.
+
+    Examples:
+        >>> import numpy as np
+        >>> from tfpretune.data import StepIndexed
+        >>> batches = StepIndexed({"x": np.arange(6) * 10}, 3, seed=1)
+        >>> sorted([*batches.rows(0), *batches.rows(1)]) == list(range(6))  # two steps are one pass
+        True
+        >>> bool(next(iter(batches.from_step(1, 1)))["x"][0] == 10 * batches.rows(1)[0])  # step 1 alone is the same
+        True
+        >>> next(iter(batches.in_order(4)))["x"].numpy().tolist()
+        [0, 10, 20, 30]
     """
 
     def __init__(

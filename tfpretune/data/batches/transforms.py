@@ -24,6 +24,16 @@ def jitter(
         scale: largest zoom.
         masks: a column of classes of pixels that is moved by the same draw, such as "labels"; what came from outside of an
             image gets -1. The images are the same with and without.
+
+    Examples:
+        >>> import tensorflow as tf
+        >>> from tfpretune.data import jitter
+        >>> move, batch = jitter(shift=2), {"images": tf.random.uniform((4, 8, 8, 1))}
+        >>> once, again = (move(batch, tf.constant([0, 7])) for _ in range(2))
+        >>> bool(tf.reduce_all(once["images"] == again["images"]))  # the seed decides
+        True
+        >>> bool(tf.reduce_all(once["images"] == batch["images"]))
+        False
     """
     settings: dict[str, Any] = {"flip": flip, "shift": shift, "rotate_degrees": rotate_degrees, "scale": scale}
 
@@ -46,6 +56,14 @@ def denoising(
         mask_rate: chance of each patch to be blanked.
         patch_size: side of a patch, pixels.
         move: applied to the images first and not to the targets, such as `jitter`.
+
+    Examples:
+        >>> import tensorflow as tf
+        >>> from tfpretune.data import denoising
+        >>> images = tf.ones((1, 8, 8, 1))
+        >>> batch = denoising(0.0, 0.999, patch_size=4)({"images": images}, tf.constant([0, 0]))
+        >>> float(tf.reduce_sum(batch["images"])), float(tf.reduce_sum(batch["targets"]))  # all 4 patches are blanked
+        (0.0, 64.0)
     """
 
     def transform(batch: Batch, seed: tf.Tensor) -> Batch:
@@ -57,7 +75,15 @@ def denoising(
 
 
 def hidden_patches(num_patches: int, mask_rate: float) -> Transform:
-    """Adds `visible_positions` and `masked_positions` to a batch of `images`: see `mask_patches`."""
+    """Adds `visible_positions` and `masked_positions` to a batch of `images`: see `mask_patches`.
+
+    Examples:
+        >>> import tensorflow as tf
+        >>> from tfpretune.data import hidden_patches
+        >>> batch = hidden_patches(4, 0.75)({"images": tf.zeros((2, 8, 8, 1))}, tf.constant([0, 0]))
+        >>> tuple(batch["visible_positions"].shape), tuple(batch["masked_positions"].shape)
+        ((2, 1), (2, 3))
+    """
 
     def transform(batch: Batch, seed: tf.Tensor) -> Batch:
         count = tf.shape(batch["images"])[0]

@@ -65,6 +65,17 @@ def check(
 
     Raises:
         UsageError: when there is no such source or column, or it has no use for an option.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from tfpretune.data import check
+        >>> _ = Path("reviews.csv").write_text('''text,label
+        ... It works well,yes
+        ... ,no
+        ... It broke at once,no''')
+        >>> result = check("csv:reviews.csv")
+        >>> result.ok, str(result.problems[0])
+        (False, 'reviews.csv:3: the text is empty; fill it in or remove the row')
     """
     reading: dict[str, Any] = {
         "text_column": text_column,

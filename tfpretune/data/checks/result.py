@@ -21,6 +21,12 @@ class CheckResult:
         counts: "examples" (good ones), "unique", "duplicates", "conflicts", "near_copies" and "near_copy_groups" (texts),
             "long_lines", "skipped_files".
         numbers: the labels are numbers, which have no histogram.
+
+    Examples:
+        >>> from tfpretune.data import check
+        >>> result = check("demo:digits")
+        >>> result.ok, result.counts["examples"], result.histogram["0"]
+        (True, 1797, 178)
     """
 
     name: str
@@ -37,7 +43,22 @@ class CheckResult:
 
 
 def format_result(result: CheckResult) -> str:
-    """Returns the result as lines of text: the class histogram, the notes, every problem, and the verdict."""
+    """Returns the result as lines of text: the class histogram, the notes, every problem, and the verdict.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from tfpretune.data import check, format_result
+        >>> _ = Path("reviews.csv").write_text('''text,label
+        ... It works well,yes
+        ... It broke at once,no
+        ... It is too small,no''')
+        >>> print(format_result(check("csv:reviews.csv")))
+        csv:reviews.csv: 3 usable examples, 3 different
+          no          2   66.7 %  ##############################
+          yes         1   33.3 %  ###############
+        note: texts have 15 characters in the median, 16 at most
+        no problems
+    """
     lines = [f"{result.name}: {result.counts['examples']:,} usable examples, {result.counts['unique']:,} different"]
     total, top = sum(result.histogram.values()), max(result.histogram.values(), default=0)
     width = max((len(name) for name in result.histogram), default=0)

@@ -39,6 +39,16 @@ class Examples(Splittable):
         notes: how the source was read, where it could be read in another way.
         origin: the whole source that these were taken from, which decides how they are split; None: this is it.
         splits: `(n,)` optional names of `PARTS`: the split that the source itself puts each example into.
+
+    Examples:
+        >>> import numpy as np
+        >>> from tfpretune.data import Examples
+        >>> texts, labels = ["It works", "It broke", "Works well"], np.array([1, 0, 1], "int32")
+        >>> examples = Examples("text", texts, labels, ("no", "yes"), ["mine:1", "mine:2", "mine:3"], "mine")
+        >>> examples
+        <Examples of mine: 3 texts, 2 classes (no, yes)>
+        >>> examples.take(labels == 0).inputs, len(examples.few_labels(1, seed=0))
+        (['It broke'], 2)
     """
 
     kind: str

@@ -21,6 +21,14 @@ class MaskExamples:
             nothing is known of it.
         class_names: the classes, in the order of their indices.
         read: decodes one of the paths to such pixels, turned as its image is.
+
+    Examples:
+        >>> import numpy as np
+        >>> from tfpretune.data import Examples, MaskExamples
+        >>> images = Examples("image", np.zeros((1, 2, 2, 3), "uint8"), None, (), ["mine:1"], "mine")
+        >>> examples = MaskExamples(images, np.array([[[0, 1], [1, 255]]], "uint8"), ("road", "sky"))
+        >>> examples, examples.pixels().tolist()  # of one pixel nothing is known
+        (<MaskExamples of mine: 1 images, 2 classes of pixels>, [1, 2])
     """
 
     images: Examples

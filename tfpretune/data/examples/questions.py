@@ -28,6 +28,15 @@ class QuestionExamples(Splittable):
             examples with the same context do.
         in_order: the parts are cut in the order of the source.
         origin: the whole source that these were taken from, which decides how they are split; None: this is it.
+
+    Examples:
+        >>> from tfpretune.data import QuestionExamples
+        >>> from tfpretune.data.readers.question_rows import Answer
+        >>> questions, contexts = ["Where is she?", "Where is he?"], ["She is in Paris.", "She is away."]
+        >>> answers = [(Answer("Paris", start=10),), ()]
+        >>> examples = QuestionExamples(questions, contexts, answers, ["mine:1", "mine:2"], "mine")
+        >>> examples, examples.answer_texts
+        (<QuestionExamples of mine: 2 questions, 1 with an answer>, [['Paris'], []])
     """
 
     questions: Sequence[str]

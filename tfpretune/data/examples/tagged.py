@@ -28,6 +28,14 @@ class TaggedExamples(Splittable):
         in_order: the parts are cut in the order of the source (a newspaper in the order of its days), not drawn.
         notes: how the source was read, where it could be read in another way.
         origin: the whole source that these were taken from, which decides how they are split; None: this is it.
+
+    Examples:
+        >>> import numpy as np
+        >>> from tfpretune.data import TaggedExamples
+        >>> tags = [np.array([1, 2, 0], "int32")]
+        >>> examples = TaggedExamples([("New", "York", "sleeps")], tags, ("O", "B-LOC", "I-LOC"), ["mine:1"], "mine")
+        >>> examples.texts(), examples.offsets(0).tolist(), examples.tag_lists()
+        (['New York sleeps'], [[0, 3], [4, 8], [9, 15]], [['B-LOC', 'I-LOC', 'O']])
     """
 
     words: Sequence[tuple[str, ...]]

@@ -69,6 +69,18 @@ def open_source(
     Raises:
         UsageError: when there is no such source, or no such column in it.
         RunError: at the first bad place in it; `tfpretune check SPEC` names them all.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from tfpretune.data import open_source
+        >>> open_source("demo:digits")
+        <Examples of demo:digits: 1,797 images, 10 classes (0, 1, 2, 3, …)>
+        >>> _ = Path("reviews.csv").write_text('''text,label
+        ... It works well,yes
+        ... It broke at once,no''')
+        >>> examples = open_source("csv:reviews.csv")
+        >>> examples.inputs, examples.labels.tolist(), examples.class_names
+        (['It works well', 'It broke at once'], [1, 0], ('no', 'yes'))
     """
     rows = read_rows(
         spec,

@@ -42,6 +42,17 @@ def open_masks(
     Raises:
         UsageError: there is no such source.
         RunError: at the first bad place in it.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> import numpy as np, PIL.Image
+        >>> from tfpretune.data import open_masks
+        >>> for folder in (Path("roads/images"), Path("roads/masks")):
+        ...     folder.mkdir(parents=True)
+        ...     PIL.Image.fromarray(np.eye(4, dtype="uint8")).save(folder / "1.png")
+        >>> examples = open_masks("images:roads", class_names=("ground", "road"))
+        >>> examples.pixels().tolist()  # 4 of 16 are on the diagonal
+        [12, 4]
     """
     rows = read_masks(spec, class_names=class_names, orientation=orientation, values=values)
     if rows.problems:

@@ -24,6 +24,17 @@ def open_questions(spec: str) -> QuestionExamples:
     Raises:
         UsageError: there is no such source, or no question in it.
         RunError: at the first bad place in it.
+
+    Examples:
+        >>> import json
+        >>> from pathlib import Path
+        >>> from tfpretune.data import open_questions
+        >>> asked = {"id": "1", "question": "Where is she?", "answers": [{"text": "Paris", "answer_start": 10}]}
+        >>> paragraph = {"context": "She is in Paris.", "qas": [asked]}
+        >>> _ = Path("asked.json").write_text(json.dumps({"data": [{"title": "She", "paragraphs": [paragraph]}]}))
+        >>> examples = open_questions("squad:asked.json")
+        >>> examples, examples.answer_texts
+        (<QuestionExamples of squad:asked.json: 1 questions, 1 with an answer>, [['Paris']])
     """
     rows = read_questions(spec)
     add_spec_problems(rows, spec)

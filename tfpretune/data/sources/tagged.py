@@ -60,6 +60,18 @@ def open_tagged(
     Raises:
         UsageError: there is no such source.
         RunError: at the first bad place in it; `tfpretune check SPEC` names them all.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from tfpretune.data import open_tagged
+        >>> _ = Path("names.conll").write_text('''Ada B-PER
+        ... sleeps O
+        ...
+        ... Paris B-LOC
+        ... too O''')
+        >>> examples = open_tagged("conll:names.conll")
+        >>> examples.words, examples.tag_names
+        ([('Ada', 'sleeps'), ('Paris', 'too')], ('O', 'B-LOC', 'I-LOC', 'B-PER', 'I-PER'))
     """
     rows = read_tagged(
         spec,

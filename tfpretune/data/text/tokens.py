@@ -31,6 +31,12 @@ def train_wordpiece(
 
     Returns:
         Tokens; the special ones come first, [PAD] with id 0.
+
+    Examples:
+        >>> from tfpretune.data import train_wordpiece
+        >>> tokens = train_wordpiece(["low lower lowest", "new newer newest"] * 5, 200)
+        >>> tokens[:5], "newest" in tokens, "##w" in tokens
+        (['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]'], True, True)
     """
     if vocabulary_size < len(SPECIAL_TOKENS) + 100:
         raise UsageError(f"`vocabulary_size` must be at least {len(SPECIAL_TOKENS) + 100}, received {vocabulary_size}")

@@ -30,6 +30,14 @@ def tfidf_baseline(
 
     Raises:
         ValueError: labels that do not fit, or fewer than two classes among them.
+
+    Examples:
+        >>> import numpy as np
+        >>> from tfpretune.evaluation import tfidf_baseline
+        >>> texts, labels = ["it works well", "it broke at once"], np.array([1, 0])
+        >>> found = tfidf_baseline(texts, labels, ["it broke", "works"], num_classes=3, characters=False)
+        >>> found.argmax(axis=1).tolist(), found[:, 2].tolist()  # class 2 has no text
+        ([0, 1], [0.0, 0.0])
     """
     labels = _check_labels(train_labels, len(train_texts), num_classes)
     vectorizer = make_vectorizer(characters)
@@ -88,6 +96,15 @@ def pixel_baseline(
 
     Raises:
         ValueError: labels or shapes that do not fit, or fewer than two classes among the labels.
+
+    Examples:
+        >>> import numpy as np
+        >>> from tfpretune.evaluation import pixel_baseline
+        >>> images = np.zeros((4, 8, 8, 1), "uint8")
+        >>> images[2:] = 255
+        >>> probabilities = pixel_baseline(images, np.array([0, 0, 1, 1]), images[[0, 3]], num_classes=2)
+        >>> probabilities.shape, probabilities.argmax(axis=1).tolist()
+        ((2, 2), [0, 1])
     """
     labels = _check_labels(train_labels, len(train_images), num_classes)
     if train_images.shape[1:] != test_images.shape[1:]:

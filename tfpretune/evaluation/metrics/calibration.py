@@ -7,7 +7,14 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True)
 class ReliabilityBins:
-    """Examples grouped by the probability of the predicted class; bin m holds `(edges[m], edges[m + 1]]`."""
+    """Examples grouped by the probability of the predicted class; bin m holds `(edges[m], edges[m + 1]]`.
+
+    Examples:
+        >>> from tfpretune.evaluation import reliability_bins
+        >>> bins = reliability_bins([0, 0, 1], [[0.75, 0.25], [0.75, 0.25], [0.0, 1.0]], num_bins=4)
+        >>> bins.count.tolist(), bins.confidence.tolist()  # 0.75 belongs to the third bin, 1.0 to the last
+        ([0, 0, 2, 1], [nan, nan, 0.75, 1.0])
+    """
 
     edges: np.ndarray
     """float `(bins + 1,)`, from 0 to 1."""
@@ -35,6 +42,15 @@ def reliability_bins(labels: np.ndarray, probabilities: np.ndarray, *, num_bins:
 
     Raises:
         ValueError: the shapes do not fit.
+
+    Examples:
+        >>> import numpy as np
+        >>> from tfpretune.evaluation import reliability_bins
+        >>> sure = np.array([[0.75, 0.25]] * 4)
+        >>> reliability_bins([0, 0, 0, 1], sure).ece  # 3 of 4 are right, as is said
+        0.0
+        >>> reliability_bins([0, 0, 0, 0], sure).ece  # all are right: 1 - 0.75
+        0.25
     """
     labels, probabilities = np.asarray(labels), np.asarray(probabilities, np.float64)
     if probabilities.ndim != 2 or labels.shape != probabilities.shape[:1] or not len(labels) or num_bins < 1:

@@ -91,6 +91,13 @@ def classification_metrics(labels: Any, probabilities: Any, class_names: Sequenc
     Raises:
         ValueError: wrong shapes, types or ranges.
         RunError: a probability is not a finite number.
+
+    Examples:
+        >>> from tfpretune.evaluation import classification_metrics
+        >>> probabilities = [[0.9, 0.1], [0.6, 0.4], [0.7, 0.3], [0.2, 0.8]]  # they say no, no, no, yes
+        >>> metrics = classification_metrics([0, 0, 1, 1], probabilities, ("no", "yes"))
+        >>> {name: round(metrics[name], 3) for name in ("accuracy", "precision/no", "recall/no", "recall/yes")}
+        {'accuracy': 0.75, 'precision/no': 0.667, 'recall/no': 1.0, 'recall/yes': 0.5}
     """
     labels, probabilities = check_predictions(labels, probabilities, class_names)
     confusion = confusion_matrix(labels, probabilities)

@@ -17,7 +17,17 @@ _LONGEST_SIDE = 256
 
 @dataclasses.dataclass(frozen=True)
 class Pictures:
-    """Rows of pictures below each other, e.g. input, masked, output of the same examples."""
+    """Rows of pictures below each other, e.g. input, masked, output of the same examples.
+
+    Examples:
+        >>> import numpy as np
+        >>> from tfpretune.evaluation import Pictures, write_pretraining_report
+        >>> images = np.random.default_rng(0).random((4, 8, 8, 1))
+        >>> pictures = Pictures("Validation images", {"input": images, "restored": images ** 2})
+        >>> page = write_pretraining_report("runs/a", title="A run", metrics={"mse": 0.1}, pictures=[pictures])
+        >>> page.read_text("utf-8").count("data:image/png")  # one strip a row
+        2
+    """
 
     title: str
     rows: Mapping[str, np.ndarray]

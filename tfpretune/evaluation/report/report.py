@@ -68,6 +68,15 @@ def write_report(
     Raises:
         ValueError: arguments that do not fit each other.
         RunError: a probability or metric is not a finite number.
+
+    Examples:
+        >>> import json
+        >>> from tfpretune.evaluation import write_report
+        >>> classes = {"labels": [0, 1], "probabilities": [[0.9, 0.1], [0.6, 0.4]], "class_names": ("no", "yes")}
+        >>> texts = {"kind": "text", "inputs": ["It broke", "It works"], "where": ["reviews.csv:2", "reviews.csv:3"]}
+        >>> page = write_report("runs/a", title="Reviews", **classes, **texts)
+        >>> str(page), json.loads((page.parent / "metrics.json").read_text())["accuracy"]
+        ('runs/a/report/index.html', 0.5)
     """
     if kind not in ("text", "image"):
         raise ValueError(f'kind: expected "text" or "image", received {kind!r}')
@@ -130,6 +139,14 @@ def write_pretraining_report(
     Raises:
         ValueError: arguments that do not fit each other.
         RunError: a metric or a pixel is not a finite number.
+
+    Examples:
+        >>> import json
+        >>> from tfpretune.evaluation import write_pretraining_report
+        >>> loss = {"loss": {"training": [(1, 6.9), (100, 4.8)]}}
+        >>> page = write_pretraining_report("runs/a", title="Masked LM", metrics={"val_loss": 4.9}, curves=loss)
+        >>> str(page), json.loads((page.parent / "metrics.json").read_text())
+        ('runs/a/report/index.html', {'val_loss': 4.9})
     """
     parts = [
         Section("Training", _charts(curves or {}, hlines or {})),

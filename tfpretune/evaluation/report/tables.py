@@ -11,7 +11,19 @@ _NUMBER = re.compile(r"[-+−±.]?\d")
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """A table with a title. Numbers are shown with three decimals, None as a dash."""
+    """A table with a title. Numbers are shown with three decimals, None as a dash.
+
+    Examples:
+        >>> from tfpretune.evaluation import Table
+        >>> print(Table("Test set", ("class", "F1", "examples"), [("no", 0.8125, 1200), ("yes", None, 7)]).markdown())
+        **Test set**
+        <BLANKLINE>
+        | class |    F1 | examples |
+        | ----- | ----: | -------: |
+        | no    | 0.812 |    1,200 |
+        | yes   |     – |        7 |
+        <BLANKLINE>
+    """
 
     title: str
     columns: Sequence[str]

@@ -35,6 +35,15 @@ def multi_head(
     Returns:
         A model from the backbone's inputs to float32 `{task: (batch, target.num_outputs)}`. Its layer "features" gives the
         pooled features, the layers "TASK_logits" the outputs.
+
+    Examples:
+        >>> from tfpretune.backbones import TextEncoder
+        >>> from tfpretune.finetune import multi_head
+        >>> from tfpretune.objectives import Classes, Numbers
+        >>> backbone = TextEncoder(100, 1, num_heads=2, hidden_dim=8, intermediate_dim=16)
+        >>> model = multi_head(backbone, {"topic": Classes(3, column="topic"), "stars": Numbers(column="stars")})
+        >>> {task: output.shape for task, output in model.output.items()}
+        {'topic': (None, 3), 'stars': (None, 1)}
     """
     inputs, pooled = read_mean(backbone, preprocessing)
     outputs = {}

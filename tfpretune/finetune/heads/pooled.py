@@ -35,6 +35,15 @@ def pooled_head(
         A model from named inputs (`images` in [0, 1], or `token_ids` and `padding_mask`) to float32
         `(batch, target.num_outputs)`. Its layer "features" gives the pooled features `(batch, dim)`, the layer "logits" the
         outputs.
+
+    Examples:
+        >>> import tensorflow as tf
+        >>> from tfpretune.backbones import SmallCNN
+        >>> from tfpretune.finetune import pooled_head
+        >>> from tfpretune.objectives import Classes
+        >>> model = pooled_head(SmallCNN((8, 8, 1), (8,)), Classes(5))
+        >>> tuple(model({"images": tf.zeros((2, 8, 8, 1))}).shape), model.get_layer("features").output.shape
+        ((2, 5), (None, 8))
     """
     inputs, pooled = read_mean(backbone, preprocessing)
     return Supervised(inputs, _dense(pooled, target, dropout), name, target=target)
@@ -119,7 +128,15 @@ def pair_classifier(
     class_weights: tuple[float, ...] | None = None,
     name: str = "pair_classifier",
 ) -> Supervised:
-    """One class for each pair of texts: `pair_head` towards `Classes`; batches have int32 `labels` `(batch,)`."""
+    """One class for each pair of texts: `pair_head` towards `Classes`; batches have int32 `labels` `(batch,)`.
+
+    Examples:
+        >>> from tfpretune.backbones import TextEncoder
+        >>> from tfpretune.finetune import pair_classifier
+        >>> model = pair_classifier(TextEncoder(100, 1, num_heads=2, hidden_dim=8, intermediate_dim=16), 3)
+        >>> sorted(model.input), model.output.shape
+        (['padding_mask', 'segment_ids', 'token_ids'], (None, 3))
+    """
     target = Classes(num_classes, label_smoothing=label_smoothing, class_weights=class_weights)
     return pair_head(backbone, target, dropout=dropout, name=name)
 
@@ -139,6 +156,14 @@ def pair_head(backbone: keras.Model, target: Target, *, dropout: float = 0.1, na
     Returns:
         A model from `token_ids`, `padding_mask` and `segment_ids` (0 first text, 1 second), all int32 `(batch, length)`, to
         float32 `(batch, target.num_outputs)`.
+
+    Examples:
+        >>> from tfpretune.backbones import TextEncoder
+        >>> from tfpretune.finetune import pair_head
+        >>> from tfpretune.objectives import Numbers
+        >>> model = pair_head(TextEncoder(100, 1, num_heads=2, hidden_dim=8, intermediate_dim=16), Numbers())
+        >>> model.get_layer("features").output.shape, model.output.shape  # u, v, |u - v| and u * v
+        ((None, 32), (None, 1))
     """
     inputs, features = read(backbone, segments=True)
     second = inputs["padding_mask"] * inputs["segment_ids"]

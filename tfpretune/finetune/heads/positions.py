@@ -31,6 +31,15 @@ def tagger(
 
     Returns:
         A model to logits `(batch, length, num_tags)`; `labels` are int32 `(batch, length)`, -1 where a token has none.
+
+    Examples:
+        >>> import tensorflow as tf
+        >>> from tfpretune.backbones import TextEncoder
+        >>> from tfpretune.finetune import tagger
+        >>> model = tagger(TextEncoder(100, 1, num_heads=2, hidden_dim=8, intermediate_dim=16), 3)
+        >>> rows = {"token_ids": tf.constant([[2, 7, 9, 3, 0]]), "padding_mask": tf.constant([[1, 1, 1, 1, 0]])}
+        >>> tuple(model(rows).shape)  # a logit for each of 3 tags at each of 5 tokens
+        (1, 5, 3)
     """
     inputs, features = read(backbone, Preprocessing(window_length))
     x = keras.layers.Identity(dtype="float32", name="features")(features)
@@ -50,6 +59,16 @@ def span_finder(backbone: keras.Model, *, dropout: float = 0.1, name: str = "spa
     Returns:
         A model from `token_ids`, `padding_mask` and `segment_ids` (0 question, 1 context), all int32 `(batch, length)`, to
         scores `(batch, length, 2)` of starts and ends; -1e9 outside the context. A context must not be empty.
+
+    Examples:
+        >>> import tensorflow as tf
+        >>> from tfpretune.backbones import TextEncoder
+        >>> from tfpretune.finetune import span_finder
+        >>> model = span_finder(TextEncoder(100, 1, num_heads=2, hidden_dim=8, intermediate_dim=16))
+        >>> rows = {"token_ids": [[2, 7, 3, 9, 8, 3]], "padding_mask": [[1] * 6], "segment_ids": [[0, 0, 0, 1, 1, 1]]}
+        >>> scores = model({name: tf.constant(column) for name, column in rows.items()})
+        >>> tuple(scores.shape), (scores[0, :, 0] > -1e8).numpy().tolist()  # no answer starts in the question
+        ((1, 6, 2), [False, False, False, True, True, True])
     """
     inputs, features = read(backbone, segments=True)
     x = keras.layers.Identity(dtype="float32", name="features")(features)
@@ -84,6 +103,13 @@ def segmenter(
     Returns:
         A model to logits `(batch, height, width, num_classes)`; `labels` are int32 `(batch, height, width)`, -1 where a
         pixel has none.
+
+    Examples:
+        >>> from tfpretune.backbones import SmallCNN
+        >>> from tfpretune.finetune import segmenter
+        >>> model = segmenter(SmallCNN((8, 8, 1), (8,)), 3, hidden_dim=8)
+        >>> model.backbone.output.shape, model.output.shape  # from 4 x 4 features to 8 x 8 pixels
+        ((None, 4, 4, 8), (None, 8, 8, 3))
     """
     height, width, _ = preprocessing.image_shape(backbone)
     inputs, features = read(backbone, preprocessing)

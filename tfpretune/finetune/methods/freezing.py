@@ -49,6 +49,15 @@ def freeze(model: keras.Model, frozen: str) -> list[FrozenRow]:
 
     Raises:
         UsageError: a depth beyond the backbone's, a pattern that fits no layer or is no regular expression.
+
+    Examples:
+        >>> from tfpretune.backbones import TextEncoder
+        >>> from tfpretune.finetune import classifier, freeze
+        >>> model = classifier(TextEncoder(100, 1, num_heads=2, hidden_dim=8, intermediate_dim=16), 2)
+        >>> freeze(model, "token_embedding|block_0")[0]
+        FrozenRow(layer='backbone/token_embedding', trainable=0, frozen=800)
+        >>> [variable.path.split("/")[-2] for variable in model.trainable_variables]
+        ['final_norm', 'final_norm', 'logits', 'logits']
     """
     layers = [layer for layer in model.backbone.layers if layer.weights]
     if frozen.startswith("last:"):
@@ -76,7 +85,15 @@ def blocks(backbone: keras.Model) -> list[Block]:
 
 
 def frozen_table(model: keras.Model) -> list[FrozenRow]:
-    """Returns the trainable and frozen parameters of each layer with weights, backbone first."""
+    """Returns the trainable and frozen parameters of each layer with weights, backbone first.
+
+    Examples:
+        >>> from tfpretune.backbones import TextEncoder
+        >>> from tfpretune.finetune import classifier, frozen_table
+        >>> model = classifier(TextEncoder(100, 1, num_heads=2, hidden_dim=8, intermediate_dim=16), 2)
+        >>> frozen_table(model)[-1]  # 8 x 2 and 2 biases
+        FrozenRow(layer='logits', trainable=18, frozen=0)
+    """
     backbone = getattr(model, "backbone", None)
     own = [layer for layer in model.layers if layer is not backbone and layer.weights]
     shared = {id(weight) for layer in (backbone.layers if backbone else []) for weight in layer.weights}
@@ -91,7 +108,20 @@ def frozen_table(model: keras.Model) -> list[FrozenRow]:
 
 
 def format_table(rows: list[FrozenRow]) -> str:
-    """Returns the rows and their sums as lines of text."""
+    """Returns the rows and their sums as lines of text.
+
+    Examples:
+        >>> from tfpretune.backbones import TextEncoder
+        >>> from tfpretune.finetune import classifier, format_table, freeze
+        >>> model = classifier(TextEncoder(100, 1, num_heads=2, hidden_dim=8, intermediate_dim=16), 2)
+        >>> print(format_table(freeze(model, "all")))
+        layer                       trainable       frozen
+        backbone/token_embedding            0          800
+        backbone/block_0                    0          600
+        backbone/final_norm                 0           16
+        logits                             18            0
+        total                              18        1,416
+    """
     rows = [*rows, FrozenRow("total", sum(r.trainable for r in rows), sum(r.frozen for r in rows))]
     width = max(len(row.layer) for row in rows)
     head = f"{'layer':<{width}} {'trainable':>12} {'frozen':>12}"

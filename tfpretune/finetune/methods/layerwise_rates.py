@@ -50,6 +50,13 @@ def layerwise_rates(model: keras.Model, decay: float) -> list[RateRow]:
 
     Raises:
         UsageError: `decay` is out of its range, or the backbone has no weights.
+
+    Examples:
+        >>> from tfpretune.backbones import TextEncoder
+        >>> from tfpretune.finetune import classifier, layerwise_rates
+        >>> model = classifier(TextEncoder(100, 1, num_heads=2, hidden_dim=8, intermediate_dim=16), 2)
+        >>> [(row.layers, row.factor) for row in layerwise_rates(model, 0.5)]
+        [('token_embedding', 0.25), ('block_0', 0.5), ('head', 1.0)]
     """
     if not 0.0 < decay <= 1.0:
         raise UsageError(f"`layerwise_rates(decay)` must be in (0, 1], received {decay}")
@@ -66,7 +73,18 @@ def layerwise_rates(model: keras.Model, decay: float) -> list[RateRow]:
 
 
 def format_rates(rows: list[RateRow]) -> str:
-    """Returns the rows as lines of text."""
+    """Returns the rows as lines of text.
+
+    Examples:
+        >>> from tfpretune.backbones import TextEncoder
+        >>> from tfpretune.finetune import classifier, format_rates, layerwise_rates
+        >>> model = classifier(TextEncoder(100, 1, num_heads=2, hidden_dim=8, intermediate_dim=16), 2)
+        >>> print(format_rates(layerwise_rates(model, 0.5)))
+        layers              rate x   parameters
+        token_embedding       0.25          800
+        block_0                0.5          600
+        head                     1           34
+    """
     width = max(len(row.layers) for row in rows)
     head = f"{'layers':<{width}} {'rate x':>10} {'parameters':>12}"
     return "\n".join([head] + [f"{row.layers:<{width}} {row.factor:>10.4g} {row.parameters:>12,}" for row in rows])

@@ -71,6 +71,15 @@ def enable_lora(
 
     Raises:
         UsageError: no layer can take it, all that could are frozen, no path fits, or the model has LoRA already.
+
+    Examples:
+        >>> from tfpretune.backbones import TextEncoder
+        >>> from tfpretune.finetune import classifier, enable_lora
+        >>> model = classifier(TextEncoder(100, 1, num_heads=2, hidden_dim=8, intermediate_dim=16), 2)
+        >>> enable_lora(model, rank=2)  # for queries and values each A (8, 2) and B (2, 8)
+        [LoraRow(layer='block_0/query_key_value', kernel=192, lora=64)]
+        >>> sum(variable.shape.num_elements() for variable in model.trainable_variables)  # and the head's 18
+        82
     """
     if rank < 1 or alpha < 0 or not 0 <= dropout < 1:
         raise UsageError(
@@ -141,7 +150,18 @@ def lora_table(model: keras.Model) -> list[LoraRow]:
 
 
 def format_lora(model: keras.Model) -> str:
-    """Returns the table as lines of text, with all parameters that learn and their share of all."""
+    """Returns the table as lines of text, with all parameters that learn and their share of all.
+
+    Examples:
+        >>> from tfpretune.backbones import TextEncoder
+        >>> from tfpretune.finetune import classifier, enable_lora, format_lora
+        >>> model = classifier(TextEncoder(100, 1, num_heads=2, hidden_dim=8, intermediate_dim=16), 2)
+        >>> rows = enable_lora(model, rank=2)
+        >>> print(format_lora(model))
+        layer                         kernel         LoRA    share
+        block_0/query_key_value          192           64   33.33%
+        64 of LoRA and 18 more learn: 5.47% of 1,498 parameters
+    """
     rows = lora_table(model)
     width = max(len("layer"), *(len(row.layer) for row in rows))
     lines = [f"{'layer':<{width}} {'kernel':>12} {'LoRA':>12} {'share':>8}"]
@@ -157,6 +177,18 @@ def merge_lora(model: keras.Model) -> None:
     """Adds alpha / rank * A * B to each kernel and takes A and B away; all of the backbone can learn again.
 
     The model has to be compiled again. `training.presets.in_float32` makes a merged copy and leaves the model as it is.
+
+    Examples:
+        >>> import numpy as np, tensorflow as tf
+        >>> from tfpretune.backbones import TextEncoder
+        >>> from tfpretune.finetune import classifier, enable_lora, merge_lora
+        >>> model = classifier(TextEncoder(100, 1, num_heads=2, hidden_dim=8, intermediate_dim=16), 2)
+        >>> rows = enable_lora(model, rank=2)
+        >>> batch = {"token_ids": tf.constant([[2, 7, 9, 3]]), "padding_mask": tf.ones((1, 4), tf.int32)}
+        >>> before = model(batch)
+        >>> merge_lora(model)
+        >>> bool(np.allclose(model(batch), before, atol=1e-6)), [v.path for v in model.weights if "lora" in v.path]
+        (True, [])
     """
     for layer in _changed(model):
         kernel, value = layer.base, merged(layer)
@@ -167,7 +199,18 @@ def merge_lora(model: keras.Model) -> None:
 
 
 def remove_lora(model: keras.Model) -> None:
-    """Takes A and B away: the backbone is as it was before `enable_lora`, and all of it can learn again."""
+    """Takes A and B away: the backbone is as it was before `enable_lora`, and all of it can learn again.
+
+    Examples:
+        >>> from tfpretune.backbones import TextEncoder
+        >>> from tfpretune.finetune import classifier, enable_lora, remove_lora
+        >>> model = classifier(TextEncoder(100, 1, num_heads=2, hidden_dim=8, intermediate_dim=16), 2)
+        >>> size = model.count_params()
+        >>> rows = enable_lora(model, rank=2)
+        >>> remove_lora(model)
+        >>> model.count_params() == size, len(model.trainable_variables) == len(model.weights)
+        (True, True)
+    """
     for layer in _changed(model):
         remove_low_rank(layer)
     _let_learn(model.backbone, True)

@@ -38,6 +38,18 @@ class L2SP:
     Raises:
         UsageError: a strength is negative, or the backbone has no weights worth staying near.
         ValueError: the model has this penalty already.
+
+    Examples:
+        >>> from tfpretune.backbones import SmallCNN
+        >>> from tfpretune.finetune import L2SP, classifier
+        >>> model = classifier(SmallCNN((8, 8, 1), (8,)), 2)
+        >>> penalty = L2SP(model, 0.1)
+        >>> float(sum(model.losses))  # all weights are where they start
+        0.0
+        >>> kernel = next(weight for weight in model.backbone.weights if weight.name == "kernel")
+        >>> _ = kernel.assign_add(kernel * 0 + 1)  # each of its 3 x 3 x 8 numbers moves by 1
+        >>> round(float(sum(model.losses)), 3)  # 0.1 / 2 * 72
+        3.6
     """
 
     def __init__(self, model: keras.Model, strength: float, *, head_strength: float = 0.0, from_scratch: bool = False):
@@ -103,6 +115,14 @@ def add_l1(model: keras.Model, strength: float) -> None:
     Raises:
         UsageError: the strength is negative.
         ValueError: the model has this penalty already.
+
+    Examples:
+        >>> import keras
+        >>> from tfpretune.finetune import add_l1
+        >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3, kernel_initializer="ones")])
+        >>> add_l1(model, 0.5)
+        >>> float(sum(model.losses))  # 0.5 times the sum of 6 ones; the biases do not count
+        3.0
     """
     _refuse_negative("`add_l1(strength)`", strength)
     for variable in _of_layers(model):

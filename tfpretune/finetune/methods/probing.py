@@ -45,6 +45,18 @@ def start_head_from_probe(model: Supervised, batches: tf.data.Dataset, *, streng
 
     Raises:
         UsageError: all rows are of one class.
+
+    Examples:
+        >>> import numpy as np, tensorflow as tf
+        >>> from tfpretune.backbones import SmallCNN
+        >>> from tfpretune.finetune import classifier, start_head_from_probe
+        >>> images, labels = np.zeros((4, 8, 8, 1), "float32"), np.array([0, 0, 1, 1])
+        >>> images[2:, :4] = 1.0  # black, or white in the upper half
+        >>> model = classifier(SmallCNN((8, 8, 1), (8,)), 2, dropout=0.0)
+        >>> batches = tf.data.Dataset.from_tensor_slices({"images": images, "labels": labels}).batch(4)
+        >>> start_head_from_probe(model, batches, strength=1.0)
+        >>> model({"images": images}).numpy().argmax(axis=1).tolist()
+        [0, 0, 1, 1]
     """
     rows = list(batches)
     truths, found = _truths(model, rows), features_of(model, rows)

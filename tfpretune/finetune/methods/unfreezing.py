@@ -44,6 +44,16 @@ class GradualUnfreezing(keras.callbacks.Callback):
 
     Raises:
         UsageError: nothing of the backbone may learn, or `every_steps` is below 1.
+
+    Examples:
+        >>> from tfpretune.backbones import TextEncoder
+        >>> from tfpretune.finetune import GradualUnfreezing, classifier
+        >>> model = classifier(TextEncoder(100, 1, num_heads=2, hidden_dim=8, intermediate_dim=16), 2)
+        >>> unfreezing = GradualUnfreezing(model, every_steps=50)  # for fit(callbacks=[unfreezing])
+        >>> [(stage.step, stage.layer) for stage in unfreezing.stages]
+        [(0, 'head'), (50, 'block_0 … final_norm'), (100, 'token_embedding')]
+        >>> [variable.path.split("/")[-2] for variable in model.trainable_variables]  # before the first step
+        ['logits', 'logits']
     """
 
     def __init__(self, model: keras.Model, *, every_steps: int):
@@ -170,7 +180,18 @@ class GradualUnfreezing(keras.callbacks.Callback):
 
 
 def format_stages(stages: list[Stage]) -> str:
-    """Returns what begins to learn when as lines of text."""
+    """Returns what begins to learn when as lines of text.
+
+    Examples:
+        >>> from tfpretune.backbones import TextEncoder
+        >>> from tfpretune.finetune import GradualUnfreezing, classifier, format_stages
+        >>> model = classifier(TextEncoder(100, 1, num_heads=2, hidden_dim=8, intermediate_dim=16), 2)
+        >>> print(format_stages(GradualUnfreezing(model, every_steps=50).stages))
+        from step  layer                  parameters
+                0  head                           18
+               50  block_0 … final_norm          616
+              100  token_embedding               800
+    """
     width = max(len(stage.layer) for stage in stages)
     lines = [f"{'from step':>9}  {'layer':<{width}} {'parameters':>12}"]
     return "\n".join(lines + [f"{s.step:>9,}  {s.layer:<{width}} {s.parameters:>12,}" for s in stages])

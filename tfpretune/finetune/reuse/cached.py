@@ -75,6 +75,19 @@ def with_cached_features(
 
     Raises:
         UsageError: the backbone learns, or something is drawn anew in every step, or the features are too big.
+
+    Examples:
+        >>> import numpy as np
+        >>> from tfpretune.backbones import SmallCNN
+        >>> from tfpretune.data import StepIndexed
+        >>> from tfpretune.finetune import classifier, freeze, with_cached_features
+        >>> model = classifier(SmallCNN((8, 8, 1), (8,)), 2)
+        >>> rows = freeze(model, "all")
+        >>> batches = StepIndexed({"images": np.zeros((4, 8, 8, 1), "float32"), "labels": np.array([0, 1, 0, 1])}, 2)
+        >>> head, cached = with_cached_features(model, batches)
+        features of 4 rows are kept in memory: 0.0 MiB
+        >>> cached
+        <StepIndexed: 4 rows in batches of 2: features float32 (8,), labels int64 ()>
     """
     _refuse_what_learns(model)
     _refuse_what_is_random(model, batches)
@@ -93,6 +106,20 @@ def cache_in_order(model: Supervised, head: CachedHead, batches: tf.data.Dataset
         model: the model of the head.
         head: from `with_cached_features`.
         batches: all of one size but the last, which may be smaller.
+
+    Examples:
+        >>> import numpy as np
+        >>> from tfpretune.backbones import SmallCNN
+        >>> from tfpretune.data import StepIndexed
+        >>> from tfpretune.finetune import cache_in_order, classifier, freeze, with_cached_features
+        >>> model = classifier(SmallCNN((8, 8, 1), (8,)), 2)
+        >>> rows = freeze(model, "all")
+        >>> batches = StepIndexed({"images": np.zeros((4, 8, 8, 1), "float32"), "labels": np.array([0, 1, 0, 1])}, 2)
+        >>> head, cached = with_cached_features(model, batches)
+        features of 4 rows are kept in memory: 0.0 MiB
+        >>> validation = cache_in_order(model, head, batches.in_order())  # for head.evaluate
+        >>> [(name, tuple(column.shape)) for name, column in next(iter(validation)).items()]
+        [('features', (2, 8)), ('labels', (2,))]
     """
     size = len(next(iter(next(iter(batches)).values())))
     return tf.data.Dataset.from_tensor_slices(_columns(model, head, batches, training=False)).batch(size)

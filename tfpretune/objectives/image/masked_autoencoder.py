@@ -30,6 +30,17 @@ class MaskedAutoencoder(Objective):
         decoder_heads: attention heads of the decoder.
         pixels: what a pre-trained backbone was trained to see, from `backbones.feeding.read_pixels`; targets stay in [0, 1].
         normalize_patches: compare with patches of mean 0 and deviation 1 (the paper's section 4.1, "reconstruction target").
+
+    Examples:
+        >>> import tensorflow as tf
+        >>> from tfpretune.backbones import VisionTransformer
+        >>> from tfpretune.data import hidden_patches
+        >>> from tfpretune.objectives import MaskedAutoencoder
+        >>> vit = VisionTransformer((8, 8, 1), 4, num_layers=1, num_heads=2, hidden_dim=8, intermediate_dim=16)
+        >>> model = MaskedAutoencoder(vit, decoder_dim=8, decoder_heads=2)
+        >>> batch = hidden_patches(vit.num_patches, 0.75)({"images": tf.zeros((2, 8, 8, 1))}, tf.constant([0, 0]))
+        >>> int(model.terms(batch, training=False)["masked_mse"].count)  # 3 of 4 patches of each image are hidden
+        6
     """
 
     term_names = ("masked_mse",)

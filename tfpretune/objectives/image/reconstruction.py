@@ -111,6 +111,16 @@ class Autoencoder(_Reconstruction):
         backbone: from images of one size to features `(batch, …, dim)`.
         pixels: what a pre-trained backbone was trained to see, from `backbones.feeding.read_pixels`; targets stay in [0, 1].
         dtype: policy of the decoder; the backbone's by default.
+
+    Examples:
+        >>> import numpy as np
+        >>> from tfpretune.backbones import SmallCNN
+        >>> from tfpretune.objectives import Autoencoder
+        >>> model = Autoencoder(SmallCNN((8, 8, 1), (8,)))
+        >>> model.compile(run_eagerly=True)
+        >>> found = model.evaluate({"images": np.zeros((2, 8, 8, 1), "float32")}, verbose=0, return_dict=True)
+        >>> {name: round(value, 3) for name, value in sorted(found.items())}  # a new network keeps black images black
+        {'loss': 0.0, 'mse': 0.0, 'psnr': 100.0, 'ssim': 1.0}
     """
 
 
@@ -123,6 +133,16 @@ class DenoisingAutoencoder(_Reconstruction):
 
     Batches: `images` (corrupted, see `tfpretune.data.masking.patches.corrupt_images` and
     `tfpretune.data.image.augmentation.augment`) and `targets` (clean), float32 in [0, 1].
+
+    Examples:
+        >>> import numpy as np
+        >>> from tfpretune.backbones import SmallCNN
+        >>> from tfpretune.objectives import DenoisingAutoencoder
+        >>> model = DenoisingAutoencoder(SmallCNN((8, 8, 1), (8,)))
+        >>> black, grey = np.zeros((2, 8, 8, 1), "float32"), np.full((2, 8, 8, 1), 0.5, "float32")
+        >>> error = model.terms({"images": black, "targets": grey}, training=False)["mse"]
+        >>> float(error.total), int(error.count)  # (0 - 0.5)^2 for each image
+        (0.5, 2)
     """
 
     def terms(self, batch: Batch, training: bool) -> dict[str, Term]:

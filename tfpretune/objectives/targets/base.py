@@ -21,6 +21,14 @@ class Target(abc.ABC):
         term_names: of what `terms` returns; the first is the loss.
         monitor: the term that says how good a model is on the validation set, and whether more is better ("max" or "min").
         whole_batch: the loss compares examples with each other, so a batch cannot be learnt from in parts.
+
+    Examples:
+        >>> from tfpretune.objectives import Classes, Target
+        >>> target = Classes(3, column="topic")
+        >>> isinstance(target, Target), target.num_outputs, target.term_names, target.monitor
+        (True, 3, ('cross_entropy', 'accuracy'), ('accuracy', 'max'))
+        >>> target.label_range()
+        (0, 2)
     """
 
     column: str = dataclasses.field(default="labels", kw_only=True)

@@ -21,6 +21,16 @@ class Similar(Target):
     Args:
         size: of the vectors.
         temperature: of the softmax over the other examples, above 0.
+
+    Examples:
+        >>> import tensorflow as tf
+        >>> from tfpretune.objectives import Similar
+        >>> target, outputs = Similar(2, temperature=1.0), tf.constant([[3.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+        >>> loss = target.terms(outputs, {"labels": [7, 7, 8]}, training=False)["contrastive"]
+        >>> round(float(loss.total), 4), float(loss.count)  # 2 ln((e + 1) / e); the third is alone in its class
+        (0.6265, 2.0)
+        >>> target.activate(outputs)[0].numpy().tolist()
+        [1.0, 0.0]
     """
 
     size: int

@@ -22,6 +22,16 @@ class Classes(Target):
         label_smoothing: share of the target spread over all classes, in [0, 1) (Szegedy et al. 2015, section 7).
         class_weights: one factor for each class; an item counts as much as its class's factor.
         may_lack: items without a label are meant; otherwise `fit` refuses a -1 before the first step.
+
+    Examples:
+        >>> import tensorflow as tf
+        >>> from tfpretune.objectives import Classes
+        >>> target, logits = Classes(2), tf.constant([[0.0, 0.0], [0.0, 0.0], [1.0, 2.0]])
+        >>> loss = target.terms(logits, {"labels": [0, 1, -1]}, training=False)["cross_entropy"]
+        >>> round(float(loss.total), 4), float(loss.count)  # 2 ln 2; the third has no label
+        (1.3863, 2.0)
+        >>> target.activate(logits)[0].numpy().tolist()
+        [0.5, 0.5]
     """
 
     num_classes: int
@@ -89,6 +99,16 @@ class MultiLabel(Target):
     Args:
         labels: number of labels, at least 1.
         positive_weights: one factor for each label, of the loss where it fits.
+
+    Examples:
+        >>> import tensorflow as tf
+        >>> from tfpretune.objectives import MultiLabel
+        >>> target, logits = MultiLabel(2), tf.constant([[0.0, 0.0]])
+        >>> loss = target.terms(logits, {"labels": [[1, 0]]}, training=False)["binary_cross_entropy"]
+        >>> round(float(loss.total), 4), float(loss.count)  # ln 2 for each label, one example
+        (1.3863, 1.0)
+        >>> target.activate(logits).numpy().tolist()
+        [[0.5, 0.5]]
     """
 
     labels: int
@@ -154,6 +174,16 @@ class Numbers(Target):
         offset: mean of the training labels.
         scale: their standard deviation, above 0.
         may_lack: numbers that are not known are meant; otherwise `fit` refuses a NaN before the first step.
+
+    Examples:
+        >>> import tensorflow as tf
+        >>> from tfpretune.objectives import Numbers
+        >>> target, outputs = Numbers(offset=100.0, scale=10.0), tf.constant([[0.5]])
+        >>> float(target.activate(outputs)[0, 0])  # 0.5 * 10 + 100
+        105.0
+        >>> terms = target.terms(outputs, {"labels": [110.0]}, training=False)
+        >>> {name: float(term.total) for name, term in terms.items()}
+        {'squared_error': 0.25, 'mean_absolute_error': 5.0}
     """
 
     size: int = 1
@@ -211,6 +241,15 @@ class Spans(Target):
 
     The outputs are `(batch, length, 2)`, with large negative numbers where no answer can be. The truth are int32 `starts`
     and `ends` `(batch,)` in [0, length), the end included; a row with -1 does not count.
+
+    Examples:
+        >>> import tensorflow as tf
+        >>> from tfpretune.objectives import Spans
+        >>> scores = tf.zeros((1, 4, 2))  # one row of four tokens
+        >>> batch = {"starts": tf.constant([1]), "ends": tf.constant([2])}
+        >>> loss = Spans().terms(scores, batch, training=False)["span_cross_entropy"]
+        >>> round(float(loss.total), 4)  # ln 4 for the start, ln 4 for the end, their mean
+        1.3863
     """
 
     column: str = "starts"

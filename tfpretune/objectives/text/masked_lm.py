@@ -22,6 +22,17 @@ class MaskedLM(Objective):
     Args:
         backbone: a KerasHub backbone with a `token_embedding`, from `token_ids`, `padding_mask` (and `segment_ids`) to
             `(batch, length, hidden_dim)`.
+
+    Examples:
+        >>> import tensorflow as tf
+        >>> from tfpretune.backbones import TextEncoder
+        >>> from tfpretune.objectives import MaskedLM
+        >>> model = MaskedLM(TextEncoder(1000, 1, num_heads=2, hidden_dim=8, intermediate_dim=16))
+        >>> batch = {"token_ids": tf.constant([[2, 4, 9, 3]]), "padding_mask": tf.ones((1, 4), tf.int32)}
+        >>> batch |= {"mask_positions": tf.constant([[1]]), "mask_ids": tf.constant([[7]]), "mask_weights": tf.ones((1, 1))}
+        >>> loss = model.terms(batch, training=False)["masked_lm"]
+        >>> round(float(loss.total / loss.count))  # ln 1000 = 6.9
+        7
     """
 
     term_names = ("masked_lm", "masked_accuracy")

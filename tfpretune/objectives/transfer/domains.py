@@ -64,6 +64,17 @@ class DomainAdversarial(_TwoDomains):
         num_domains: domains to tell apart, at least 2.
         domain_units: width of the domain head's hidden layer.
         domain_weight: factor of the domain head's loss; the paper's is 1.
+
+    Examples:
+        >>> import numpy as np
+        >>> from tfpretune.backbones import SmallCNN
+        >>> from tfpretune.finetune import classifier
+        >>> from tfpretune.objectives import DomainAdversarial
+        >>> model = DomainAdversarial(classifier(SmallCNN((8, 8, 1), (8,)), 2))
+        >>> images = np.zeros((4, 8, 8, 1), "float32")
+        >>> batch = {"images": images, "labels": [0, 1, -1, -1], "domains": [0, 0, 1, 1]}
+        >>> {name: int(term.count) for name, term in model.terms(batch, training=False).items()}
+        {'cross_entropy': 2, 'accuracy': 2, 'domain_cross_entropy': 4, 'domain_accuracy': 4}
     """
 
     def __init__(
@@ -127,6 +138,17 @@ class DeepCoral(_TwoDomains):
         classifier: as in `DomainAdversarial`.
         coral_weight: factor of the distance. The paper sets it so that in the end both losses are about as large.
         on_outputs: compare the classifier's outputs, as the paper does, and not its features.
+
+    Examples:
+        >>> import numpy as np
+        >>> from tfpretune.backbones import SmallCNN
+        >>> from tfpretune.finetune import classifier
+        >>> from tfpretune.objectives import DeepCoral
+        >>> model = DeepCoral(classifier(SmallCNN((8, 8, 1), (8,)), 2))
+        >>> images = np.random.default_rng(0).random((2, 8, 8, 1), "float32")
+        >>> batch = {"images": np.concatenate([images, images]), "labels": [0, 1, -1, -1], "domains": [0, 0, 1, 1]}
+        >>> round(float(model.terms(batch, training=False)["coral"].total), 6)  # the same images in both domains
+        0.0
     """
 
     needs_whole_batch = True

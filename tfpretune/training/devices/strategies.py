@@ -22,6 +22,14 @@ def make_strategy(replicas: int = 0) -> tf.distribute.Strategy:
 
     Raises:
         UsageError: more replicas than GPUs, logical CPUs asked for too late or by one of several workers, or a wrong TF_CONFIG.
+
+    Examples:
+        >>> from tfpretune.training import make_strategy
+        >>> strategy = make_strategy(1)  # 2 for two GPUs, or for two logical CPUs where there is no GPU
+        >>> strategy.num_replicas_in_sync
+        1
+        >>> with strategy.scope():
+        ...     pass  # make and compile the model here
     """
     gpus = tf.config.list_physical_devices("GPU")
     if replicas < 0:
@@ -143,7 +151,15 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
 
 
 def resolve_precision(precision: str) -> str:
-    """Turns "auto" into "mixed_bfloat16" where the processor multiplies bfloat16 itself, and into "float32" elsewhere."""
+    """Turns "auto" into "mixed_bfloat16" where the processor multiplies bfloat16 itself, and into "float32" elsewhere.
+
+    Examples:
+        >>> from tfpretune.training import resolve_precision
+        >>> resolve_precision("auto") in ("float32", "mixed_bfloat16")  # depends on the machine
+        True
+        >>> resolve_precision("mixed_float16")
+        'mixed_float16'
+    """
     if precision != "auto":
         return precision
     gpus = tf.config.list_physical_devices("GPU")

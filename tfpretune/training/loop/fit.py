@@ -35,6 +35,13 @@ class FitResult:
         best: that figure.
         curves: name -> (step, value) pairs; validation figures start with `val_`.
         stopped_early: the patience ran out before the last step.
+
+    Examples:
+        >>> from tfpretune.training import FitResult
+        >>> curves = {"val_loss": [(50, 0.4), (100, 0.5)]}
+        >>> result = FitResult(100, 12.5, best_step=50, best=0.4, curves=curves, stopped_early=False)
+        >>> min(result.curves["val_loss"], key=lambda point: point[1]) == (result.best_step, result.best)
+        True
     """
 
     steps: int
@@ -76,6 +83,19 @@ def fit(
         UsageError: the folder belongs to a run with other settings, or another process runs in it.
         RunError: the loss or the gradient stopped being a number, the disk or the memory is full.
         Stopped: a signal came or the minutes are over; all is saved.
+
+    Examples:
+        >>> from tfpretune.backbones import SmallCNN
+        >>> from tfpretune.data import image_batches, open_source
+        >>> from tfpretune.finetune import classifier
+        >>> from tfpretune.settings.run import RunConfig
+        >>> from tfpretune.training import fit
+        >>> batches = image_batches(open_source("demo:digits"), 32, image_shape=(8, 8, 1))
+        >>> run = RunConfig("demo:digits", "runs/digits", steps=2, precision="float32", jit="off")
+        >>> result = fit(classifier(SmallCNN((8, 8, 1), (8,)), 10), batches, run)
+        2/2 - ... loss: ...
+        >>> result.steps, [step for step, _ in result.curves["loss"]]
+        (2, [1, 2])
     """
     started = time.perf_counter()
     out_dir = Path(run.out_dir)

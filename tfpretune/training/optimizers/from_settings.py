@@ -17,6 +17,14 @@ def make_optimizer(
         config: the settings.
         total_steps: steps of the whole run.
         rate_factors: from `layerwise_rates`; the settings' multipliers come on top.
+
+    Examples:
+        >>> from tfpretune.settings.run import OptimizerConfig
+        >>> from tfpretune.training import make_optimizer
+        >>> config = OptimizerConfig(name="sgd", learning_rate=0.1, warmup=0.1, schedule="linear")
+        >>> optimizer = make_optimizer(config, total_steps=100)
+        >>> round(float(optimizer.learning_rate), 4)  # before the first of 10 steps of warm-up
+        0.01
     """
     warmup_steps = round(config.warmup * total_steps)
     rate = WarmUp(config.learning_rate, total_steps, warmup_steps=warmup_steps, schedule=config.schedule)

@@ -51,6 +51,8 @@ def test_balanced_class_weights():
     assert balanced_class_weights(np.array([0, 0, 0, 1]), 2) == (4 / 6, 2.0)
     with pytest.raises(ValueError, match="class 1 has no example"):
         balanced_class_weights(np.array([0, 0]), 2)
+    with pytest.raises(ValueError, match=r"labels must be in \[0, 2\), received -1 to 2"):
+        balanced_class_weights(np.array([0, -1, 1, 2]), 2)
 
 
 def test_proofs(tmp_path):

@@ -22,6 +22,10 @@ Answer = dict[str, Any]
 class Prediction(NamedTuple):
     """The likeliest class of one input.
 
+    Attributes:
+        label: name of the class.
+        probability: what the model gives it, in [0, 1].
+
     Examples:
         >>> from tfpretune.serving import Prediction
         >>> answer = Prediction(label="sport", probability=0.9)  # one of the answers of `predict`

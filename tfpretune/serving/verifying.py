@@ -18,6 +18,12 @@ from tfpretune.serving.loading import version_folder
 class VerifyResult:
     """What `verify` found; as a string, one line.
 
+    Attributes:
+        folder: the version's.
+        examples: how many stored raw inputs were answered.
+        difference: the largest one; absolute up to values of 1, relative above.
+        seconds: of it all, the start of the process included.
+
     Examples:
         >>> from pathlib import Path
         >>> from tfpretune.serving import VerifyResult

@@ -26,6 +26,12 @@ def test_shapes():
     assert SmallCNN((7, 7, 1), (8, 8)).output.shape == (None, 2, 2, 8)
 
 
+@pytest.mark.parametrize(("shape", "filters"), [((8, 8), (8,)), ((8, 8, 1), (12,)), ((8, 8, 1), ())])
+def test_a_cnn_that_cannot_be_is_refused(shape, filters):
+    with pytest.raises(ValueError, match="expected image_shape .*, and filters that are multiples of groups, received"):
+        SmallCNN(shape, filters)
+
+
 def test_cnn_answers_do_not_depend_on_the_batch():
     """No moving statistics, and no statistics over the batch."""
     cnn = make_cnn()

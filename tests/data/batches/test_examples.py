@@ -42,6 +42,13 @@ def test_arrays_come_out_as_they_are():
     assert "labels" not in image_batches(images(PIXELS), 2, image_shape=(4, 6, 3)).columns
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64"])
+def test_arrays_of_other_types_are_refused(dtype):
+    """Which of them hold [0, 1] and which [0, 255] nobody says: they came out black."""
+    with pytest.raises(ValueError, match=f"test: images must be uint8 in .*, received an array of {dtype}"):
+        image_batches(images(PIXELS.astype(dtype)), 2, image_shape=(4, 6, 3))
+
+
 def test_other_sizes_and_colours_are_brought_to_one():
     """Constant images stay constant at any size; a pixel of red weighs 0.299 in grey."""
     red = np.zeros((2, 4, 6, 3), np.uint8)

@@ -28,6 +28,12 @@ def test_patches_need_one_on_either_side(mask_rate):
         mask_patches(tf.constant(2), SEED, num_patches=4, mask_rate=mask_rate)
 
 
+@pytest.mark.parametrize("setting", [{"noise_stddev": -1.0}, {"mask_rate": 1.0}, {"patch_size": 0}], ids=str)
+def test_corruption_that_cannot_be_is_refused(setting):
+    with pytest.raises(ValueError, match=r"noise_stddev must be at least 0, mask_rate in \[0, 1\) and patch_size"):
+        corrupt_images(tf.ones((1, 4, 4, 1)), SEED, **setting)
+
+
 def test_nothing_to_corrupt():
     images = np.random.default_rng(0).random((2, 5, 5, 3)).astype("float32")
     np.testing.assert_array_equal(corrupt_images(tf.constant(images), SEED), images)

@@ -335,6 +335,10 @@ def test_table_by_hand():
     assert lines[1].split() == ["block_0/query_key_value", "192", "64", "33.33%"]
     total = model.count_params()
     assert lines[-1] == f"64 of LoRA and 18 more learn: {82 / total:.2%} of {total:,} parameters"
+    remove_lora(model)
+    assert format_lora(model).splitlines()[1:] == [
+        f"0 of LoRA and {total - 64:,} more learn: 100.00% of {total - 64:,} parameters"
+    ]
 
 
 def test_biases_go_on_learning_beside_lora():

@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from tests import checks
-from tfpretune.backbones import VisionTransformer
+from tfpretune.backbones import SmallCNN, VisionTransformer
 from tfpretune.backbones.image.vit import Patches, join_patches
 from tfpretune.objectives import MaskedAutoencoder
 from tfpretune.objectives.image.masked_autoencoder import FillMaskTokens
@@ -88,5 +88,7 @@ def test_proofs(tmp_path):
 
 
 def test_backbones_that_do_not_fit_are_refused():
+    with pytest.raises(ValueError, match="needs a VisionTransformer, received SmallCNN"):
+        MaskedAutoencoder(SmallCNN((8, 8, 1), (8,)))
     with pytest.raises(ValueError, match="patch_size must divide"):
         VisionTransformer((9, 8, 1), 4, num_layers=1, num_heads=2, hidden_dim=8, intermediate_dim=8)

@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 from tests import checks
-from tfpretune.backbones import SmallCNN
+from tfpretune.backbones import SmallCNN, TextEncoder
 from tfpretune.objectives import Autoencoder, DenoisingAutoencoder
 from tfpretune.training import make_strategy
 
@@ -79,3 +79,8 @@ def test_a_replica_without_rows_evaluates():
         data = tf.data.Dataset.from_tensor_slices({"images": IMAGES}).batch(2)
         figures.append(list(model.evaluate(data, verbose=0, return_dict=True).values()))
     np.testing.assert_allclose(*figures, rtol=1e-5)
+
+
+def test_text_backbones_are_refused():
+    with pytest.raises(ValueError, match="Autoencoder needs an image backbone, received TextEncoder"):
+        Autoencoder(TextEncoder(10, 1, num_heads=2, hidden_dim=8, intermediate_dim=8))

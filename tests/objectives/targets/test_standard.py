@@ -141,6 +141,12 @@ def test_spans_by_hand():
     terms = Spans().terms(scores, truth, training=True)
     np.testing.assert_allclose(terms["span_cross_entropy"].total, (math.log(2) + math.log(4)) / 2, rtol=1e-5)
     assert [float(x) for x in (terms["span_cross_entropy"].count, terms["exact_match"].total)] == [1, 0]
+    for labels in (
+        {"starts": [1, -1], "ends": [1, -1]},
+        {name: column.astype("int64") for name, column in truth.items()},
+    ):
+        again = Spans().terms(scores, labels, training=True)["span_cross_entropy"]
+        assert float(again.total) == float(terms["span_cross_entropy"].total)
 
 
 def test_a_span_never_starts_in_the_question():

@@ -90,6 +90,9 @@ def test_terms_by_hand():
     domain = 4 * math.log(4) + 3 * math.log(4 / 3)
     np.testing.assert_allclose(found["domain_cross_entropy"], (domain, 7, 0.5), rtol=1e-6)
     np.testing.assert_allclose(found["domain_accuracy"], (3, 7, 0))
+    wide = BATCH | {"labels": np.asarray(BATCH["labels"], np.int64), "domains": np.asarray(BATCH["domains"], np.int64)}
+    again = {name: float(term.total) for name, term in model.terms(wide, training=True).items()}
+    assert again == {name: total for name, (total, _, _) in found.items()}
 
 
 FEATURES = np.array([[0, 0], [2, 0], [1, 1], [1, 3]], "float32")

@@ -71,6 +71,11 @@ def test_precision_follows_the_processor(monkeypatch, has, expected):
     assert resolve_precision("mixed_float16") == "mixed_float16"
 
 
+def test_a_precision_that_there_is_not_is_refused():
+    with pytest.raises(ValueError, match="precision must be one of auto, float32, .*, received 'bf16'"):
+        resolve_precision("bf16")
+
+
 @pytest.mark.parametrize(
     ("capability", "expected"), [((9, 0), "mixed_bfloat16"), ((8, 0), "mixed_bfloat16"), ((7, 5), "float32")]
 )

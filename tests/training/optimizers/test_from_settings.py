@@ -96,6 +96,12 @@ def after_three_steps(name, **options):
     return (optimizer._model_variables_moving_average[0] if optimizer.use_ema else kernel).numpy()
 
 
+@pytest.mark.parametrize("option", ["name", "schedule"])
+def test_names_that_there_are_not_are_refused(option):
+    with pytest.raises(ValueError, match=f"{option} must be one of .*, received 'rmsprop'"):
+        make_optimizer(OptimizerConfig(**{option: "rmsprop"}), 10)
+
+
 @pytest.mark.parametrize("name", ["adamw", "adam", "sgd", "adagrad"])
 def test_no_option_is_accepted_and_ignored(name):
     """Clipping is the objective's: tests/objectives/test_base.py."""

@@ -13,12 +13,19 @@ class SmallCNN(keras_hub.models.Backbone):
     Group normalisation (Wu and He 2018, arXiv:1803.08494) has no moving statistics, so a few hundred steps from scratch are
     judged fairly and replicas agree.
 
-    Input: float32 `images` `(batch, height, width, channels)` in [0, 1]. Output: `(batch, height', width', filters[-1])`.
+    Input: float32 `images` `(batch, height, width, channels)` in [0, 1]. Output: `(batch, height', width', filters[-1])`,
+    where each stage has half the height and the width, rounded up.
 
     Args:
         image_shape: height, width, channels.
         filters: channels of each stage; each starts with a stride of 2.
         groups: groups of the normalisation; must divide every number of filters.
+        dtype: Keras dtype policy.
+        name: of the model.
+        trainable: whether its weights learn.
+
+    Raises:
+        ValueError: an image shape of other than three numbers, or filters that the groups do not divide.
 
     Examples:
         >>> from tfpretune.backbones import SmallCNN
@@ -37,6 +44,11 @@ class SmallCNN(keras_hub.models.Backbone):
         name: str | None = None,
         trainable: bool = True,
     ):
+        if len(image_shape) != 3 or not filters or any(width % groups for width in filters):
+            raise ValueError(
+                "expected image_shape (height, width, channels), and filters that are multiples of groups, "
+                f"received {tuple(image_shape)}, {tuple(filters)} and {groups}"
+            )
         dtype = keras.dtype_policies.get(dtype)
         images = keras.Input(tuple(image_shape), name="images")
         x = images

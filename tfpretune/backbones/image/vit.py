@@ -16,6 +16,21 @@ class VisionTransformer(keras_hub.models.Backbone):
     Input: float32 `images` `(batch, height, width, channels)` in [0, 1]; `patch_size` must divide height and width.
     Output: `(batch, patches, hidden_dim)`.
 
+    Args:
+        image_shape: height, width, channels.
+        patch_size: side of a patch, pixels.
+        num_layers: Transformer blocks.
+        num_heads: of each block; must divide `hidden_dim`.
+        hidden_dim: width.
+        intermediate_dim: of the feed-forward layers.
+        dropout: rate, in [0, 1).
+        dtype: Keras dtype policy.
+        name: of the model.
+        trainable: whether its weights learn.
+
+    Raises:
+        ValueError: patches or heads that do not divide.
+
     Examples:
         >>> from tfpretune.backbones import VisionTransformer
         >>> backbone = VisionTransformer((28, 28, 1), 7, num_layers=1, num_heads=2, hidden_dim=8, intermediate_dim=16)

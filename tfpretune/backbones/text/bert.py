@@ -17,6 +17,9 @@ class BertEncoder(keras_hub.models.BertBackbone):
     KerasHub has the tanh formula of the GELU fixed, where BERT has the exact one; features differ by 3e-3. Both settings are
     in the config, so they survive a preset, a saved model and an export.
 
+    Input: a dict of int32 `token_ids`, `padding_mask` and `segment_ids`, `(batch, length)`.
+    Output: a dict of `sequence_output` `(batch, length, hidden_dim)` and `pooled_output` `(batch, hidden_dim)`.
+
     Args:
         vocabulary_size: number of token ids.
         num_layers: Transformer layers.

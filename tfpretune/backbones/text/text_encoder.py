@@ -19,6 +19,20 @@ class TextEncoder(keras_hub.models.Backbone):
     Input: a dict of int32 `token_ids` and `padding_mask`, `(batch, length)`.
     Output: `(batch, length, hidden_dim)`.
 
+    Args:
+        vocabulary_size: number of token ids.
+        num_layers: Transformer blocks.
+        num_heads: of each block; must divide `hidden_dim` into even parts.
+        hidden_dim: width.
+        intermediate_dim: of the feed-forward layers.
+        dropout: rate, in [0, 1).
+        dtype: Keras dtype policy.
+        name: of the model.
+        trainable: whether its weights learn.
+
+    Raises:
+        ValueError: heads that do not divide the width so.
+
     Examples:
         >>> import tensorflow as tf
         >>> from tfpretune.backbones import TextEncoder
@@ -97,6 +111,13 @@ class TextEncoderTokenizer(NormalizedTokenizer):
     """WordPiece with [PAD], [UNK], [CLS], [SEP] and [MASK], saved in one preset folder with a `TextEncoder`.
 
     Its text is normalized as `train_wordpiece` normalizes the corpus; one of a preset that says nothing of it, as by KerasHub.
+
+    Args:
+        vocabulary: tokens in the order of their ids, or the path of a file with one a line; the five above are among them.
+        lowercase: as the vocabulary was learnt.
+        normalizer: the rule of `Normalizer`.
+        added_tokens: found in a text before it is split.
+        **kwargs: of KerasHub's tokenizer: `strip_accents`, `split_on_cjk` and more.
 
     Examples:
         >>> from tfpretune.backbones import TextEncoderTokenizer

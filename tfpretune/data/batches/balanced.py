@@ -80,6 +80,13 @@ class ClassBalanced(StepIndexed):
 def class_balanced(batches: StepIndexed, per_class: int) -> StepIndexed:
     """Returns the same rows in class-balanced batches; the batches themselves where `per_class` is 0.
 
+    Args:
+        batches: with int32 `labels` `(rows,)`.
+        per_class: examples of a class that come together; it must divide the batch size.
+
+    Returns:
+        `batch_size / per_class` groups a batch; all classes are seen equally often, see `ClassBalanced`.
+
     Raises:
         UsageError: `per_class` is 1 or does not divide the batch size.
 

@@ -37,6 +37,13 @@ def image_batches(
         transform: applied to batches, after the pixels are in [0, 1].
         more_labels: further label columns of the examples, served under their own names.
 
+    Returns:
+        The batches, by step.
+
+    Raises:
+        UsageError: the examples are texts.
+        ValueError: an array that is not uint8.
+
     Examples:
         >>> from tfpretune.data import image_batches, open_source
         >>> batches = image_batches(open_source("demo:digits"), 64, image_shape=(8, 8, 1))
@@ -76,10 +83,16 @@ def require_kind(examples: Examples, kind: str) -> Examples:
 
 
 def image_array(examples: Examples, image_shape: tuple[int, int, int]) -> np.ndarray:
-    """Returns all images as uint8 `(n, height, width, channels)`, decoded and resized where needed."""
+    """Returns all images as uint8 `(n, height, width, channels)`, decoded and resized where needed.
+
+    Raises:
+        ValueError: the examples hold an array of another type.
+    """
     height, width, channels = image_shape
     inputs = examples.inputs
     if isinstance(inputs, np.ndarray):
+        if inputs.dtype != np.uint8:
+            raise ValueError(f"{examples.name}: images must be uint8 in [0, 255], received an array of {inputs.dtype}")
         if inputs.shape[1:] == tuple(image_shape):
             return inputs
         parts = [inputs[start : start + CHUNK] for start in range(0, len(inputs), CHUNK)]
@@ -110,6 +123,12 @@ def text_batches(
         seed: decides order and transforms.
         transform: applied to batches.
         more_labels: further label columns of the examples, served under their own names.
+
+    Returns:
+        The batches: each row is `[CLS] tokens [SEP]`, cut at `sequence_length` or padded to it.
+
+    Raises:
+        UsageError: the examples are images or pairs, or the rows shorter than 3 tokens.
 
     Examples:
         >>> from tfpretune.backbones import TextEncoderTokenizer

@@ -37,6 +37,12 @@ def mask_batches(
         seed: decides order and transforms.
         transform: applied to batches; one that moves pixels must move the labels as well: `jitter(masks="labels")` does.
 
+    Returns:
+        The batches, by step.
+
+    Raises:
+        RunError: naming a mask that cannot be read.
+
     Examples:
         >>> import numpy as np
         >>> from tfpretune.data import Examples, MaskExamples, mask_batches

@@ -36,6 +36,9 @@ def pair_batches(
         transform: applied to batches.
         more_labels: further label columns of the examples, served under their own names.
 
+    Returns:
+        The batches: each row is `[CLS] first [SEP] second [SEP]`; `segment_ids` are 0 to the first [SEP], 1 to the second.
+
     Raises:
         UsageError: the examples are no pairs, or the rows too short.
 

@@ -19,11 +19,14 @@ def jitter(
 
     Args:
         flip: mirror left and right.
-        shift: largest move, pixels.
-        rotate_degrees: largest angle.
-        scale: largest zoom.
+        shift: largest move in each direction, whole pixels, at least 0.
+        rotate_degrees: largest angle to either side, at least 0.
+        scale: largest zoom in or out, as a share of the size, in [0, 1).
         masks: a column of classes of pixels that is moved by the same draw, such as "labels"; what came from outside of an
             image gets -1. The images are the same with and without.
+
+    Returns:
+        A transform for `image_batches` or `mask_batches`. It raises ValueError for amounts out of their range.
 
     Examples:
         >>> import tensorflow as tf
@@ -52,10 +55,13 @@ def denoising(
     """Keeps `images` as `targets` and corrupts them: see `corrupt_images` for the first three arguments.
 
     Args:
-        noise_stddev: standard deviation of the noise, in units of the pixel range.
-        mask_rate: chance of each patch to be blanked.
+        noise_stddev: standard deviation of the noise, in units of the pixel range, at least 0.
+        mask_rate: chance of each patch to be blanked, in [0, 1).
         patch_size: side of a patch, pixels.
         move: applied to the images first and not to the targets, such as `jitter`.
+
+    Returns:
+        A transform for `image_batches`. It raises ValueError for rates and deviations out of their range.
 
     Examples:
         >>> import tensorflow as tf
@@ -76,6 +82,14 @@ def denoising(
 
 def hidden_patches(num_patches: int, mask_rate: float) -> Transform:
     """Adds `visible_positions` and `masked_positions` to a batch of `images`: see `mask_patches`.
+
+    Args:
+        num_patches: patches an image, such as `VisionTransformer.num_patches`.
+        mask_rate: share of them that is hidden, in (0, 1).
+
+    Returns:
+        A transform for `image_batches`, as `MaskedAutoencoder` needs it. It raises ValueError where no patch is hidden,
+        or none visible.
 
     Examples:
         >>> import tensorflow as tf

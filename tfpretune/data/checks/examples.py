@@ -63,6 +63,9 @@ def check(
         mask_orientation: of images with masks: as `orientation` of `open_masks`.
         mask_values: of images with masks: as `values` of `open_masks`.
 
+    Returns:
+        All problems, each with its place and what to do, and what is good to know.
+
     Raises:
         UsageError: when there is no such source or column, or it has no use for an option.
 

@@ -45,6 +45,12 @@ class CheckResult:
 def format_result(result: CheckResult) -> str:
     """Returns the result as lines of text: the class histogram, the notes, every problem, and the verdict.
 
+    Args:
+        result: from `check`.
+
+    Returns:
+        At most 20 classes, notes and problems of a kind; the last line is "no problems" or their number.
+
     Examples:
         >>> from pathlib import Path
         >>> from tfpretune.data import check, format_result

@@ -43,7 +43,15 @@ def corrupt_images(
 
     Returns:
         Images of the same shape, clipped to [0, 1].
+
+    Raises:
+        ValueError: a deviation below 0, a rate outside [0, 1), or patches of no pixel.
     """
+    if noise_stddev < 0.0 or not 0.0 <= mask_rate < 1.0 or patch_size < 1:
+        raise ValueError(
+            "noise_stddev must be at least 0, mask_rate in [0, 1) and patch_size at least 1, "
+            f"received {noise_stddev}, {mask_rate} and {patch_size}"
+        )
     noise_seed, mask_seed = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
     if noise_stddev:
         images = images + tf.random.stateless_normal(tf.shape(images), noise_seed, stddev=noise_stddev)

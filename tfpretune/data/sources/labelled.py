@@ -15,6 +15,11 @@ from tfpretune.errors import UsageError
 class LabelledParts:
     """The three parts of one labelled source; no content stands in two of them.
 
+    Attributes:
+        train: to learn from.
+        validation: to choose settings and checkpoints by.
+        test: to judge by, once.
+
     Examples:
         >>> from tfpretune.data import labelled_parts
         >>> parts = labelled_parts("demo:digits")
@@ -64,6 +69,9 @@ def labelled_parts(
         more_labels: as for `open_source`.
         labels_as_written: as for `open_source`.
         may_lack: as for `open_source`.
+
+    Returns:
+        The parts; which of them an example is in follows from its content, not from `seed`.
 
     Raises:
         UsageError: the source is unlabelled, lacks a column, has fewer than two classes, or a class too few examples.

@@ -39,6 +39,9 @@ def open_masks(
         orientation: of masks whose photos are stored turned, where no size tells (`readers.masks.geometry.mask_turns`).
         values: the numbers that are classes, in their order; all others have no class.
 
+    Returns:
+        The images with their masks, both as paths where they are files.
+
     Raises:
         UsageError: there is no such source.
         RunError: at the first bad place in it.

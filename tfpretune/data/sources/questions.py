@@ -21,6 +21,9 @@ def open_questions(spec: str) -> QuestionExamples:
         spec: `squad:GLOB`, JSON files in the form of SQuAD 1.1 or 2.0 (questions marked `is_impossible` have no answer), or
             `demo:people-daily-qa`.
 
+    Returns:
+        One example a question.
+
     Raises:
         UsageError: there is no such source, or no question in it.
         RunError: at the first bad place in it.

@@ -57,6 +57,9 @@ def open_tagged(
         repair: let an I-X that cannot follow be B-X, and the like. Without it such a tag is an error.
         joiner: what stands between words in running text: "" for files with one Chinese character a line.
 
+    Returns:
+        The sentences, their tags in BIO where they are tags of entities.
+
     Raises:
         UsageError: there is no such source.
         RunError: at the first bad place in it; `tfpretune check SPEC` names them all.

@@ -32,6 +32,9 @@ def train_wordpiece(
     Returns:
         Tokens; the special ones come first, [PAD] with id 0.
 
+    Raises:
+        UsageError: `vocabulary_size` is below 105.
+
     Examples:
         >>> from tfpretune.data import train_wordpiece
         >>> tokens = train_wordpiece(["low lower lowest", "new newer newest"] * 5, 200)

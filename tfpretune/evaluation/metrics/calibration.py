@@ -40,6 +40,9 @@ def reliability_bins(labels: np.ndarray, probabilities: np.ndarray, *, num_bins:
         probabilities: float `(n, C)`, rows sum to 1.
         num_bins: number of bins between 0 and 1.
 
+    Returns:
+        The bins; their `ece` is the expected calibration error.
+
     Raises:
         ValueError: the shapes do not fit.
 

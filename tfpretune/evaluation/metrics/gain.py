@@ -85,6 +85,9 @@ def gain_over_scratch(pretrained: Sequence[float], scratch: Sequence[float]) -> 
         pretrained: one score a seed, higher is better.
         scratch: the scores of the same seeds, in the same order.
 
+    Returns:
+        Means, sample standard deviations and a paired t-test over the seeds; `sentence` says it in words.
+
     Raises:
         ValueError: fewer than 2 seeds, or not as many on both sides.
         RunError: a score is not a finite number.

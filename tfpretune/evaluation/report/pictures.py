@@ -19,6 +19,9 @@ _LONGEST_SIDE = 256
 class Pictures:
     """Rows of pictures below each other, e.g. input, masked, output of the same examples.
 
+    Raises:
+        ValueError: no rows, or rows that are no batches of images.
+
     Examples:
         >>> import numpy as np
         >>> from tfpretune.evaluation import Pictures, write_pretraining_report

@@ -55,8 +55,8 @@ def write_report(
         class_names: C different names.
         inputs: n texts, or n images as `data_address` takes them.
         where: for each example where it came from.
-        curves: charts over the steps.
-        hlines: horizontal lines in these charts, e.g. the unigram loss.
+        curves: charts over the steps: title -> name of a line -> (step, value) pairs.
+        hlines: horizontal lines in these charts, e.g. the unigram loss: title -> name -> height.
         tables: shown in this order.
         settings: what was run: settings, data, licence, seed; nested mappings become dotted names.
         data: counts of the data, such as near copies; they stand beside the settings and in `metrics.json`.
@@ -123,8 +123,8 @@ def write_pretraining_report(
         out_dir: folder of the run.
         title: heading of the page.
         metrics: name -> number; shown on top and written to `metrics.json`.
-        curves: charts over the steps.
-        hlines: horizontal lines in these charts, e.g. the unigram loss.
+        curves: charts over the steps: title -> name of a line -> (step, value) pairs.
+        hlines: horizontal lines in these charts, e.g. the unigram loss: title -> name -> height.
         pictures: e.g. input, masked and restored images.
         tables: shown in this order.
         settings: what was run; nested mappings become dotted names.

@@ -13,6 +13,15 @@ _NUMBER = re.compile(r"[-+−±.]?\d")
 class Table:
     """A table with a title. Numbers are shown with three decimals, None as a dash.
 
+    Args:
+        title: heading.
+        columns: their names; all but the first are aligned right where they hold numbers.
+        rows: of as many cells: str, int, float or None.
+        note: a line below.
+
+    Raises:
+        ValueError: a row of another length.
+
     Examples:
         >>> from tfpretune.evaluation import Table
         >>> print(Table("Test set", ("class", "F1", "examples"), [("no", 0.8125, 1200), ("yes", None, 7)]).markdown())

@@ -163,7 +163,7 @@ def format_lora(model: keras.Model) -> str:
         64 of LoRA and 18 more learn: 5.47% of 1,498 parameters
     """
     rows = lora_table(model)
-    width = max(len("layer"), *(len(row.layer) for row in rows))
+    width = max(len(name) for name in ("layer", *(row.layer for row in rows)))
     lines = [f"{'layer':<{width}} {'kernel':>12} {'LoRA':>12} {'share':>8}"]
     lines += [f"{row.layer:<{width}} {row.kernel:>12,} {row.lora:>12,} {row.lora / row.kernel:>8.2%}" for row in rows]
     learning = sum(math.prod(variable.shape) for variable in model.trainable_variables)

@@ -106,6 +106,8 @@ class L1:
 def add_l1(model: keras.Model, strength: float) -> None:
     """Pulls every kernel, the head's too, towards zero by the same force, so that small weights become and stay small.
 
+    The lasso (Tibshirani 1996): `strength * sum(|w|)` is added to the loss.
+
     Kernels are the matrices and filters of that name; biases, normalisation, embeddings and LoRA's matrices are left alone.
 
     Args:

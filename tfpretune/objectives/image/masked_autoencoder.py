@@ -27,9 +27,12 @@ class MaskedAutoencoder(Objective):
         backbone: a `VisionTransformer`.
         decoder_dim: width of the decoder.
         decoder_layers: blocks of the decoder.
-        decoder_heads: attention heads of the decoder.
+        decoder_heads: attention heads of the decoder; must divide its width.
         pixels: what a pre-trained backbone was trained to see, from `backbones.feeding.read_pixels`; targets stay in [0, 1].
         normalize_patches: compare with patches of mean 0 and deviation 1 (the paper's section 4.1, "reconstruction target").
+
+    Raises:
+        ValueError: another backbone, or heads that do not divide the width.
 
     Examples:
         >>> import tensorflow as tf
@@ -58,6 +61,8 @@ class MaskedAutoencoder(Objective):
     ):
         if isinstance(backbone, dict):
             backbone = keras.saving.deserialize_keras_object(backbone)
+        if not isinstance(backbone, VisionTransformer):
+            raise ValueError(f"MaskedAutoencoder needs a VisionTransformer, received {type(backbone).__name__}")
         pixels = Pixels(**pixels) if isinstance(pixels, dict) else pixels
         policy = backbone.dtype_policy
         values = backbone.patch_size**2 * backbone.image_shape[-1]

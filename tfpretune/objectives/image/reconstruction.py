@@ -112,6 +112,9 @@ class Autoencoder(_Reconstruction):
         pixels: what a pre-trained backbone was trained to see, from `backbones.feeding.read_pixels`; targets stay in [0, 1].
         dtype: policy of the decoder; the backbone's by default.
 
+    Raises:
+        ValueError: the backbone takes no images.
+
     Examples:
         >>> import numpy as np
         >>> from tfpretune.backbones import SmallCNN
@@ -133,6 +136,14 @@ class DenoisingAutoencoder(_Reconstruction):
 
     Batches: `images` (corrupted, see `tfpretune.data.masking.patches.corrupt_images` and
     `tfpretune.data.image.augmentation.augment`) and `targets` (clean), float32 in [0, 1].
+
+    Args:
+        backbone: from images of one size to features `(batch, …, dim)`.
+        pixels: what a pre-trained backbone was trained to see, from `backbones.feeding.read_pixels`; targets stay in [0, 1].
+        dtype: policy of the decoder; the backbone's by default.
+
+    Raises:
+        ValueError: the backbone takes no images; in training, batches without `targets`.
 
     Examples:
         >>> import numpy as np

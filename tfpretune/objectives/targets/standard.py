@@ -265,7 +265,7 @@ class Spans(Target):
     def terms(self, outputs: tf.Tensor, batch: Batch, training: bool) -> dict[str, Term]:
         """The mean of the two cross-entropies, and the share of the rows where both ends are right."""
         del training
-        truth = tf.stack([batch[self.column], batch[self.end_column]], axis=-1)
+        truth = tf.stack([whole(batch[self.column]), whole(batch[self.end_column])], axis=-1)
         known = self._known(batch)
         truth, scores = tf.maximum(truth, 0), tf.transpose(outputs, (0, 2, 1))
         losses = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(truth, scores), axis=-1)
@@ -288,4 +288,4 @@ class Spans(Target):
 
     def _known(self, batch: Batch) -> tf.Tensor:
         """1.0 where a row has an answer, or is known to have none."""
-        return tf.cast((batch[self.column] >= 0) & (batch[self.end_column] >= 0), tf.float32)
+        return tf.cast((whole(batch[self.column]) >= 0) & (whole(batch[self.end_column]) >= 0), tf.float32)

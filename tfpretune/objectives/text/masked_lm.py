@@ -23,6 +23,9 @@ class MaskedLM(Objective):
         backbone: a KerasHub backbone with a `token_embedding`, from `token_ids`, `padding_mask` (and `segment_ids`) to
             `(batch, length, hidden_dim)`.
 
+    Raises:
+        ValueError: the backbone has no `token_embedding`.
+
     Examples:
         >>> import tensorflow as tf
         >>> from tfpretune.backbones import TextEncoder

@@ -10,6 +10,7 @@ import tensorflow as tf
 from tfpretune.objectives.base import Batch, Objective, Term
 from tfpretune.objectives.replicas import sum_over_replicas
 from tfpretune.objectives.supervised import Supervised
+from tfpretune.objectives.targets.base import whole
 from tfpretune.objectives.targets.standard import Classes, MultiLabel
 
 
@@ -65,6 +66,9 @@ class DomainAdversarial(_TwoDomains):
         domain_units: width of the domain head's hidden layer.
         domain_weight: factor of the domain head's loss; the paper's is 1.
 
+    Raises:
+        ValueError: a classifier of another target than `Classes` or `MultiLabel`, or a setting out of its range.
+
     Examples:
         >>> import numpy as np
         >>> from tfpretune.backbones import SmallCNN
@@ -108,7 +112,7 @@ class DomainAdversarial(_TwoDomains):
         if training:
             _require(batch, "progress", type(self).__name__, "the share of the steps that are over, float32")
             features = reverse_gradient(features, reversal_strength(batch["progress"]))
-        domains = tf.convert_to_tensor(batch["domains"])
+        domains = whole(batch["domains"])
         logits = self.domain_head(features, training=training)
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(domains, logits)
         hits = tf.cast(tf.argmax(logits, axis=-1, output_type=tf.int32) == domains, tf.float32)
@@ -138,6 +142,9 @@ class DeepCoral(_TwoDomains):
         classifier: as in `DomainAdversarial`.
         coral_weight: factor of the distance. The paper sets it so that in the end both losses are about as large.
         on_outputs: compare the classifier's outputs, as the paper does, and not its features.
+
+    Raises:
+        ValueError: as for `DomainAdversarial`.
 
     Examples:
         >>> import numpy as np
@@ -207,19 +214,19 @@ def coral_term(features: tf.Tensor, domains: tf.Tensor, *, weight: float = 1.0) 
     Returns:
         A term with the global batch's distance, whose gradients, summed over replicas, are those of that distance.
     """
-    domains, rows = tf.convert_to_tensor(domains), tf.shape(features)[0]
+    domains, rows = whole(domains), tf.shape(features)[0]
     moments = [_moments(features, tf.cast(domains == domain, tf.float32)) for domain in (0, 1)]
     local = [*moments[0], *moments[1]]
-    whole = sum_over_replicas([tf.stop_gradient(tensor) for tensor in [*local, tf.cast(rows, tf.float32)]])
-    joined = [mine + tf.stop_gradient(total - mine) for mine, total in zip(local, whole[:-1], strict=True)]
+    summed = sum_over_replicas([tf.stop_gradient(tensor) for tensor in [*local, tf.cast(rows, tf.float32)]])
+    joined = [mine + tf.stop_gradient(total - mine) for mine, total in zip(local, summed[:-1], strict=True)]
     apart = _covariance(*joined[:3]) - _covariance(*joined[3:])
     distance = tf.reduce_sum(tf.square(apart)) / (4.0 * features.shape[-1] ** 2)
-    measured = tf.cast(tf.minimum(whole[0], whole[3]) > 1.5, tf.float32)
+    measured = tf.cast(tf.minimum(summed[0], summed[3]) > 1.5, tf.float32)
     # `joined` has the values of the whole batch and the gradients of this replica's rows. The value is shared out by rows;
     # the gradient must not be, so it gets back what the division by all rows takes.
     value = tf.stop_gradient(distance)
     count = tf.cast(rows, tf.float32)
-    total = measured * (value * count + (distance - value) * whole[-1])
+    total = measured * (value * count + (distance - value) * summed[-1])
     return Term(total, measured * count, weight=weight)
 
 

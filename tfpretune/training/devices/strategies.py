@@ -1,6 +1,7 @@
 """Which devices a run uses, and which number format they are good at."""
 
 import functools
+import typing
 from pathlib import Path
 
 import keras
@@ -10,6 +11,7 @@ import tensorflow as tf
 from tfpretune.errors import UsageError
 from tfpretune.runtime.keras_internals import all_layers, replica_number, worker_count
 from tfpretune.runtime.workers import Task, this_task
+from tfpretune.settings.run import Precision
 
 
 def make_strategy(replicas: int = 0) -> tf.distribute.Strategy:
@@ -17,8 +19,13 @@ def make_strategy(replicas: int = 0) -> tf.distribute.Strategy:
 
     With TF_CONFIG in the environment (Kubeflow, Slurm launchers and Ray Train set it) this process is one of several workers:
     MultiWorkerMirroredStrategy, with all GPUs of this worker.
-    0 takes all GPUs, or the CPU. With more replicas than GPUs and no GPU at all, logical CPUs are made, to try things out;
-    that must happen before TensorFlow has touched a device.
+
+    Args:
+        replicas: 0 takes all GPUs, or the CPU. With more replicas than GPUs and no GPU at all, logical CPUs are made, to try
+            things out; that must happen before TensorFlow has touched a device.
+
+    Returns:
+        The strategy, one and the same for each number in a process; of one replica TensorFlow's default one.
 
     Raises:
         UsageError: more replicas than GPUs, logical CPUs asked for too late or by one of several workers, or a wrong TF_CONFIG.
@@ -153,6 +160,15 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
 def resolve_precision(precision: str) -> str:
     """Turns "auto" into "mixed_bfloat16" where the processor multiplies bfloat16 itself, and into "float32" elsewhere.
 
+    Args:
+        precision: "auto", "float32", "mixed_bfloat16" or "mixed_float16".
+
+    Returns:
+        The name of a Keras dtype policy, for a backbone's `dtype`.
+
+    Raises:
+        ValueError: it is none of these.
+
     Examples:
         >>> from tfpretune.training import resolve_precision
         >>> resolve_precision("auto") in ("float32", "mixed_bfloat16")  # depends on the machine
@@ -160,6 +176,8 @@ def resolve_precision(precision: str) -> str:
         >>> resolve_precision("mixed_float16")
         'mixed_float16'
     """
+    if precision not in typing.get_args(Precision):
+        raise ValueError(f"precision must be one of {', '.join(typing.get_args(Precision))}, received {precision!r}")
     if precision != "auto":
         return precision
     gpus = tf.config.list_physical_devices("GPU")

@@ -79,6 +79,9 @@ def fit(
         callbacks: more Keras callbacks; those that log, guard and save are always there.
         identity: what must be the same when the run goes on, such as the class names; JSON values.
 
+    Returns:
+        Steps, best figure and curves; the model has the weights of the last step, or the best ones, or their average.
+
     Raises:
         UsageError: the folder belongs to a run with other settings, or another process runs in it.
         RunError: the loss or the gradient stopped being a number, the disk or the memory is full.

@@ -1,8 +1,10 @@
 """Optimizers and learning-rate schedules from settings."""
 
+import typing
+
 import keras
 
-from tfpretune.settings.run import OptimizerConfig
+from tfpretune.settings.run import Optimizer, OptimizerConfig
 from tfpretune.training.optimizers.moving_averages import average_equally, keep_weights_when_fit_ends
 from tfpretune.training.optimizers.multi_rate import Factors, MultiRateAdagrad, MultiRateAdamW, MultiRateSGD
 from tfpretune.training.optimizers.schedules import WarmUp
@@ -15,8 +17,14 @@ def make_optimizer(
 
     Args:
         config: the settings.
-        total_steps: steps of the whole run.
-        rate_factors: from `layerwise_rates`; the settings' multipliers come on top.
+        total_steps: steps of the whole run, at least 1: the schedule ends with the last.
+        rate_factors: from `layerwise_rates` (`model.rate_factors`); the settings' multipliers come on top.
+
+    Returns:
+        AdamW, Adam, SGD with momentum or AdaGrad, with the schedule as its `learning_rate`; its variables are not built.
+
+    Raises:
+        ValueError: an optimizer or a schedule that there is not.
 
     Examples:
         >>> from tfpretune.settings.run import OptimizerConfig
@@ -26,6 +34,8 @@ def make_optimizer(
         >>> round(float(optimizer.learning_rate), 4)  # before the first of 10 steps of warm-up
         0.01
     """
+    if config.name not in typing.get_args(Optimizer):
+        raise ValueError(f"name must be one of {', '.join(typing.get_args(Optimizer))}, received {config.name!r}")
     warmup_steps = round(config.warmup * total_steps)
     rate = WarmUp(config.learning_rate, total_steps, warmup_steps=warmup_steps, schedule=config.schedule)
     decay = config.weight_decay or None

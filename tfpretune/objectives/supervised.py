@@ -25,6 +25,20 @@ class Supervised(Objective):
         name: a name.
         target: what the outputs are to say.
         r_drop: see `set_r_drop`.
+
+    Raises:
+        ValueError: the outputs' last dimension is not what the target needs.
+
+    Examples:
+        >>> import keras, numpy as np
+        >>> from tfpretune.objectives import Classes, Supervised
+        >>> x = keras.Input((3,), name="x")
+        >>> model = Supervised({"x": x}, keras.layers.Dense(2, kernel_initializer="zeros")(x), target=Classes(2))
+        >>> model.compile(run_eagerly=True)
+        >>> batch = {"x": np.ones((4, 3), "float32"), "labels": np.array([0, 0, 0, 1])}
+        >>> found = model.evaluate(batch, verbose=0, return_dict=True)
+        >>> {name: round(value, 3) for name, value in sorted(found.items())}  # ln 2: both classes are as likely
+        {'accuracy': 0.75, 'cross_entropy': 0.693, 'loss': 0.693}
     """
 
     def __init__(self, inputs: Any, outputs: Any, name: str | None = None, *, target: Target, r_drop: float = 0.0):

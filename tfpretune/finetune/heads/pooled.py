@@ -65,6 +65,16 @@ def classifier(
 
     Batches have int32 `labels` `(batch,)`. `label_smoothing` and `class_weights` are `Classes`' own, `window_length`,
     `image_size` and `pixels` those of `Preprocessing`.
+
+    Examples:
+        >>> import numpy as np
+        >>> from tfpretune.backbones import SmallCNN
+        >>> from tfpretune.finetune import classifier
+        >>> model = classifier(SmallCNN((8, 8, 1), (8,)), num_classes=10)
+        >>> model.compile("adam", run_eagerly=True)
+        >>> history = model.fit(np.zeros((4, 8, 8, 1)), np.array([0, 1, 2, 3]), verbose=0)
+        >>> [round(loss, 2) for loss in history.history["loss"]]  # ln 10: a new head favours no class
+        [2.3]
     """
     target = Classes(num_classes, label_smoothing=label_smoothing, class_weights=class_weights)
     preprocessing = Preprocessing(window_length, image_size, pixels)
@@ -80,7 +90,17 @@ def multi_label(
     preprocessing: Preprocessing = NO_PREPROCESSING,
     name: str = "multi_label",
 ) -> Supervised:
-    """Any number of labels for each example: `pooled_head` towards `MultiLabel`; `labels` are 0 or 1, `(batch, num_labels)`."""
+    """Any number of labels for each example: `pooled_head` towards `MultiLabel`; `labels` are 0 or 1, `(batch, num_labels)`.
+
+    Examples:
+        >>> import tensorflow as tf
+        >>> from tfpretune.backbones import SmallCNN
+        >>> from tfpretune.finetune import multi_label
+        >>> model = multi_label(SmallCNN((8, 8, 1), (8,)), 3)
+        >>> logits = model({"images": tf.zeros((1, 8, 8, 1))})
+        >>> model.target.activate(logits).numpy().tolist()  # each on its own: they need not sum to 1
+        [[0.5, 0.5, 0.5]]
+    """
     target = MultiLabel(num_labels, positive_weights)
     return pooled_head(backbone, target, dropout=dropout, preprocessing=preprocessing, name=name)
 
@@ -101,6 +121,15 @@ def regressor(
 
     `offset` and `scale` are the mean and the standard deviation of the training labels; `window_length`, `image_size` and
     `pixels` are those of `Preprocessing`.
+
+    Examples:
+        >>> import tensorflow as tf
+        >>> from tfpretune.backbones import SmallCNN
+        >>> from tfpretune.finetune import regressor
+        >>> model = regressor(SmallCNN((8, 8, 1), (8,)), offset=20.0, scale=5.0)
+        >>> outputs = model({"images": tf.zeros((2, 8, 8, 1))})
+        >>> model.target.activate(outputs).numpy().tolist()  # a new head says the mean
+        [[20.0], [20.0]]
     """
     preprocessing = Preprocessing(window_length, image_size, pixels)
     return pooled_head(backbone, Numbers(size, offset, scale), dropout=dropout, preprocessing=preprocessing, name=name)
@@ -115,7 +144,17 @@ def embedder(
     preprocessing: Preprocessing = NO_PREPROCESSING,
     name: str = "embedder",
 ) -> Supervised:
-    """A vector for each example, near those of its class: `pooled_head` towards `Similar`; `labels` are any int32."""
+    """A vector for each example, near those of its class: `pooled_head` towards `Similar`; `labels` are any int32.
+
+    Examples:
+        >>> import tensorflow as tf
+        >>> from tfpretune.backbones import SmallCNN
+        >>> from tfpretune.finetune import embedder
+        >>> model = embedder(SmallCNN((8, 8, 1), (8,)), size=4)
+        >>> vectors = model.target.activate(model({"images": tf.ones((2, 8, 8, 1))}))
+        >>> tuple(vectors.shape), round(float(tf.norm(vectors[0])), 4)
+        ((2, 4), 1.0)
+    """
     return pooled_head(backbone, Similar(size, temperature), dropout=dropout, preprocessing=preprocessing, name=name)
 
 

@@ -70,6 +70,8 @@ class _Reconstruction(Objective):
         pixels = Pixels(**pixels) if isinstance(pixels, dict) else pixels
         policy = keras.dtype_policies.get(dtype) if dtype is not None else backbone.dtype_policy
         inputs, seen = feed(backbone, Preprocessing(pixels=pixels))
+        if "images" not in inputs:
+            raise ValueError(f"{type(self).__name__} needs an image backbone, received {type(backbone).__name__}")
         code = MeanPool(dtype=policy, name="code")(backbone(seen))
         outputs = _decoder(code, tuple(inputs["images"].shape[1:]), policy)
         super().__init__(inputs=inputs, outputs=outputs, name=name)

@@ -41,6 +41,21 @@ class MultiTask(Objective):
         balance: gradnorm only: its alpha; 0 evens out the norms, more lets slow tasks have larger ones.
         balance_rate: gradnorm only: how fast the factors move, a step.
         r_drop: see `set_r_drop`.
+
+    Raises:
+        ValueError: fewer than 2 tasks, two with one column, or outputs, weights or a weighting that do not fit.
+
+    Examples:
+        >>> import keras, numpy as np
+        >>> from tfpretune.objectives import Classes, MultiTask, Numbers
+        >>> x = keras.Input((3,), name="x")
+        >>> outputs = {"topic": keras.layers.Dense(2)(x), "price": keras.layers.Dense(1)(x)}
+        >>> targets = {"topic": Classes(2, column="topic", may_lack=True), "price": Numbers(column="price", may_lack=True)}
+        >>> model = MultiTask({"x": x}, outputs, targets=targets)
+        >>> batch = {"x": np.zeros((2, 3), "float32"), "topic": np.array([1, -1]), "price": np.float32([3, np.nan])}
+        >>> terms = model.terms(batch, training=False)
+        >>> {name: round(float(term.total), 3) for name, term in terms.items() if term.weight}  # ln 2 and (0 - 3)^2
+        {'topic_cross_entropy': 0.693, 'price_squared_error': 9.0}
     """
 
     def __init__(

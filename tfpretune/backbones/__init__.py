@@ -1,6 +1,11 @@
 """Networks from inputs to features: KerasHub backbones, and what KerasHub lacks.
 
 All is imported at once, since Keras finds the classes of a saved model by their import.
+
+Examples:
+    >>> from tfpretune.backbones import SmallCNN
+    >>> SmallCNN((8, 8, 1), (16, 32)).output.shape
+    (None, 2, 2, 32)
 """
 
 from tfpretune.backbones.by_name import load_backbone, load_tokenizer, make_image_backbone, make_text_backbone

@@ -1,6 +1,13 @@
 """A pre-trained backbone in, a model whose chosen weights learn out.
 
 All is imported at once, since Keras finds the classes of a saved model by their import.
+
+Examples:
+    >>> from tfpretune.backbones import SmallCNN
+    >>> from tfpretune.finetune import classifier, freeze
+    >>> model = classifier(SmallCNN((8, 8, 1), (16, 32)), num_classes=10)
+    >>> freeze(model, "all")[-1]  # the head learns: 32 x 10 and 10 biases
+    FrozenRow(layer='logits', trainable=330, frozen=0)
 """
 
 from tfpretune.finetune.heads.class_weights import balanced_class_weights, balanced_positive_weights

@@ -1,6 +1,13 @@
 """Training objectives: `keras.Model`s that say their loss as terms.
 
 All is imported at once, since Keras finds the classes of a saved model by their import.
+
+Examples:
+    >>> from tfpretune.backbones import SmallCNN
+    >>> from tfpretune.objectives import Autoencoder
+    >>> model = Autoencoder(SmallCNN((8, 8, 1), (16, 32)))
+    >>> model.output.shape, model.term_names
+    ((None, 8, 8, 1), ('mse', 'ssim'))
 """
 
 from tfpretune.objectives.base import Objective

@@ -1,6 +1,11 @@
 """Model and batches in, trained weights on disk out.
 
 All is imported at once, since Keras finds the optimizer of a saved model by its import.
+
+Examples:
+    >>> from tfpretune.training import make_strategy
+    >>> with make_strategy(1).scope():
+    ...     pass  # make the model here, then call `fit`
 """
 
 from tfpretune.training.adapters import load_adapter, save_adapter, set_adapter

@@ -76,6 +76,14 @@ def require_kind(examples: Examples, kind: str) -> Examples:
 
     Raises:
         UsageError: they are of the other kind.
+
+    Examples:
+        >>> from tfpretune.data import open_source, require_kind
+        >>> digits = require_kind(open_source("demo:digits"), "image")
+        >>> require_kind(digits, "text")
+        Traceback (most recent call last):
+            ...
+        tfpretune.errors.UsageError: `source` demo:digits holds image examples, expected text
     """
     if examples.kind != kind:
         raise UsageError(f"`source` {examples.name} holds {examples.kind} examples, expected {kind}")
@@ -87,6 +95,12 @@ def image_array(examples: Examples, image_shape: tuple[int, int, int]) -> np.nda
 
     Raises:
         ValueError: the examples hold an array of another type.
+
+    Examples:
+        >>> from tfpretune.data import image_array, open_source
+        >>> pixels = image_array(open_source("demo:digits").take([0, 1]), (16, 16, 3))  # enlarged, from grey to colour
+        >>> pixels.shape, pixels.dtype.name
+        ((2, 16, 16, 3), 'uint8')
     """
     height, width, channels = image_shape
     inputs = examples.inputs

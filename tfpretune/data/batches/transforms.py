@@ -107,7 +107,24 @@ def hidden_patches(num_patches: int, mask_rate: float) -> Transform:
 
 
 def hidden_tokens(tokenizer: Tokenizer, mask_rate: float) -> Transform:
-    """Hides tokens of a batch of `token_ids` and adds what stood there and a `padding_mask`: see `mask_tokens`."""
+    """Hides tokens of a batch of `token_ids` and adds what stood there and a `padding_mask`: see `mask_tokens`.
+
+    Args:
+        tokenizer: of the batches.
+        mask_rate: share of the tokens, special ones left out, that is chosen, in (0, 1].
+
+    Returns:
+        A transform for `text_batches`, as `MaskedLM` needs it. It raises ValueError for a rate out of its range.
+
+    Examples:
+        >>> import tensorflow as tf
+        >>> from tfpretune.backbones import TextEncoderTokenizer
+        >>> from tfpretune.data import hidden_tokens
+        >>> tokenizer = TextEncoderTokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad"])
+        >>> batch = hidden_tokens(tokenizer, 0.5)({"token_ids": tf.constant([[2, 5, 5, 3]])}, tf.constant([0, 0]))
+        >>> batch["mask_ids"].numpy()[batch["mask_weights"] == 1]  # one of the two words was chosen
+        array([5], dtype=int32)
+    """
     ids = {"vocabulary_size": tokenizer.vocabulary_size(), "mask_token_id": tokenizer.mask_token_id}
     special, padding = never_hidden(tokenizer), tokenizer.pad_token_id
 

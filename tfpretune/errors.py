@@ -4,14 +4,34 @@ import re
 
 
 class UsageError(ValueError):
-    """Settings or arguments that cannot work. The command line prints its one line and exits with 2."""
+    """Settings or arguments that cannot work. The command line prints its one line and exits with 2.
+
+    Examples:
+        >>> from tfpretune import UsageError
+        >>> from tfpretune.data import open_source
+        >>> try:
+        ...     examples = open_source("csv:none.csv")
+        ... except UsageError as error:
+        ...     print(error)
+        no file matches csv:none.csv (looked in ...): check the path
+    """
 
     # By this AutoGraph knows that one line makes an error of this kind; it turns others in a traced function into its own.
     __init__ = Exception.__init__
 
 
 class RunError(RuntimeError):
-    """A run that failed (bad data, full disk, not-a-number). The command line prints its one line and exits with 1."""
+    """A run that failed (bad data, full disk, not-a-number). The command line prints its one line and exits with 1.
+
+    Examples:
+        >>> from tfpretune import RunError
+        >>> from tfpretune.evaluation import gain_over_scratch
+        >>> try:
+        ...     gain = gain_over_scratch([0.9, float("nan")], [0.8, 0.8])
+        ... except RunError as error:
+        ...     print(error)
+        gain_over_scratch: expected finite scores, received [0.9, nan] and [0.8, 0.8]
+    """
 
 
 _NOTED: list[RunError] = []

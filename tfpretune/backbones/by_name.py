@@ -47,6 +47,12 @@ def make_text_backbone(
         sequence_length: the longest row that a bert- backbone will see; the others have no limit.
         dropout: rate, in [0, 1).
         dtype: Keras dtype policy.
+
+    Examples:
+        >>> from tfpretune.backbones import make_text_backbone
+        >>> backbone = make_text_backbone("mini", vocabulary_size=100, sequence_length=16)
+        >>> type(backbone).__name__, backbone.vocabulary_size
+        ('TextEncoder', 100)
     """
     sizes = TEXT_SIZES | {f"bert-{size}": dims for size, dims in TEXT_SIZES.items()}
     layers, heads, hidden, intermediate = _look_up(sizes, name)
@@ -82,6 +88,11 @@ def make_image_backbone(
         image_shape: height, width, channels.
         patch_size: side of a ViT patch, pixels.
         dtype: Keras dtype policy.
+
+    Examples:
+        >>> from tfpretune.backbones import make_image_backbone
+        >>> make_image_backbone("cnn-small", image_shape=(28, 28, 1)).output.shape
+        (None, 4, 4, ...)
     """
     found = _look_up(CNN_SIZES | VIT_SIZES, name)
     if name in CNN_SIZES:
@@ -117,6 +128,14 @@ def load_backbone(
     Raises:
         UsageError: there is no such preset, or its backbone has no dropout to change.
         RunError: a file of it is damaged.
+
+    Examples:
+        >>> from tfpretune.backbones import SmallCNN, load_backbone
+        >>> from tfpretune.finetune import classifier
+        >>> from tfpretune.training import save_preset
+        >>> preset = save_preset("runs/digits/preset", classifier(SmallCNN((8, 8, 1), (8,)), 10))
+        >>> load_backbone(str(preset)).filters
+        (8,)
     """
     changes = {} if dropout is None else {"dropout": dropout}
     with _refusing(preset):
@@ -136,7 +155,18 @@ def load_backbone(
 
 
 def load_tokenizer(preset: str) -> keras_hub.tokenizers.Tokenizer:
-    """Loads the tokenizer that lies in a preset; raises as `load_backbone` does."""
+    """Loads the tokenizer that lies in a preset; raises as `load_backbone` does.
+
+    Examples:
+        >>> from tfpretune.backbones import TextEncoder, TextEncoderTokenizer, load_tokenizer
+        >>> from tfpretune.finetune import classifier
+        >>> from tfpretune.training import save_preset
+        >>> tokenizer = TextEncoderTokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad"])
+        >>> model = classifier(TextEncoder(7, 1, num_heads=2, hidden_dim=8, intermediate_dim=16), 2)
+        >>> preset = save_preset("runs/reviews/preset", model, tokenizer=tokenizer)
+        >>> load_tokenizer(str(preset))("good")
+        <tf.Tensor: shape=(1,), dtype=int32, numpy=array([5], dtype=int32)>
+    """
     with _refusing(preset):
         folder = packaged_folder(preset)
         if kind_of(folder) in KINDS:

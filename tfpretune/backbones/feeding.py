@@ -21,6 +21,13 @@ class Pixels:
         scale: one number, or one a channel.
         offset: one number, or one a channel.
         size: (height, width) of the images; None where nothing is said.
+
+    Examples:
+        >>> import keras
+        >>> from tfpretune.backbones import Pixels
+        >>> seen = Pixels(scale=2.0, offset=-1.0).scaled(keras.Input((8, 8, 3)))  # [0, 1] to [-1, 1]
+        >>> seen.shape
+        (None, 8, 8, 3)
     """
 
     scale: float | tuple[float, ...] = 1.0
@@ -46,6 +53,14 @@ def read_pixels(preset: str) -> Pixels:
 
     Raises:
         UsageError: there is a converter that cannot be read, or one that does more than scaling.
+
+    Examples:
+        >>> from tfpretune.backbones import Pixels, SmallCNN, read_pixels
+        >>> from tfpretune.finetune import classifier
+        >>> from tfpretune.training import save_preset
+        >>> preset = save_preset("runs/digits/preset", classifier(SmallCNN((8, 8, 1), (8,)), 10))
+        >>> read_pixels(str(preset)) == Pixels()  # images in [0, 1] as they are
+        True
     """
     try:
         converter = _converter(preset)

@@ -59,6 +59,11 @@ def recipe_path(name: str, folder: Path | None) -> Path:
 
     Raises:
         UsageError: there is no such recipe or file.
+
+    Examples:
+        >>> from tfpretune.cli import recipe_path
+        >>> recipe_path("quickstart", None).name
+        'quickstart.py'
     """
     if name.endswith(".py") and Path(name).is_file():
         return Path(name)

@@ -1,10 +1,13 @@
 """A source -> examples -> batches. Knows no model; TensorFlow is imported when batches are made.
 
 Examples:
-    >>> from tfpretune.data import image_batches, labelled_parts
+    >>> import typing
+    >>> from tfpretune.data import SPECIAL_TOKENS, VOCABULARY, MaskOrientation, image_batches, labelled_parts
     >>> digits = labelled_parts("demo:digits")
     >>> image_batches(digits.train, 64, image_shape=(8, 8, 1))
     <StepIndexed: 1,417 rows in batches of 64: images uint8 (8, 8, 1), labels int32 ()>
+    >>> SPECIAL_TOKENS, VOCABULARY, typing.get_args(MaskOrientation)
+    (('[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]'), 'vocabulary.txt', ('auto', 'stored', 'upright'))
 """
 
 import lazy_loader

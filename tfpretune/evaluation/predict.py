@@ -17,12 +17,32 @@ def predict_outputs(model: keras.Model, batches: tf.data.Dataset) -> Any:
 
     Returns:
         Probabilities of a classifier `(rows, num_classes)`, numbers of a regressor, and so on; a dict of several tasks.
+
+    Examples:
+        >>> import tensorflow as tf
+        >>> from tfpretune.backbones import SmallCNN
+        >>> from tfpretune.evaluation import predict_outputs
+        >>> from tfpretune.finetune import classifier
+        >>> model = classifier(SmallCNN((8, 8, 1), (8,)), 2)
+        >>> batches = tf.data.Dataset.from_tensor_slices({"images": tf.zeros((3, 8, 8, 1))}).batch(2)
+        >>> predict_outputs(model, batches).tolist()  # probabilities of a new head
+        [[0.5, 0.5], [0.5, 0.5], [0.5, 0.5]]
     """
     return predictor(model)(batches)
 
 
 def predictor(model: keras.Model) -> Callable[[tf.data.Dataset], Any]:
-    """Returns `predict_outputs` of one model, traced once, with the weights that it has when called."""
+    """Returns `predict_outputs` of one model, traced once, with the weights that it has when called.
+
+    Examples:
+        >>> import tensorflow as tf
+        >>> from tfpretune.backbones import SmallCNN
+        >>> from tfpretune.evaluation import predictor
+        >>> from tfpretune.finetune import regressor
+        >>> predict = predictor(regressor(SmallCNN((8, 8, 1), (8,)), offset=20.0))
+        >>> predict(tf.data.Dataset.from_tensor_slices({"images": tf.zeros((2, 8, 8, 1))}).batch(2)).tolist()
+        [[20.0], [20.0]]
+    """
 
     @tf.function(reduce_retracing=True)
     def answer(inputs: dict[str, tf.Tensor]) -> Any:

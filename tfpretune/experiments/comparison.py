@@ -59,6 +59,13 @@ class Side:
         head_dropout: rate before the last layer.
         backbone_dropout: another rate than the preset's; None keeps that.
         prepare: puts fine-tuning methods on the network before it is compiled, such as `apply_methods` with settings.
+
+    Examples:
+        >>> from tfpretune.experiments import Side
+        >>> from tfpretune.settings import OptimizerConfig
+        >>> sides = [Side(name, name == "pre-trained", 100, OptimizerConfig()) for name in ("from scratch", "pre-trained")]
+        >>> [(side.name, side.pretrained) for side in sides]
+        [('from scratch', False), ('pre-trained', True)]
     """
 
     name: str

@@ -1,4 +1,9 @@
-"""Files, locks, disks and workers: what the rest runs on."""
+"""Files, locks, disks and workers: what the rest runs on.
+
+Examples:
+    >>> from tfpretune.runtime import write_atomic
+    >>> write_atomic("runs/a/note.txt", "a reader sees all of it or nothing")
+"""
 
 import lazy_loader
 

@@ -31,6 +31,13 @@ def write_atomic(path: Path | str, data: bytes | str) -> None:
 
     Raises:
         RunError: the disk is full; the old file is unharmed.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from tfpretune.runtime import write_atomic
+        >>> write_atomic("runs/a/note.txt", "the folder is made where it is missing")
+        >>> [path.name for path in Path("runs/a").iterdir()]  # no half-written file beside it
+        ['note.txt']
     """
     content = data.encode("utf-8") if isinstance(data, str) else data
     with atomic_file(path, needed=len(content)) as file:

@@ -20,6 +20,12 @@ def alone_in(out_dir: Path) -> Iterator[None]:
 
     Raises:
         UsageError: another process holds it; names that process.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from tfpretune.runtime import alone_in
+        >>> with alone_in(Path("runs/a")):  # another process that asks for it is refused
+        ...     _ = Path("runs/a/note.txt").write_text("mine")
     """
     out_dir.mkdir(parents=True, exist_ok=True)
     with _locked(out_dir):

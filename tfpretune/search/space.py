@@ -122,6 +122,15 @@ def make_space(
         searched: names of the others.
         rates: lowest and highest learning rate.
         backbone: of `base.preset`.
+
+    Examples:
+        >>> from tfpretune.backbones import SmallCNN
+        >>> from tfpretune.search import make_space
+        >>> from tfpretune.settings import FinetuneConfig
+        >>> base = FinetuneConfig("demo:digits", "runs/search", epochs=1, preset="runs/a/preset")
+        >>> space = make_space(base, ("learning_rate", "frozen"), rates=(1e-4, 1e-2), backbone=SmallCNN((8, 8, 1), (8,)))
+        >>> space.depth, space.deepest  # two convolutions, two normalisations: all of them may be frozen
+        (4, 4)
     """
     depth = sum(bool(layer.weights) for layer in backbone.layers)
     plain = _plain(base, searched)

@@ -40,7 +40,13 @@ STOPPED = 128 + signal.SIGINT
 
 @dataclasses.dataclass(frozen=True)
 class Budget:
-    """When a search ends: after so many trials in all, or so many minutes of this call (0: no end), whichever is first."""
+    """When a search ends: after so many trials in all, or so many minutes of this call (0: no end), whichever is first.
+
+    Examples:
+        >>> from tfpretune.search import Budget
+        >>> Budget(trials=20, minutes=30)  # whichever is first
+        Budget(trials=20, minutes=30)
+    """
 
     trials: int
     minutes: float = 0.0

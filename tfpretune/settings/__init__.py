@@ -1,4 +1,10 @@
-"""What a run is told, and how it is told: no TensorFlow."""
+"""What a run is told, and how it is told: no TensorFlow.
+
+Examples:
+    >>> from tfpretune.settings import RunConfig
+    >>> RunConfig("demo:digits", "runs/digits", epochs=2).total_steps(steps_per_epoch=23)
+    46
+"""
 
 from tfpretune.settings import launch
 from tfpretune.settings.comparison import ComparisonConfig, SeedsConfig

@@ -20,7 +20,17 @@ def to_json(settings: Any) -> str:
 
 
 def read_config(config_class: type[Settings], path: Path | str) -> Settings:
-    """Reads the settings that a run left in its `config.json`."""
+    """Reads the settings that a run left in its `config.json`.
+
+    Examples:
+        >>> import dataclasses, json
+        >>> from pathlib import Path
+        >>> from tfpretune.settings import RunConfig, read_config
+        >>> run = RunConfig("demo:digits", "runs/digits", steps=10)
+        >>> _ = Path("config.json").write_text(json.dumps(dataclasses.asdict(run)))  # a run leaves one in its folder
+        >>> read_config(RunConfig, "config.json") == run
+        True
+    """
     try:
         return from_json(config_class, Path(path).read_text("utf-8"), where=str(path))
     except OSError as error:

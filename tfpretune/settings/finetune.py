@@ -10,7 +10,14 @@ from tfpretune.settings.run import RunConfig, require_shares
 
 @dataclasses.dataclass(frozen=True)
 class TaskConfig(RunConfig):
-    """A run that starts from a preset, for any task. Each method is a field of its own, and they go together."""
+    """A run that starts from a preset, for any task. Each method is a field of its own, and they go together.
+
+    Examples:
+        >>> from tfpretune.settings import TaskConfig
+        >>> run = TaskConfig("demo:digits", "runs/digits", epochs=5, preset="runs/pretrained/preset", frozen="last:2")
+        >>> run.frozen, run.layer_decay
+        ('last:2', 1.0)
+    """
 
     preset: str = ""
     """The pre-trained backbone, with its tokenizer where it reads text: a folder, or a KerasHub name."""
@@ -110,7 +117,14 @@ class TaskConfig(RunConfig):
 
 @dataclasses.dataclass(frozen=True)
 class FinetuneConfig(TaskConfig):
-    """A run on labelled examples: each has a class, a set of classes, or a number."""
+    """A run on labelled examples: each has a class, a set of classes, or a number.
+
+    Examples:
+        >>> from tfpretune.settings import FinetuneConfig
+        >>> run = FinetuneConfig("csv:tickets.csv", "runs/tickets", epochs=5, preset="runs/a/preset", label_kind="set")
+        >>> run.label_kind, run.label_separator
+        ('set', ';')
+    """
 
     label_kind: Literal["", "class", "set", "number"] = ""
     """What a label is: one class; a set of classes, several or none; a number. Empty: as the source says, of files a class."""

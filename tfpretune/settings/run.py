@@ -14,7 +14,17 @@ Precision = Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"]
 
 @dataclasses.dataclass(frozen=True)
 class OptimizerConfig:
-    """How the weights are updated."""
+    """How the weights are updated.
+
+    Examples:
+        >>> from tfpretune.settings import OptimizerConfig
+        >>> OptimizerConfig(name="sgd", learning_rate=0.1).schedule
+        'cosine'
+        >>> OptimizerConfig(warmup=6)
+        Traceback (most recent call last):
+            ...
+        tfpretune.errors.UsageError: --optimizer.warmup must be in [0, 1), received 6
+    """
 
     name: Optimizer = "adamw"
     """The update rule. AdamW and Adam take rates near 1e-3, SGD (momentum 0.9) near 1e-1, AdaGrad near 1e-2."""
@@ -57,7 +67,13 @@ class OptimizerConfig:
 
 @dataclasses.dataclass(frozen=True)
 class DevicesConfig:
-    """What the run computes on."""
+    """What the run computes on.
+
+    Examples:
+        >>> from tfpretune.settings import DevicesConfig, RunConfig
+        >>> RunConfig("demo:digits", "runs/digits", steps=10, devices=DevicesConfig(replicas=2)).devices
+        DevicesConfig(replicas=2, ray_workers=0)
+    """
 
     replicas: int = 0
     """Copies of the model that share each batch; 0 takes every GPU, or the one CPU. Without a GPU: logical CPUs."""
@@ -72,7 +88,14 @@ class DevicesConfig:
 
 @dataclasses.dataclass(frozen=True)
 class RunConfig:
-    """The settings that every training recipe has."""
+    """The settings that every training recipe has.
+
+    Examples:
+        >>> from tfpretune.settings import RunConfig
+        >>> run = RunConfig("demo:digits", "runs/digits", epochs=2.5, batch_size=64)
+        >>> run.total_steps(steps_per_epoch=20), run.optimizer.learning_rate
+        (50, 0.001)
+    """
 
     source: str
     """Where the examples come from: demo:NAME, tfds:NAME, csv:FILES, jsonl:FILES, text:FILES, images:FOLDER."""
@@ -143,7 +166,17 @@ class RunConfig:
 
 
 def require_shares(settings: Any, *names: str) -> None:
-    """Raises UsageError unless each of these fields is a share in [0, 1)."""
+    """Raises UsageError unless each of these fields is a share in [0, 1).
+
+    Examples:
+        >>> from types import SimpleNamespace
+        >>> from tfpretune.settings import require_shares
+        >>> require_shares(SimpleNamespace(mask_rate=0.15), "mask_rate")
+        >>> require_shares(SimpleNamespace(mask_rate=15), "mask_rate")
+        Traceback (most recent call last):
+            ...
+        tfpretune.errors.UsageError: --mask-rate must be in [0, 1), received 15
+    """
     for name in names:
         value = getattr(settings, name)
         if not 0 <= value < 1:

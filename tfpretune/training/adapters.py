@@ -38,6 +38,15 @@ def save_adapter(folder: Path | str, model: keras.Model) -> Path:
     Raises:
         UsageError: the model has no LoRA.
         RunError: a value is no number, or the disk is full.
+
+    Examples:
+        >>> from tfpretune.backbones import TextEncoder
+        >>> from tfpretune.finetune import classifier, enable_lora
+        >>> from tfpretune.training import save_adapter
+        >>> model = classifier(TextEncoder(100, 1, num_heads=2, hidden_dim=8, intermediate_dim=16), 2)
+        >>> rows = enable_lora(model, rank=2)
+        >>> sorted(path.name for path in save_adapter("runs/a/adapter", model).iterdir())
+        ['adapter.json', 'adapter.safetensors', 'manifest.json']
     """
     settings = lora_settings(model)
     if settings is None:
@@ -73,6 +82,16 @@ def load_adapter(model: keras.Model, folder: Path | str) -> LoadReport:
     Raises:
         UsageError: no adapter, another backbone, or LoRA with other settings.
         RunError: the folder is damaged, or a variable is missing, too many or of another shape.
+
+    Examples:
+        >>> from tfpretune.backbones import TextEncoder
+        >>> from tfpretune.finetune import classifier, enable_lora
+        >>> from tfpretune.training import load_adapter, save_adapter
+        >>> backbone = TextEncoder(100, 1, num_heads=2, hidden_dim=8, intermediate_dim=16)
+        >>> model = classifier(backbone, 2)
+        >>> rows = enable_lora(model, rank=2)
+        >>> folder = save_adapter("runs/a/adapter", model)
+        >>> report = load_adapter(model, folder)  # LoRA with the same settings is there: its values are replaced
     """
     return _load(model, Path(folder), change=False)
 
@@ -82,6 +101,15 @@ def set_adapter(model: keras.Model, folder: Path | str) -> LoadReport:
 
     With the same settings the values are replaced in place, so that one backbone serves several tasks in turn and compiled
     functions stay. Otherwise the model has to be compiled again.
+
+    Examples:
+        >>> from tfpretune.backbones import TextEncoder
+        >>> from tfpretune.finetune import classifier, enable_lora
+        >>> from tfpretune.training import save_adapter, set_adapter
+        >>> model = classifier(TextEncoder(100, 1, num_heads=2, hidden_dim=8, intermediate_dim=16), 2)
+        >>> rows = enable_lora(model, rank=2)
+        >>> folder = save_adapter("runs/a/adapter", model)
+        >>> report = set_adapter(model, folder)
     """
     return _load(model, Path(folder), change=True)
 

@@ -29,6 +29,15 @@ def save_preset(
     Returns:
         The folder. Anyone can load it with `keras_hub.models.Backbone.from_preset` once
         tfpretune.backbones is imported.
+
+    Examples:
+        >>> import keras_hub
+        >>> from tfpretune.backbones import SmallCNN
+        >>> from tfpretune.finetune import classifier
+        >>> from tfpretune.training import save_preset
+        >>> folder = save_preset("runs/digits/preset", classifier(SmallCNN((8, 8, 1), (8,)), 10))
+        >>> type(keras_hub.models.Backbone.from_preset(str(folder))).__name__
+        'SmallCNN'
     """
     folder = Path(folder)
     weights = (model if task is not None else model.backbone).weights
@@ -45,7 +54,18 @@ def save_preset(
 
 
 def load_task(folder: Path | str) -> tuple[keras.Model, dict[str, Any]]:
-    """Loads the fine-tuned model and its `task.json` from a preset folder, after comparing every byte with its manifest."""
+    """Loads the fine-tuned model and its `task.json` from a preset folder, after comparing every byte with its manifest.
+
+    Examples:
+        >>> from tfpretune.backbones import SmallCNN
+        >>> from tfpretune.finetune import classifier
+        >>> from tfpretune.training import load_task, save_preset
+        >>> task = {"kind": "image", "class_names": ["no", "yes"]}
+        >>> folder = save_preset("runs/a/preset", classifier(SmallCNN((8, 8, 1), (8,)), 2), task=task)
+        >>> model, found = load_task(folder)
+        >>> model.output.shape, found["class_names"]
+        ((None, 2), ['no', 'yes'])
+    """
     folder = Path(folder)
     if not (folder / "task.json").is_file():
         raise UsageError(f"{folder} holds no fine-tuned model (no task.json): give the folder of a fine-tuning run")

@@ -51,7 +51,17 @@ def run_variables(model: keras.Model) -> dict[str, keras.Variable]:
 
 
 def snapshot(model: keras.Model) -> dict[str, np.ndarray]:
-    """Returns copies of all `run_variables`, which later steps do not change."""
+    """Returns copies of all `run_variables`, which later steps do not change.
+
+    Examples:
+        >>> from tfpretune.backbones import SmallCNN
+        >>> from tfpretune.finetune import classifier
+        >>> from tfpretune.training import snapshot
+        >>> model = classifier(SmallCNN((8, 8, 1), (8,)), 2)
+        >>> model.compile("sgd")
+        >>> model.build_optimizer()
+        >>> arrays = snapshot(model)  # for `CheckpointFolder.save`
+    """
     return {name: np.array(variable.numpy(), order="C") for name, variable in run_variables(model).items()}
 
 

@@ -34,6 +34,15 @@ def packaged_folder(preset: str) -> str:
 
     Raises:
         UsageError: there is no such checkpoint, or its package is not installed.
+
+    Examples:
+        >>> from tfpretune.backbones import packaged_folder
+        >>> packaged_folder("runs/reviews/preset")
+        'runs/reviews/preset'
+        >>> packaged_folder("demo:maxilm")
+        Traceback (most recent call last):
+            ...
+        tfpretune.errors.UsageError: ...
     """
     if not preset.startswith("demo:"):
         return preset

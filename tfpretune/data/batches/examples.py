@@ -76,6 +76,12 @@ def image_array(examples: Examples, image_shape: tuple[int, int, int]) -> np.nda
 
     Raises:
         ValueError: the examples hold an array of another type.
+
+    Examples:
+        >>> from tfpretune.data import image_array, open_source
+        >>> pixels = image_array(open_source("demo:digits").take([0, 1]), (16, 16, 3))  # enlarged, from grey to colour
+        >>> pixels.shape, pixels.dtype.name
+        ((2, 16, 16, 3), 'uint8')
     """
     height, width, channels = image_shape
     inputs = examples.inputs

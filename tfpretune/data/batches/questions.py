@@ -26,6 +26,17 @@ class AnswerRows:
         start_characters: int32 `(rows, length)`: where the word of each context token starts, else -1.
         end_characters: int32 `(rows, length)`: the character behind it.
         lost: examples whose answer no row holds whole: it is longer than a row, or only white space.
+
+    Examples:
+        >>> import numpy as np
+        >>> from tfpretune.data import AnswerRows
+        >>> starts, ends = np.array([[-1, -1, -1, 0, 4, -1]]), np.array([[-1, -1, -1, 3, 8, -1]])  # of "bad" and "good"
+        >>> columns = {"padding_mask": np.ones((1, 6), "int32")}  # [CLS] which [SEP] bad good [SEP]
+        >>> rows = AnswerRows(columns, np.array([0]), starts.astype("int32"), ends.astype("int32"), lost=())
+        >>> scores = np.zeros((1, 6, 2), "float32")
+        >>> scores[0, 4] = 5.0
+        >>> rows.answers_of(scores, ["bad good"])
+        ['good']
     """
 
     columns: dict[str, np.ndarray]
@@ -81,6 +92,17 @@ def answer_rows(
 
     The answer begins at the first token of the word that holds its first character, and ends with the last token of the word
     that holds its last.
+
+    Examples:
+        >>> from tfpretune.backbones import TextEncoderTokenizer
+        >>> from tfpretune.data import QuestionExamples, answer_rows
+        >>> from tfpretune.data.readers.question_rows import Answer
+        >>> tokenizer = TextEncoderTokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad"])
+        >>> question = {"questions": ["good"], "contexts": ["bad good"], "answers": [(Answer("good", 4),)]}
+        >>> examples = QuestionExamples(**question, where=["mine:1"], name="mine")
+        >>> columns = answer_rows(examples, tokenizer=tokenizer, sequence_length=8).columns
+        >>> columns["token_ids"].tolist(), columns["starts"].tolist(), columns["ends"].tolist()
+        ([[2, 5, 3, 6, 5, 3, 0, 0]], [4], [4])
     """
     call = _graph(tokenizer, sequence_length, stride)
     parts = []

@@ -33,6 +33,16 @@ class TagRows:
             -1 for a word that no token stands for.
         inside: bool `(all words,)`: that place belongs to an earlier word too, so its tag goes on.
         tag_names: the tags, in the order of their indices.
+
+    Examples:
+        >>> import numpy as np
+        >>> from tfpretune.data import TagRows
+        >>> first_tokens = np.array([[False, True, False, True, False]])  # [CLS] un ##happy man [SEP]
+        >>> counts = {"sentence_of": np.array([0]), "word_counts": np.array([2])}
+        >>> places = {"place": np.array([0, 1]), "inside": np.array([False, False]), "first_tokens": first_tokens}
+        >>> rows = TagRows({}, **counts, **places, tag_names=("ADJ", "NOUN"))
+        >>> [tags.tolist() for tags in rows.words_of(np.array([[1, 0, 1, 1, 1]]))]  # at the first token of each word
+        [[0, 1]]
     """
 
     columns: dict[str, np.ndarray]
@@ -82,6 +92,15 @@ def tag_rows(examples: TaggedExamples, *, tokenizer: Tokenizer, sequence_length:
 
     Raises:
         UsageError: the tokenizer does not split text into words.
+
+    Examples:
+        >>> import numpy as np
+        >>> from tfpretune.backbones import TextEncoderTokenizer
+        >>> from tfpretune.data import TaggedExamples, tag_rows
+        >>> tokenizer = TextEncoderTokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad"])
+        >>> examples = TaggedExamples([("good", "bad")], [np.array([1, 0], "int32")], ("O", "B-X"), ["mine:1"], "mine")
+        >>> tag_rows(examples, tokenizer=tokenizer, sequence_length=5).columns["labels"].tolist()
+        [[-1, 1, 0, -1, -1]]
     """
     call = _graph(tokenizer, sequence_length)
     texts = examples.texts()

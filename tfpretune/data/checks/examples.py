@@ -46,6 +46,9 @@ def check(
     Returns:
         All problems, each with its place and what to do, and what is good to know.
 
+    Returns:
+        All problems, each with its place and what to do, and what is good to know.
+
     Raises:
         UsageError: when there is no such source or column, or it has no use for an option.
 

@@ -71,6 +71,15 @@ class Corpus:
         times: hex sha256 of the times at which they were changed.
         licence: terms of use, where the source says.
         copies: near copies in a source that is read whole; None where they are still to be counted.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from tfpretune.data import cut_corpus
+        >>> _ = Path("lines.txt").write_text('''one text a line
+        ... another one''')
+        >>> corpus = cut_corpus("text:lines.txt", piece_bytes=20)
+        >>> len(corpus.pieces), len(corpus.names_and_sizes)
+        (2, 64)
     """
 
     pieces: tuple[Piece, ...]
@@ -93,6 +102,15 @@ def cut_corpus(spec: str, *, piece_bytes: int = 1 << 26, text_column: str = DEFA
 
     Raises:
         UsageError: there is no such source, or it holds no texts.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from tfpretune.data import cut_corpus, read_texts
+        >>> _ = Path("lines.txt").write_text('''one text a line
+        ... another one''')
+        >>> corpus = cut_corpus("text:lines.txt")
+        >>> corpus.num_files, corpus.num_bytes, [text for piece in corpus.pieces for text in read_texts(piece)]
+        (1, 27, ['one text a line', 'another one'])
     """
     scheme, _, rest = spec.partition(":")
     form: Form = "jsonl" if scheme == "jsonl" else "lines"
@@ -123,6 +141,15 @@ def read_texts(piece: Piece) -> Iterator[str]:
 
     Raises:
         RunError: at the first place that is not UTF-8 or not JSON, as `file:line:byte`, and for a file that cannot be read.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from tfpretune.data import cut_corpus, read_texts
+        >>> _ = Path("lines.txt").write_text('''one text a line
+        ...
+        ... another one''')
+        >>> list(read_texts(cut_corpus("text:lines.txt").pieces[0]))  # blank lines are left out
+        ['one text a line', 'another one']
     """
     yield from piece.texts
     read = {"lines": _read_lines, "jsonl": _read_objects, "files": _read_file}[piece.form]

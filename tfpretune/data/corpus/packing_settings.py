@@ -21,6 +21,12 @@ class Packing:
         normalizer: the rule of the `Normalizer`.
         split_on_cjk: see `Normalizer`.
         added_tokens: of a preset's tokenizer.
+
+    Examples:
+        >>> from tfpretune.data import Packing
+        >>> tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good"]
+        >>> Packing(sequence_length=128, lowercase=True).tokenizer(tokens)(["Good"]).to_list()
+        [[5]]
     """
 
     sequence_length: int

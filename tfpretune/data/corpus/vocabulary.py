@@ -17,6 +17,15 @@ def read_vocabulary(path: Path | str) -> list[str]:
 
     Raises:
         UsageError: the file cannot be read, or is not UTF-8.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from tfpretune.data import read_vocabulary
+        >>> _ = Path("vocab.txt").write_text('''[PAD]
+        ... [UNK]
+        ... good''')
+        >>> read_vocabulary("vocab.txt")
+        ['[PAD]', '[UNK]', 'good']
     """
     try:
         return [token.rstrip() for token in Path(path).read_bytes().decode("utf-8").removesuffix("\n").split("\n")]
@@ -36,6 +45,14 @@ def write_vocabulary(folder: Path, vocabulary: Sequence[str], where: str) -> Non
 
     Raises:
         UsageError: it lacks a special token, has a token twice, or differs from the one that is there.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from tfpretune.data import read_vocabulary, write_vocabulary
+        >>> Path("shards").mkdir()
+        >>> write_vocabulary(Path("shards"), ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good"], "mine")
+        >>> read_vocabulary("shards/vocabulary.txt")[-1]
+        'good'
     """
     missing = [token for token in SPECIAL_TOKENS if token not in vocabulary]
     if missing:

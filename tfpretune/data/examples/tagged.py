@@ -112,7 +112,13 @@ class TaggedExamples(ExampleSet):
 
 
 def is_bio(tag_names: Sequence[str]) -> bool:
-    """Returns whether tags are of the BIO scheme: "O", "B-X" and "I-X", with one B- or I- at least."""
+    """Returns whether tags are of the BIO scheme: "O", "B-X" and "I-X", with one B- or I- at least.
+
+    Examples:
+        >>> from tfpretune.data import is_bio
+        >>> is_bio(("O", "B-LOC", "I-LOC")), is_bio(("NOUN", "VERB"))
+        (True, False)
+    """
     spans = [name for name in tag_names if name[:2] in ("B-", "I-") and len(name) > 2]
     return bool(spans) and all(name == OUTSIDE or name in spans for name in tag_names)
 

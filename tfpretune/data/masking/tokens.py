@@ -27,6 +27,16 @@ def mask_tokens(
     Returns:
         A dict: `token_ids` with the chosen tokens hidden, and int32 or float32 `(batch, slots)` tensors `mask_positions`
         (where), `mask_ids` (what stood there) and `mask_weights` (1 for a chosen token, 0 for an unused slot).
+
+    Examples:
+        >>> import tensorflow as tf
+        >>> from tfpretune.data import mask_tokens
+        >>> rows, seed = tf.constant([[2, 7, 8, 9, 6, 3]]), tf.constant([0, 1])
+        >>> batch = mask_tokens(
+        ...     rows, seed, vocabulary_size=10, mask_token_id=4, special_token_ids=(0, 1, 2, 3, 4), mask_rate=0.5
+        ... )
+        >>> float(tf.reduce_sum(batch["mask_weights"]))  # half of the four words
+        2.0
     """
     if not 0.0 < mask_rate <= 1.0:
         raise ValueError(f"mask_rate must be in (0, 1], received {mask_rate}")

@@ -41,6 +41,9 @@ def open_masks(
     Returns:
         The images with their masks, both as paths where they are files.
 
+    Returns:
+        The images with their masks, both as paths where they are files.
+
     Raises:
         UsageError: there is no such source.
         RunError: at the first bad place in it.

@@ -20,7 +20,17 @@ Read = Callable[[str, str, SourceForm], Rows]
 
 
 def read_rows(spec: str, form: SourceForm = USUAL_FORM) -> Rows:
-    """Reads a source with all its problems; `open_examples` and `check` both start here."""
+    """Reads a source with all its problems; `open_examples` and `check` both start here.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from tfpretune.data import read_rows
+        >>> _ = Path("reviews.csv").write_text('''text,label
+        ... It works well,yes
+        ... ,no''')
+        >>> [str(problem) for problem in read_rows("csv:reviews.csv").problems]
+        ['reviews.csv:3: the text is empty; fill it in or remove the row']
+    """
     scheme, colon, rest = spec.partition(":")
     if not colon or scheme not in SCHEMES:
         near = _nearest_source(spec)

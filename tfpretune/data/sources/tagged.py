@@ -59,6 +59,9 @@ def open_tagged(
     Returns:
         The sentences, their tags in BIO where they are tags of entities.
 
+    Returns:
+        The sentences, their tags in BIO where they are tags of entities.
+
     Raises:
         UsageError: there is no such source.
         RunError: at the first bad place in it; `tfpretune check SPEC` names them all.

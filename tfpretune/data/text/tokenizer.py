@@ -10,6 +10,13 @@ class Tokenizer(Protocol):
     """Texts to token ids, as KerasHub's BERT-like tokenizers do it, with ours among them.
 
     What splits texts into words, names its unknown token or knows added tokens has more attributes; who needs one looks for it.
+
+    Examples:
+        >>> from tfpretune.backbones import TextEncoderTokenizer
+        >>> from tfpretune.data import Tokenizer
+        >>> tokenizer: Tokenizer = TextEncoderTokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good"])
+        >>> tokenizer.start_token_id, tokenizer.end_token_id, tokenizer.pad_token_id, tokenizer.mask_token_id
+        (2, 3, 0, 4)
     """
 
     start_token_id: int

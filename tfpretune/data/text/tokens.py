@@ -69,7 +69,15 @@ def encode(tokenizer: Tokenizer, texts: tf.Tensor, *, sequence_length: int) -> d
 
 
 def encode_all(tokenizer: Tokenizer, texts: Sequence[str], *, sequence_length: int) -> dict[str, np.ndarray]:
-    """Encodes a whole list of texts once, before training; arrays as `encode` gives them."""
+    """Encodes a whole list of texts once, before training; arrays as `encode` gives them.
+
+    Examples:
+        >>> from tfpretune.backbones import TextEncoderTokenizer
+        >>> from tfpretune.data import encode_all
+        >>> tokenizer = TextEncoderTokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad"])
+        >>> encode_all(tokenizer, ["good bad"], sequence_length=5)["token_ids"].tolist()
+        [[2, 5, 6, 3, 0]]
+    """
     _require_length(sequence_length)
     call = _encoder(tokenizer, sequence_length)
     parts = [call(tf.constant(list(texts[start : start + CHUNK]))) for start in range(0, len(texts), CHUNK)]
@@ -131,6 +139,13 @@ def unigram_loss(rows: np.ndarray, *, special_token_ids: tuple[int, ...]) -> flo
     """Returns the entropy in nats of the tokens, special ones left out: the loss of a model that knows word counts only.
 
     A masked language model sits on this plateau first; pre-training helps only once it has left it.
+
+    Examples:
+        >>> import numpy as np
+        >>> from tfpretune.data import unigram_loss
+        >>> rows = np.array([[2, 5, 6, 3], [2, 7, 8, 3]])  # four words, each as often as the others: ln 4
+        >>> round(unigram_loss(rows, special_token_ids=(2, 3)), 4)
+        1.3863
     """
     counts = np.bincount(rows.ravel())
     counts[[token for token in special_token_ids if token < len(counts)]] = 0

@@ -24,6 +24,11 @@ class Unknown:
         tokens: all that were looked at.
         unknown: how many of them are the unknown token.
         words: of the unknown ones the most frequent, where the tokenizer has words.
+
+    Examples:
+        >>> from tfpretune.data import Unknown
+        >>> Unknown(tokens=200, unknown=3, words=("qubit",)).share
+        0.015
     """
 
     tokens: int
@@ -51,6 +56,13 @@ def never_hidden(tokenizer: Tokenizer) -> tuple[int, ...]:
     """Returns the ids that a masked language model neither hides nor is to guess: special tokens, and the unknown one.
 
     To guess [UNK] is right wherever a vocabulary does not fit, and tells nothing of the text.
+
+    Examples:
+        >>> from tfpretune.backbones import TextEncoderTokenizer
+        >>> from tfpretune.data import never_hidden
+        >>> tokenizer = TextEncoderTokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad"])
+        >>> sorted(never_hidden(tokenizer))
+        [0, 1, 2, 3, 4]
     """
     unknown = unknown_id(tokenizer)
     return tuple(sorted({*tokenizer.special_token_ids, *([] if unknown is None else [unknown])}))

@@ -68,6 +68,15 @@ def pair_baseline(
 
     Raises:
         ValueError: labels that do not fit, or fewer than two classes among them.
+
+    Examples:
+        >>> import numpy as np
+        >>> from tfpretune.evaluation import pair_baseline
+        >>> firsts, seconds = ["red wine", "red wine", "old car", "old car"], ["red wine", "old car", "old car", "red wine"]
+        >>> labels = np.array([1, 0, 1, 0])  # 1: alike
+        >>> pairs, tried = (firsts, seconds), (["old wine"], ["old wine"])
+        >>> pair_baseline(pairs, labels, tried, num_classes=2, characters=False).argmax(axis=1).tolist()
+        [1]
     """
     labels = _check_labels(train_labels, len(train_pairs[0]), num_classes)
     vectorizer = make_vectorizer(characters).fit([*train_pairs[0], *train_pairs[1]])

@@ -139,5 +139,14 @@ def _areas(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, np.ndarra
 
 
 def accuracy(probabilities: np.ndarray, examples: Examples) -> float:
-    """Returns the share of the examples whose most probable class is right."""
+    """Returns the share of the examples whose most probable class is right.
+
+    Examples:
+        >>> import numpy as np
+        >>> from tfpretune.data import Examples
+        >>> from tfpretune.evaluation import accuracy
+        >>> examples = Examples("text", ["a", "b"], np.array([0, 1], "int32"), ("no", "yes"), ["mine:1", "mine:2"], "mine")
+        >>> accuracy(np.array([[0.9, 0.1], [0.6, 0.4]]), examples)
+        0.5
+    """
     return float((probabilities.argmax(axis=1) == examples.known_labels).mean())

@@ -63,6 +63,13 @@ def entity_metrics(
 
     Raises:
         ValueError: the sentences do not match, or a tag is none of entities.
+
+    Examples:
+        >>> from tfpretune.evaluation import entity_metrics
+        >>> truth, predicted = [["B-PER", "I-PER", "O", "B-LOC"]], [["B-PER", "O", "O", "B-LOC"]]
+        >>> metrics = entity_metrics(truth, predicted)
+        >>> metrics["f1"], metrics["word_accuracy"]  # the person lacks a word: of 2 entities 1 is right, of 4 words 3
+        (0.5, 0.75)
     """
     require_match(truth, predicted)
     right, found, there = (collections.Counter[str]() for _ in range(3))
@@ -97,6 +104,16 @@ def dictionary_tags(train: TaggedExamples, test: TaggedExamples) -> list[list[st
 
     Returns:
         BIO tags of each sentence of `test`.
+
+    Examples:
+        >>> import numpy as np
+        >>> from tfpretune.data import TaggedExamples
+        >>> from tfpretune.evaluation import dictionary_tags
+        >>> tags = [np.array([1, 2, 0], "int32")]
+        >>> train = TaggedExamples([("New", "York", "sleeps")], tags, ("O", "B-LOC", "I-LOC"), ["mine:1"], "mine")
+        >>> test = TaggedExamples([("In", "New", "York")], None, (), ["mine:2"], "mine")
+        >>> dictionary_tags(train, test)
+        [['O', 'B-LOC', 'I-LOC']]
     """
     seen: dict[tuple[str, ...], collections.Counter[str]] = collections.defaultdict(collections.Counter)
     truth = [find_entities(tags) for tags in train.tag_lists()]

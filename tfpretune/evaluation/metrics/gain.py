@@ -74,7 +74,13 @@ class Gain:
 
 
 def paired_difference(scores: Sequence[float], others: Sequence[float]) -> str:
-    """Returns the mean and the sample standard deviation of the differences, such as "+0.004 (sd 0.012)"."""
+    """Returns the mean and the sample standard deviation of the differences, such as "+0.004 (sd 0.012)".
+
+    Examples:
+        >>> from tfpretune.evaluation import paired_difference
+        >>> paired_difference([0.9, 0.8, 0.7], [0.8, 0.7, 0.6])
+        '+0.100 (sd 0.000)'
+    """
     return paired_test(scores, others).change
 
 

@@ -29,6 +29,14 @@ def multi_label_metrics(
     Raises:
         ValueError: wrong shapes or ranges.
         RunError: a probability is not a finite number.
+
+    Examples:
+        >>> import numpy as np
+        >>> from tfpretune.evaluation import multi_label_metrics
+        >>> truth, said = np.array([[1, 0], [1, 1]]), np.array([[0.9, 0.1], [0.8, 0.2]])
+        >>> metrics = multi_label_metrics(truth, said, ("price", "delivery"))
+        >>> metrics["subset_accuracy"], metrics["hamming_loss"], round(metrics["f1_micro"], 3)  # 2 * 2 / (2 + 3)
+        (0.5, 0.25, 0.8)
     """
     truth, probabilities = np.asarray(truth), np.asarray(probabilities, np.float64)
     if truth.ndim != 2 or truth.shape != probabilities.shape or truth.shape[1] != len(class_names) or not len(truth):
@@ -74,6 +82,13 @@ def best_threshold(truth: Any, probabilities: Any) -> float:
     Args:
         truth: as `multi_label_metrics` takes it.
         probabilities: as `multi_label_metrics` takes them.
+
+    Examples:
+        >>> import numpy as np
+        >>> from tfpretune.evaluation import best_threshold
+        >>> probabilities = np.array([[0.1], [0.2], [0.4], [0.8]])
+        >>> round(best_threshold(np.array([[0], [0], [1], [1]]), probabilities), 3)  # midway between 0.2 and 0.4
+        0.3
     """
     truth, probabilities = np.asarray(truth), np.asarray(probabilities, np.float64)
     values, place = np.unique(probabilities[truth >= 0], return_inverse=True)

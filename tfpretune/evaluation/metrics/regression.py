@@ -22,6 +22,13 @@ def regression_metrics(truth: Any, predicted: Any) -> dict[str, float]:
     Raises:
         ValueError: shapes that do not match, or no examples.
         RunError: a prediction is not a finite number.
+
+    Examples:
+        >>> import numpy as np
+        >>> from tfpretune.evaluation import regression_metrics
+        >>> metrics = regression_metrics(np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 5.0]))
+        >>> {name: round(metrics[name], 3) for name in ("mean_absolute_error", "mean_squared_error", "r2", "spearman")}
+        {'mean_absolute_error': 0.667, 'mean_squared_error': 1.333, 'r2': -1.0, 'spearman': 1.0}
     """
     truth, predicted = (np.asarray(values, np.float64) for values in (truth, predicted))
     if truth.ndim != 1 or truth.shape != predicted.shape or not len(truth):

@@ -37,6 +37,13 @@ def retrieval_metrics(
 
     Raises:
         ValueError: shapes that do not match, vectors that are not finite, or nothing to find.
+
+    Examples:
+        >>> import numpy as np
+        >>> from tfpretune.evaluation import retrieval_metrics
+        >>> vectors, labels = np.array([[1.0, 0.0], [1.0, 0.1], [0.0, 1.0]]), np.array([0, 0, 1])
+        >>> retrieval_metrics(vectors, labels, cutoffs=(1,))  # the third has none of its class to find
+        {'recall@1': 1.0, 'mrr': 1.0, 'map': 1.0, 'queries': 2...}
     """
     alone = gallery is None
     others, other_labels = (embeddings, labels) if gallery is None else (gallery, gallery_labels)

@@ -43,6 +43,14 @@ def segmentation_metrics(confusion: np.ndarray, class_names: Sequence[str]) -> d
 
     Raises:
         ValueError: the shape does not fit the names, or no pixel was counted.
+
+    Examples:
+        >>> import numpy as np
+        >>> from tfpretune.evaluation import segmentation_metrics
+        >>> confusion = np.array([[2, 1], [0, 1]])  # 4 pixels; true classes in rows
+        >>> metrics = segmentation_metrics(confusion, ("road", "sky"))
+        >>> round(metrics["iou/road"], 3), metrics["iou/sky"], metrics["pixel_accuracy"]  # 2 / 3 and 1 / 2
+        (0.667, 0.5, 0.75)
     """
     shape = (len(class_names), len(class_names))
     if confusion.shape != shape or not confusion.sum():

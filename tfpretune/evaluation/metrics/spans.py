@@ -56,6 +56,12 @@ def span_metrics(
 
     Raises:
         ValueError: the lengths differ, or there are no questions.
+
+    Examples:
+        >>> from tfpretune.evaluation import span_metrics
+        >>> metrics = span_metrics([["Paris", "in Paris"], ["two red cars"]], ["Paris", "red cars"])
+        >>> metrics["exact_match"], round(metrics["f1"], 3)  # of the second: 2 * 2 / (3 + 2) = 0.8
+        (0.5, 0.9)
     """
     if len(right) != len(predicted) or not right:
         raise ValueError(

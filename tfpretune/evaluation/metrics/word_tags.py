@@ -19,6 +19,12 @@ def word_metrics(truth: Sequence[Sequence[str]], predicted: Sequence[Sequence[st
 
     Raises:
         ValueError: the sentences do not match.
+
+    Examples:
+        >>> from tfpretune.evaluation import word_metrics
+        >>> metrics = word_metrics([["NOUN", "VERB", "NOUN", "NOUN"]], [["NOUN", "VERB", "VERB", "NOUN"]])
+        >>> metrics["word_accuracy"], metrics["f1/NOUN"], round(metrics["f1/VERB"], 3)
+        (0.75, 0.8, 0.667)
     """
     require_match(truth, predicted)
     pairs = collections.Counter(
@@ -42,7 +48,18 @@ def word_metrics(truth: Sequence[Sequence[str]], predicted: Sequence[Sequence[st
 
 
 def frequent_tags(train: TaggedExamples, test: TaggedExamples) -> list[list[str]]:
-    """Tags each word as it is tagged most often in `train`, and new words with the most frequent tag: the line to beat."""
+    """Tags each word as it is tagged most often in `train`, and new words with the most frequent tag: the line to beat.
+
+    Examples:
+        >>> import numpy as np
+        >>> from tfpretune.data import TaggedExamples
+        >>> from tfpretune.evaluation import frequent_tags
+        >>> tags = [np.array([0, 1, 0], "int32")]
+        >>> train = TaggedExamples([("dogs", "bark", "cats")], tags, ("NOUN", "VERB"), ["mine:1"], "mine")
+        >>> test = TaggedExamples([("cats", "bark", "loudly")], None, (), ["mine:2"], "mine")
+        >>> frequent_tags(train, test)
+        [['NOUN', 'VERB', 'NOUN']]
+    """
     seen: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
     for words, tags in zip(train.words, train.tag_lists(), strict=True):
         for word, tag in zip(words, tags, strict=True):

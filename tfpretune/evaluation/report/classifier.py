@@ -24,6 +24,14 @@ class ClassifierReport:
         page: the path of the page; `metrics.json` lies beside it.
         metrics: what stands there, name -> number.
         examples: what the classifier was tried on.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from tfpretune.data import open_source
+        >>> from tfpretune.evaluation import ClassifierReport
+        >>> metrics = {"accuracy": 0.9, "f1_macro": 0.85, "examples": 20}
+        >>> ClassifierReport(Path("runs/digits/report/index.html"), metrics, open_source("demo:digits")).summary
+        'accuracy 0.900, macro F1 0.850 on 1797 images'
     """
 
     page: Path
@@ -73,6 +81,19 @@ def report_classifier(
         curves: see `write_report`, as the next two.
         tables: shown in this order.
         settings: what was run; the licence of the data is added.
+
+    Examples:
+        >>> import numpy as np, tensorflow as tf
+        >>> from tfpretune.backbones import SmallCNN
+        >>> from tfpretune.data import image_batches, open_source
+        >>> from tfpretune.evaluation import report_classifier
+        >>> from tfpretune.finetune import classifier
+        >>> digits = open_source("demo:digits").take(range(20))
+        >>> batches = image_batches(digits, 20, image_shape=(8, 8, 1)).in_order()
+        >>> model = classifier(SmallCNN((8, 8, 1), (8,)), 10)
+        >>> report = report_classifier(model, digits, batches=batches, out_dir="runs/digits", title="Digits")
+        >>> str(report.page), report.metrics["examples"]
+        ('runs/digits/report/index.html', 20...)
     """
     page = write_report(
         out_dir,

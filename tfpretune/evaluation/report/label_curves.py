@@ -22,6 +22,12 @@ class LabelCurve:
     Attributes:
         name: of the method.
         scores: labels a class -> one score a seed, higher is better, the same seeds for every method.
+
+    Examples:
+        >>> from tfpretune.evaluation import LabelCurve
+        >>> curve = LabelCurve("pre-trained", {10: [0.7, 0.8], 100: [0.9, 0.9]})
+        >>> curve.means.tolist(), round(curve.labels_needed(0.825), 1)  # half way on a logarithmic axis: sqrt(10 * 100)
+        ([0.75, 0.9], 31.6)
     """
 
     name: str
@@ -80,6 +86,13 @@ def label_table(
         A table with `COLUMNS`. "labels saved" is how many more from scratch needs for the same mean, a class; in brackets
         where the difference is not shown. Below it, in words, for each method where it paid, where it did harm, and where
         neither is shown.
+
+    Examples:
+        >>> from tfpretune.evaluation import LabelCurve, label_table
+        >>> curves = [LabelCurve("scratch", {10: [0.5, 0.6]}), LabelCurve("pre-trained", {10: [0.7, 0.8]})]
+        >>> table = label_table("Digits", curves, scratch="scratch")
+        >>> [row[0] for row in table.rows]
+        ['scratch', 'pre-trained']
     """
     reference = next(curve for curve in curves if curve.name == scratch)
     rows: list[list[Cell]] = []
@@ -103,7 +116,14 @@ def label_table(
 
 
 def label_chart(curves: Sequence[LabelCurve]) -> str:
-    """Draws the means with bands of one standard deviation over the logarithm of the labels."""
+    """Draws the means with bands of one standard deviation over the logarithm of the labels.
+
+    Examples:
+        >>> from tfpretune.evaluation import LabelCurve, label_chart
+        >>> chart = label_chart([LabelCurve("pre-trained", {10: [0.7, 0.8], 100: [0.9, 0.9]})])
+        >>> "<svg" in chart or "data:image" in chart
+        True
+    """
     lines = []
     for curve in curves:
         means, spreads = curve.means, curve.spreads

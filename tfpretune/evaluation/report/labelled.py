@@ -46,6 +46,15 @@ class LabelledReport:
         examples: what the model was tried on.
         summary: the main figures, in words.
         threshold: from this probability on a label was given; None for numbers.
+
+    Examples:
+        >>> import numpy as np
+        >>> from tfpretune.data import Examples
+        >>> from tfpretune.evaluation import report_numbers
+        >>> examples = Examples("text", ["bad", "good"], np.array([1, 5], "float32"), (), ["mine:1", "mine:2"], "mine")
+        >>> report = report_numbers(examples, np.array([1.0, 5.0]), out_dir="runs/stars", title="Stars")
+        >>> type(report).__name__, str(report.page)
+        ('LabelledReport', 'runs/stars/report/index.html')
     """
 
     page: Path
@@ -92,6 +101,16 @@ def report_sets(
         curves: see `write_report`, as the next two.
         settings: what was run; the licence of the data is added.
         tables: shown first.
+
+    Examples:
+        >>> import numpy as np
+        >>> from tfpretune.data import Examples
+        >>> from tfpretune.evaluation import report_sets
+        >>> labels = np.array([[1, 0], [0, 1], [1, 1]], "int32")
+        >>> examples = Examples("text", ["a", "b", "c"], labels, ("price", "delivery"), ["1", "2", "3"], "mine")
+        >>> report = report_sets(examples, labels * 0.6, threshold=0.5, out_dir="runs/tickets", title="Tickets")
+        >>> report.metrics["subset_accuracy"], report.threshold
+        (1.0, 0.5)
     """
     names = examples.class_names
     metrics = multi_label_metrics(examples.known_labels, probabilities, names, threshold=threshold)
@@ -137,6 +156,16 @@ def report_numbers(
         curves: see `write_report`, as the next two.
         settings: what was run; the licence of the data is added.
         tables: shown first.
+
+    Examples:
+        >>> import numpy as np
+        >>> from tfpretune.data import Examples
+        >>> from tfpretune.evaluation import report_numbers
+        >>> stars = np.array([1.0, 5.0, 3.0], "float32")
+        >>> examples = Examples("text", ["bad", "good", "so so"], stars, (), ["mine:1", "mine:2", "mine:3"], "mine")
+        >>> report = report_numbers(examples, stars + 1, out_dir="runs/stars", title="Stars")
+        >>> report.metrics["mean_absolute_error"], report.threshold
+        (1.0, None)
     """
     truth = examples.known_labels
     metrics = regression_metrics(truth, numbers)

@@ -31,7 +31,15 @@ UNKNOWN = {"labels": -1, "sources": -1}
 
 @dataclasses.dataclass(frozen=True)
 class Strengths:
-    """How much of each method."""
+    """How much of each method.
+
+    Examples:
+        >>> from tfpretune.experiments import Strengths
+        >>> Strengths(rounds=20).require_steps(10)
+        Traceback (most recent call last):
+            ...
+        tfpretune.errors.UsageError: ...
+    """
 
     domain_weight: float = 0.1
     """dann: factor of the domain head's loss; the features get it reversed, times the schedule from 0 to 1."""

@@ -31,6 +31,17 @@ class SoftClasses(Target):
         temperature: T, above 0; the higher, the more the small probabilities count.
         label_smoothing: of the first part; see `Classes`.
         class_weights: of the first part; see `Classes`.
+
+    Examples:
+        >>> import tensorflow as tf
+        >>> from tfpretune.finetune import SoftClasses
+        >>> logits = tf.constant([[2.0, 0.0], [0.0, 2.0]])
+        >>> batch = {"labels": [0, -1], "teacher_logits": logits}  # the student says what the teacher says
+        >>> terms = SoftClasses(2).terms(logits, batch, training=True)
+        >>> {name: float(term.count) for name, term in terms.items()}
+        {'cross_entropy': 1.0, 'distillation': 2.0, 'accuracy': 1.0}
+        >>> float(terms["distillation"].total)
+        0.0
     """
 
     num_classes: int
@@ -123,7 +134,16 @@ def with_teacher(batches: StepIndexed, answers: np.ndarray) -> StepIndexed:
 
 
 def without_teacher(student: Supervised) -> Supervised:
-    """Returns the same network as a plain classifier, to be saved and used as any other. It shares the weights."""
+    """Returns the same network as a plain classifier, to be saved and used as any other. It shares the weights.
+
+    Examples:
+        >>> from tfpretune.backbones import SmallCNN
+        >>> from tfpretune.finetune import SoftClasses, pooled_head, without_teacher
+        >>> student = pooled_head(SmallCNN((8, 8, 1), (8,)), SoftClasses(2))
+        >>> model = without_teacher(student)
+        >>> type(student.target).__name__, type(model.target).__name__, model.output.shape
+        ('SoftClasses', 'Classes', (None, 2))
+    """
     if not isinstance(student.target, SoftClasses):
         raise ValueError(f"expected a student with the target SoftClasses, received {student.target}")
     with student.distribute_strategy.scope():

@@ -15,7 +15,17 @@ from tfpretune.objectives import MultiLabel, Numbers, Supervised
 
 
 def features_of(model: Supervised, batches: Iterable[Batch], *, layer: str = "features") -> np.ndarray:
-    """Returns the pooled features `(rows, dim)` of a classifier, or another layer's output, in the order of the batches."""
+    """Returns the pooled features `(rows, dim)` of a classifier, or another layer's output, in the order of the batches.
+
+    Examples:
+        >>> import tensorflow as tf
+        >>> from tfpretune.backbones import SmallCNN
+        >>> from tfpretune.finetune import classifier, features_of
+        >>> model = classifier(SmallCNN((8, 8, 1), (8,)), 2)
+        >>> batches = [{"images": tf.zeros((3, 8, 8, 1))}, {"images": tf.zeros((2, 8, 8, 1))}]
+        >>> features_of(model, batches).shape
+        (5, 8)
+    """
     extractor = keras.Model(model.input, model.get_layer(layer).output)
     rows = {name: tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype) for name, tensor in model.input.items()}
     call = tf.function(

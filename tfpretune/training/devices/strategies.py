@@ -150,7 +150,13 @@ def num_workers(strategy: tf.distribute.Strategy) -> int:
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
-    """Whether this process writes the checkpoints, logs and presets: the chief, or worker 0 where there is none."""
+    """Whether this process writes the checkpoints, logs and presets: the chief, or worker 0 where there is none.
+
+    Examples:
+        >>> from tfpretune.training import is_chief, make_strategy
+        >>> is_chief(make_strategy(1))  # one process alone writes its files itself
+        True
+    """
     resolver = strategy.cluster_resolver
     if num_workers(strategy) == 1 or resolver is None:
         return True

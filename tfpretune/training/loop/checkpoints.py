@@ -24,6 +24,20 @@ class CheckpointFolder:
         folder: where they lie.
         keep: how many of the newest stay, so that there is another one when a disk has damaged the last; the best one
             stays, too.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from tfpretune.backbones import SmallCNN
+        >>> from tfpretune.finetune import classifier
+        >>> from tfpretune.training import CheckpointFolder, snapshot
+        >>> model = classifier(SmallCNN((8, 8, 1), (8,)), 2)
+        >>> model.compile("sgd")
+        >>> model.build_optimizer()
+        >>> checkpoints = CheckpointFolder(Path("runs/a/checkpoints"), keep=2)
+        >>> for step in (10, 20, 30):
+        ...     _ = checkpoints.save(snapshot(model), step, {"loss": 0.5})
+        >>> checkpoints.steps(), checkpoints.newest(), checkpoints.load(model, 30)
+        ([20, 30], 30, {'loss': 0.5, 'step': 30})
     """
 
     def __init__(self, folder: Path, *, keep: int = 2):

@@ -33,6 +33,16 @@ def identity_of(
         tokenizer: its vocabulary counts, by number of tokens and sha256.
         class_names: the classes in the order of their indices.
         data: the training examples, or several by name; their contents, labels and order count, not where they lie.
+
+    Examples:
+        >>> import numpy as np
+        >>> from tfpretune.backbones import SmallCNN
+        >>> from tfpretune.data import StepIndexed
+        >>> from tfpretune.training import identity_of
+        >>> batches = StepIndexed({"images": np.zeros((4, 8, 8, 1), "uint8")}, 2)
+        >>> identity = identity_of(SmallCNN((8, 8, 1), (8,)), batches, class_names=("no", "yes"))
+        >>> identity["class_names"]
+        ['no', 'yes']
     """
     found: dict[str, Any] = {"backbone": type(backbone).__name__}
     for name, value in backbone.get_config().items():
@@ -59,7 +69,15 @@ class Data(Protocol):
 
 
 def fingerprints(named: Mapping[str, Data]) -> dict[str, str]:
-    """Returns the fingerprints of several data: "labels of NAME" -> text."""
+    """Returns the fingerprints of several data: "labels of NAME" -> text.
+
+    Examples:
+        >>> from tfpretune.data import open_source
+        >>> from tfpretune.training import fingerprints
+        >>> digits = open_source("demo:digits")
+        >>> fingerprints({"training": digits}) == fingerprints({"training": digits.take(range(len(digits)))})
+        True
+    """
     return {f"{fact} of {name}": text for name, each in named.items() for fact, text in each.fingerprint().items()}
 
 

@@ -122,6 +122,19 @@ def compile_model(
         run: the settings.
         jit: what an earlier part of the run chose where `run.jit` is "auto"; None: nothing was chosen yet.
         parts: the same for `run.accumulate_steps` 0.
+
+    Examples:
+        >>> import numpy as np
+        >>> from tfpretune.backbones import SmallCNN
+        >>> from tfpretune.data import StepIndexed
+        >>> from tfpretune.finetune import classifier
+        >>> from tfpretune.settings import RunConfig
+        >>> from tfpretune.training import compile_model
+        >>> model = classifier(SmallCNN((8, 8, 1), (8,)), 2)
+        >>> batches = StepIndexed({"images": np.zeros((4, 8, 8, 1), "float32"), "labels": np.array([0, 1, 0, 1])}, 2)
+        >>> compile_model(model, batches, RunConfig("mine", "runs/a", steps=10, precision="float32", jit="off"))
+        >>> type(model.optimizer).__name__, model.clip_norm
+        ('MultiRateAdamW', 1.0)
     """
     total = run.total_steps(batches.steps_per_epoch)
 

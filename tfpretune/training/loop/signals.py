@@ -10,7 +10,16 @@ STOPPED_BY_TIME = 128 + signal.SIGTERM
 
 
 class Stopped(SystemExit):
-    """Ends the process after a save, with 130 (SIGINT), 143 (SIGTERM, or the minutes are over) as its exit code."""
+    """Ends the process after a save, with 130 (SIGINT), 143 (SIGTERM, or the minutes are over) as its exit code.
+
+    Examples:
+        >>> from tfpretune.training import Stopped
+        >>> try:
+        ...     raise Stopped(143)  # as `fit` does when SIGTERM came and all is saved
+        ... except SystemExit as stopped:
+        ...     stopped.code
+        143
+    """
 
 
 class Stop:

@@ -25,6 +25,15 @@ class AverageWeights(keras.callbacks.Callback):
 
     Args:
         batches: the training batches; without them the statistics stay those of the last steps.
+
+    Examples:
+        >>> import keras, numpy as np
+        >>> from tfpretune.backbones import SmallCNN
+        >>> from tfpretune.finetune import classifier
+        >>> from tfpretune.training import AverageWeights
+        >>> model = classifier(SmallCNN((8, 8, 1), (8,)), 2)
+        >>> model.compile(keras.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.9), run_eagerly=True)
+        >>> history = model.fit(np.zeros((2, 8, 8, 1)), np.array([0, 1]), verbose=0, callbacks=[AverageWeights()])
     """
 
     def __init__(self, batches: StepIndexed | None = None) -> None:

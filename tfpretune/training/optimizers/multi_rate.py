@@ -74,6 +74,15 @@ class MultiRateSGD(MultiRate, keras.optimizers.SGD):
         rate_factors: the same, for whole layers; see `MultiRate`.
         weight_decay: decoupled decay.
         momentum: share of the last update that is made again.
+
+    Examples:
+        >>> import keras, tensorflow as tf
+        >>> from tfpretune.training import MultiRateSGD
+        >>> optimizer = MultiRateSGD(0.1, multipliers=(("head", 10.0),), momentum=0.0)
+        >>> variables = [keras.Variable([1.0], name="body"), keras.Variable([1.0], name="head")]
+        >>> optimizer.apply([tf.constant([0.5])] * 2, variables)
+        >>> [round(float(variable.numpy()[0]), 3) for variable in variables]  # 1 - 0.1 * 0.5, 1 - 10 * 0.1 * 0.5
+        [0.95, 0.5]
     """
 
     def __init__(
@@ -103,6 +112,15 @@ class MultiRateAdagrad(MultiRate, keras.optimizers.Adagrad):
         multipliers: (regular expression on the variable's path, factor) pairs.
         rate_factors: the same, for whole layers; see `MultiRate`.
         weight_decay: decoupled decay.
+
+    Examples:
+        >>> import keras, tensorflow as tf
+        >>> from tfpretune.training import MultiRateAdagrad
+        >>> optimizer = MultiRateAdagrad(0.01, multipliers=(("head", 10.0),))
+        >>> variables = [keras.Variable([1.0], name="body"), keras.Variable([1.0], name="head")]
+        >>> optimizer.apply([tf.constant([3.0])] * 2, variables)
+        >>> [round(float(variable.numpy()[0]), 3) for variable in variables]  # 3 / sqrt(0.1 + 3^2) is nearly 1
+        [0.99, 0.901]
     """
 
     def __init__(
@@ -133,6 +151,15 @@ class MultiRateAdamW(MultiRate, keras.optimizers.AdamW):
         weight_decay: decoupled decay.
         beta_2: decay of the second moment.
         epsilon: added to the root of the second moment.
+
+    Examples:
+        >>> import keras, tensorflow as tf
+        >>> from tfpretune.training import MultiRateAdamW
+        >>> optimizer = MultiRateAdamW(0.001, multipliers=(("head", 10.0),))
+        >>> variables = [keras.Variable([1.0], name="body"), keras.Variable([1.0], name="head")]
+        >>> optimizer.apply([tf.constant([0.5])] * 2, variables)
+        >>> [round(float(variable.numpy()[0]), 4) for variable in variables]  # Adam's first step is as long as the rate
+        [0.999, 0.99]
     """
 
     def __init__(

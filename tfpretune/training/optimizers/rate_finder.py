@@ -36,6 +36,13 @@ class RateCurve:
         smoothed: their running means.
         suggested: a tenth of the rate at which the running mean was lowest.
         diverged: the loss rose to four times its lowest mean, or to no number: higher rates were not tried.
+
+    Examples:
+        >>> from tfpretune.training import RateCurve, write_curve
+        >>> rates, losses = (1e-3, 1e-2, 1e-1), (2.0, 1.0, 3.0)
+        >>> curve = RateCurve(rates, losses, losses, suggested=1e-3, diverged=False)
+        >>> curve.rates[curve.smoothed.index(min(curve.smoothed))] / 10 == curve.suggested
+        True
     """
 
     rates: tuple[float, ...]
@@ -68,6 +75,19 @@ def find_rate(
     Raises:
         UsageError: the range or the steps cannot work.
         RunError: the loss fell at none of the rates.
+
+    Examples:
+        >>> import numpy as np
+        >>> from tfpretune.backbones import SmallCNN
+        >>> from tfpretune.data import image_batches, open_source
+        >>> from tfpretune.finetune import classifier
+        >>> from tfpretune.training import find_rate
+        >>> model = classifier(SmallCNN((8, 8, 1), (8,)), 10)
+        >>> model.compile("sgd")
+        >>> batches = image_batches(open_source("demo:digits"), 32, image_shape=(8, 8, 1))
+        >>> curve = find_rate(model, batches, lowest=1e-3, highest=10.0, steps=20)
+        >>> curve.rates[0] <= curve.suggested <= curve.rates[-1]
+        True
     """
     if not 0 < lowest < highest < math.inf:
         raise UsageError(f"`lowest` and `highest` must be 0 < lowest < highest, received {lowest} and {highest}")
@@ -96,7 +116,14 @@ def find_rate(
 
 
 def write_curve(curve: RateCurve, out_dir: Path | str) -> Path:
-    """Writes `rate_finder.json` and the picture `rate_finder.png`; returns the picture's path."""
+    """Writes `rate_finder.json` and the picture `rate_finder.png`; returns the picture's path.
+
+    Examples:
+        >>> from tfpretune.training import RateCurve, write_curve
+        >>> rates, losses = (1e-3, 1e-2, 1e-1), (2.0, 1.0, 3.0)
+        >>> str(write_curve(RateCurve(rates, losses, losses, suggested=1e-3, diverged=False), "runs/a"))
+        'runs/a/rate_finder.png'
+    """
     picture = Path(out_dir) / "rate_finder.png"
     write_atomic(picture.with_suffix(".json"), json.dumps(dataclasses.asdict(curve), indent=2) + "\n")
     write_atomic(picture, _draw(curve))

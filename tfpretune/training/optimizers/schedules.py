@@ -21,6 +21,12 @@ class WarmUp(keras.optimizers.schedules.LearningRateSchedule):
             hundredth of the peak), or "one_cycle" (Smith and Topin 2018, arXiv:1708.07120): the rise begins at a 25th of the
             peak, the fall is half a wave down to a 10,000th of it. A warm-up of 0.3 of the steps is usual; the momentum stays
             as it is, where the paper lets it fall and rise.
+
+    Examples:
+        >>> from tfpretune.training import WarmUp
+        >>> rate = WarmUp(0.1, 100, warmup_steps=10, schedule="linear")
+        >>> [round(float(rate(step)), 3) for step in (9, 10, 55, 100)]
+        [0.1, 0.1, 0.05, 0.0]
     """
 
     def __init__(self, peak: float, total_steps: int, *, warmup_steps: int, schedule: str):

@@ -21,17 +21,17 @@ from tfpretune.data.sources.labelled import labelled_parts
 from tfpretune.data.sources.masks import open_masks
 from tfpretune.data.sources.tagged import open_tagged
 from tfpretune.evaluation.baselines.linear import pair_baseline
+from tfpretune.evaluation.baselines.pixels import simple_predictors
+from tfpretune.evaluation.baselines.search import search_metrics, simple_space
 from tfpretune.evaluation.metrics.classification import classification_metrics
 from tfpretune.evaluation.metrics.entities import dictionary_tags, entity_metrics
 from tfpretune.evaluation.metrics.gain import gain_over_scratch, paired_difference
-from tfpretune.evaluation.metrics.segmentation import segmentation_metrics
+from tfpretune.evaluation.metrics.segmentation import count_pixels, segmentation_metrics
 from tfpretune.evaluation.report.tables import Cell, Table
 from tfpretune.settings import launch
 from tfpretune.settings.comparison import SeedsConfig
 from tfpretune.settings.run import OptimizerConfig
-from tfpretune.tasks.classification import set_baselines
-from tfpretune.tasks.embedding import search_metrics, simple_space
-from tfpretune.tasks.segmentation import count_pixels, simple_predictors
+from tfpretune.tasks.multi_label import set_baselines
 
 TableName = Literal["multitask", "tagger", "questions", "pairs", "sets", "embeddings", "segments"]
 WEIGHTINGS = ("fixed", "uncertainty", "gradnorm", "pcgrad")

@@ -11,20 +11,20 @@ Then: python recipes/export.py --run-dir runs/distil
 import dataclasses
 import functools
 
-from tfpretune.data.batches.examples import image_array
 from tfpretune.evaluation.report.tables import Table
 from tfpretune.finetune import balanced_class_weights
 from tfpretune.finetune.methods.distillation import SoftClasses, without_teacher
 from tfpretune.runtime.files import write_atomic
 from tfpretune.settings import launch
 from tfpretune.settings.run import OptimizerConfig
-from tfpretune.tasks.classification import open_parts
+from tfpretune.tasks.classification import Classification
 from tfpretune.tasks.distillation.comparison import comparison
 from tfpretune.tasks.distillation.settings import DistillationConfig
 from tfpretune.tasks.distillation.students import make_student, require_known_to_both, student_form
 from tfpretune.tasks.distillation.teachers import fingerprint, load_teacher, taught_batches, unlabelled_examples
-from tfpretune.tasks.finetuned_runs import require_classes
-from tfpretune.tasks.fitting import fit_classifier, report_on_test
+from tfpretune.tasks.labels import open_parts
+from tfpretune.tasks.runs.finetuned_runs import require_classes
+from tfpretune.tasks.runs.fitting import fit_task
 from tfpretune.training import make_strategy
 from tfpretune.training.loop.dry_run import describe
 from tfpretune.training.loop.fingerprint import fingerprints
@@ -69,28 +69,22 @@ def main(run: Config) -> Table | None:
         describe(student(soft), batches, run)
         return None
     validation, test = (make_batches(part, run.batch_size).in_order() for part in (parts.validation, parts.test))
-    settings = {
-        "validation": validation,
-        "examples": parts.validation,
-        "train": parts.train,
-        "tokenizer": form.tokenizer,
-    }
+    task = Classification(parts, validation, test)
     alone = student(soft.classes)
-    fit_classifier(alone, batches, run.alone, **settings)
+    fit_task(task, alone, batches, run.alone, tokenizer=form.tokenizer)
     sizes = {"batch_size": run.batch_size, "seed": run.seed}
     taught, model = taught_batches(teacher, make_training, parts.train, unlabelled, **sizes), student(soft)
     other = {"teacher": fingerprint(teacher)}
     other |= {} if unlabelled is None else fingerprints({"the unlabelled examples": unlabelled})
-    result = fit_classifier(model, taught, run, identity=other, **settings)
+    task = dataclasses.replace(task, more=other)
+    result = fit_task(task, model, taught, run, tokenizer=form.tokenizer)
 
     model = without_teacher(model)
     students = {"student alone": (alone, make_batches), "student distilled": (model, make_batches)}
     table = comparison({"teacher": (teacher.model, teacher.batches), **students}, parts.test)
-    inputs = image_array(parts.test, form.task["image_shape"]) if form.tokenizer is None else None
-    report = report_on_test(model, run, result, parts=parts, batches=test, inputs=inputs, tables=[table])
+    report = dataclasses.replace(task, tables=[table]).report(model, run, result)
     write_atomic(f"{run.out_dir}/distil.md", table.markdown())
-    task = report.task | form.task | parts.form.as_task()
-    save_preset(f"{run.out_dir}/preset", model, tokenizer=form.tokenizer, task=task)
+    save_preset(f"{run.out_dir}/preset", model, tokenizer=form.tokenizer, task=report.task | form.task)
     print(f"{table.markdown()}test {report.summary}\nreport: {report.page}")
     return table
 

@@ -13,9 +13,10 @@ from tfpretune.data.examples.examples import Examples
 from tfpretune.data.sources.examples import open_examples
 from tfpretune.data.sources.schemes import read_rows
 from tfpretune.errors import RunError, UsageError
+from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.settings import launch
-from tfpretune.tasks.finetuned_runs import Member, load_member
-from tfpretune.tasks.labelled_report import report_model
+from tfpretune.tasks.by_target import LABELS
+from tfpretune.tasks.runs.finetuned_runs import Member, load_member
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Config:
 
 def main(run: Config) -> Path:
     """Model, data, report."""
-    member = load_member(run.run_dir, kinds=("class", "set", "number"))
+    member = load_member(run.run_dir, kinds=tuple(LABELS))
     source = run.source or member.task["source"]
     opened = open_labelled(source, member)
     examples = opened.without_duplicates()
@@ -47,15 +48,16 @@ def main(run: Config) -> Path:
     examples = examples if run.part == "all" else examples.split(run.part)
     examples = examples.sample(64) if run.fast else examples
     member.inputs.require_known(examples, source=source, preset=f"{run.run_dir}/preset")
-    report = report_model(
-        member.model,
+    report = member.labels.write(
         examples,
-        batches=member.batches(examples, run.batch_size).in_order(),
-        out_dir=run.out_dir,
-        title=f"{run.run_dir} on {source} ({run.part})",
-        threshold=member.task.get("threshold", 0.5),
+        predict_outputs(member.model, member.batches(examples, run.batch_size).in_order()),
+        {
+            "out_dir": run.out_dir,
+            "title": f"{run.run_dir} on {source} ({run.part})",
+            "settings": dataclasses.asdict(run),
+        },
+        threshold=member.task.get("threshold"),
         inputs=member.inputs.shown(examples),
-        settings=dataclasses.asdict(run),
     )
     print(f"{report.summary}\nreport: {report.page}")
     return report.page

@@ -13,18 +13,20 @@ import dataclasses
 import keras
 import tensorflow as tf
 
-from tfpretune.backbones.by_name import load_backbone, load_tokenizer
+from tfpretune.backbones.by_name import load_tokenizer
 from tfpretune.data.batches.examples import image_batches, text_batches
 from tfpretune.errors import RunError
 from tfpretune.finetune import pooled_head, start_head_from_probe
 from tfpretune.settings import launch
 from tfpretune.settings.finetune import FinetuneConfig
 from tfpretune.settings.run import OptimizerConfig
-from tfpretune.tasks.classification import make_target, open_parts
-from tfpretune.tasks.kinds import INPUTS
-from tfpretune.tasks.known_words import require_known
-from tfpretune.tasks.methods import apply_methods
-from tfpretune.training import make_strategy, resolve_precision
+from tfpretune.tasks.by_target import LABELS
+from tfpretune.tasks.labels import open_parts
+from tfpretune.tasks.runs.fitting import load_start
+from tfpretune.tasks.runs.kinds import INPUTS
+from tfpretune.tasks.runs.known_words import require_known
+from tfpretune.tasks.runs.methods import apply_methods
+from tfpretune.training import make_strategy
 from tfpretune.training.loop.dry_run import describe
 from tfpretune.training.loop.preparation import compile_model
 from tfpretune.training.optimizers.rate_finder import RateCurve, find_rate, print_curve, write_curve
@@ -63,14 +65,12 @@ def main(run: Config) -> RateCurve | None:
     if run.deterministic:
         tf.config.experimental.enable_op_determinism()
     parts = open_parts(run)
-    target, kind = make_target(parts.train, run), parts.train.kind
+    target, kind = LABELS[parts.train.label_kind].target(parts.train, run), parts.train.kind
     reads = INPUTS[kind].preprocessing_of(run.preset, window_length=run.window_length, image_size=run.image_size)
     keras.utils.set_random_seed(run.seed)
 
-    dtype = resolve_precision(run.precision)
     with strategy.scope():
-        backbone = load_backbone(run.preset, dtype=dtype, random_weights=run.from_scratch, dropout=run.backbone_dropout)
-        model = pooled_head(backbone, target, preprocessing=reads, dropout=run.dropout)
+        model = pooled_head(load_start(run), target, preprocessing=reads, dropout=run.dropout)
     if kind == "text":
         length, tokenizer = run.sequence_length, load_tokenizer(run.preset)
         require_known(tokenizer, parts.train.inputs, source=run.source, preset=run.preset, limit=run.most_unknown)

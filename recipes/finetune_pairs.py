@@ -8,20 +8,21 @@ Then: python recipes/export.py --run-dir runs/finetune_pairs
 """
 
 import dataclasses
+import functools
 
 import keras
 
-from tfpretune.backbones.by_name import load_backbone, load_tokenizer
+from tfpretune.backbones.by_name import load_tokenizer
 from tfpretune.data.batches.pairs import pair_batches
 from tfpretune.finetune import pair_head, start_head_from_probe
 from tfpretune.settings import launch
 from tfpretune.settings.finetune import FinetuneConfig
 from tfpretune.settings.run import OptimizerConfig
-from tfpretune.tasks.classification import HEADS, fit_labelled, make_target, open_parts, report_labelled
-from tfpretune.tasks.known_words import require_known
-from tfpretune.tasks.methods import apply_methods
-from tfpretune.training import FitResult, make_strategy, resolve_precision
-from tfpretune.training.loop.dry_run import describe
+from tfpretune.tasks.by_target import LABELS
+from tfpretune.tasks.labels import open_parts
+from tfpretune.tasks.runs.fitting import fit_task, load_start, made_ready
+from tfpretune.tasks.runs.known_words import require_known
+from tfpretune.training import FitResult, make_strategy
 from tfpretune.training.presets import save_preset
 
 
@@ -47,40 +48,28 @@ def main(run: Config) -> FitResult | None:
     """Data, model, fit, report, save."""
     strategy = make_strategy(run.devices.replicas)
     parts = open_parts(run, pair_column=run.pair_column)
-    target = make_target(parts.train, run)
+    labels = LABELS[parts.train.label_kind]
+    target = labels.target(parts.train, run)
     tokenizer = load_tokenizer(run.preset)
-    require_known(
-        tokenizer,
-        [*parts.train.inputs, *(parts.train.seconds or [])],
-        source=run.source,
-        preset=run.preset,
-        limit=run.most_unknown,
-    )
-    settings = {"tokenizer": tokenizer, "sequence_length": run.sequence_length, "seed": run.seed}
-    batches = pair_batches(parts.train, run.batch_size, **settings)
-    validation = pair_batches(parts.validation, run.batch_size, **settings).in_order()
-    test = pair_batches(parts.test, run.batch_size, **settings).in_order()
+    texts = [*parts.train.inputs, *(parts.train.seconds or [])]
+    require_known(tokenizer, texts, source=run.source, preset=run.preset, limit=run.most_unknown)
+    make = functools.partial(pair_batches, tokenizer=tokenizer, sequence_length=run.sequence_length, seed=run.seed)
+    batches, validation, test = (make(part, run.batch_size) for part in (parts.train, parts.validation, parts.test))
     keras.utils.set_random_seed(run.seed)
 
     with strategy.scope():
-        dtype, dropout = resolve_precision(run.precision), run.backbone_dropout
-        backbone = load_backbone(run.preset, dtype=dtype, random_weights=run.from_scratch, dropout=dropout)
-        name = f"pair_{HEADS[parts.train.label_kind]}"
-        model = pair_head(backbone, target, dropout=run.dropout, name=name)
-    table = apply_methods(model, run)
-    if run.dry_run:
-        describe(model, batches, run)
+        name = f"pair_{labels.head}"
+        model = pair_head(load_start(run), target, dropout=run.dropout, name=name)
+    if not made_ready(model, batches, run):
         return None
-    print(table)
     if run.probe_head and not run.from_scratch:
         start_head_from_probe(model, batches.in_order())
 
-    watched = {"validation": validation, "examples": parts.validation}
-    result = fit_labelled(model, batches, run, train=parts.train, tokenizer=tokenizer, **watched)
-    both = [f"{first}\n{second}" for first, second in zip(parts.test.inputs, parts.test.seconds or [], strict=True)]
-    report = report_labelled(model, run, result, parts=parts, validation=validation, batches=test, inputs=both)
-    task = report.task | {"sequence_length": run.sequence_length} | parts.form.as_task()
-    save_preset(f"{run.out_dir}/preset", model, tokenizer=tokenizer, task=task)
+    task = labels(parts, validation.in_order(), test.in_order())
+    result = fit_task(task, model, batches, run, tokenizer=tokenizer)
+    report = task.report(model, run, result)
+    facts = report.task | {"sequence_length": run.sequence_length}
+    save_preset(f"{run.out_dir}/preset", model, tokenizer=tokenizer, task=facts)
     print(f"test {report.summary}\nreport: {report.page}")
     return result
 

@@ -13,33 +13,20 @@ import dataclasses
 from typing import Any
 
 import keras
-import tensorflow as tf
 
-from tfpretune.backbones.by_name import load_backbone, load_tokenizer
-from tfpretune.data.batches.tagged import TagRows, tag_rows
-from tfpretune.data.examples.tagged import TaggedExamples, is_bio
+from tfpretune.backbones.by_name import load_tokenizer
+from tfpretune.data.batches.tagged import tag_rows
 from tfpretune.data.sources.tagged import open_tagged
-from tfpretune.evaluation.metrics.entities import dictionary_tags, entity_metrics
-from tfpretune.evaluation.metrics.word_tags import frequent_tags, word_metrics
-from tfpretune.evaluation.predict import predictor
-from tfpretune.evaluation.report.report import write_report
-from tfpretune.evaluation.report.tables import Cell, Table
 from tfpretune.finetune import tagger
 from tfpretune.settings import launch
 from tfpretune.settings.finetune import TaskConfig
 from tfpretune.settings.run import OptimizerConfig
-from tfpretune.tasks.fitting import fit_head
-from tfpretune.tasks.known_words import require_known
-from tfpretune.tasks.methods import apply_methods
-from tfpretune.training import FitResult, make_strategy, resolve_precision
-from tfpretune.training.loop.dry_run import describe
-from tfpretune.training.loop.fingerprint import identity_of
+from tfpretune.tasks.base import Parts, split_parts
+from tfpretune.tasks.runs.fitting import fit_task, load_start, made_ready
+from tfpretune.tasks.runs.known_words import require_known
+from tfpretune.tasks.tagging import Tagging
+from tfpretune.training import FitResult, make_strategy
 from tfpretune.training.presets import save_preset
-
-FIGURES = {  # of tags of entities, and of others
-    True: ("precision", "recall", "f1", "word_accuracy"),
-    False: ("word_accuracy", "f1_macro"),
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,77 +54,28 @@ class Config(TaskConfig):
 def main(run: Config) -> FitResult | None:
     """Data, model, fit, report, save."""
     strategy = make_strategy(run.devices.replicas)
-    word_column, tag_column = run.word_column, run.tag_column
-    examples = open_tagged(run.source, repair=run.repair, word_column=word_column, tag_column=tag_column)
+    columns: dict[str, Any] = {"word_column": run.word_column, "tag_column": run.tag_column}
+    examples = open_tagged(run.source, repair=run.repair, **columns)
     for note in examples.notes:
         print(f"{run.source}: {note}")
-    entities = is_bio(examples.tag_names)
-    train, validation, test = (
-        part.sample(64, seed=run.seed) if run.fast else part
-        for part in (examples.split("train"), examples.split("validation"), examples.split("test"))
-    )
-    tokenizer = load_tokenizer(run.preset)
-    require_known(tokenizer, train.texts(), source=run.source, preset=run.preset, limit=run.most_unknown)
-    rows = [
-        tag_rows(part, tokenizer=tokenizer, sequence_length=run.sequence_length) for part in (train, validation, test)
-    ]
-    batches = rows[0].batches(run.batch_size, seed=run.seed)
+    parts = split_parts(examples, most=64 if run.fast else 0, seed=run.seed)
+    tokenizer, length = load_tokenizer(run.preset), run.sequence_length
+    require_known(tokenizer, parts.train.texts(), source=run.source, preset=run.preset, limit=run.most_unknown)
+    rows = Parts(*(tag_rows(part, tokenizer=tokenizer, sequence_length=length) for part in parts))
+    batches = rows.train.batches(run.batch_size, seed=run.seed)
     keras.utils.set_random_seed(run.seed)
 
     with strategy.scope():
-        dtype, dropout = resolve_precision(run.precision), run.backbone_dropout
-        backbone = load_backbone(run.preset, dtype=dtype, random_weights=run.from_scratch, dropout=dropout)
-        model = tagger(backbone, len(train.tag_names), dropout=run.dropout)
-    table = apply_methods(model, run)
-    if run.dry_run:
-        describe(model, batches, run)
+        model = tagger(load_start(run), len(examples.tag_names), dropout=run.dropout)
+    if not made_ready(model, batches, run):
         return None
-    print(table)
 
-    predict = predictor(model)
-    watched, tested = (each.batches(run.batch_size).in_order() for each in rows[1:])
-
-    def judged(part: TaggedExamples, tokens: TagRows, batches: tf.data.Dataset) -> dict[str, float]:
-        tags = tokens.words_of(predict(batches).argmax(axis=-1))
-        return (entity_metrics if entities else word_metrics)(part.tag_lists(), part.names_of(tags))
-
-    figure, best = ("f1", "entity_f1") if entities else ("word_accuracy", "word_accuracy")
-    result = fit_head(
-        model,
-        batches,
-        run,
-        validation=watched,
-        identity=identity_of(backbone, batches, tokenizer=tokenizer, class_names=train.tag_names, data=train),
-        measure=lambda: {best: judged(validation, rows[1], watched)[figure]},
-        monitor=(best, "max"),
-    )
-    metrics = judged(test, rows[2], tested)
-    simple = entity_metrics(test.tag_lists(), dictionary_tags(train, test)) if entities else {}
-    simple = simple or word_metrics(test.tag_lists(), frequent_tags(train, test))
-    table_rows: list[list[Cell]] = [
-        [name, *(found[each] for each in FIGURES[entities])]
-        for name, found in (("dictionary", simple), ("tagger", metrics))
-    ]
-    report = write_report(
-        run.out_dir,
-        title=f"{run.source}: {'entities' if entities else 'words'} of the test set",
-        metrics=metrics,
-        curves={"loss": {"training": result.curves["loss"], "validation": result.curves["val_loss"]}},
-        tables=[Table("Whole entities" if entities else "Words", ("", *FIGURES[entities]), table_rows)],
-        settings=dataclasses.asdict(run) | {"licence": train.licence},
-        data=train.near_copies(),
-    )
-    task: dict[str, Any] = {
-        "kind": "text",
-        "class_names": list(train.tag_names),
-        "source": run.source,
-        "licence": train.licence,
-    }
-    task |= {"metrics": metrics, "sequence_length": run.sequence_length}
-    task |= {"word_column": word_column, "tag_column": tag_column}
-    save_preset(f"{run.out_dir}/preset", model, tokenizer=tokenizer, task=task)
-    what = "F1 of entities" if entities else "accuracy of words"
-    print(f"test {what} {metrics[figure]:.3f} (dictionary {simple[figure]:.3f})\nreport: {report}")
+    task = Tagging(parts, rows, run.batch_size)
+    result = fit_task(task, model, batches, run, tokenizer=tokenizer)
+    report = task.report(model, run, result)
+    facts = report.task | {"sequence_length": length} | columns
+    save_preset(f"{run.out_dir}/preset", model, tokenizer=tokenizer, task=facts)
+    print(f"test {report.summary}\nreport: {report.page}")
     return result
 
 

@@ -18,8 +18,8 @@ from tfpretune.evaluation.report.tables import Table
 from tfpretune.runtime.files import write_atomic
 from tfpretune.runtime.lock import alone_in
 from tfpretune.settings import launch
-from tfpretune.tasks.finetuned_runs import ENSEMBLES, SOUPS, Joined, load_member, require_classes, starts_of
-from tfpretune.tasks.labelled_report import report_model
+from tfpretune.tasks.by_target import LABELS
+from tfpretune.tasks.runs.finetuned_runs import ENSEMBLES, SOUPS, Joined, load_member, require_classes, starts_of
 from tfpretune.training.presets import save_preset
 
 
@@ -48,8 +48,8 @@ class Config:
 
 def main(run: Config) -> Table:
     """Members, soups, ensembles, report, save."""
-    members = [load_member(run_dir, kinds=("class", "set", "number")) for run_dir in run.run_dirs]
-    kind = members[0].label_kind
+    members = [load_member(run_dir, kinds=tuple(LABELS)) for run_dir in run.run_dirs]
+    kind = members[0].labels.kind
     if kind != "class" and run.method not in SOUPS:
         raise UsageError(
             f"--method {run.method} joins classifiers: of labels that are {kind}s there are uniform and greedy soups"
@@ -78,15 +78,14 @@ def main(run: Config) -> Table:
 
     chosen = models[run.method]
     with alone_in(Path(run.out_dir)):
-        report = report_model(
+        report = joined.report(
             chosen,
-            parts.test,
-            batches=joined.in_order(parts.test),
-            out_dir=run.out_dir,
-            title=f"{run.method} of {len(members)} runs: {parts.test.name}",
-            threshold=joined.threshold(chosen),
-            settings=dataclasses.asdict(run),
-            tables=[table],
+            {
+                "out_dir": run.out_dir,
+                "title": f"{run.method} of {len(members)} runs: {parts.test.name}",
+                "tables": [table],
+                "settings": dataclasses.asdict(run),
+            },
         )
         write_atomic(Path(run.out_dir, "soup.md"), table.markdown())
         task = members[0].task | report.task

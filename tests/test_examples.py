@@ -28,13 +28,15 @@ WITHOUT: dict[str, str] = {
     "compare_methods comparison_table deliver from_adapted image_inputs run_trials text_inputs trial_identity",
     "search": "import_optuna open_recipe parse_pairs search write_search",
     "settings": "launch",
-    "tasks": "ENSEMBLES FIGURES HEADS Joined Member OVERALL SOUPS Space apply_methods batch_maker comparison count_pixels "
-    "embedding_predictor examples_of export_run fingerprint fit_classifier fit_head fit_labelled image_student "
-    "judge label_kind_of label_settings label_texts load_member make_student make_target milliseconds open_parts "
-    "open_tasks pixel_predictor pixel_weights plateau_verdict preprocessing_of read_places report_labelled "
-    "report_on_test report_pretraining report_reconstructions require_classes require_known rows_in_memory "
-    "rows_on_disk search_metrics search_tables segmentation_pictures segmentation_tables set_baselines "
-    "settings_of show_nearest simple_predictors simple_space starts_of taught_batches text_student "
+    "tasks": "Classification DistillationConfig ENSEMBLES Embedding IMAGE_OBJECTIVES ImageObjective "
+    "ImagePretrainingConfig Joined Judged LABELS LabelTask Member MultiLabelClassification Parts "
+    "Questions Regression SOUPS Segmentation SeveralTasks StudentForm TASKS TEXT_OBJECTIVES Tagging Task "
+    "TaskSources TextObjective TextPretrainingConfig apply_methods comparison examples_of export_run "
+    "find_vocabulary fingerprint first_texts fit_layered fit_task judge load_member load_start "
+    "load_teacher load_wordpiece made_ready make_student makers milliseconds open_parts open_tasks "
+    "pixel_predictor pixel_weights plateau_verdict print_counts report_pretraining report_reconstructions "
+    "require_classes require_known require_known_to_both rows_in_memory rows_on_disk set_baselines "
+    "settings_of shown_inputs source_form split_parts starts_of student_form task_of taught_batches "
     "unlabelled_examples",
     "training": "ConfusionPage DistanceToStart EmbeddingsPage FillingsPage ReconstructionPage describe",
 }

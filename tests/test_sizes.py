@@ -10,22 +10,8 @@ ROOT = Path(__file__).parents[1]
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef)
 RECIPE, MAIN, FUNCTION, MODULE, FOLDER = 100, 50, 60, 250, 15
 
-RECIPES: dict[str, int] = {
-    "finetune_embedder": 198,
-    "finetune_image": 106,
-    "finetune_qa": 127,
-    "finetune_segmenter": 165,
-    "finetune_tagger": 145,
-    "finetune_text": 103,
-    "multitask": 190,
-}
-MAINS: dict[str, int] = {
-    "finetune_embedder": 80,
-    "finetune_qa": 64,
-    "finetune_segmenter": 71,
-    "finetune_tagger": 73,
-    "multitask": 79,
-}
+RECIPES: dict[str, int] = {}
+MAINS: dict[str, int] = {}
 FUNCTIONS: dict[str, int] = {
     "cli/arguments.py:_parser": 89,
 }

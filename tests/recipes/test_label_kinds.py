@@ -207,7 +207,7 @@ def test_sets_of_images(folder, tmp_path):
 
 @pytest.mark.parametrize("name", ["finetune_text", "finetune_image", "finetune_pairs", "find_rate"])
 def test_refusals_are_one_line_and_exit_2(name, tmp_path, capsys):
-    """What each setting says is in tests/tasks/test_classification.py."""
+    """What each setting says is in tests/tasks/test_labels.py."""
     with pytest.raises(SystemExit) as stop:
         main(["run", name, "--label-kind", "number", "--balance-classes", "--out-dir", str(tmp_path / "out")])
     assert stop.value.code == 2

@@ -15,8 +15,9 @@ from tfpretune.backbones.by_name import load_backbone, load_tokenizer
 from tfpretune.errors import UsageError
 from tfpretune.finetune import multi_head
 from tfpretune.objectives import MaskedLM, Supervised
+from tfpretune.settings.multitask import read_places
 from tfpretune.settings.run import OptimizerConfig
-from tfpretune.tasks.multitask import open_tasks, read_places
+from tfpretune.tasks.task_sources import open_tasks
 from tfpretune.training.adapters import load_adapter
 from tfpretune.training.presets import load_task, save_preset
 

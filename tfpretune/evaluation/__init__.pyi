@@ -21,15 +21,14 @@ from .metrics.word_tags import frequent_tags as frequent_tags
 from .metrics.word_tags import word_metrics as word_metrics
 from .predict import predict_outputs as predict_outputs
 from .predict import predictor as predictor
-from .report.classifier import ClassifierReport as ClassifierReport
-from .report.classifier import report_classifier as report_classifier
+from .report.classifier import report_classes as report_classes
 from .report.label_curves import LabelCurve as LabelCurve
 from .report.label_curves import label_chart as label_chart
 from .report.label_curves import label_table as label_table
-from .report.labelled import LabelledReport as LabelledReport
 from .report.labelled import report_numbers as report_numbers
 from .report.labelled import report_sets as report_sets
 from .report.pictures import Pictures as Pictures
 from .report.report import write_report as write_report
 from .report.tables import Cell as Cell
 from .report.tables import Table as Table
+from .report.written import Report as Report

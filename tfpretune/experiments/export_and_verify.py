@@ -8,7 +8,8 @@ import tensorflow as tf
 
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.text.tokenizer import Tokenizer
-from tfpretune.evaluation.report.classifier import report_classifier
+from tfpretune.evaluation.predict import predict_outputs
+from tfpretune.evaluation.report.classifier import report_classes
 from tfpretune.evaluation.report.tables import Table
 from tfpretune.experiments.comparison import COLUMNS, Baseline, Side, Trials, compare
 from tfpretune.objectives import Supervised
@@ -46,7 +47,7 @@ def deliver(
     """
     model = in_float32(model)
     title = f"{name}: {test.name}"
-    report = report_classifier(model, test, batches=batches, out_dir=out_dir, title=title, tables=tables)
+    report = report_classes(test, predict_outputs(model, batches), out_dir=out_dir, title=title, tables=tables)
     task = report.task | dict(reads)
     save_preset(f"{out_dir}/preset", model, tokenizer=tokenizer, task=task)
     return export(

@@ -8,20 +8,27 @@ Examples:
 
 from tfpretune.settings import launch
 from tfpretune.settings.comparison import ComparisonConfig, SeedsConfig
+from tfpretune.settings.embedding import EmbeddingConfig
 from tfpretune.settings.file import read_config
 from tfpretune.settings.finetune import FinetuneConfig, TaskConfig
+from tfpretune.settings.multitask import WeighedTasks
+from tfpretune.settings.reading import MovedImages, WindowedText
 from tfpretune.settings.run import DevicesConfig, OptimizerConfig, RunConfig, require_at_least, require_shares
 from tfpretune.settings.vocabulary import VocabularyConfig
 
 __all__ = [
     "ComparisonConfig",
     "DevicesConfig",
+    "EmbeddingConfig",
     "FinetuneConfig",
+    "MovedImages",
     "OptimizerConfig",
     "RunConfig",
     "SeedsConfig",
     "TaskConfig",
     "VocabularyConfig",
+    "WeighedTasks",
+    "WindowedText",
     "launch",
     "read_config",
     "require_at_least",

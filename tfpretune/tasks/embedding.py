@@ -1,38 +1,32 @@
-"""What a run that makes embeddings measures, compares itself with and shows."""
+"""Embeddings: vectors to search with, near for examples of one class."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
-from tfpretune.data.batches.examples import image_array
+from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.sources.labelled import LabelledParts
-from tfpretune.evaluation.baselines.linear import pixel_rows, reads_by_characters
-from tfpretune.evaluation.metrics.retrieval import Vectors, nearest, retrieval_metrics, tfidf_vectors
-from tfpretune.evaluation.report.kinds import SHOWN
-from tfpretune.evaluation.report.pictures import Pictures
-from tfpretune.evaluation.report.tables import Cell, Table
+from tfpretune.evaluation.baselines.search import Space, search_metrics, simple_space
+from tfpretune.evaluation.metrics.retrieval import retrieval_metrics
+from tfpretune.evaluation.report.report import write_report
+from tfpretune.evaluation.report.search import FIGURES, search_tables, show_nearest
+from tfpretune.evaluation.report.written import Report
+from tfpretune.finetune.methods.probing import features_of
 from tfpretune.objectives import Supervised
+from tfpretune.settings.finetune import TaskConfig
+from tfpretune.tasks.base import Measure, Parts, Task, loss_curves
+from tfpretune.tasks.labels import raw_examples
+from tfpretune.training import FitResult
+from tfpretune.training.tensorboard.run import EmbeddingsPage
 
-FIGURES = ("recall@1", "recall@5", "recall@10", "mrr", "map")
-COLUMNS = ("", "recall@1", "recall@5", "recall@10", "MRR", "mAP")
-SMALL = 32
-SHOWN_TEXT = 120
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Space:
-    """Vectors of the same kind.
-
-    Attributes:
-        train: of the training examples, `(n, dim)`: the gallery that is searched.
-        test: of the test examples, `(m, dim)`: the queries.
-    """
-
-    train: Vectors
-    test: Vectors
+OWN = "embedder"
+MakeBatches = Callable[[Examples, int], StepIndexed]
+"""`(examples, batch_size) -> batches`, as a model reads them."""
 
 
 def embedding_predictor(model: Supervised) -> Callable[[tf.data.Dataset], np.ndarray]:
@@ -43,75 +37,109 @@ def embedding_predictor(model: Supervised) -> Callable[[tf.data.Dataset], np.nda
     return lambda batches: np.concatenate([call(model.pick_inputs(batch)).numpy() for batch in batches])
 
 
-def simple_space(parts: LabelledParts, *, shape: tuple[int, int, int] | None) -> tuple[str, Space]:
-    """Returns what needs no training, and its name: TF-IDF of texts, the pixels of images (32 x 32 at most).
+@dataclasses.dataclass(frozen=True, eq=False)
+class Embedding(Task):
+    """Judged by the mean average precision of searching the validation set in itself.
 
     Args:
-        parts: the data.
-        shape: height, width, channels of the images.
+        parts: the data of the run; the validation part is mixed, since a source may be sorted by its classes.
+        batches: all parts in order, as the model reads them.
+        simple: name of the vectors that need no training.
+        compared: name -> vectors that stand beside the model's own.
+        image_shape: height, width, channels of images; None of texts.
     """
-    if shape is None:
-        texts = parts.train.inputs
-        characters = reads_by_characters(texts)
-        return "TF-IDF", Space(*tfidf_vectors(texts, parts.test.inputs, characters=characters))
-    small = (min(shape[0], SMALL), min(shape[1], SMALL), shape[2])
-    pixels = [pixel_rows(image_array(part, small)) for part in (parts.train, parts.test)]
-    return "pixels", Space(*pixels)
 
+    parts: LabelledParts
+    batches: Parts[tf.data.Dataset]
+    simple: str
+    compared: Mapping[str, Space]
+    image_shape: tuple[int, int, int] | None
 
-def search_metrics(space: Space, parts: LabelledParts) -> dict[str, float]:
-    """Returns `retrieval_metrics` of test queries in the training examples, and `leave_one_out/…` of the test set in itself."""
-    queries, gallery = parts.test.known_labels, parts.train.known_labels
-    found = retrieval_metrics(space.test, queries, gallery=space.train, gallery_labels=gallery)
-    alone = retrieval_metrics(space.test, queries)
-    return found | {f"leave_one_out/{name}": value for name, value in alone.items()}
+    @classmethod
+    def before(
+        cls,
+        model: Supervised,
+        parts: LabelledParts,
+        make_batches: MakeBatches,
+        *,
+        batch_size: int,
+        seed: int,
+    ) -> "Embedding":
+        """Looks at the model before it is fitted: its features are compared with what it will give."""
+        shape = None if parts.train.kind == "text" else tuple(model.input["images"].shape[1:])
+        mixed = np.random.default_rng(seed).permutation(len(parts.validation))
+        parts = dataclasses.replace(parts, validation=parts.validation.take(mixed))
+        sides = (make_batches(part, batch_size).in_order() for part in (parts.train, parts.validation, parts.test))
+        batches = Parts(*sides)
+        name, simple = simple_space(parts, shape=shape)
+        own = Space(features_of(model, batches.train), features_of(model, batches.test))
+        return cls(parts, batches, name, {name: simple, "backbone before": own}, shape)
 
+    @property
+    def data(self) -> Examples:
+        """The training examples."""
+        return self.parts.train
 
-def search_tables(found: Mapping[str, Mapping[str, float]]) -> list[Table]:
-    """Returns one table for each way of searching, with a row for each kind of vectors."""
-    titles = {
-        "": "Test queries, searched in the training examples",
-        "leave_one_out/": "The test set, searched in itself",
-    }
-    return [
-        Table(title, COLUMNS, [[name, *(figures[start + key] for key in FIGURES)] for name, figures in found.items()])
-        for start, title in titles.items()
-    ]
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The classes."""
+        return self.parts.class_names
 
+    @property
+    def watched(self) -> tf.data.Dataset:
+        """The validation batches, in order."""
+        return self.batches.validation
 
-def show_nearest(
-    space: Space, parts: LabelledParts, *, queries: int = 6, most: int = 5
-) -> tuple[Table, list[Pictures]]:
-    """Returns a few test examples and what is nearest to them among the training examples: a table; of images pictures, too.
+    @property
+    def monitor(self) -> tuple[str, str]:
+        """The mean average precision."""
+        return "map", "max"
 
-    Args:
-        space: of the trained model.
-        parts: the data.
-        queries: how many, spread over the test set.
-        most: how many neighbours.
-    """
-    train, test = parts.train, parts.test
-    rows = np.unique(np.linspace(0, len(test) - 1, queries).astype(int))
-    order, cosines = nearest(space.test[rows], space.train, most=most)
-    cells: list[list[Cell]] = []
-    for row, neighbours, near in zip(rows, order, cosines, strict=True):
-        for number, cosine in zip(neighbours, near, strict=True):
-            asked, found = (_shown(part, int(place)) for part, place in ((test, row), (train, number)))
-            cells.append([asked, found, float(cosine)])
-    table = Table("Nearest training examples", ("test query", "found", "cosine"), cells)
-    if not SHOWN[test.kind].picture:
-        return table, []
-    sides = (SMALL * 2, SMALL * 2, 3) if not isinstance(test.inputs, np.ndarray) else test.inputs.shape[1:]
-    strips = {
-        f"{test.class_names[test.known_labels[row]]}, row {row}": np.concatenate(
-            [image_array(test.take([row]), sides), image_array(train.take(neighbours), sides)]
+    def measure(self, model: Supervised) -> Measure:
+        """Recall at 1 and mean average precision."""
+        embed, labels = embedding_predictor(model), self.parts.validation.known_labels
+
+        def figures() -> dict[str, float]:
+            vectors = embed(self.watched)
+            return {key: retrieval_metrics(vectors, labels)[key] for key in ("recall@1", "map")}
+
+        return figures
+
+    def pages(self, batches: tf.data.Dataset, logs: str) -> list[keras.callbacks.Callback]:
+        """The embeddings of the validation set, with their classes."""
+        examples = self.parts.validation
+        names = [self.class_names[label] for label in examples.known_labels]
+        return [EmbeddingsPage(batches, {"label": names, "where": examples.where}, log_dir=logs, outputs=True)]
+
+    def report(self, model: Supervised, run: TaskConfig, result: FitResult) -> Report:
+        """Writes the report on searching with the test set, beside the backbone before and what needs no training."""
+        embed, train = embedding_predictor(model), self.parts.train
+        own = Space(embed(self.batches.train), embed(self.batches.test))
+        found = {name: search_metrics(space, self.parts) for name, space in {**self.compared, OWN: own}.items()}
+        metrics, simple = found[OWN], found[self.simple]
+        neighbours, pictures = show_nearest(own, self.parts)
+        searched = {key: result.curves[f"val_{key}"] for key in ("map", "recall@1")}
+        page = write_report(
+            run.out_dir,
+            title=f"{run.source}: searching with the test set",
+            metrics=metrics,
+            headline=FIGURES,
+            curves={**loss_curves(result), "searching the validation set": searched},
+            tables=[*search_tables(found), neighbours],
+            pictures=pictures,
+            settings=dataclasses.asdict(run) | {"training examples": len(train), "licence": train.licence},
+            data=train.near_copies(),
         )
-        for row, neighbours in zip(rows, order, strict=True)
-    }
-    return table, [Pictures("Test images, and their nearest training images", strips)]
+        beside = f"{self.simple} {simple['recall@1']:.3f}, {simple['map']:.3f}"
+        facts: dict[str, Any] = {"kind": train.kind, "source": run.source, "licence": train.licence}
+        return Report(
+            page,
+            metrics,
+            f"recall@1 {metrics['recall@1']:.3f}, mAP {metrics['map']:.3f} in the training examples ({beside})",
+            facts | {"metrics": metrics} | ({} if self.image_shape is None else {"image_shape": self.image_shape}),
+        )
 
-
-def _shown(examples: Examples, row: int) -> str:
-    name = examples.class_names[examples.known_labels[row]]
-    what = examples.where[row] if SHOWN[examples.kind].picture else examples.inputs[row]
-    return f"[{name}] {what[:SHOWN_TEXT]}{' …' if len(what) > SHOWN_TEXT else ''}"
+    @staticmethod
+    def raw_inputs(source: str, task: Mapping[str, Any], count: int) -> Sequence[Any]:
+        """Texts or images."""
+        return raw_examples(source, task, count)

@@ -1,169 +1,114 @@
-"""Texts for several tasks: further labels of the same texts, or texts of their own for each task."""
+"""Several tasks on one backbone: each a classification of the texts that have a label for it."""
 
-import collections
 import dataclasses
-import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, get_args
+from typing import Any
 
-import numpy as np
+import keras
+import tensorflow as tf
 
 from tfpretune.data.batches.examples import text_batches
-from tfpretune.data.batches.mixing import Mixed, batch_shares
-from tfpretune.data.batches.step_indexed import StepIndexed
-from tfpretune.data.examples.examples import Examples
-from tfpretune.data.readers.source_form import SourceForm
-from tfpretune.data.sources.labelled import LabelledParts, labelled_parts
-from tfpretune.data.splits.rule import Part
 from tfpretune.data.text.tokenizer import Tokenizer
-from tfpretune.errors import UsageError
+from tfpretune.evaluation.metrics.classification import classification_metrics
+from tfpretune.evaluation.predict import predict_outputs
+from tfpretune.evaluation.report.report import write_report
+from tfpretune.evaluation.report.tables import Cell, Table
+from tfpretune.evaluation.report.written import Report
+from tfpretune.settings.finetune import TaskConfig
+from tfpretune.tasks.base import Task, loss_curves
+from tfpretune.tasks.labels import raw_examples
+from tfpretune.tasks.task_sources import TaskSources
+from tfpretune.training import FitResult
+from tfpretune.training.loop.fingerprint import Data
 
-TAKEN = ("token_ids", "padding_mask", "sources", "embed", "serving_default")
-"""Names of other columns of a batch, and of other signatures of a served model."""
+FIGURES = ("accuracy", "f1_macro")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class TaskSources:
-    """What several tasks learn from.
-
-    Attributes:
-        parts: source -> its three parts; each source is opened once.
-        places: task -> its source and the label column there; "label" is the source's own, others are columns of its files.
-    """
-
-    parts: Mapping[str, LabelledParts]
-    places: Mapping[str, tuple[str, str]]
-
-    def examples(self, task: str, part: Literal["train", "validation", "test"]) -> Examples:
-        """Returns the texts of a task's part that have a label for it, with that task's labels."""
-        source, column = self.places[task]
-        examples: Examples = getattr(self.parts[source], part)
-        return examples.with_labels(column) if column in examples.more else examples
-
-    def known(self, task: str, part: Literal["train", "validation", "test"]) -> np.ndarray:
-        """Returns which texts of its source's part have a label for a task: bool `(texts,)`."""
-        source, column = self.places[task]
-        examples: Examples = getattr(self.parts[source], part)
-        return examples.more[column].labels >= 0 if column in examples.more else np.ones(len(examples), bool)
-
-    def class_names(self, task: str) -> tuple[str, ...]:
-        """The classes of a task, in the order of their indices."""
-        return self.examples(task, "test").class_names
-
-    @property
-    def licence(self) -> str:
-        """The licences of all sources."""
-        return "; ".join(dict.fromkeys(parts.test.licence for parts in self.parts.values() if parts.test.licence))
-
-    def near_copies(self) -> dict[str, int]:
-        """Counts the near copies in all sources; see `ExampleSet.near_copies`."""
-        found: collections.Counter[str] = collections.Counter()
-        for parts in self.parts.values():
-            found.update(parts.train.near_copies())
-        return dict(found)
-
-    def batches(
-        self,
-        part: Literal["train", "validation", "test"],
-        batch_size: int,
-        *,
-        tokenizer: Tokenizer,
-        sequence_length: int,
-        temperature: float = 1.0,
-        seed: int = 0,
-    ) -> StepIndexed:
-        """Serves int32 `token_ids` and `padding_mask` `(batch, sequence_length)` and for each task a column of its name.
-
-        Args:
-            part: which part of the sources.
-            batch_size: texts a step, at least as many as there are sources.
-            tokenizer: a KerasHub BERT-like tokenizer.
-            sequence_length: length of the rows.
-            temperature: how a batch is shared among several sources; see `batch_shares`.
-            seed: decides the order.
-
-        Returns:
-            Batches in which a text has -1 for the tasks that it has no label for.
-        """
-        settings = {"tokenizer": tokenizer, "sequence_length": sequence_length}
-        columns = [self._columns(source, getattr(parts, part), settings) for source, parts in self.parts.items()]
-        if len(columns) == 1:
-            return StepIndexed(columns[0], batch_size, seed=seed)
-        if batch_size < len(columns):
-            raise UsageError(
-                f"--batch-size {batch_size} has no text for each of {len(columns)} sources: make it larger"
-            )
-        shares = batch_shares([len(each["token_ids"]) for each in columns], batch_size, temperature=temperature)
-        served = [
-            StepIndexed(each, share, seed=seed + number)
-            for number, (each, share) in enumerate(zip(columns, shares, strict=True))
-        ]
-        return Mixed(served, column="sources", fill=dict.fromkeys(self.places, -1), seed=seed)
-
-    def _columns(self, source: str, examples: Examples, settings: Mapping[str, Any]) -> dict[str, Any]:
-        """Returns the rows of one source, with the labels under the names of their tasks."""
-        tasks = {task: column for task, (where, column) in self.places.items() if where == source}
-        more = [column for column in tasks.values() if column in examples.more]
-        rows = text_batches(examples, 1, **settings, more_labels=more).columns
-        inputs = {name: rows[name] for name in ("token_ids", "padding_mask")}
-        return inputs | {task: rows[column if column in more else "labels"] for task, column in tasks.items()}
-
-
-def read_places(tasks: Sequence[str], source: str) -> dict[str, tuple[str, str]]:
-    """Reads what `--tasks` says: `COLUMN` of `source`, or `NAME=SOURCE` for a task with texts of its own.
-
-    Returns:
-        task -> its source and the label column there.
-
-    Raises:
-        UsageError: a name stands twice or cannot be one, or a source is empty.
-    """
-    places: dict[str, tuple[str, str]] = {}
-    for task in tasks:
-        name, equals, own = task.partition("=")
-        if (equals and not own) or not re.fullmatch(r"[\w.-]+", name, re.ASCII) or name in TAKEN:
-            raise UsageError(
-                f"--tasks {task!r}: write a label column, or NAME=SOURCE such as topic=csv:news.csv, with a name of letters, "
-                f"digits, _ . or - that is none of {', '.join(TAKEN)}"
-            )
-        if name in places:
-            raise UsageError(f"--tasks names {name} twice: every task needs a name of its own")
-        places[name] = (own, "label") if equals else (source, name)
-    return places
-
-
-def open_tasks(
-    places: Mapping[str, tuple[str, str]], *, most: int = 0, seed: int = 0, labels_as_written: bool = False
-) -> TaskSources:
-    """Opens the sources of tasks. Where a source has several, a text may lack labels of some.
+class SeveralTasks(Task):
+    """Judged by the loss of all tasks; each is reported by itself.
 
     Args:
-        places: from `read_places`.
-        most: keep at most so many examples of each part of each source, for rehearsals; 0 keeps all.
-        seed: decides which.
-        labels_as_written: as for `open_source`.
-
-    Raises:
-        UsageError: a source lacks a column, the labels of one are no classes, or a part has none for a task.
+        sources: what the tasks learn from.
+        batch_size: texts at once.
+        tokenizer: of the backbone.
+        sequence_length: tokens of a text that are read.
+        seed: decides the order.
     """
-    parts = {}
-    for source in dict.fromkeys(source for source, _ in places.values()):
-        columns = list(dict.fromkeys(column for where, column in places.values() if where == source))
-        in_a_file = len(columns) > 1 and source.startswith(("csv:", "jsonl:", "tfds:"))
-        own = "label" if "label" in columns and not in_a_file else ""
-        form = SourceForm(
-            label_column=own,
-            labels_as_written=labels_as_written,
-            may_lack=len(columns) > 1,
-            more_labels=tuple(column for column in columns if column != own),
+
+    sources: TaskSources
+    batch_size: int
+    tokenizer: Tokenizer
+    sequence_length: int
+    seed: int = 0
+
+    @property
+    def names(self) -> dict[str, tuple[str, ...]]:
+        """Task -> its classes."""
+        return {task: self.sources.class_names(task) for task in self.sources.places}
+
+    @property
+    def data(self) -> Mapping[str, Data]:
+        """The training texts of each source."""
+        return {f"source {number}": parts.train for number, parts in enumerate(self.sources.parts.values(), 1)}
+
+    @property
+    def watched(self) -> tf.data.Dataset:
+        """The validation batches, in order."""
+        return self.sources.batches("validation", self.batch_size, **self._rows).in_order()
+
+    @property
+    def monitor(self) -> tuple[str, str]:
+        """The loss."""
+        return "loss", "min"
+
+    def identity(self, model: keras.Model) -> dict[str, Any]:
+        """The tasks and their classes."""
+        del model
+        return {"tasks": {task: [*names] for task, names in self.names.items()}}
+
+    def report(self, model: keras.Model, run: TaskConfig, result: FitResult) -> Report:
+        """Writes the report on the test set of each task."""
+        sources, names = self.sources, self.names
+        found = self._metrics(model)
+        lines: list[list[Cell]] = [[task, *(own[figure] for figure in FIGURES)] for task, own in found.items()]
+        metrics = {f"{task}/{figure}": value for task, own in found.items() for figure, value in own.items()}
+        page = write_report(
+            run.out_dir,
+            title=f"{', '.join(sources.parts)}: {', '.join(names)} on the test set",
+            metrics={name: value for name, value in metrics.items() if name.split("/", 1)[1] in FIGURES},
+            curves=loss_curves(result),
+            tables=[Table("Tasks", ("", *FIGURES), lines)],
+            settings=dataclasses.asdict(run) | {"licence": sources.licence},
+            data=sources.near_copies(),
         )
-        parts[source] = labelled_parts(source, form, most=most, seed=seed)
-        if own and parts[source].train.label_kind != "class":
-            kind = parts[source].train.label_kind
-            raise UsageError(f"--source {source}: each label is a {kind}, and tasks need a class for each text")
-    sources = TaskSources(parts, places)
-    for task, (source, _) in places.items():
-        for part in get_args(Part):
-            if not sources.known(task, part).any():
-                raise UsageError(f"--source {source}: no text of the {part} part has a label for the task {task}")
-    return sources
+        facts: dict[str, Any] = {"kind": "text", "source": next(iter(sources.parts)), "licence": sources.licence}
+        return Report(
+            page,
+            metrics,
+            ", ".join(f"{task} accuracy {own['accuracy']:.3f}" for task, own in found.items()),
+            facts | {"metrics": metrics, "class_names": {task: [*each] for task, each in names.items()}},
+        )
+
+    @staticmethod
+    def raw_inputs(source: str, task: Mapping[str, Any], count: int) -> Sequence[Any]:
+        """Texts of the first source."""
+        return raw_examples(source, task, count)
+
+    @property
+    def _rows(self) -> dict[str, Any]:
+        return {"tokenizer": self.tokenizer, "sequence_length": self.sequence_length, "seed": self.seed}
+
+    def _metrics(self, model: keras.Model) -> dict[str, dict[str, float]]:
+        """Returns the figures of each task on the test texts that have a label for it."""
+        sources = self.sources
+        rows = {name: text_batches(parts.test, self.batch_size, **self._rows) for name, parts in sources.parts.items()}
+        answers = {name: predict_outputs(model, batches.in_order()) for name, batches in rows.items()}
+        return {
+            task: classification_metrics(
+                sources.examples(task, "test").labels,
+                answers[source][task][sources.known(task, "test")],
+                self.names[task],
+            )
+            for task, (source, _) in sources.places.items()
+        }

@@ -1,21 +1,29 @@
-"""What a run that gives every pixel a class measures, compares itself with and shows."""
+"""Segmentation: the class of every pixel."""
 
-from collections.abc import Callable, Mapping, Sequence
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
-from tfpretune.data.batches.step_indexed import Batch
-from tfpretune.evaluation.metrics.segmentation import fit_neighbourhoods, pixel_confusion
-from tfpretune.evaluation.report.pictures import Pictures, painted
-from tfpretune.evaluation.report.tables import Cell, Table
+from tfpretune.data.batches.masks import mask_batches
+from tfpretune.data.examples.masks import MaskExamples
+from tfpretune.data.readers.source_form import SourceForm
+from tfpretune.data.sources.examples import open_examples
+from tfpretune.data.sources.masks import open_masks
+from tfpretune.evaluation.baselines.pixels import simple_predictors
+from tfpretune.evaluation.metrics.segmentation import Predict, count_pixels, segmentation_metrics
+from tfpretune.evaluation.report.report import write_report
+from tfpretune.evaluation.report.segmentation import OVERALL, segmentation_pictures, segmentation_tables
+from tfpretune.evaluation.report.written import Report
 from tfpretune.objectives import Supervised
+from tfpretune.settings.finetune import TaskConfig
+from tfpretune.tasks.base import Measure, Parts, Task, loss_curves
+from tfpretune.training import FitResult
 
-Predict = Callable[[np.ndarray], np.ndarray]
-"""Images `(n, height, width, channels)` -> the class of each pixel, ints `(n, height, width)`."""
-
-OVERALL = ("mean_iou", "mean_dice", "pixel_accuracy")
-MOST_COLOURS = 25
+OWN = "segmenter"
 
 
 def pixel_weights(pixels: np.ndarray) -> tuple[float, ...]:
@@ -37,52 +45,85 @@ def pixel_predictor(model: Supervised) -> Predict:
     return lambda images: call(tf.constant(images)).numpy()
 
 
-def count_pixels(predict: Predict, batches: tf.data.Dataset, num_classes: int) -> np.ndarray:
-    """Returns `pixel_confusion` summed over batches of `images` and `labels`."""
-    counts = np.zeros((num_classes, num_classes), np.int64)
-    for batch in batches:
-        counts += pixel_confusion(batch["labels"].numpy(), predict(batch["images"].numpy()), num_classes)
-    return counts
-
-
-def simple_predictors(batches: tf.data.Dataset, pixels: np.ndarray, *, most_images: int = 200) -> dict[str, Predict]:
-    """Returns what a segmenter has to beat, by name: the most frequent class everywhere, and a model of a few pixels.
+@dataclasses.dataclass(frozen=True, eq=False)
+class Segmentation(Task):
+    """Judged by the mean IoU (intersection over union of each class).
 
     Args:
-        batches: training batches in order, without augmentation.
-        pixels: ints `(classes,)`, the training pixels of each.
-        most_images: the second is fitted on pixels of so many.
+        parts: images with masks.
+        image_shape: height, width, channels that the model sees.
+        batch_size: images at once.
     """
-    top = int(pixels.argmax())
-    found: dict[str, Predict] = {"most frequent class": lambda images: np.full(images.shape[:3], top)}
-    rows = list(batches.unbatch().take(most_images).batch(most_images))[0]
-    around = fit_neighbourhoods(rows["images"].numpy(), rows["labels"].numpy())
-    return found if around is None else found | {"logistic regression on 5 x 5 pixels": around}
 
+    parts: Parts[MaskExamples]
+    image_shape: tuple[int, int, int]
+    batch_size: int
 
-def segmentation_tables(
-    found: Mapping[str, Mapping[str, float]], class_names: Sequence[str], *, model: str
-) -> list[Table]:
-    """Returns one table of all models by their `segmentation_metrics`, and one of the classes of the named model."""
-    overall: list[list[Cell]] = [[name, *(figures[key] for key in OVERALL)] for name, figures in found.items()]
-    own = found[model]
-    classes: list[list[Cell]] = [
-        [name, int(own[f"support/{name}"]), own.get(f"iou/{name}"), own.get(f"dice/{name}")] for name in class_names
-    ]
-    return [
-        Table("All pixels of the test set", ("", "mean IoU", "mean Dice", "pixel accuracy"), overall),
-        Table(f"Classes: {model}", ("class", "pixels", "IoU", "Dice"), classes),
-    ]
+    @property
+    def data(self) -> MaskExamples:
+        """The training images."""
+        return self.parts.train
 
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The classes."""
+        return self.parts.train.class_names
 
-def segmentation_pictures(predict: Predict, batch: Batch, class_names: Sequence[str]) -> list[Pictures]:
-    """Returns the images of a batch with the true and the predicted classes below them, and what the colours mean."""
-    images, count = batch["images"].numpy(), len(class_names)
-    rows = {
-        "image": images,
-        "truth": painted(batch["labels"].numpy(), count),
-        "prediction": painted(predict(images), count),
-    }
-    legend = {name: painted(np.full((1, 12, 36), number), count) for number, name in enumerate(class_names)}
-    shown = [Pictures("Test images", rows, note="Light grey: nothing is known of these pixels.")]
-    return [*shown, Pictures("Colours", legend)] if count <= MOST_COLOURS else shown
+    @property
+    def watched(self) -> tf.data.Dataset:
+        """The validation batches, in order."""
+        return self._in_order(self.parts.validation)
+
+    @property
+    def monitor(self) -> tuple[str, str]:
+        """The mean IoU."""
+        return "mean_iou", "max"
+
+    def measure(self, model: keras.Model) -> Measure:
+        """The mean IoU."""
+        predict = pixel_predictor(model)
+        return lambda: {"mean_iou": self._metrics(predict, self.parts.validation)["mean_iou"]}
+
+    def report(self, model: keras.Model, run: TaskConfig, result: FitResult) -> Report:
+        """Writes the report on the test set: each class, simple models beside it, images beside truth and prediction."""
+        train, _, test = self.parts
+        predict, names = pixel_predictor(model), self.class_names
+        models = simple_predictors(self._in_order(train), train.pixels()) | {OWN: predict}
+        found = {name: self._metrics(each, test) for name, each in models.items()}
+        shown = next(iter(mask_batches(test.sample(8), 8, image_shape=self.image_shape).in_order()))
+        page = write_report(
+            run.out_dir,
+            title=f"{run.source}: classes of the test set's pixels",
+            metrics=found[OWN],
+            headline=OVERALL,
+            curves={**loss_curves(result), "mean IoU": {"validation": result.curves["val_mean_iou"]}},
+            tables=segmentation_tables(found, names, model=OWN),
+            pictures=segmentation_pictures(predict, shown, names),
+            settings=dataclasses.asdict(run) | {"training images": len(train), "licence": train.images.licence},
+        )
+        simple = max(figures["mean_iou"] for name, figures in found.items() if name != OWN)
+        facts: dict[str, Any] = {"kind": "image", "class_names": list(names), "image_shape": self.image_shape}
+        return Report(
+            page,
+            found[OWN],
+            f"mean IoU {found[OWN]['mean_iou']:.3f} (the better simple model {simple:.3f})",
+            facts | {"source": run.source, "licence": train.images.licence, "metrics": found[OWN]},
+        )
+
+    @staticmethod
+    def raw_inputs(source: str, task: Mapping[str, Any], count: int) -> list[Any]:
+        """Images."""
+        del task
+        images = (
+            open_masks(source).images
+            if source.startswith("demo:")
+            else open_examples(source, SourceForm(label_column=""))
+        )
+        return list(images.split("test").sample(count).inputs)
+
+    def _in_order(self, examples: MaskExamples) -> tf.data.Dataset:
+        return mask_batches(examples, self.batch_size, image_shape=self.image_shape).in_order()
+
+    def _metrics(self, predict: Predict, examples: MaskExamples) -> dict[str, float]:
+        counts = count_pixels(predict, self._in_order(examples), len(self.class_names))
+        return segmentation_metrics(counts, self.class_names)

@@ -1,8 +1,14 @@
 import numpy as np
 import pytest
 import sklearn.metrics
+import tensorflow as tf
 
-from tfpretune.evaluation.metrics.segmentation import fit_neighbourhoods, pixel_confusion, segmentation_metrics
+from tfpretune.evaluation.metrics.segmentation import (
+    count_pixels,
+    fit_neighbourhoods,
+    pixel_confusion,
+    segmentation_metrics,
+)
 
 NAMES = ("sky", "sea", "land")
 
@@ -66,3 +72,11 @@ def test_a_neighbourhood_says_what_one_pixel_cannot():
     assert found.shape == (5, 6, 5)
     np.testing.assert_array_equal(found[:, 1:], masks[15:, 1:])
     assert fit_neighbourhoods(images, np.where(masks == 1, -1, masks)) is None
+
+
+def test_counted_pixels_are_summed_over_batches():
+    """Class 1 of 2 for pixels above one half; of four known pixels three are so."""
+    images = np.array([[0.2, 0.9], [0.8, 0.6], [0.7, 0.1]], np.float32).reshape(3, 1, 2, 1)
+    labels = np.array([[0, 1], [1, -1], [0, -1]]).reshape(3, 1, 2)
+    batches = tf.data.Dataset.from_tensor_slices({"images": images, "labels": labels}).batch(2)
+    assert count_pixels(lambda x: (x[..., 0] > 0.5).astype(int), batches, 2).tolist() == [[1, 1], [0, 2]]

@@ -8,7 +8,8 @@ import tensorflow as tf
 from tests.evaluation.report.pages import Page
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.splits.rule import RULE
-from tfpretune.evaluation.report.classifier import report_classifier
+from tfpretune.evaluation.predict import predict_outputs
+from tfpretune.evaluation.report.classifier import report_classes
 from tfpretune.evaluation.report.tables import Table
 from tfpretune.objectives import Classes, Supervised
 
@@ -25,9 +26,8 @@ def report(tmp_path):
     batches = tf.data.Dataset.from_tensor_slices({"x": logits}).batch(3)
     table = Table("Both sides", ("", "mean"), [["ours", 0.75]])
     settings = {"seed": 5}
-    return report_classifier(
-        model, examples, batches=batches, out_dir=tmp_path, title="Four texts", tables=[table], settings=settings
-    )
+    answers = predict_outputs(model, batches)
+    return report_classes(examples, answers, out_dir=tmp_path, title="Four texts", tables=[table], settings=settings)
 
 
 def test_figures_by_hand(report):

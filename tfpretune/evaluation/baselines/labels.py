@@ -10,38 +10,44 @@ from tfpretune.data.examples.examples import Examples
 from tfpretune.evaluation.baselines.kinds import LINEAR
 
 MOST_EXAMPLES = 50_000
+Predict = Callable[[Examples], np.ndarray]
 
 
-def fit_baseline(train: Examples) -> tuple[str, Callable[[Examples], np.ndarray]]:
-    """Fits a linear model on the training examples, at most 50,000 of them.
+def linear_sets(train: Examples) -> tuple[str, Predict]:
+    """Fits a logistic regression for each label (C = 10, of pixels 1) on at most 50,000 training examples.
 
     Of texts it sees TF-IDF (logarithmic counts) of words and pairs of words, or of runs of 1 to 3 characters where most texts
     are Chinese; of pairs of texts the differences and the products of both, and their cosine; of images the pixels, made
-    smaller than 32 x 32. Sets: a logistic regression for each label (C = 10, of pixels 1); a label that fits all examples or
-    none gets its share. Numbers: a ridge regression (alpha 1).
+    smaller than 32 x 32. A label that fits all examples or none gets its share.
 
     Args:
-        train: with labels that are sets or numbers.
+        train: with labels that are sets.
 
     Returns:
-        Its name, and a function from examples to probabilities `(m, labels)` or to numbers `(m,)`, float64.
+        Its name, and a function from examples to probabilities `(m, labels)`, float64.
     """
-    train = train.sample(MOST_EXAMPLES)
-    linear = LINEAR[train.kind]
+    train, linear = train.sample(MOST_EXAMPLES), LINEAR[train.kind]
     features = linear.features(train)
-    seen, labels = features(train), train.known_labels
-    if train.label_kind == "number":
-        ridge = Ridge(alpha=1.0).fit(seen, labels)
-        return f"{linear.sees} + ridge regression", lambda examples: ridge.predict(features(examples)).astype(
-            np.float64
-        )
-    models = [_one_label(seen, column, strength=linear.strength) for column in labels.T]
+    seen = features(train)
+    models = [_one_label(seen, column, strength=linear.strength) for column in train.known_labels.T]
 
     def predict(examples: Examples) -> np.ndarray:
         rows = features(examples)
         return np.stack([model(rows) for model in models], axis=1)
 
     return f"{linear.sees} + logistic regressions", predict
+
+
+def linear_numbers(train: Examples) -> tuple[str, Predict]:
+    """Fits a ridge regression (alpha 1) on what `linear_sets` sees of examples whose labels are numbers.
+
+    Returns:
+        Its name, and a function from examples to numbers `(m,)`, float64.
+    """
+    train, linear = train.sample(MOST_EXAMPLES), LINEAR[train.kind]
+    features = linear.features(train)
+    ridge = Ridge(alpha=1.0).fit(features(train), train.known_labels)
+    return f"{linear.sees} + ridge regression", lambda examples: ridge.predict(features(examples)).astype(np.float64)
 
 
 def _one_label(seen: Any, labels: np.ndarray, *, strength: float) -> Callable[[Any], np.ndarray]:

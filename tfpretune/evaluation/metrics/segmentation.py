@@ -1,10 +1,15 @@
 """Figures of a segmentation: overlap of the true and the predicted pixels of each class, and models to beat."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
+
+from tfpretune.data.batches.step_indexed import Batch
+
+Predict = Callable[[np.ndarray], np.ndarray]
+"""Images `(n, height, width, channels)` -> the class of each pixel, ints `(n, height, width)`."""
 
 
 def pixel_confusion(truth: np.ndarray, predicted: np.ndarray, num_classes: int) -> np.ndarray:
@@ -28,6 +33,14 @@ def pixel_confusion(truth: np.ndarray, predicted: np.ndarray, num_classes: int) 
             raise ValueError(f"{name} must be in 0..{num_classes - 1}, received {values.min()}..{values.max()}")
     flat = np.bincount(pairs[0] * num_classes + pairs[1], minlength=num_classes**2)
     return flat.reshape(num_classes, num_classes).astype(np.int64)
+
+
+def count_pixels(predict: Predict, batches: Iterable[Batch], num_classes: int) -> np.ndarray:
+    """Returns `pixel_confusion` summed over batches of `images` and `labels`."""
+    counts = np.zeros((num_classes, num_classes), np.int64)
+    for batch in batches:
+        counts += pixel_confusion(batch["labels"].numpy(), predict(batch["images"].numpy()), num_classes)
+    return counts
 
 
 def segmentation_metrics(confusion: np.ndarray, class_names: Sequence[str]) -> dict[str, float]:

@@ -1,7 +1,5 @@
 """Reports on models that give each example a set of labels, or a number."""
 
-import dataclasses
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from tfpretune.data.examples.examples import Examples
-from tfpretune.data.splits.rule import RULE
 from tfpretune.evaluation.metrics.multi_label import multi_label_metrics
 from tfpretune.evaluation.metrics.regression import regression_metrics
 from tfpretune.evaluation.report.kinds import SHOWN
@@ -17,6 +14,7 @@ from tfpretune.evaluation.report.page import escape
 from tfpretune.evaluation.report.plots import scatter_chart
 from tfpretune.evaluation.report.report import Curves, write_report
 from tfpretune.evaluation.report.tables import Cell, Table
+from tfpretune.evaluation.report.written import Report, report_of
 
 SET_FIGURES = ("f1_micro", "f1_macro", "average_precision_macro", "roc_auc_macro", "subset_accuracy", "hamming_loss")
 NUMBER_FIGURES = ("root_mean_squared_error", "mean_absolute_error", "r2", "pearson", "spearman")
@@ -36,47 +34,6 @@ NAMES = {
 MOST_MISTAKES = 12
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class LabelledReport:
-    """A written report on labels that are sets or numbers.
-
-    Attributes:
-        page: the path of the page; `metrics.json` lies beside it.
-        metrics: what stands there, name -> number.
-        examples: what the model was tried on.
-        summary: the main figures, in words.
-        threshold: from this probability on a label was given; None for numbers.
-
-    Examples:
-        >>> import numpy as np
-        >>> from tfpretune.data import Examples
-        >>> from tfpretune.evaluation import report_numbers
-        >>> examples = Examples("text", ["bad", "good"], np.array([1, 5], "float32"), (), ["mine:1", "mine:2"], "mine")
-        >>> report = report_numbers(examples, np.array([1.0, 5.0]), out_dir="runs/stars", title="Stars")
-        >>> type(report).__name__, str(report.page)
-        ('LabelledReport', 'runs/stars/report/index.html')
-    """
-
-    page: Path
-    metrics: dict[str, float]
-    examples: Examples
-    summary: str
-    threshold: float | None = None
-
-    @property
-    def task(self) -> dict[str, Any]:
-        """What a preset's `task.json` and the model card say; the kind of input adds shapes."""
-        task = {
-            "kind": self.examples.kind,
-            "class_names": list(self.examples.class_names),
-            "source": self.examples.name,
-            "licence": self.examples.licence,
-            "metrics": self.metrics,
-            "split_rule": RULE,
-        }
-        return task if self.threshold is None else task | {"threshold": self.threshold}
-
-
 def report_sets(
     examples: Examples,
     probabilities: np.ndarray,
@@ -88,7 +45,7 @@ def report_sets(
     curves: Curves | None = None,
     settings: Mapping[str, Any] | None = None,
     tables: Sequence[Table] = (),
-) -> LabelledReport:
+) -> Report:
     """Writes `out_dir/report` on labels that are sets of classes.
 
     Args:
@@ -130,8 +87,7 @@ def report_sets(
         settings={**(settings or {}), "licence": examples.licence},
         data=examples.near_copies(),
     )
-    found = f"micro F1 {metrics['f1_micro']:.3f}, macro F1 {metrics['f1_macro']:.3f}"
-    return LabelledReport(page, _read(page), examples, f"{found} on {len(examples)} {examples.kind}s", threshold)
+    return report_of(page, examples, {"f1_micro": "micro F1", "f1_macro": "macro F1"}, threshold=threshold)
 
 
 def report_numbers(
@@ -144,7 +100,7 @@ def report_numbers(
     curves: Curves | None = None,
     settings: Mapping[str, Any] | None = None,
     tables: Sequence[Table] = (),
-) -> LabelledReport:
+) -> Report:
     """Writes `out_dir/report` on labels that are numbers; arguments as `report_sets` takes them.
 
     Args:
@@ -186,9 +142,7 @@ def report_numbers(
         data=examples.near_copies(),
         figures=figures,
     )
-    found = f"MAE {metrics['mean_absolute_error']:.3f}"
-    found += f", R2 {metrics['r2']:.3f}" if "r2" in metrics else ""
-    return LabelledReport(page, _read(page), examples, f"{found} on {len(examples)} {examples.kind}s")
+    return report_of(page, examples, {"mean_absolute_error": "MAE", "r2": "R2"})
 
 
 def _beside(
@@ -241,8 +195,3 @@ def _far_numbers(examples: Examples, numbers: np.ndarray) -> Table:
 def _shown(examples: Examples, row: int) -> str:
     sides = [examples.inputs] if examples.seconds is None else [examples.inputs, examples.seconds]
     return " | ".join(SHOWN[examples.kind].cell(side[row]) for side in sides)
-
-
-def _read(page: Path) -> dict[str, float]:
-    found: dict[str, float] = json.loads(page.with_name("metrics.json").read_text("utf-8"))
-    return found

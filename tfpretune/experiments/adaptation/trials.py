@@ -11,7 +11,8 @@ from sklearn.metrics import f1_score
 
 from tfpretune.data.examples.examples import Examples
 from tfpretune.evaluation.metrics.paired import paired_test
-from tfpretune.evaluation.report.classifier import report_classifier
+from tfpretune.evaluation.predict import predict_outputs
+from tfpretune.evaluation.report.classifier import report_classes
 from tfpretune.evaluation.report.tables import Cell, Table
 from tfpretune.experiments.adaptation.methods import PREDICT_BATCH_SIZE, Adapted, Domains
 from tfpretune.objectives import Supervised
@@ -90,7 +91,7 @@ def _make(domains: Domains, method: Method, seed: int, *, keep: Path | None) -> 
         test, inputs = domains.target.test, domains.inputs
         batches = inputs.make_batches(test, PREDICT_BATCH_SIZE).in_order()
         title = f"{keep.name}: {test.name}"
-        report = report_classifier(adapted.model, test, batches=batches, out_dir=keep, title=title)
+        report = report_classes(test, predict_outputs(adapted.model, batches), out_dir=keep, title=title)
         task = report.task | dict(inputs.reads)
         save_preset(keep / "preset", adapted.model, tokenizer=inputs.tokenizer, task=task)
     return trial | _figures(domains, adapted.model)

@@ -20,11 +20,13 @@ class Probe(NamedTuple):
         fit: (features, truths, strength, dropout) -> kernel and bias.
         without: truths -> the bias that says most where no feature counts.
         loss: (outputs, truths) -> the mean loss.
+        truths: labels -> what the head is to say, in its own units.
     """
 
     fit: Callable[[np.ndarray, np.ndarray, float, float], Weights]
     without: Callable[[np.ndarray], np.ndarray]
     loss: Callable[[np.ndarray, np.ndarray], float]
+    truths: Callable[[np.ndarray], np.ndarray] = lambda labels: labels
 
 
 def fit_probe(probe: Probe, found: np.ndarray, truths: np.ndarray, *, dropout: float, stratified: bool) -> Weights:

@@ -1,6 +1,7 @@
 """A linear probe on frozen features, and its use as the head's start."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import cast
 
 import keras
 import numpy as np
@@ -11,7 +12,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from tfpretune.data.batches.step_indexed import Batch
 from tfpretune.errors import UsageError
 from tfpretune.finetune.methods.probe_strength import Probe, fit_probe
-from tfpretune.objectives import MultiLabel, Numbers, Supervised
+from tfpretune.objectives import MultiLabel, Numbers, Supervised, Target
 
 
 def features_of(model: Supervised, batches: Iterable[Batch], *, layer: str = "features") -> np.ndarray:
@@ -69,8 +70,9 @@ def start_head_from_probe(model: Supervised, batches: tf.data.Dataset, *, streng
         [0, 0, 1, 1]
     """
     rows = list(batches)
-    truths, found = _truths(model, rows), features_of(model, rows)
     probe, dropout = _probe_of(model), _dropout(model)
+    truths = probe.truths(np.concatenate([np.asarray(batch["labels"]) for batch in rows]))
+    found = features_of(model, rows)
     stratified = truths.ndim == 1
     if stratified:
         found, truths = found[truths >= 0], truths[truths >= 0]
@@ -82,33 +84,40 @@ def start_head_from_probe(model: Supervised, batches: tf.data.Dataset, *, streng
     model.get_layer("logits").set_weights(weights)
 
 
-def _truths(model: Supervised, rows: list[Batch]) -> np.ndarray:
-    """Classes `(rows,)`, labels that fit `(rows, labels)`, or numbers in the head's units `(rows, size)`."""
-    labels = np.concatenate([np.asarray(batch["labels"]) for batch in rows])
-    if isinstance(model.target, Numbers):
-        return (labels.reshape(len(labels), -1) - model.target.offset) / model.target.scale
-    return labels
-
-
-def _probe_of(model: Supervised) -> Probe:
-    if isinstance(model.target, MultiLabel):
-        return Probe(
-            lambda x, y, strength, dropout: fit_one_against_rest(x, y, strength=strength, dropout=dropout),
-            _logits_of_shares,
-            _cross_entropy_of_labels,
-        )
-    if isinstance(model.target, Numbers):
-        return Probe(
-            lambda x, y, strength, dropout: fit_ridge(x, y, strength=strength, dropout=dropout),
-            lambda y: y.mean(0).astype("float32"),
-            lambda outputs, y: float(np.square(outputs - y).mean()),
-        )
+def _of_classes(model: Supervised) -> Probe:
     classes = model.get_layer("logits").units
     return Probe(
         lambda x, y, strength, dropout: fit_classes(x, y, classes, strength=strength, dropout=dropout),
         lambda y: _log_shares(y, classes),
         _cross_entropy_of_classes,
     )
+
+
+def _of_labels(model: Supervised) -> Probe:
+    del model
+    return Probe(
+        lambda x, y, strength, dropout: fit_one_against_rest(x, y, strength=strength, dropout=dropout),
+        _logits_of_shares,
+        _cross_entropy_of_labels,
+    )
+
+
+def _of_numbers(model: Supervised) -> Probe:
+    target = cast(Numbers, model.target)
+    return Probe(
+        lambda x, y, strength, dropout: fit_ridge(x, y, strength=strength, dropout=dropout),
+        lambda y: y.mean(0).astype("float32"),
+        lambda outputs, y: float(np.square(outputs - y).mean()),
+        lambda labels: (labels.reshape(len(labels), -1) - target.offset) / target.scale,
+    )
+
+
+PROBES: dict[type[Target], Callable[[Supervised], Probe]] = {MultiLabel: _of_labels, Numbers: _of_numbers}
+"""Target -> the probe of its heads; all others say classes."""
+
+
+def _probe_of(model: Supervised) -> Probe:
+    return PROBES.get(type(model.target), _of_classes)(model)
 
 
 def fit_classes(

@@ -10,7 +10,8 @@ from tfpretune.data.checks.examples import check
 from tfpretune.data.readers.source_form import SourceForm
 from tfpretune.data.sources.examples import open_source
 from tfpretune.errors import RunError, UsageError
-from tfpretune.tasks.multitask import open_tasks, read_places
+from tfpretune.settings.multitask import read_places
+from tfpretune.tasks.task_sources import open_tasks
 
 LENGTH = 8
 

@@ -20,6 +20,7 @@ from tfpretune.finetune import (
 from tfpretune.objectives import MultiTask, Supervised
 from tfpretune.runtime.keras_internals import all_layers
 from tfpretune.settings.finetune import TaskConfig
+from tfpretune.settings.multitask import SHARED, nothing_shared
 
 
 def apply_methods(model: Supervised | MultiTask, run: TaskConfig) -> str:
@@ -47,6 +48,7 @@ def apply_methods(model: Supervised | MultiTask, run: TaskConfig) -> str:
             enable_r_drop(model, run.r_drop)
         if run.unfreeze_every:
             tables.append(format_stages(GradualUnfreezing(model, every_steps=run.unfreeze_every).stages))
+    _require_shared(model, run)
     return "\n\n".join(tables)
 
 
@@ -59,3 +61,10 @@ def _require_effects(model: Supervised | MultiTask, run: TaskConfig) -> None:
     dropouts = (layer for layer in all_layers(model) if isinstance(layer, keras.layers.Dropout))
     if run.r_drop and not any(layer.rate > 0 for layer in dropouts):
         raise UsageError("--r-drop needs --dropout or --backbone-dropout above 0: without, both passes are the same")
+
+
+def _require_shared(model: Supervised | MultiTask, run: TaskConfig) -> None:
+    """Refuses to compare the gradients of tasks on weights that they share, where none of these learns."""
+    weighting = model.weighting if isinstance(model, MultiTask) else ""
+    if weighting in SHARED and not (run.unfreeze_every or model.backbone.trainable_variables):
+        raise UsageError(nothing_shared(weighting, run.frozen))

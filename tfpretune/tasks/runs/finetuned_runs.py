@@ -11,16 +11,14 @@ import tensorflow as tf
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.examples.kinds import KINDS
-from tfpretune.data.readers.source_form import LabelKind, SourceForm
+from tfpretune.data.readers.source_form import SourceForm
 from tfpretune.data.sources.labelled import LabelledParts
 from tfpretune.data.splits.rule import RULE
 from tfpretune.data.text.tokenizer import Tokenizer
 from tfpretune.errors import UsageError
-from tfpretune.evaluation.metrics.classification import accuracy
-from tfpretune.evaluation.metrics.multi_label import best_threshold, multi_label_metrics
-from tfpretune.evaluation.metrics.regression import regression_metrics
 from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.evaluation.report.tables import Cell, Table
+from tfpretune.evaluation.report.written import PageFacts, Report
 from tfpretune.finetune.methods.normalization import refresh_normalization
 from tfpretune.finetune.methods.soups import (
     Method,
@@ -32,15 +30,15 @@ from tfpretune.finetune.methods.soups import (
     uniform_soup,
 )
 from tfpretune.objectives import Supervised
-from tfpretune.tasks.classification import label_kind_of
-from tfpretune.tasks.kinds import INPUTS, Inputs
+from tfpretune.tasks.by_target import LABELS, task_of
+from tfpretune.tasks.classification import Classification
+from tfpretune.tasks.labels import LabelTask
+from tfpretune.tasks.runs.kinds import INPUTS, Inputs
 from tfpretune.training.optimizers.moving_averages import MOST_BATCHES
 from tfpretune.training.presets import load_task
 
 SOUPS = ("uniform", "greedy")
 ENSEMBLES: tuple[Method, ...] = ("mean", "vote", "stacked")
-FIGURES = {"class": "accuracy", "set": "mean average precision", "number": "mean absolute error"}
-WHAT = {"class": "classifier", "set": "multi-label classifier", "number": "regressor"}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -52,12 +50,14 @@ class Member:
         model: in float32.
         task: the content of its `task.json`.
         inputs: how it reads examples.
+        labels: what each label is, as a task.
     """
 
     run_dir: str
     model: Supervised
     task: dict[str, Any]
     inputs: Inputs
+    labels: type[LabelTask] = Classification
 
     @property
     def tokenizer(self) -> Tokenizer | None:
@@ -65,16 +65,11 @@ class Member:
         return self.inputs.tokenizer
 
     @property
-    def label_kind(self) -> LabelKind:
-        """What each label is."""
-        return label_kind_of(self.model.target) or "class"
-
-    @property
     def form(self) -> SourceForm:
         """How a source of labelled examples for this model is read: as that of its run was."""
         stored = SourceForm.from_task(self.task)
         pair_column = (stored.pair_column or "text_pair") if self.reads_pairs else ""
-        return dataclasses.replace(stored, label_kind=self.label_kind, pair_column=pair_column)
+        return dataclasses.replace(stored, label_kind=self.labels.kind, pair_column=pair_column)
 
     @property
     def reads_pairs(self) -> bool:
@@ -91,7 +86,7 @@ def reads_pairs(model: Supervised) -> bool:
     return "segment_ids" in model.input
 
 
-def load_member(run_dir: str, *, kinds: Sequence[LabelKind] = ("class",)) -> Member:
+def load_member(run_dir: str, *, kinds: Sequence[str] = ("class",)) -> Member:
     """Loads the model of whole texts, pairs of texts or images that a fine-tuning run left.
 
     Args:
@@ -104,9 +99,10 @@ def load_member(run_dir: str, *, kinds: Sequence[LabelKind] = ("class",)) -> Mem
     """
     preset = Path(run_dir) / "preset"
     model, task = load_task(preset)
-    target = getattr(model, "target", None)
-    if label_kind_of(target) not in kinds or len(model.output.shape) != 2:
-        what = " or ".join(WHAT[kind] for kind in kinds)
+    wanted, found = [LABELS[kind] for kind in kinds], task_of(model)
+    labels = next((each for each in wanted if each is found), None)
+    if labels is None:
+        what = " or ".join(each.what for each in wanted)
         raise UsageError(f"{run_dir} holds no {what} of whole texts or images: nothing can be made of it here")
     if (
         KINDS[task["kind"]].texts and task.get("split_rule", 1) != RULE
@@ -117,7 +113,7 @@ def load_member(run_dir: str, *, kinds: Sequence[LabelKind] = ("class",)) -> Mem
             flush=True,
         )
     inputs = INPUTS[task["kind"]].of_task(str(preset), task, pairs=reads_pairs(model))
-    return Member(run_dir, model, task, inputs)
+    return Member(run_dir, model, task, inputs, labels)
 
 
 def require_classes(member: Member, class_names: Sequence[str], source: str) -> None:
@@ -161,7 +157,7 @@ class Joined:
         def refresh(model: Supervised) -> int:
             return refresh_normalization(model, seen)
 
-        sign = -1.0 if self.label_kind == "number" else 1.0
+        sign = 1.0 if self.labels.higher_is_better else -1.0
         uniform = uniform_soup(models, refresh=refresh)
         return uniform, greedy_soup(
             models, lambda model: sign * self.score(model, self.parts.validation), refresh=refresh
@@ -177,20 +173,16 @@ class Joined:
         return self.members[0].batches(examples, self.batch_size).in_order()
 
     def score(self, model: Supervised, examples: Examples) -> float:
-        """Returns a figure of a model on one part: accuracy; of sets mean average precision, of numbers the absolute error."""
-        found, labels = predict_outputs(model, self.in_order(examples)), examples.labels
-        if self.label_kind == "number":
-            return regression_metrics(labels, found[:, 0])["mean_absolute_error"]
-        if self.label_kind == "set":
-            return multi_label_metrics(labels, found, examples.class_names).get("average_precision_macro", 0.0)
-        return accuracy(found, examples)
+        """Returns the figure of the task, `score_name`, of a model on one part."""
+        return self.labels.score(predict_outputs(model, self.in_order(examples)), examples)
 
-    def threshold(self, model: Supervised) -> float:
-        """Returns from which probability on a label of sets is given: the best on the validation part."""
-        if self.label_kind != "set":
-            return 0.5
-        validation = self.parts.validation
-        return best_threshold(validation.known_labels, predict_outputs(model, self.in_order(validation)))
+    def report(self, model: Supervised, page: PageFacts) -> Report:
+        """Writes the report of a model on the test part; of sets the validation part chooses the threshold."""
+        validation, test = self.parts.validation, self.parts.test
+        threshold = self.labels.choose_threshold(
+            validation, lambda: predict_outputs(model, self.in_order(validation))
+        )
+        return self.labels.write(test, predict_outputs(model, self.in_order(test)), page, threshold=threshold)
 
     def table(self, models: dict[str, Supervised], *, note: str) -> Table:
         """Returns one row for each model by name."""
@@ -203,14 +195,14 @@ class Joined:
             ]
             for name, model in models.items()
         ]
-        figure = FIGURES[self.label_kind]
+        figure = self.labels.score_name
         columns = ("", f"validation {figure}", f"test {figure}", "parameters")
         return Table("Members, soups and ensembles", columns, rows, note=note)
 
     @property
-    def label_kind(self) -> LabelKind:
-        """What each label is."""
-        return self.members[0].label_kind
+    def labels(self) -> type[LabelTask]:
+        """What each label is, as a task."""
+        return self.members[0].labels
 
     def _facts(self, *, architecture: bool = False) -> dict[str, dict[str, Any]]:
         """Returns what must be the same, by run. The threshold of sets may differ; what numbers are counted in may not."""
@@ -218,8 +210,8 @@ class Joined:
         for member in self.members:
             task = {name: value for name, value in member.task.items() if name != "threshold"}
             facts = facts_of(task, member.tokenizer, member.model if architecture else None)
-            numbers = member.model.target.get_config() if member.label_kind == "number" else {}
-            found[member.run_dir] = facts | {"labels": member.label_kind} | numbers
+            counted = member.labels.counted_in(member.model.target)
+            found[member.run_dir] = facts | {"labels": member.labels.kind} | counted
         return found
 
 

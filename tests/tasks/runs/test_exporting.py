@@ -11,7 +11,7 @@ from tfpretune.backbones import TextEncoder, TextEncoderTokenizer
 from tfpretune.finetune import multi_head, segmenter, tagger
 from tfpretune.objectives import Classes, MultiLabel
 from tfpretune.serving.loading import load
-from tfpretune.tasks.exporting import examples_of, export_run
+from tfpretune.tasks.runs.exporting import examples_of, export_run
 from tfpretune.training.presets import save_preset
 
 
@@ -54,6 +54,6 @@ def test_a_source_that_is_gone_leaves_made_inputs_and_a_line(capsys):
     from tfpretune.backbones import SmallCNN
 
     model = segmenter(SmallCNN((8, 8, 1), (4,), groups=2), 2, hidden_dim=4)
-    assert examples_of(model, "images:/nowhere") == []
+    assert examples_of(model, {"source": "images:/nowhere"}) == []
     assert capsys.readouterr().out.startswith("no examples of the data are stored: ")
-    assert examples_of(tagger(encoder(), 3), "") == []
+    assert examples_of(tagger(encoder(), 3), {}) == []

@@ -15,12 +15,12 @@ from tfpretune.data.examples.examples import Examples
 from tfpretune.data.examples.kinds import KINDS, InputKind
 from tfpretune.data.readers.folders.kinds import FILES
 from tfpretune.evaluation.baselines.kinds import LINEAR, Linear
-from tfpretune.evaluation.baselines.labels import fit_baseline
+from tfpretune.evaluation.baselines.labels import linear_numbers
 from tfpretune.evaluation.report.kinds import SHOWN, Shown
 from tfpretune.evaluation.report.report import write_report
 from tfpretune.serving import card_texts
 from tfpretune.serving.inputs import SERVED
-from tfpretune.tasks.kinds import INPUTS, Inputs
+from tfpretune.tasks.runs.kinds import INPUTS, Inputs
 
 TABLES = {
     "examples": KINDS,
@@ -97,7 +97,7 @@ def test_a_new_kind_is_split_checked_and_compared(curves):
     assert "numbers from 0 to 10" in check_examples(curves).notes
     found = LINEAR["curve"].classes(curves, curves, 2)
     np.testing.assert_array_equal(found.argmax(1), curves.labels)
-    name, predict = fit_baseline(dataclasses.replace(curves, labels=curves.labels.astype(np.float32), class_names=()))
+    name, predict = linear_numbers(dataclasses.replace(curves, labels=curves.labels.astype(np.float32), class_names=()))
     assert name == "numbers + ridge regression"
     np.testing.assert_allclose(predict(curves), curves.labels, atol=0.1)
 

@@ -5,9 +5,10 @@ from tfpretune.data.batches.examples import image_batches
 from tfpretune.data.sources.labelled import labelled_parts
 from tfpretune.finetune import classifier
 from tfpretune.settings.finetune import FinetuneConfig
-from tfpretune.tasks import fitting as finetuning
-from tfpretune.tasks.fitting import fit_classifier
-from tfpretune.tasks.methods import apply_methods
+from tfpretune.tasks.runs import fitting as finetuning
+from tfpretune.tasks.classification import Classification
+from tfpretune.tasks.runs.fitting import fit_task
+from tfpretune.tasks.runs.methods import apply_methods
 from tfpretune.training.tensorboard.distance import DistanceToStart
 from tfpretune.training.tensorboard.images import ConfusionPage
 from tfpretune.training.tensorboard.run import EmbeddingsPage
@@ -18,15 +19,17 @@ def test_the_best_validation_accuracy_is_kept(monkeypatch, tmp_path):
     asked = {}
     monkeypatch.setattr(finetuning, "fit", lambda *given, **named: asked.update(named, given=given))
     run = FinetuneConfig(source="demo:digits", out_dir=str(tmp_path), preset="p", steps=2, patience=3)
-    examples = labelled_parts("demo:digits").validation
+    parts = labelled_parts("demo:digits")
+    examples = parts.validation
     validation, model = tf.data.Dataset.range(1), classifier(SmallCNN((8, 8, 1), (8,)), 10)
     batches = image_batches(examples, 4, image_shape=(8, 8, 1))
-    fit_classifier(model, batches, run, validation=validation, examples=examples, train=examples)
+    fit_task(Classification(parts, validation, None, more={"teacher": "x"}), model, batches, run)
     assert asked["given"] == (model, batches, run)
     assert asked["validation"] is validation
     chosen = {name: asked[name] for name in ("monitor", "mode", "patience", "restore_best")}
     assert chosen == {"monitor": "val_accuracy", "mode": "max", "patience": 3, "restore_best": True}
     assert asked["identity"]["class_names"] == [str(digit) for digit in range(10)]
+    assert asked["identity"]["teacher"] == "x"
     confusion, embeddings, distance = asked["callbacks"]
     assert isinstance(distance, DistanceToStart)
     assert isinstance(confusion, ConfusionPage)
@@ -47,7 +50,7 @@ def test_cached_features_and_the_adapter(tmp_path):
         before = [v.numpy() for v in model.trainable_variables]
         batches = image_batches(parts.train, 8, image_shape=(8, 8, 1))
         watched = image_batches(parts.validation, 8, image_shape=(8, 8, 1)).in_order()
-        result = fit_classifier(model, batches, run, validation=watched, examples=parts.validation, train=parts.train)
+        result = fit_task(Classification(parts, watched, None), model, batches, run)
         assert result.steps == 2
         assert any((a != v.numpy()).any() for a, v in zip(before, model.trainable_variables, strict=True))
     assert (tmp_path / "1/adapter/adapter.json").is_file()

@@ -5,7 +5,8 @@ import pytest
 
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.sources.labelled import LabelledParts
-from tfpretune.tasks.embedding import Space, search_metrics, show_nearest, simple_space
+from tfpretune.evaluation.baselines.search import Space, search_metrics, simple_space
+from tfpretune.evaluation.report.search import show_nearest
 
 
 def test_searching_by_hand():

@@ -7,26 +7,20 @@ import numpy as np
 import pytest
 
 from tests.evaluation.report.pages import Page
-from tfpretune.backbones import SmallCNN
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.readers.source_form import SourceForm
 from tfpretune.data.sources.labelled import LabelledParts
 from tfpretune.errors import UsageError
-from tfpretune.evaluation.baselines.labels import fit_baseline
+from tfpretune.evaluation.baselines.labels import linear_numbers, linear_sets
 from tfpretune.evaluation.metrics.multi_label import best_threshold, multi_label_metrics
 from tfpretune.evaluation.metrics.regression import regression_metrics
-from tfpretune.finetune import pooled_head
 from tfpretune.objectives import Classes, MultiLabel, Numbers
 from tfpretune.settings.finetune import FinetuneConfig
-from tfpretune.tasks import classification as labelled
-from tfpretune.tasks.classification import (
-    label_kind_of,
-    label_texts,
-    make_target,
-    open_parts,
-    report_labelled,
-    source_form,
-)
+from tfpretune.tasks import labels as labelled
+from tfpretune.tasks.by_target import LABELS
+from tfpretune.tasks.labels import open_parts, source_form
+from tfpretune.tasks.multi_label import MultiLabelClassification
+from tfpretune.tasks.regression import Regression
 
 RESULT = types.SimpleNamespace(curves={"loss": [(1, 2.0)], "val_loss": [(1, 1.0)]}, steps=1)
 
@@ -42,6 +36,10 @@ def texts(labels, names=(), words="good bad"):
     return Examples("text", inputs, np.asarray(labels), names, [f"a:{row}" for row in range(len(inputs))], "csv:a.csv")
 
 
+def make_target(train, run):
+    return LABELS[train.label_kind].target(train, run)
+
+
 def test_the_target_follows_from_the_training_labels():
     sets = texts(np.array([[1, 0], [1, 1], [0, 0], [1, 1]], np.int32), ("a", "b"))
     assert make_target(sets, settings()) == MultiLabel(2)
@@ -51,16 +49,6 @@ def test_the_target_follows_from_the_training_labels():
     classes = texts(np.array([0, 1, 1, 1], np.int32), ("a", "b"))
     given = {"balance_classes": True, "label_smoothing": 0.1}
     assert make_target(classes, settings(**given)) == Classes(2, 0.1, (2.0, 4 / 6))
-    assert [label_kind_of(target) for target in (Classes(2), MultiLabel(1), Numbers(), None)] == [
-        "class", "set", "number", None
-    ]  # fmt: skip
-
-
-def test_the_options_of_a_run_are_the_form_of_its_source():
-    assert source_form(settings()) == SourceForm()
-    own = {"text_column": "body", "label_column": "topic", "label_kind": "set", "label_separator": "|"}
-    form = source_form(settings(**own, labels_as_written=True), pair_column="other")
-    assert form == SourceForm(**own, labels_as_written=True, pair_column="other")
 
 
 def test_labels_that_teach_nothing_are_refused():
@@ -111,13 +99,13 @@ def test_the_threshold_of_sets_comes_from_the_validation_set(monkeypatch, tmp_pa
     monkeypatch.setattr(labelled, "predict_outputs", lambda model, batches: batches)
     parts, run = LabelledParts(train, validation, test), settings(out_dir=str(tmp_path))
     model = types.SimpleNamespace(target=MultiLabel(2))
-    report = report_labelled(model, run, RESULT, parts=parts, validation=on_validation, batches=on_test)
-    assert report.threshold == pytest.approx(0.3)
-    assert report.task["threshold"] == report.threshold
-    expected = multi_label_metrics(truth, on_test, ("a", "b"), threshold=0.3) | {"threshold": report.threshold}
+    report = MultiLabelClassification(parts, on_validation, on_test).report(model, run, RESULT)
+    assert report.task["threshold"] == pytest.approx(0.3)
+    expected = multi_label_metrics(truth, on_test, ("a", "b"), threshold=0.3)
+    expected |= {"threshold": report.task["threshold"]}
     assert json.loads(report.page.with_name("metrics.json").read_text("utf-8")) == pytest.approx(expected | NO_COPIES)
     page = Page(report.page.read_text("utf-8")).text
-    name, predict = fit_baseline(train)
+    name, predict = linear_sets(train)
     simple = multi_label_metrics(truth, predict(test), ("a", "b"), threshold=best_threshold(seen, predict(validation)))
     assert f"{name} {simple['f1_micro']:.3f} {simple['f1_macro']:.3f}" in page
     assert f"this model {expected['f1_micro']:.3f} {expected['f1_macro']:.3f}" in page
@@ -132,13 +120,13 @@ def test_numbers_stand_beside_the_mean_and_a_ridge_regression(monkeypatch, tmp_p
     found = parts.test.known_labels[:, np.newaxis] + 0.5
     monkeypatch.setattr(labelled, "predict_outputs", lambda model, batches: batches)
     model, run = types.SimpleNamespace(target=Numbers()), settings(out_dir=str(tmp_path))
-    report = report_labelled(model, run, RESULT, parts=parts, validation=None, batches=found)
+    report = Regression(parts, None, found).report(model, run, RESULT)
     expected = regression_metrics(parts.test.labels, found[:, 0])
     assert expected["mean_absolute_error"] == pytest.approx(0.5)
     assert json.loads(report.page.with_name("metrics.json").read_text("utf-8")) == pytest.approx(expected | NO_COPIES)
     page = Page(report.page.read_text("utf-8"))
     mean = regression_metrics(parts.test.labels, np.full(30, parts.train.known_labels.mean(dtype=np.float64)))
-    simple = regression_metrics(parts.test.labels, fit_baseline(parts.train)[1](parts.test))
+    simple = regression_metrics(parts.test.labels, linear_numbers(parts.train)[1](parts.test))
     assert f"always the mean {mean['root_mean_squared_error']:.3f} {mean['mean_absolute_error']:.3f}" in page.text
     assert f"TF-IDF + ridge regression {simple['root_mean_squared_error']:.3f}" in page.text
     assert [svg["aria-label"][:9] for svg in page.all("svg") if svg.get("role") == "img"] == ["loss: tra", "Predicted"]
@@ -146,20 +134,28 @@ def test_numbers_stand_beside_the_mean_and_a_ridge_regression(monkeypatch, tmp_p
     assert report.task["class_names"] == []
 
 
-def test_what_decides_and_what_must_be_the_same(monkeypatch, tmp_path):
+def test_what_decides_and_what_must_be_the_same():
     """Sets by their cross-entropy, numbers by the absolute error; the mean of the labels belongs to a run of numbers."""
-    asked = {}
-    monkeypatch.setattr(labelled, "fit_head", lambda *given, **named: asked.update(named))
-    monkeypatch.setattr(labelled, "identity_of", lambda *given, **named: {})
     cases = (
         (MultiLabel(2), texts(np.array([[1, 1], [0, 0]], np.int32), ("a", "b")), {}, ["a;b", ""]),
-        (Numbers(1, 3.0, 2.0), texts(np.array([1.5, 4.0], np.float32)), (3.0, 2.0), ["1.5", "4"]),
+        (
+            Numbers(1, 3.0, 2.0),
+            texts(np.array([1.5, 4.0], np.float32)),
+            {"mean of the labels": 3.0, "spread of the labels": 2.0},
+            ["1.5", "4"],
+        ),
+        (Classes(2), texts(np.array([1, 0], np.int32), ("a", "b")), {}, ["b", "a"]),
     )
     for target, examples, same, shown in cases:
-        model = pooled_head(SmallCNN((8, 8, 1), (4,), groups=2), target)
-        labelled.fit_labelled(
-            model, None, settings(out_dir=str(tmp_path)), validation=None, examples=examples, train=examples
-        )
-        assert (tuple(asked["identity"].values()) or {}) == same
-        assert label_texts(examples) == shown
+        task = LABELS[examples.label_kind](LabelledParts(examples, examples, examples), None, None)
+        assert task.identity(types.SimpleNamespace(target=target)) == same
+        assert task.monitor is None  # the target's own
+        assert task.label_texts(examples) == shown
     assert (MultiLabel.monitor, Numbers.monitor) == (("binary_cross_entropy", "min"), ("mean_absolute_error", "min"))
+
+
+def test_the_options_of_a_run_are_the_form_of_its_source():
+    assert source_form(settings()) == SourceForm()
+    own = {"text_column": "body", "label_column": "topic", "label_kind": "set", "label_separator": "|"}
+    form = source_form(settings(**own, labels_as_written=True), pair_column="other")
+    assert form == SourceForm(**own, labels_as_written=True, pair_column="other")

@@ -13,7 +13,7 @@ from tfpretune.backbones import SmallCNN
 from tfpretune.settings import launch
 from tfpretune.settings.finetune import TaskConfig
 from tfpretune.settings.run import RunConfig
-from tfpretune.tasks import methods
+from tfpretune.tasks.runs import fitting, methods
 from tfpretune.training.presets import load_task
 
 LINE = """
@@ -28,7 +28,7 @@ def keep_bias(model):
 
 
 def apply_with_the_line():
-    """`apply_methods` of tasks/methods.py with one line more."""
+    """`apply_methods` of tasks/runs/methods.py with one line more."""
     source, module = inspect.getsource(methods), {"keep_bias": keep_bias}
     assert source.count(PLACE) == 1
     exec(source.replace(PLACE, LINE + PLACE), module)
@@ -45,7 +45,7 @@ def test_a_new_method_is_an_option_of_a_recipe(tmp_path, monkeypatch):
 
         keep_bias: bool = False
 
-    monkeypatch.setattr(recipe, "apply_methods", apply_with_the_line())
+    monkeypatch.setattr(fitting, "apply_methods", apply_with_the_line())
     keras.utils.set_random_seed(0)
     cnn = SmallCNN((8, 8, 1), (8,))
     cnn.save_to_preset(preset)

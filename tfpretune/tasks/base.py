@@ -1,0 +1,115 @@
+"""What a task says of itself: what it learns from, what picks the checkpoint, what is reported. One subclass a file."""
+
+import abc
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Generic, NamedTuple, Protocol, Self, TypeVar
+
+import keras
+import tensorflow as tf
+
+from tfpretune.data.splits.rule import Part
+from tfpretune.evaluation.report.report import Curves
+from tfpretune.evaluation.report.written import Report
+from tfpretune.settings.finetune import TaskConfig
+from tfpretune.training import FitResult
+from tfpretune.training.loop.fingerprint import Data
+
+Measure = Callable[[], Mapping[str, float]]
+"""Computes figures of the validation set, with the weights that a model has when it is called."""
+
+
+class Splits(Protocol):
+    """Examples of any form."""
+
+    def split(self, part: Part) -> Self:
+        """Returns a side of the split."""
+
+    def sample(self, most: int, seed: int = 0) -> Self:
+        """Returns at most `most` of them."""
+
+
+Each = TypeVar("Each")
+Form = TypeVar("Form", bound=Splits)
+
+
+class Parts(NamedTuple, Generic[Each]):
+    """One thing for each side of the split: examples, rows, batches."""
+
+    train: Each
+    validation: Each
+    test: Each
+
+
+def split_parts(examples: Form, *, most: int = 0, seed: int = 0) -> Parts[Form]:
+    """Splits a source by its contents, 80/10/10.
+
+    Args:
+        examples: of any form.
+        most: keep at most so many of each part, for rehearsals; 0 keeps all.
+        seed: decides which.
+    """
+    parts = (examples.split("train"), examples.split("validation"), examples.split("test"))
+    return Parts(*(part.sample(most, seed=seed) if most else part for part in parts))
+
+
+class Task(abc.ABC):
+    """What a run's model is fitted and judged for. A recipe makes one from its data; `fit_task` and the recipe ask it."""
+
+    @property
+    @abc.abstractmethod
+    def data(self) -> Data | Mapping[str, Data]:
+        """The training examples, or several by name; a run on other ones does not go on from its checkpoints."""
+
+    @property
+    @abc.abstractmethod
+    def watched(self) -> tf.data.Dataset:
+        """The validation batches, in order."""
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The classes in the order of their indices; () where there are none."""
+        return ()
+
+    @property
+    def monitor(self) -> tuple[str, str] | None:
+        """The validation figure that picks the checkpoint, and "max" or "min"; None: the one that the target watches."""
+        return None
+
+    def measure(self, model: keras.Model) -> Measure | None:
+        """Returns what computes further figures of the validation set; None where the target's own say all."""
+        del model
+        return None
+
+    def identity(self, model: keras.Model) -> dict[str, Any]:
+        """Returns what else must be the same when a run goes on; JSON values."""
+        del model
+        return {}
+
+    def pages(self, batches: tf.data.Dataset, logs: str) -> list[keras.callbacks.Callback]:
+        """Returns the task's own TensorBoard pages on the validation batches."""
+        del batches, logs
+        return []
+
+    @abc.abstractmethod
+    def report(self, model: keras.Model, run: TaskConfig, result: FitResult) -> Report:
+        """Writes the report on the test set of a fitted model, beside what needs no training."""
+
+    @staticmethod
+    @abc.abstractmethod
+    def raw_inputs(source: str, task: Mapping[str, Any], count: int) -> Sequence[Any]:
+        """Returns a few inputs from the test part of a source, as they are sent to a served model.
+
+        Args:
+            source: as the task's recipe takes it.
+            task: the content of `task.json`.
+            count: how many at most.
+
+        Raises:
+            UsageError: the source cannot be opened in this way.
+            RunError: nor read.
+        """
+
+
+def loss_curves(result: FitResult) -> Curves:
+    """Returns the loss over the steps, as reports draw it."""
+    return {"loss": {"training": result.curves["loss"], "validation": result.curves["val_loss"]}}

@@ -1,0 +1,217 @@
+"""What is the same for whole examples, whatever a label is: a class, a set of classes, a number."""
+
+import abc
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfpretune.data.batches.examples import image_array
+from tfpretune.data.examples.examples import Examples
+from tfpretune.data.readers.source_form import LabelKind, SourceForm
+from tfpretune.data.sources.examples import open_examples
+from tfpretune.data.sources.labelled import LabelledParts, labelled_parts
+from tfpretune.evaluation.predict import predict_outputs
+from tfpretune.evaluation.report.kinds import SHOWN
+from tfpretune.evaluation.report.tables import Table
+from tfpretune.evaluation.report.written import PageFacts, Report
+from tfpretune.objectives import Supervised, Target
+from tfpretune.settings.finetune import FinetuneConfig
+from tfpretune.tasks.base import Task, loss_curves
+from tfpretune.training import FitResult
+from tfpretune.training.tensorboard.run import EmbeddingsPage, write_hparams
+
+Baselines = Mapping[str, Mapping[str, float]]
+"""Name of a simple model -> its figures on the test set."""
+
+
+def open_parts(run: FinetuneConfig, *, pair_column: str = "") -> LabelledParts:
+    """Opens the source of a run, and refuses settings that do not go with its kind of labels."""
+    form = source_form(run, pair_column=pair_column)
+    most = 64 if run.fast else 0
+    parts = labelled_parts(run.source, form, labels_per_class=run.labels_per_class, most=most, seed=run.seed)
+    run.require_fits(parts.train.label_kind)
+    return parts
+
+
+def source_form(run: FinetuneConfig, *, pair_column: str = "") -> SourceForm:
+    """Returns how the source of a run is read, as its options say."""
+    return SourceForm(
+        text_column=run.text_column,
+        label_column=run.label_column,
+        pair_column=pair_column,
+        label_kind=run.label_kind,
+        label_separator=run.label_separator,
+        labels_as_written=run.labels_as_written,
+    )
+
+
+def raw_examples(source: str, task: Mapping[str, Any], count: int) -> Sequence[Any]:
+    """Returns a few texts, pairs of them, or images from the test part of a source; arguments as `Task.raw_inputs`."""
+    form = dataclasses.replace(SourceForm.from_task(task), label_column="")
+    examples = open_examples(source, form).split("test").sample(count)
+    if examples.seconds is None:
+        return list(examples.inputs)
+    return list(zip(examples.inputs, examples.seconds, strict=True))
+
+
+def shown_inputs(examples: Examples, model: keras.Model) -> Any:
+    """Returns what a page shows of examples: images as the model sees them, pairs of texts as two paragraphs."""
+    if SHOWN[examples.kind].picture:
+        return image_array(examples, tuple(model.input["images"].shape[1:]))
+    if examples.seconds is None:
+        return examples.inputs
+    return [f"{first}\n{second}" for first, second in zip(examples.inputs, examples.seconds, strict=True)]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class LabelTask(Task):
+    """A label for each whole example. A subclass is a kind of labels; `by_target` lists them.
+
+    Args:
+        parts: the data of the run.
+        validation: the validation batches, in order.
+        test: the test batches, in order.
+        tables: shown first in the report.
+        more: what else must be the same when a run goes on; JSON values.
+
+    Attributes:
+        kind: what a label is.
+        what: a model of the task, for people.
+        head: name of the model.
+        score_name: what `score` returns, in words.
+        higher_is_better: of `score`.
+        hparams: the figures for TensorBoard's HParams page.
+    """
+
+    parts: LabelledParts
+    validation: tf.data.Dataset
+    test: tf.data.Dataset
+    tables: Sequence[Table] = ()
+    more: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    kind: ClassVar[LabelKind]
+    what: ClassVar[str]
+    head: ClassVar[str]
+    score_name: ClassVar[str]
+    higher_is_better: ClassVar[bool] = True
+    hparams: ClassVar[tuple[str, ...]]
+
+    @staticmethod
+    @abc.abstractmethod
+    def target(train: Examples, run: FinetuneConfig) -> Target:
+        """Returns what a head is to say, from the training labels.
+
+        Raises:
+            UsageError: nothing can be learnt from the labels.
+        """
+
+    @staticmethod
+    @abc.abstractmethod
+    def label_texts(examples: Examples) -> list[str]:
+        """Returns each label as a short text."""
+
+    @staticmethod
+    @abc.abstractmethod
+    def score(outputs: np.ndarray, examples: Examples) -> float:
+        """Returns one figure to compare models by, from what `predict_outputs` returned."""
+
+    @staticmethod
+    @abc.abstractmethod
+    def write(
+        examples: Examples,
+        outputs: np.ndarray,
+        page: PageFacts,
+        *,
+        threshold: float | None = None,
+        baselines: Baselines | None = None,
+        inputs: Any = None,
+    ) -> Report:
+        """Writes the report of a model on examples.
+
+        Args:
+            examples: n, with their labels.
+            outputs: what `predict_outputs` returned, n rows.
+            page: what else the page shows.
+            threshold: from `choose_threshold`, or of an earlier run.
+            baselines: see `baselines`.
+            inputs: what the page shows of the examples; their own inputs when None.
+        """
+
+    @staticmethod
+    def choose_threshold(validation: Examples, predict: Callable[[], np.ndarray]) -> float | None:
+        """Returns from which probability on a label is given; None where nothing hangs on one.
+
+        Args:
+            validation: examples that are not reported on.
+            predict: what the model says of them.
+        """
+        del validation, predict
+        return None
+
+    @staticmethod
+    def counted_in(target: Target) -> dict[str, Any]:
+        """Returns what the outputs are counted in: models of other units are not averaged."""
+        del target
+        return {}
+
+    def baselines(self) -> Baselines:
+        """Returns the test figures of simple models, by name."""
+        return {}
+
+    @property
+    def data(self) -> Examples:
+        """The training examples."""
+        return self.parts.train
+
+    @property
+    def watched(self) -> tf.data.Dataset:
+        """The validation batches, in order."""
+        return self.validation
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The classes, none of numbers."""
+        return self.parts.class_names
+
+    def identity(self, model: keras.Model) -> dict[str, Any]:
+        """What the recipe adds."""
+        del model
+        return dict(self.more)
+
+    def pages(self, batches: tf.data.Dataset, logs: str) -> list[keras.callbacks.Callback]:
+        """The features of the validation set, with their labels."""
+        examples = self.parts.validation
+        shown = {"label": self.label_texts(examples), "where": examples.where}
+        return [EmbeddingsPage(batches, shown, log_dir=logs)]
+
+    def report(self, model: Supervised, run: FinetuneConfig, result: FitResult) -> Report:  # type: ignore[override]
+        """Writes the report on the test set, and the settings with its figures for TensorBoard's HParams page."""
+        settings = dataclasses.asdict(run)
+        page: PageFacts = {
+            "out_dir": run.out_dir,
+            "title": f"{run.source}: test set",
+            "curves": loss_curves(result),
+            "settings": settings | {"training examples": len(self.parts.train)},
+            "tables": self.tables,
+        }
+        outputs = predict_outputs(model, self.test)
+        threshold = self.choose_threshold(self.parts.validation, lambda: predict_outputs(model, self.validation))
+        report = self.write(
+            self.parts.test,
+            outputs,
+            page,
+            threshold=threshold,
+            baselines=self.baselines(),
+            inputs=shown_inputs(self.parts.test, model),
+        )
+        figures = {f"test_{name}": report.metrics[name] for name in self.hparams if name in report.metrics}
+        write_hparams(f"{run.out_dir}/logs", settings, figures, step=result.steps)
+        return dataclasses.replace(report, task=report.task | self.parts.form.as_task())
+
+    @staticmethod
+    def raw_inputs(source: str, task: Mapping[str, Any], count: int) -> Sequence[Any]:
+        """Texts, pairs of them, or images."""
+        return raw_examples(source, task, count)

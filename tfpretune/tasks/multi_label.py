@@ -1,0 +1,77 @@
+"""Multi-label classification: a set of classes for each example, several or none."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tfpretune.data.examples.examples import Examples
+from tfpretune.data.sources.labelled import LabelledParts
+from tfpretune.evaluation.baselines.labels import linear_sets
+from tfpretune.evaluation.metrics.multi_label import best_threshold, multi_label_metrics
+from tfpretune.evaluation.report.labelled import report_sets
+from tfpretune.evaluation.report.written import PageFacts, Report
+from tfpretune.finetune import balanced_positive_weights
+from tfpretune.objectives import MultiLabel
+from tfpretune.settings.finetune import FinetuneConfig
+from tfpretune.tasks.labels import Baselines, LabelTask
+
+
+class MultiLabelClassification(LabelTask):
+    """The best weights are those with the lowest cross-entropy on the validation set, which chooses the threshold, too."""
+
+    kind = "set"
+    what = "multi-label classifier"
+    head = "multi_label"
+    score_name = "mean average precision"
+    hparams = ("f1_micro", "f1_macro", "average_precision_macro")
+
+    @staticmethod
+    def target(train: Examples, run: FinetuneConfig) -> MultiLabel:
+        """The classes, with weights where they are balanced."""
+        labels, names = train.known_labels, train.class_names
+        return MultiLabel(len(names), balanced_positive_weights(labels, names) if run.balance_classes else None)
+
+    @staticmethod
+    def label_texts(examples: Examples) -> list[str]:
+        """The names of the classes, as "a;b"."""
+        names = np.array(examples.class_names)
+        return [";".join(names[row == 1]) for row in examples.known_labels]
+
+    @staticmethod
+    def score(outputs: np.ndarray, examples: Examples) -> float:
+        """The mean average precision; 0 where no class has both sides."""
+        found = multi_label_metrics(examples.known_labels, outputs, examples.class_names)
+        return found.get("average_precision_macro", 0.0)
+
+    @staticmethod
+    def choose_threshold(validation: Examples, predict: Callable[[], np.ndarray]) -> float:
+        """The best micro F1 on the validation set."""
+        return best_threshold(validation.known_labels, predict())
+
+    @staticmethod
+    def write(
+        examples: Examples,
+        outputs: np.ndarray,
+        page: PageFacts,
+        *,
+        threshold: float | None = None,
+        baselines: Baselines | None = None,
+        inputs: Any = None,
+    ) -> Report:
+        """Micro and macro F1, average precision, a table by label, mistakes; the threshold is 0.5 where none is said."""
+        del inputs
+        at = 0.5 if threshold is None else threshold
+        return report_sets(examples, outputs, threshold=at, baselines=baselines, **page)
+
+    def baselines(self) -> Baselines:
+        """A linear model for each label."""
+        return set_baselines(self.parts)
+
+
+def set_baselines(parts: LabelledParts) -> dict[str, dict[str, float]]:
+    """Returns the test figures of a linear model for each label, by its name; the validation set chooses its threshold, too."""
+    name, predict = linear_sets(parts.train)
+    threshold = best_threshold(parts.validation.known_labels, predict(parts.validation))
+    truth, names = parts.test.known_labels, parts.class_names
+    return {name: multi_label_metrics(truth, predict(parts.test), names, threshold=threshold)}

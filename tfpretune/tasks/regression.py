@@ -1,0 +1,78 @@
+"""Regression: a number for each example."""
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from tfpretune.data.examples.examples import Examples
+from tfpretune.errors import UsageError
+from tfpretune.evaluation.baselines.labels import linear_numbers
+from tfpretune.evaluation.metrics.regression import regression_metrics
+from tfpretune.evaluation.report.labelled import report_numbers
+from tfpretune.evaluation.report.written import PageFacts, Report
+from tfpretune.objectives import Numbers, Target
+from tfpretune.settings.finetune import FinetuneConfig
+from tfpretune.tasks.labels import Baselines, LabelTask
+
+
+class Regression(LabelTask):
+    """The best weights are those with the lowest mean absolute error on the validation set."""
+
+    kind = "number"
+    what = "regressor"
+    head = "regressor"
+    score_name = "mean absolute error"
+    higher_is_better = False
+    hparams = ("root_mean_squared_error", "mean_absolute_error", "r2")
+
+    @staticmethod
+    def target(train: Examples, run: FinetuneConfig) -> Numbers:
+        """A number in units of the training labels' spread around their mean."""
+        del run
+        labels = train.known_labels
+        offset, scale = float(labels.mean(dtype=np.float64)), float(labels.std(dtype=np.float64))
+        if not scale > 0:
+            raise UsageError(f"--source {train.name}: all training labels are {offset:g}: there is nothing to learn")
+        return Numbers(1, offset, scale)
+
+    @staticmethod
+    def label_texts(examples: Examples) -> list[str]:
+        """The numbers."""
+        return [f"{label:g}" for label in examples.known_labels]
+
+    @staticmethod
+    def score(outputs: np.ndarray, examples: Examples) -> float:
+        """The mean absolute error."""
+        return regression_metrics(examples.known_labels, outputs[:, 0])["mean_absolute_error"]
+
+    @staticmethod
+    def write(
+        examples: Examples,
+        outputs: np.ndarray,
+        page: PageFacts,
+        *,
+        threshold: float | None = None,
+        baselines: Baselines | None = None,
+        inputs: Any = None,
+    ) -> Report:
+        """RMSE, MAE, R2, correlations, predicted over true, mistakes."""
+        del threshold, inputs
+        return report_numbers(examples, outputs[:, 0], baselines=baselines, **page)
+
+    @staticmethod
+    def counted_in(target: Target) -> dict[str, Any]:
+        """The mean and the spread of the training labels."""
+        return target.get_config()
+
+    def baselines(self) -> Baselines:
+        """The mean of the training labels, and a ridge regression."""
+        name, predict = linear_numbers(self.parts.train)
+        test, truth = self.parts.test, self.parts.test.known_labels
+        mean = np.full(len(truth), self.parts.train.known_labels.mean(dtype=np.float64))
+        return {"always the mean": regression_metrics(truth, mean), name: regression_metrics(truth, predict(test))}
+
+    def identity(self, model: keras.Model) -> dict[str, Any]:
+        """What the numbers are counted in."""
+        counted = {"mean of the labels": model.target.offset, "spread of the labels": model.target.scale}
+        return super().identity(model) | counted

@@ -1,9 +1,10 @@
-"""What is asked of a tokenizer."""
+"""What is asked of a tokenizer. Imports no TensorFlow."""
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import tensorflow as tf
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 
 class Tokenizer(Protocol):
@@ -25,7 +26,7 @@ class Tokenizer(Protocol):
     mask_token_id: int
     special_token_ids: Sequence[int]
 
-    def __call__(self, inputs: tf.Tensor) -> tf.RaggedTensor:
+    def __call__(self, inputs: "tf.Tensor") -> "tf.RaggedTensor":
         """Returns the ids of strings `(batch,)` in a graph: ragged `(batch, None)`, without special tokens."""
         ...
 

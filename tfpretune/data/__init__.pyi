@@ -43,11 +43,11 @@ from .readers.source_form import SourceForm as SourceForm
 from .readers.tag_form import TagForm as TagForm
 from .sources.examples import open_examples as open_examples
 from .sources.examples import open_source as open_source
-from .sources.examples import read_rows as read_rows
 from .sources.labelled import LabelledParts as LabelledParts
 from .sources.labelled import labelled_parts as labelled_parts
 from .sources.masks import open_masks as open_masks
 from .sources.questions import open_questions as open_questions
+from .sources.schemes import read_rows as read_rows
 from .sources.tagged import open_tagged as open_tagged
 from .text.learner import SPECIAL_TOKENS as SPECIAL_TOKENS
 from .text.tokenizer import Tokenizer as Tokenizer

@@ -120,13 +120,6 @@ def test_a_new_student_with_unlabelled_texts(folder, tmp_path, capsys, monkeypat
         run_recipe("distil", **run | {"teacher_dir": f"{folder}/teacher2"})
 
 
-def test_a_rehearsal_has_all_three(folder, tmp_path):
-    table = run_recipe("distil", **settings(folder, fast=True, out_dir=str(tmp_path)))
-    assert [row[0] for row in table.rows] == ["teacher", "student alone", "student distilled"]
-    assert (tmp_path / "distil.md").read_text("utf-8") == table.markdown()
-    assert load_task(tmp_path / "preset")[0].target == Classes(2)
-
-
 @pytest.mark.slow
 def test_a_preset_as_student_with_another_vocabulary_and_two_replicas(folder, tmp_path):
     """From labels alone: no texts beside them; the head starts from its probe; all on two replicas."""

@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo test check test-changed test-long test-beam test-ray oracle .venv-oracle minilm benchmarks lock clean help
+.PHONY: demo test check test-changed test-long test-times test-beam test-ray oracle .venv-oracle minilm benchmarks lock clean help
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -19,6 +19,9 @@ test-changed: .venv/test.stamp  ## the tests that import what has changed since 
 
 test-long: .venv/test.stamp  ## the tests that make test leaves out: many kills, every recipe (tests/slow_tests.txt)
 	$(BIN)/python -m pytest -m slow
+
+test-times: .venv/test.stamp  ## the slowest of the tests of make test, in seconds
+	$(BIN)/python -m pytest -n 2 --dist loadfile --durations=100
 
 check: .venv/test.stamp  ## ruff, format, mypy, import-linter
 	$(BIN)/ruff check .

@@ -10,7 +10,14 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import keras
 import pytest
 import tensorflow as tf
+from tensorflow.python import pywrap_tfe
+from tensorflow.python.eager import context
 from tensorflow.python.framework.config import disable_op_determinism
+
+# Every seed and every cleared session throws away all that TensorFlow has optimised and compiled, so that what a module
+# traced once is made ready again in each test. Only random operations with a state need that, and there are none here.
+_forget_kernels = pywrap_tfe.TFE_ContextClearCaches
+pywrap_tfe.TFE_ContextClearCaches = lambda handle: None
 
 _cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(_cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
@@ -28,6 +35,7 @@ def _fresh_seed():
 def _quick_collections():
     """What a module leaves in TensorFlow's own tables for ever is not looked through again at each collection."""
     yield
+    _forget_kernels(context.context()._handle)
     gc.collect()
     gc.freeze()
 

@@ -1,5 +1,6 @@
 """Every command of the two READMEs runs; the figures in them are the ones that the quick start printed."""
 
+import ast
 import contextlib
 import re
 import shlex
@@ -7,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.recipes.test_recipes import load
 from tfpretune.cli import arguments as cli
 from tfpretune.serving import verify
+from tfpretune.settings import launch
 
 ROOT = Path(__file__).parents[1]
 READMES = ("README.md", "README.zh.md")
@@ -38,6 +41,15 @@ def test_both_readmes_have_the_same_commands():
     assert english == chinese
 
 
+@pytest.mark.parametrize("name", READMES)
+def test_commands_have_options_that_exist(name):
+    for command in commands(name):
+        if command[:2] == ["tfpretune", "run"]:
+            launch.parse(load(command[2]).Config, command[3:])
+        elif command[0] == "tfpretune":
+            cli._parse(command[1:])
+
+
 def test_commands_run_in_order(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     good = [f"I liked item {i}: it works well and looks good,yes" for i in range(60)]
@@ -56,6 +68,13 @@ def test_commands_run_in_order(tmp_path, monkeypatch, capsys):
         assert cli.main(arguments) == 0, (command, capsys.readouterr())
         ran.append(command[1])
     assert ran == ["check", "run", "run", "export", "check", "run", "run", "verify", "predict"]
+
+
+def test_python_example_imports_what_is_there():
+    (example,) = blocks("README.md", "python")
+    imports = [node for node in ast.parse(example).body if isinstance(node, ast.Import | ast.ImportFrom)]
+    assert len(imports) > 3
+    exec(compile(ast.Module(imports, []), "README.md", "exec"), {})
 
 
 def test_python_example_runs(tmp_path, capsys):

@@ -1,7 +1,7 @@
 """kill -9 inside the saves of runs and exports: nothing unreadable, nothing left over, the run ends with the same bits.
 
-Each kill comes at a named point of a write, so that it is inside however fast the disk is. Random moments take longer:
-`make test-long` has them.
+Each kill comes at a named point of a write, so that it is inside however fast the disk is, or at a random moment. All are in
+`make test-long`; those of test_kill_files.py, which need no run, are in `make test`.
 """
 
 import random

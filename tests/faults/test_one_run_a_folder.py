@@ -10,11 +10,11 @@ import pytest
 
 from tests.faults.children import Child
 from tests.faults.toy_runs import hold
+from tfpretune.cli.arguments import main
 from tfpretune.cli.recipes import recipes_folder, run_folder
 from tfpretune.errors import UsageError
 from tfpretune.runtime.lock import alone_in, refuse_if_held
 
-CLI = [sys.executable, "-c", "import sys; from tfpretune.cli.arguments import main; sys.exit(main())", "run"]
 HEAVY = """
 import sys
 from tfpretune.cli.arguments import main
@@ -77,9 +77,12 @@ def test_a_killed_holder_is_followed_at_once(tmp_path, holder):
     assert not (tmp_path / "run" / ".holder.json").exists()
 
 
-def test_help_and_other_folders_are_not_refused(tmp_path, holder):
-    options = ["pretrain_image", "--out-dir", str(tmp_path / "run"), "--help"]
-    assert subprocess.run([*CLI, *options], capture_output=True, timeout=200, check=False).returncode == 0
+@pytest.mark.usefixtures("holder")
+def test_help_and_other_folders_are_not_refused(tmp_path, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["run", "pretrain_image", "--out-dir", str(tmp_path / "run"), "--help"])
+    assert stop.value.code == 0
+    assert "--out-dir" in capsys.readouterr().out
     refuse_if_held(tmp_path / "other")
 
 

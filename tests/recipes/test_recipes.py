@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.faults.tiny import write_texts
 from tfpretune.backbones import SmallCNN, TextEncoder
 from tfpretune.backbones.by_name import load_tokenizer
 from tfpretune.cli import recipes as recipe_files
@@ -169,10 +170,17 @@ def image_chain(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def text_chain(tmp_path_factory):
-    windows = {"sequence_length": 64, "window_length": 32}
-    pretraining = {**TEXT, "vocabulary_size": 400, "sequence_length": 32}
-    return run_chain(tmp_path_factory.mktemp("text"), "text", pretraining, {**TEXT, **windows, "labels_per_class": 10})
+def short_texts(tmp_path_factory):
+    path = tmp_path_factory.mktemp("texts") / "texts.csv"
+    write_texts(path)
+    return TEXT | {"source": f"csv:{path}"}
+
+
+@pytest.fixture(scope="module")
+def text_chain(tmp_path_factory, short_texts):
+    pretraining = short_texts | {"vocabulary_size": 400, "sequence_length": 32}
+    finetuning = short_texts | {"sequence_length": 64, "window_length": 32, "labels_per_class": 10}
+    return run_chain(tmp_path_factory.mktemp("text"), "text", pretraining, finetuning)
 
 
 def check_chain(chain, backbone_class):
@@ -248,10 +256,10 @@ def test_a_finished_run_can_be_run_again(image_chain):
 
 
 @pytest.mark.parametrize("name", TRAINING)
-def test_dry_run_prints_and_leaves_nothing(name, image_chain, text_chain, tmp_path, monkeypatch, capsys):
+def test_dry_run_prints_and_leaves_nothing(name, image_chain, text_chain, short_texts, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     kind = name.split("_")[1]
-    settings = (IMAGES if kind == "image" else TEXT) | {"dry_run": True, "fast": False, "steps": 7}
+    settings = (IMAGES if kind == "image" else short_texts) | {"dry_run": True, "fast": False, "steps": 7}
     if name.startswith("finetune"):
         chain = image_chain if kind == "image" else text_chain
         settings |= {"preset": str(chain.folder / "pretrain" / "preset"), "frozen": "1", "labels_per_class": 5}

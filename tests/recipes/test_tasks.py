@@ -111,6 +111,18 @@ def test_questions(folder, tmp_path):
     assert answer["answer"].numpy()[0].decode() in ("w55", "w3", "w7", "w3 w55", "w55 w7", "w3 w55 w7")
 
 
+@pytest.mark.parametrize(
+    ("name", "source", "figure"),
+    [("finetune_pairs", "csv:{}/pairs.csv", "accuracy"), ("finetune_qa", "squad:{}/squad.json", "exact_match")],
+    ids=["pairs", "questions"],
+)
+def test_a_rehearsal_leaves_a_report_and_a_model(folder, tmp_path, name, source, figure):
+    own = TINY | {"preset": str(folder / "preset"), "source": source.format(folder), "fast": True}
+    run_recipe(name, out_dir=str(tmp_path), **own)
+    assert 0 <= json.loads((tmp_path / "report" / "metrics.json").read_text("utf-8"))[figure] <= 1
+    assert isinstance(load_task(tmp_path / "preset")[0], Supervised)
+
+
 TONES = {"calm": range(10), "loud": range(10, 20)}
 SUBJECTS = {"books": range(20, 30), "computers": range(30, 40), "hotels": range(40, 50)}
 

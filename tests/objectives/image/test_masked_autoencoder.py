@@ -84,6 +84,9 @@ def test_proofs(tmp_path):
     model = make_mae()
     checks.check_round_trip(model, BATCH, tmp_path)
     checks.check_export(model, BATCH, tmp_path)
+
+
+def test_replicas():
     checks.check_replicas(make_mae, BATCH)
 
 

@@ -52,7 +52,7 @@ def test_denoising_compares_with_the_clean_image():
         model.terms({"images": IMAGES}, training=True)
 
 
-@pytest.mark.parametrize(
+OBJECTIVES = pytest.mark.parametrize(
     ("make_model", "batch"),
     [
         (lambda: Autoencoder(make_cnn()), {"images": IMAGES}),
@@ -60,11 +60,18 @@ def test_denoising_compares_with_the_clean_image():
     ],
     ids=["autoencoder", "denoising"],
 )
+
+
+@OBJECTIVES
 def test_proofs(make_model, batch, tmp_path):
     checks.check_learns(make_model(), batch)
     model = make_model()
     checks.check_round_trip(model, batch, tmp_path)
     checks.check_export(model, batch, tmp_path)
+
+
+@OBJECTIVES
+def test_replicas(make_model, batch):
     checks.check_replicas(make_model, batch)
 
 

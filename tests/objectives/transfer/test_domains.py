@@ -146,6 +146,9 @@ def test_proofs_of_dann(tmp_path):
         np.testing.assert_array_equal(mine, its)
     assert (loaded.num_domains, loaded.domain_units) == (3, 5)
     checks.check_export(model, BATCH, tmp_path)
+
+
+def test_replicas_of_dann():
     checks.check_replicas(make_dann, BATCH)
 
 

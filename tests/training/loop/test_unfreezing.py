@@ -162,12 +162,13 @@ def test_product_by_hand(tmp_path, name, replicas):
     np.testing.assert_allclose(model.backbone.get_layer("b").kernel.numpy(), [[expected["b"]]], rtol=1e-5)
 
 
-def test_resume_before_at_and_after_a_boundary_gives_the_same_bits(tmp_path):
+@pytest.mark.parametrize("cuts", [[(3, 1)], [(2, 1), (5, 2)]], ids=["at", "before and after"])
+def test_resume_before_at_and_after_a_boundary_gives_the_same_bits(tmp_path, cuts):
     """Steps 3 and 6 are boundaries; what is cut in step 5 goes on from 4."""
     whole = make_model()
     fit(whole, make_batches(), make_run(tmp_path / "whole", optimizer={"ema": 0.9}))
     expected = values(whole)
-    for cut, every in ((2, 1), (3, 1), (5, 2)):
+    for cut, every in cuts:
         run = make_run(tmp_path / str(cut), save_every_steps=every, optimizer={"ema": 0.9})
         with pytest.raises(KeyboardInterrupt):
             fit(make_model(), make_batches(), run, callbacks=[Interrupt(cut + 1)])

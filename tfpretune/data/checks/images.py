@@ -1,6 +1,8 @@
 """Decoding of all images of a source, to name each that cannot be read."""
 
+import functools
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -22,18 +24,13 @@ def decode_all(paths: list[str], *, todo: str = "replace or remove it") -> tuple
         paths: of the files.
         todo: what to do with one that cannot be read.
     """
-    import tensorflow as tf  # here, so that checking texts does not wait for TensorFlow
+    from tfpretune.data.image.decoding import DECODE_ERRORS, explain_decode_error
 
-    from tfpretune.data.image.decoding import DECODE_ERRORS, decode_pixels, explain_decode_error
-
-    @tf.function(input_signature=[tf.TensorSpec((), tf.string)])
-    def facts_of(path: tf.Tensor) -> tf.Tensor:
-        pixels = decode_pixels(tf.io.read_file(path))
-        return tf.concat([tf.shape(pixels)[:2], [tf.cast(tf.reduce_max(pixels), tf.int32)]], 0)
+    facts_of = _facts_of_file()
 
     def look(path: str) -> tuple[int, ...] | Problem:
         try:
-            return tuple(facts_of(tf.constant(path)).numpy().tolist())
+            return facts_of(path)
         except DECODE_ERRORS as error:
             return Problem(path, explain_decode_error(error), todo)
 
@@ -48,6 +45,21 @@ def decode_all(paths: list[str], *, todo: str = "replace or remove it") -> tuple
         notes.append(f"images are {low[0]} to {high[0]} pixels high and {low[1]} to {high[1]} wide")
     notes += _clear_notes([path for path, _ in facts])
     return problems, notes + _dark_notes([(path, brightest) for path, (_, _, brightest) in facts])
+
+
+@functools.cache
+def _facts_of_file() -> Callable[[str], tuple[int, ...]]:
+    """Returns a function from a path to height, width and the brightest value; kept, since tracing takes longest."""
+    import tensorflow as tf  # here, so that checking texts does not wait for TensorFlow
+
+    from tfpretune.data.image.decoding import decode_pixels
+
+    @tf.function(input_signature=[tf.TensorSpec((), tf.string)])
+    def facts_of(path: tf.Tensor) -> tf.Tensor:
+        pixels = decode_pixels(tf.io.read_file(path))
+        return tf.concat([tf.shape(pixels)[:2], [tf.cast(tf.reduce_max(pixels), tf.int32)]], 0)
+
+    return lambda path: tuple(facts_of(tf.constant(path)).numpy().tolist())
 
 
 def _clear_notes(paths: list[str]) -> list[str]:

@@ -42,7 +42,7 @@ from tfpretune.evaluation.report.tables import Cell, Table
 from tfpretune.settings import launch
 from tfpretune.settings.comparison import SeedsConfig
 from tfpretune.settings.run import OptimizerConfig
-from tfpretune.tasks.runs.finetuned_runs import load_member
+from tfpretune.tasks.finetuning.finetuned_runs import load_member
 
 REVIEWS = "demo:reviews-zh"
 REVIEWS_LENGTH = 192

@@ -22,9 +22,9 @@ from tfpretune.tasks.distillation.comparison import comparison
 from tfpretune.tasks.distillation.settings import DistillationConfig
 from tfpretune.tasks.distillation.students import make_student, require_known_to_both, student_form
 from tfpretune.tasks.distillation.teachers import fingerprint, load_teacher, taught_batches, unlabelled_examples
+from tfpretune.tasks.finetuning.finetuned_runs import require_classes
+from tfpretune.tasks.finetuning.fitting import fit_task
 from tfpretune.tasks.labels import open_parts
-from tfpretune.tasks.runs.finetuned_runs import require_classes
-from tfpretune.tasks.runs.fitting import fit_task
 from tfpretune.training import make_strategy
 from tfpretune.training.loop.dry_run import describe
 from tfpretune.training.loop.fingerprint import fingerprints

@@ -16,7 +16,7 @@ from tfpretune.errors import RunError, UsageError
 from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.settings import launch
 from tfpretune.tasks.by_target import LABELS
-from tfpretune.tasks.runs.finetuned_runs import Member, load_member
+from tfpretune.tasks.finetuning.finetuned_runs import Member, load_member
 
 
 @dataclasses.dataclass(frozen=True)

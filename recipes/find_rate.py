@@ -21,11 +21,11 @@ from tfpretune.settings import launch
 from tfpretune.settings.finetune import FinetuneConfig
 from tfpretune.settings.run import OptimizerConfig
 from tfpretune.tasks.by_target import LABELS
+from tfpretune.tasks.finetuning.fitting import load_start
+from tfpretune.tasks.finetuning.kinds import INPUTS
+from tfpretune.tasks.finetuning.known_words import require_known
+from tfpretune.tasks.finetuning.methods import apply_methods
 from tfpretune.tasks.labels import open_parts
-from tfpretune.tasks.runs.fitting import load_start
-from tfpretune.tasks.runs.kinds import INPUTS
-from tfpretune.tasks.runs.known_words import require_known
-from tfpretune.tasks.runs.methods import apply_methods
 from tfpretune.training import make_strategy
 from tfpretune.training.loop.dry_run import describe
 from tfpretune.training.loop.preparation import compile_model

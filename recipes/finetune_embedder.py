@@ -23,9 +23,9 @@ from tfpretune.settings import launch
 from tfpretune.settings.embedding import EmbeddingConfig
 from tfpretune.settings.run import OptimizerConfig
 from tfpretune.tasks.embedding import Embedding
-from tfpretune.tasks.runs.fitting import fit_task, load_start, made_ready
-from tfpretune.tasks.runs.kinds import INPUTS, ImageInputs, TextInputs
-from tfpretune.tasks.runs.known_words import require_known
+from tfpretune.tasks.finetuning.fitting import fit_task, load_start, made_ready
+from tfpretune.tasks.finetuning.kinds import INPUTS, ImageInputs, TextInputs
+from tfpretune.tasks.finetuning.known_words import require_known
 from tfpretune.training import FitResult, make_strategy
 from tfpretune.training.presets import save_preset
 

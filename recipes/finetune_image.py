@@ -24,8 +24,8 @@ from tfpretune.settings.finetune import FinetuneConfig
 from tfpretune.settings.reading import MovedImages
 from tfpretune.settings.run import OptimizerConfig
 from tfpretune.tasks.by_target import LABELS
+from tfpretune.tasks.finetuning.fitting import fit_task, load_start, made_ready
 from tfpretune.tasks.labels import open_parts
-from tfpretune.tasks.runs.fitting import fit_task, load_start, made_ready
 from tfpretune.training import FitResult, make_strategy
 from tfpretune.training.presets import save_preset
 

@@ -19,9 +19,9 @@ from tfpretune.settings import launch
 from tfpretune.settings.finetune import FinetuneConfig
 from tfpretune.settings.run import OptimizerConfig
 from tfpretune.tasks.by_target import LABELS
+from tfpretune.tasks.finetuning.fitting import fit_task, load_start, made_ready
+from tfpretune.tasks.finetuning.known_words import require_known
 from tfpretune.tasks.labels import open_parts
-from tfpretune.tasks.runs.fitting import fit_task, load_start, made_ready
-from tfpretune.tasks.runs.known_words import require_known
 from tfpretune.training import FitResult, make_strategy
 from tfpretune.training.presets import save_preset
 

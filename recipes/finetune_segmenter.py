@@ -24,7 +24,7 @@ from tfpretune.settings.finetune import TaskConfig
 from tfpretune.settings.reading import MovedImages
 from tfpretune.settings.run import OptimizerConfig
 from tfpretune.tasks.base import split_parts
-from tfpretune.tasks.runs.fitting import fit_task, load_start, made_ready
+from tfpretune.tasks.finetuning.fitting import fit_task, load_start, made_ready
 from tfpretune.tasks.segmentation import Segmentation, pixel_weights
 from tfpretune.training import FitResult, make_strategy
 from tfpretune.training.presets import save_preset

@@ -22,8 +22,8 @@ from tfpretune.settings import launch
 from tfpretune.settings.finetune import TaskConfig
 from tfpretune.settings.run import OptimizerConfig
 from tfpretune.tasks.base import Parts, split_parts
-from tfpretune.tasks.runs.fitting import fit_task, load_start, made_ready
-from tfpretune.tasks.runs.known_words import require_known
+from tfpretune.tasks.finetuning.fitting import fit_task, load_start, made_ready
+from tfpretune.tasks.finetuning.known_words import require_known
 from tfpretune.tasks.tagging import Tagging
 from tfpretune.training import FitResult, make_strategy
 from tfpretune.training.presets import save_preset

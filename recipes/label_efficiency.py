@@ -24,7 +24,7 @@ from tfpretune.runtime.files import write_atomic
 from tfpretune.runtime.lock import alone_in
 from tfpretune.settings import launch
 from tfpretune.settings.run import require_at_least
-from tfpretune.tasks.runs.known_words import require_known
+from tfpretune.tasks.finetuning.known_words import require_known
 
 
 @dataclasses.dataclass(frozen=True)

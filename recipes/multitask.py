@@ -20,9 +20,9 @@ from tfpretune.settings import launch
 from tfpretune.settings.multitask import WeighedTasks
 from tfpretune.settings.reading import WindowedText
 from tfpretune.settings.run import OptimizerConfig
+from tfpretune.tasks.finetuning.fitting import fit_layered, fit_task, load_start, made_ready
+from tfpretune.tasks.finetuning.known_words import require_known
 from tfpretune.tasks.multitask import SeveralTasks
-from tfpretune.tasks.runs.fitting import fit_layered, fit_task, load_start, made_ready
-from tfpretune.tasks.runs.known_words import require_known
 from tfpretune.tasks.task_sources import open_tasks
 from tfpretune.training import FitResult, make_strategy
 from tfpretune.training.presets import save_preset

@@ -21,9 +21,9 @@ from tfpretune.errors import UsageError
 from tfpretune.settings import launch
 from tfpretune.settings.run import require_shares
 from tfpretune.settings.vocabulary import VocabularyConfig
+from tfpretune.tasks.finetuning.known_words import require_known
 from tfpretune.tasks.pretraining.shards import find_vocabulary, first_texts, load_wordpiece, makers, print_counts
 from tfpretune.tasks.pretraining.text_rows import settings_of
-from tfpretune.tasks.runs.known_words import require_known
 
 
 @dataclasses.dataclass(frozen=True)

@@ -19,7 +19,7 @@ from tfpretune.runtime.files import write_atomic
 from tfpretune.runtime.lock import alone_in
 from tfpretune.settings import launch
 from tfpretune.tasks.by_target import LABELS
-from tfpretune.tasks.runs.finetuned_runs import ENSEMBLES, SOUPS, Joined, load_member, require_classes, starts_of
+from tfpretune.tasks.finetuning.finetuned_runs import ENSEMBLES, SOUPS, Joined, load_member, require_classes, starts_of
 from tfpretune.training.presets import save_preset
 
 

@@ -16,7 +16,7 @@ CONTEXT.set_forkserver_preload(
         "keras_hub",
         "sklearn.linear_model",
         "matplotlib.pyplot",
-        "tfpretune.tasks.runs.fitting",
+        "tfpretune.tasks.finetuning.fitting",
         "tfpretune.tasks.pretraining.texts",
         "tfpretune.backbones.by_name",
         "tfpretune.training.tensorboard.text",

@@ -21,7 +21,7 @@ from tfpretune.settings.run import DevicesConfig, OptimizerConfig
 from tfpretune.tasks.distillation import comparison as comparing
 from tfpretune.tasks.distillation.comparison import milliseconds
 from tfpretune.tasks.distillation.teachers import taught_batches
-from tfpretune.tasks.runs.finetuned_runs import load_member
+from tfpretune.tasks.finetuning.finetuned_runs import load_member
 from tfpretune.training.presets import load_task, save_preset
 
 TINY = {

@@ -10,7 +10,7 @@ from tests.faults.tiny import WORDS, make_encoder, make_tokenizer, write_texts
 from tests.recipes.test_recipes import load, run_recipe
 from tfpretune.errors import UsageError
 from tfpretune.finetune import classifier
-from tfpretune.tasks.runs.finetuned_runs import starts_of
+from tfpretune.tasks.finetuning.finetuned_runs import starts_of
 from tfpretune.training.presets import load_task, save_preset
 
 

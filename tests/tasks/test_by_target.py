@@ -29,12 +29,12 @@ from tfpretune.tasks.base import Parts, Task, loss_curves, split_parts
 from tfpretune.tasks.by_target import LABELS, TASKS, task_of
 from tfpretune.tasks.classification import Classification
 from tfpretune.tasks.embedding import Embedding
+from tfpretune.tasks.finetuning.exporting import export_run
+from tfpretune.tasks.finetuning.fitting import fit_task, made_ready
 from tfpretune.tasks.multi_label import MultiLabelClassification
 from tfpretune.tasks.multitask import SeveralTasks
 from tfpretune.tasks.questions import Questions
 from tfpretune.tasks.regression import Regression
-from tfpretune.tasks.runs.exporting import export_run
-from tfpretune.tasks.runs.fitting import fit_task, made_ready
 from tfpretune.tasks.segmentation import Segmentation
 from tfpretune.tasks.tagging import Tagging
 from tfpretune.training.presets import save_preset

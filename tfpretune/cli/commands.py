@@ -121,7 +121,7 @@ def export(settings: argparse.Namespace) -> int:
     if not preset.is_dir():
         raise UsageError(f"{preset} is no folder: expected the --out-dir of a finished fine-tuning run")
     _import_tensorflow()
-    from tfpretune.tasks.runs.exporting import export_run
+    from tfpretune.tasks.finetuning.exporting import export_run
 
     folder = export_run(settings.run_dir, settings.saved_models, name=settings.name, version=settings.version)
     print(f"exported to {folder}; check it with: tfpretune verify {folder}")

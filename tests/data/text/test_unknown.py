@@ -11,7 +11,7 @@ from tfpretune.data.text import unknown
 from tfpretune.data.text.tokens import SPECIAL_TOKENS
 from tfpretune.data.text.unknown import Unknown, count_in_rows, count_unknown, never_hidden, unknown_id
 from tfpretune.errors import UsageError
-from tfpretune.tasks.runs.known_words import judge, require_known
+from tfpretune.tasks.finetuning.known_words import judge, require_known
 
 TOKENIZER = TextEncoderTokenizer([*SPECIAL_TOKENS, "a", "##b", "c", "."], lowercase=True)
 

@@ -56,4 +56,4 @@ KINDS: Mapping[str, InputKind] = {
     "image": InputKind("an image", _image_keys, None, None),
 }
 """All kinds there are. The other tables of kinds are `checks.inputs`, `evaluation.baselines.kinds`, `evaluation.report.kinds`
-and `tasks.runs.kinds`."""
+and `tasks.finetuning.kinds`."""

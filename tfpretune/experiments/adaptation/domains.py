@@ -10,7 +10,7 @@ from tfpretune.experiments.adaptation.inputs import image_inputs, text_inputs
 from tfpretune.experiments.adaptation.methods import Domains, Strengths
 from tfpretune.settings.comparison import ComparisonConfig
 from tfpretune.settings.run import OptimizerConfig, require_shares
-from tfpretune.tasks.runs.known_words import require_known
+from tfpretune.tasks.finetuning.known_words import require_known
 
 
 @dataclasses.dataclass(frozen=True)

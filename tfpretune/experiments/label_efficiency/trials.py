@@ -25,8 +25,8 @@ from tfpretune.finetune import pooled_head
 from tfpretune.objectives import Classes, Supervised
 from tfpretune.runtime.files import write_atomic
 from tfpretune.settings.finetune import FinetuneConfig
-from tfpretune.tasks.runs.kinds import INPUTS
-from tfpretune.tasks.runs.methods import apply_methods
+from tfpretune.tasks.finetuning.kinds import INPUTS
+from tfpretune.tasks.finetuning.methods import apply_methods
 
 
 @dataclasses.dataclass(frozen=True)

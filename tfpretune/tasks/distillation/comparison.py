@@ -11,7 +11,7 @@ from tfpretune.evaluation.metrics.classification import accuracy
 from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.evaluation.report.tables import Cell, Table
 from tfpretune.objectives import Supervised
-from tfpretune.tasks.runs.kinds import MakeBatches
+from tfpretune.tasks.finetuning.kinds import MakeBatches
 from tfpretune.training.presets import in_float32
 
 PREDICT_BATCH_SIZE = 128

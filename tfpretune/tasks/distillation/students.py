@@ -20,10 +20,10 @@ from tfpretune.finetune import pooled_head, start_head_from_probe
 from tfpretune.objectives import Supervised, Target
 from tfpretune.settings.finetune import FinetuneConfig
 from tfpretune.tasks.distillation.settings import DistillationConfig
-from tfpretune.tasks.runs.finetuned_runs import Member
-from tfpretune.tasks.runs.kinds import ImageInputs, MakeBatches, TextInputs
-from tfpretune.tasks.runs.known_words import require_known
-from tfpretune.tasks.runs.methods import apply_methods
+from tfpretune.tasks.finetuning.finetuned_runs import Member
+from tfpretune.tasks.finetuning.kinds import ImageInputs, MakeBatches, TextInputs
+from tfpretune.tasks.finetuning.known_words import require_known
+from tfpretune.tasks.finetuning.methods import apply_methods
 from tfpretune.training import resolve_precision
 
 

@@ -10,8 +10,8 @@ from tfpretune.data.sources.examples import open_source
 from tfpretune.errors import UsageError
 from tfpretune.finetune.methods.distillation import teacher_answers, with_teacher
 from tfpretune.runtime.files import MANIFEST
-from tfpretune.tasks.runs.finetuned_runs import Member, load_member
-from tfpretune.tasks.runs.kinds import MakeBatches
+from tfpretune.tasks.finetuning.finetuned_runs import Member, load_member
+from tfpretune.tasks.finetuning.kinds import MakeBatches
 
 ANSWER_BATCH_SIZE = 128
 

@@ -18,7 +18,7 @@ from tfpretune.data.text.tokens import train_wordpiece
 from tfpretune.data.text.unknown import Unknown
 from tfpretune.errors import UsageError
 from tfpretune.settings.vocabulary import VocabularyConfig
-from tfpretune.tasks.runs.known_words import judge
+from tfpretune.tasks.finetuning.known_words import judge
 
 
 def find_vocabulary(folder: Path, corpus: Corpus, run: VocabularyConfig, *, given: str, sample_bytes: int) -> list[str]:

@@ -17,7 +17,7 @@ from tfpretune.data.text.tokens import pack, train_wordpiece
 from tfpretune.data.text.unknown import count_in_rows
 from tfpretune.errors import UsageError
 from tfpretune.settings.vocabulary import VocabularyConfig
-from tfpretune.tasks.runs.known_words import judge, require_known
+from tfpretune.tasks.finetuning.known_words import judge, require_known
 
 VALIDATION_ROWS = 8192
 COUNTED_ROWS = 65_536

@@ -11,7 +11,7 @@ from tfpretune.backbones import TextEncoder, TextEncoderTokenizer
 from tfpretune.finetune import multi_head, segmenter, tagger
 from tfpretune.objectives import Classes, MultiLabel
 from tfpretune.serving.loading import load
-from tfpretune.tasks.runs.exporting import examples_of, export_run
+from tfpretune.tasks.finetuning.exporting import examples_of, export_run
 from tfpretune.training.presets import save_preset
 
 

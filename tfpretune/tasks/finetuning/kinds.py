@@ -11,7 +11,7 @@ from tfpretune.data.batches.examples import image_array, image_batches, text_bat
 from tfpretune.data.batches.pairs import pair_batches
 from tfpretune.data.batches.step_indexed import StepIndexed, Transform
 from tfpretune.data.examples.examples import Examples
-from tfpretune.tasks.runs.known_words import require_known
+from tfpretune.tasks.finetuning.known_words import require_known
 
 MakeBatches = Callable[..., StepIndexed]
 """`(examples, batch_size, *, seed, transform) -> StepIndexed`, as one model reads them."""
@@ -61,7 +61,7 @@ class Inputs(ABC):
 
     @abstractmethod
     def require_known(self, examples: Examples, *, source: str, preset: str, limit: float = 1.0) -> None:
-        """Refuses texts that the vocabulary does not know; see `tasks.runs.known_words.require_known`."""
+        """Refuses texts that the vocabulary does not know; see `tasks.finetuning.known_words.require_known`."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

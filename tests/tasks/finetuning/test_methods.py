@@ -17,7 +17,7 @@ from tfpretune.finetune import classifier, pooled_head, with_cached_features
 from tfpretune.objectives import MultiLabel
 from tfpretune.settings.finetune import FinetuneConfig
 from tfpretune.settings.run import OptimizerConfig
-from tfpretune.tasks.runs.methods import apply_methods
+from tfpretune.tasks.finetuning.methods import apply_methods
 from tfpretune.training.optimizers.from_settings import make_optimizer
 from tfpretune.training.optimizers.moving_averages import AverageWeights
 

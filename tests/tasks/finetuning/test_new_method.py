@@ -13,7 +13,7 @@ from tfpretune.backbones import SmallCNN
 from tfpretune.settings import launch
 from tfpretune.settings.finetune import TaskConfig
 from tfpretune.settings.run import RunConfig
-from tfpretune.tasks.runs import fitting, methods
+from tfpretune.tasks.finetuning import fitting, methods
 from tfpretune.training.presets import load_task
 
 LINE = """
@@ -28,7 +28,7 @@ def keep_bias(model):
 
 
 def apply_with_the_line():
-    """`apply_methods` of tasks/runs/methods.py with one line more."""
+    """`apply_methods` of tasks/finetuning/methods.py with one line more."""
     source, module = inspect.getsource(methods), {"keep_bias": keep_bias}
     assert source.count(PLACE) == 1
     exec(source.replace(PLACE, LINE + PLACE), module)

@@ -5,10 +5,10 @@ from tfpretune.data.batches.examples import image_batches
 from tfpretune.data.sources.labelled import labelled_parts
 from tfpretune.finetune import classifier
 from tfpretune.settings.finetune import FinetuneConfig
-from tfpretune.tasks.runs import fitting as finetuning
 from tfpretune.tasks.classification import Classification
-from tfpretune.tasks.runs.fitting import fit_task
-from tfpretune.tasks.runs.methods import apply_methods
+from tfpretune.tasks.finetuning import fitting as finetuning
+from tfpretune.tasks.finetuning.fitting import fit_task
+from tfpretune.tasks.finetuning.methods import apply_methods
 from tfpretune.training.tensorboard.distance import DistanceToStart
 from tfpretune.training.tensorboard.images import ConfusionPage
 from tfpretune.training.tensorboard.run import EmbeddingsPage

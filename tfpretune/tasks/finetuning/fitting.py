@@ -12,7 +12,7 @@ from tfpretune.finetune import cache_in_order, freeze, with_cached_features
 from tfpretune.objectives import MultiTask, Supervised
 from tfpretune.settings.finetune import TaskConfig
 from tfpretune.tasks.base import Task
-from tfpretune.tasks.runs.methods import apply_methods
+from tfpretune.tasks.finetuning.methods import apply_methods
 from tfpretune.training import FitResult, fit, resolve_precision
 from tfpretune.training.adapters import save_adapter
 from tfpretune.training.devices.strategies import is_chief
@@ -43,7 +43,12 @@ def made_ready(model: Supervised | MultiTask, batches: StepIndexed, run: TaskCon
 
 
 def fit_task(
-    task: Task, model: Supervised | MultiTask, batches: StepIndexed, run: TaskConfig, *, tokenizer: Tokenizer | None = None
+    task: Task,
+    model: Supervised | MultiTask,
+    batches: StepIndexed,
+    run: TaskConfig,
+    *,
+    tokenizer: Tokenizer | None = None,
 ) -> FitResult:
     """Fits a model for a task and ends with the weights that the task finds best on the validation set.
 
@@ -88,13 +93,23 @@ def fit_task(
 
 
 def fit_layered(
-    task: Task, model: Supervised | MultiTask, batches: StepIndexed, run: TaskConfig, *, tokenizer: Tokenizer | None = None
+    task: Task,
+    model: Supervised | MultiTask,
+    batches: StepIndexed,
+    run: TaskConfig,
+    *,
+    tokenizer: Tokenizer | None = None,
 ) -> FitResult:
     """Fits a model twice: the second time as many steps with the backbone frozen, in OUT_DIR/heads."""
     fit_task(task, model, batches, run, tokenizer=tokenizer)
     learnt = model.backbone.trainable_variables
     freeze(model, "all")
-    no_lora: dict[str, Any] = {"lora_rank": 0, "lora_alpha": 0.0, "lora_dropout": 0.0, "lora_layers": ""}  # it is frozen
+    no_lora: dict[str, Any] = {
+        "lora_rank": 0,
+        "lora_alpha": 0.0,
+        "lora_dropout": 0.0,
+        "lora_layers": "",
+    }  # it is frozen
     heads = dataclasses.replace(run, out_dir=f"{run.out_dir}/heads", **no_lora)
     model.compiled = False  # `fit` compiles it anew, for what learns now
     result = fit_task(task, model, batches, heads, tokenizer=tokenizer)

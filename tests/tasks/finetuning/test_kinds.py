@@ -20,7 +20,7 @@ from tfpretune.evaluation.report.kinds import SHOWN, Shown
 from tfpretune.evaluation.report.report import write_report
 from tfpretune.serving import card_texts
 from tfpretune.serving.inputs import SERVED
-from tfpretune.tasks.runs.kinds import INPUTS, Inputs
+from tfpretune.tasks.finetuning.kinds import INPUTS, Inputs
 
 TABLES = {
     "examples": KINDS,

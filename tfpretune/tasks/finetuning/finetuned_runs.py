@@ -32,8 +32,8 @@ from tfpretune.finetune.methods.soups import (
 from tfpretune.objectives import Supervised
 from tfpretune.tasks.by_target import LABELS, task_of
 from tfpretune.tasks.classification import Classification
+from tfpretune.tasks.finetuning.kinds import INPUTS, Inputs
 from tfpretune.tasks.labels import LabelTask
-from tfpretune.tasks.runs.kinds import INPUTS, Inputs
 from tfpretune.training.optimizers.moving_averages import MOST_BATCHES
 from tfpretune.training.presets import load_task
 
@@ -179,9 +179,7 @@ class Joined:
     def report(self, model: Supervised, page: PageFacts) -> Report:
         """Writes the report of a model on the test part; of sets the validation part chooses the threshold."""
         validation, test = self.parts.validation, self.parts.test
-        threshold = self.labels.choose_threshold(
-            validation, lambda: predict_outputs(model, self.in_order(validation))
-        )
+        threshold = self.labels.choose_threshold(validation, lambda: predict_outputs(model, self.in_order(validation)))
         return self.labels.write(test, predict_outputs(model, self.in_order(test)), page, threshold=threshold)
 
     def table(self, models: dict[str, Supervised], *, note: str) -> Table:

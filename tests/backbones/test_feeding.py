@@ -208,8 +208,18 @@ def test_what_cannot_be_fed_is_refused():
         ),
         pytest.param(resnet, {"image_size": (8, -8)}, "must be two numbers above 0, received 8 -8", id="8 -8"),
         pytest.param(vit, {"window_length": 4}, "`window_length` is for texts, and ViTBackbone takes", id="windows"),
-        pytest.param(text_encoder, {"image_size": (8, 8)}, "for images, and TextEncoder reads texts", id="size"),
-        pytest.param(text_encoder, {"pixels": Pixels()}, "for images, and TextEncoder reads texts", id="pixels"),
+        pytest.param(
+            text_encoder,
+            {"image_size": (8, 8)},
+            "`image_size` and pixels are for images, and TextEncoder",
+            id="size",
+        ),
+        pytest.param(
+            text_encoder,
+            {"pixels": Pixels()},
+            "`image_size` and pixels are for images, and TextEncoder",
+            id="pixels",
+        ),
     ],
 )
 def test_a_preprocessing_that_does_not_fit_is_refused(make, settings, message):

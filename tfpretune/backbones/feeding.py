@@ -144,7 +144,7 @@ class Preprocessing:
     def require_text(self, backbone: keras.Model) -> None:
         """Raises UsageError where something is said of images, and the backbone reads texts."""
         if self.pixels is not None or any(self.image_size or ()):
-            raise UsageError(f"image_size and pixels are for images, and {type(backbone).__name__} reads texts")
+            raise UsageError(f"`image_size` and pixels are for images, and {type(backbone).__name__} reads texts")
 
 
 NO_PREPROCESSING = Preprocessing()

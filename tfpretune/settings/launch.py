@@ -29,6 +29,7 @@ _OTHER_NAMES = {
     "balanced_positive_weights": "balance_classes",
     "enable_lora(layers)": "lora_layers",
     "enable_lora(rank)": "lora_rank",
+    "enable_r_drop(weight)": "r_drop",
     "layerwise_rates(decay)": "layer_decay",
     "load_backbone(dropout)": "backbone_dropout",
     "make_strategy(replicas)": "devices.replicas",

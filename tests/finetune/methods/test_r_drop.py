@@ -131,13 +131,15 @@ def test_a_model_that_is_compiled_is_refused():
 @pytest.mark.parametrize(
     ("make", "weight", "message"),
     [
-        pytest.param(one_head, -1.0, "R-Drop: weight must not be negative, received -1.0", id="negative"),
-        pytest.param(two_heads, float("nan"), "R-Drop: weight must not be negative, received nan", id="no number"),
-        pytest.param(lambda: embedder(cnn(), 4), 1.0, "R-Drop: Similar has no distance between two", id="embeddings"),
+        pytest.param(one_head, -1.0, r"`enable_r_drop\(weight\)` must not be negative, received -1.0", id="negative"),
+        pytest.param(
+            two_heads, float("nan"), r"`enable_r_drop\(weight\)` must not be negative, received nan", id="no number"
+        ),
+        pytest.param(lambda: embedder(cnn(), 4), 1.0, "Similar has no distance between two outputs", id="embeddings"),
         pytest.param(
             lambda: multi_head(cnn(), TARGETS | {"near": Similar(4, column="near")}),
             1.0,
-            "R-Drop: Similar has no distance between two outputs; leave it out",
+            r"`enable_r_drop\(weight\)`: Similar has no distance between two outputs; leave it out",
             id="embeddings beside others",
         ),
         pytest.param(

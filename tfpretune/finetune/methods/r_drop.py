@@ -1,5 +1,6 @@
 """R-Drop: two passes with different dropout masks are to agree."""
 
+from tfpretune.errors import UsageError
 from tfpretune.objectives import MultiTask, Supervised
 
 
@@ -18,7 +19,7 @@ def enable_r_drop(model: Supervised | MultiTask, weight: float) -> None:
         weight: the paper's alpha; 0 makes one pass again.
 
     Raises:
-        ValueError: the weight is negative, two outputs of a target cannot be compared (embeddings), or the model is compiled.
+        UsageError: the weight is negative, two outputs of a target cannot be compared (embeddings), or the model is compiled.
 
     Examples:
         >>> from tfpretune.backbones import SmallCNN
@@ -30,8 +31,8 @@ def enable_r_drop(model: Supervised | MultiTask, weight: float) -> None:
         >>> model.compile("adamw")
     """
     if not isinstance(model, Supervised | MultiTask):
-        raise ValueError(f"R-Drop goes with Supervised and MultiTask models, received {type(model).__name__}")
+        raise UsageError(f"R-Drop goes with Supervised and MultiTask models, received {type(model).__name__}")
     if model.compiled:
-        raise ValueError("R-Drop: the model is compiled already; call enable_r_drop before compile")
+        raise UsageError("R-Drop: the model is compiled already; call enable_r_drop before compile")
     with model.distribute_strategy.scope():
         model.set_r_drop(weight)

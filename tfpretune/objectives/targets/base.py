@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import tensorflow as tf
 
+from tfpretune.errors import UsageError
 from tfpretune.objectives.terms import Term
 
 Batch = Mapping[str, tf.Tensor]
@@ -54,11 +55,12 @@ class Target(abc.ABC):
         raise NotImplementedError(f"{type(self).__name__} has no distance between two outputs")
 
     def require_r_drop(self, weight: float) -> None:
-        """Raises ValueError where `terms_of_passes` could not work with this weight of R-Drop."""
+        """Raises UsageError where `terms_of_passes` could not work with this weight of R-Drop."""
         if not weight >= 0.0:
-            raise ValueError(f"R-Drop: weight must not be negative, received {weight}")
+            raise UsageError(f"`enable_r_drop(weight)` must not be negative, received {weight}")
         if weight and type(self).divergence is Target.divergence:
-            raise ValueError(f"R-Drop: {type(self).__name__} has no distance between two outputs; leave it out")
+            name = type(self).__name__
+            raise UsageError(f"`enable_r_drop(weight)`: {name} has no distance between two outputs; leave it out")
 
     def terms_of_passes(
         self, passes: Sequence[tf.Tensor], batch: Batch, training: bool, *, r_drop: float

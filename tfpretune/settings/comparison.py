@@ -7,7 +7,15 @@ from tfpretune.settings.run import require_at_least
 
 @dataclasses.dataclass(frozen=True)
 class SeedsConfig:
-    """Every figure is a mean over seeds."""
+    """Every figure is a mean over seeds.
+
+    Examples:
+        >>> from tfpretune.settings import SeedsConfig
+        >>> SeedsConfig(seeds=1)
+        Traceback (most recent call last):
+            ...
+        tfpretune.errors.UsageError: --seeds must be at least 2, received 1
+    """
 
     seeds: int = 3
     """Start weights, orders and draws of labels that each figure is the mean of, at least 2."""
@@ -21,7 +29,13 @@ class SeedsConfig:
 
 @dataclasses.dataclass(frozen=True)
 class ComparisonConfig(SeedsConfig):
-    """Trials of several methods, kept in a folder."""
+    """Trials of several methods, kept in a folder.
+
+    Examples:
+        >>> from tfpretune.settings import ComparisonConfig
+        >>> ComparisonConfig(steps=100).batch_size
+        64
+    """
 
     out_dir: str = "runs/comparison"
     """Folder of the comparison. Trials that are finished there are not made again."""

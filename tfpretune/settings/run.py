@@ -184,7 +184,17 @@ def require_shares(settings: Any, *names: str) -> None:
 
 
 def require_at_least(settings: Any, least: int, *names: str) -> None:
-    """Raises UsageError unless each of these fields is a number from `least` on."""
+    """Raises UsageError unless each of these fields is a number from `least` on.
+
+    Examples:
+        >>> from types import SimpleNamespace
+        >>> from tfpretune.settings import require_at_least
+        >>> require_at_least(SimpleNamespace(seeds=2), 2, "seeds")
+        >>> require_at_least(SimpleNamespace(seeds=1), 2, "seeds")
+        Traceback (most recent call last):
+            ...
+        tfpretune.errors.UsageError: --seeds must be at least 2, received 1
+    """
     for name in names:
         value = getattr(settings, name)
         if value < least:

@@ -6,7 +6,13 @@ from typing import Any
 
 @dataclasses.dataclass(frozen=True)
 class VocabularyConfig:
-    """How a vocabulary is learnt from texts and how they become rows."""
+    """How a vocabulary is learnt from texts and how they become rows.
+
+    Examples:
+        >>> from tfpretune.settings import VocabularyConfig
+        >>> VocabularyConfig(lowercase=False).case
+        {'lowercase': False, 'strip_accents': False}
+    """
 
     vocabulary_size: int = 8000
     """Upper bound of the tokens of a vocabulary that is learnt from the texts. Not used with --preset and shards."""

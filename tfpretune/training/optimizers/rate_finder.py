@@ -138,6 +138,15 @@ def print_curve(curve: RateCurve, picture: Path, *, examples: int, batch_size: i
         picture: where it was drawn.
         examples: how many there are.
         batch_size: how many a step took.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from tfpretune.training import RateCurve, print_curve
+        >>> rates, losses = (1e-3, 1e-2, 1e-1), (2.0, 1.0, 9.0)
+        >>> curve = RateCurve(rates, losses, losses, suggested=1e-3, diverged=True)
+        >>> print_curve(curve, Path("runs/a/rate_finder.png"), examples=64, batch_size=8)
+        3 rates from 1.0e-03 to 1.0e-01: runs/a/rate_finder.png
+        --optimizer.learning-rate 1.0e-03
     """
     print(f"{len(curve.rates)} rates from {curve.rates[0]:.1e} to {curve.rates[-1]:.1e}: {picture}")
     passes = len(curve.rates) * batch_size / examples

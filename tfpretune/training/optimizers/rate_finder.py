@@ -75,19 +75,6 @@ def find_rate(
     Raises:
         UsageError: the range or the steps cannot work.
         RunError: the loss fell at none of the rates.
-
-    Examples:
-        >>> import numpy as np
-        >>> from tfpretune.backbones import SmallCNN
-        >>> from tfpretune.data import image_batches, open_source
-        >>> from tfpretune.finetune import classifier
-        >>> from tfpretune.training import find_rate
-        >>> model = classifier(SmallCNN((8, 8, 1), (8,)), 10)
-        >>> model.compile("sgd")
-        >>> batches = image_batches(open_source("demo:digits"), 32, image_shape=(8, 8, 1))
-        >>> curve = find_rate(model, batches, lowest=1e-3, highest=10.0, steps=20)
-        >>> curve.rates[0] <= curve.suggested <= curve.rates[-1]
-        True
     """
     if not 0 < lowest < highest < math.inf:
         raise UsageError(f"`lowest` and `highest` must be 0 < lowest < highest, received {lowest} and {highest}")

@@ -40,8 +40,7 @@ WITHOUT: dict[str, str] = {
     "plateau_verdict print_counts report_pretraining report_reconstructions require_classes require_known "
     "require_known_to_both rows_in_memory rows_on_disk set_baselines settings_of shown_inputs source_form "
     "split_parts starts_of student_form task_of taught_batches unlabelled_examples",
-    "training": "ConfusionPage DistanceToStart EmbeddingsPage FillingsPage ReconstructionPage describe find_rate "
-    "print_curve",
+    "training": "ConfusionPage DistanceToStart EmbeddingsPage FillingsPage ReconstructionPage describe",
 }
 """Names of each face that have no example yet; this may only shrink."""
 

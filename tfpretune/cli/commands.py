@@ -7,7 +7,6 @@ import os
 import runpy
 import signal
 import sys
-import tempfile
 import time
 from pathlib import Path
 from types import ModuleType
@@ -17,6 +16,7 @@ from tfpretune.cli.recipes import find_recipes, recipe_path, recipes_folder, run
 from tfpretune.errors import RunError, UsageError
 from tfpretune.runtime.files import write_atomic
 from tfpretune.runtime.lock import refuse_if_held
+from tfpretune.runtime.quiet import start_tensorflow
 
 
 def ls(settings: argparse.Namespace) -> int:
@@ -93,7 +93,7 @@ def predict(settings: argparse.Namespace) -> int:
 
     if not settings.dir.startswith(("http://", "https://")):  # a server's answers need no TensorFlow here
         loading.version_folder(settings.dir)
-        _import_tensorflow()
+        start_tensorflow()
     answers: list[Any] = list(client.predict(settings.dir, settings.inputs))
     size = len(settings.inputs) // max(1, len(answers))  # a model of pairs takes two inputs for each answer
     asked = [settings.inputs[start : start + size] for start in range(0, len(settings.inputs), max(1, size))]
@@ -120,7 +120,7 @@ def export(settings: argparse.Namespace) -> int:
     preset = Path(settings.run_dir) / "preset"
     if not preset.is_dir():
         raise UsageError(f"{preset} is no folder: expected the --out-dir of a finished fine-tuning run")
-    _import_tensorflow()
+    start_tensorflow()
     from tfpretune.tasks.finetuning.exporting import export_run
 
     folder = export_run(settings.run_dir, settings.saved_models, name=settings.name, version=settings.version)
@@ -130,6 +130,7 @@ def export(settings: argparse.Namespace) -> int:
 
 def verify(settings: argparse.Namespace) -> int:
     """Prints one line; a difference raises RunError."""
+    start_tensorflow()
     from tfpretune import serving
 
     print(serving.verify(settings.dir))
@@ -161,21 +162,3 @@ def board(settings: argparse.Namespace) -> int:
     print(f"TensorBoard shows {settings.runs} at {address} (Ctrl-C stops it)", flush=True)
     while True:
         time.sleep(3600)
-
-
-def _import_tensorflow() -> None:
-    """Holds TensorFlow's start-up lines back, which no variable stops; they are shown if the import fails."""
-    with tempfile.TemporaryFile() as lines:
-        stderr = os.dup(2)
-        os.dup2(lines.fileno(), 2)
-        try:
-            import tensorflow as tf
-
-            tf.config.list_logical_devices()
-        except BaseException:
-            lines.seek(0)
-            os.write(stderr, lines.read())
-            raise
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)

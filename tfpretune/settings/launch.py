@@ -13,6 +13,7 @@ from typing import Any
 
 from tfpretune.errors import RunError, UsageError, passed_on
 from tfpretune.runtime.lock import refuse_if_held
+from tfpretune.runtime.quiet import start_tensorflow
 from tfpretune.runtime.ray_workers import run_on_ray
 from tfpretune.runtime.workers import lost_worker_named, own_folder, this_task
 from tfpretune.settings.file import Settings, read_config
@@ -73,6 +74,7 @@ def run(config_class: type[Settings], main: typing.Callable[[Settings], Any], de
         out_dir = getattr(settings, "out_dir", "")
         if out_dir and not getattr(settings, "dry_run", False) and this_task() is None:
             refuse_if_held(Path(out_dir))  # now, and not after the data is read
+        start_tensorflow()
         if not isinstance(settings, RunConfig):
             main(settings)
         elif settings.devices.ray_workers and not settings.dry_run and this_task() is None:

@@ -19,6 +19,7 @@ from tfpretune.training.devices.strategies import Agreement, is_chief
 from tfpretune.training.loop.callbacks import NonFinite, NonFiniteGuard, ScalarLog
 from tfpretune.training.loop.checkpoints import CheckpointFolder
 from tfpretune.training.loop.preparation import prepare, roll_back
+from tfpretune.training.loop.progress import ProgressLine
 from tfpretune.training.loop.saving import Checkpoints
 from tfpretune.training.loop.signals import Stop
 from tfpretune.training.optimizers.moving_averages import AverageWeights
@@ -118,6 +119,7 @@ def fit(
                 progress = roll_back(model, folder, agreement, error, allowed=run.skip_bad_steps)
             finally:
                 attempt.saver.close()
+                attempt.progress.close()
         saver = attempt.saver
         if restore_best and saver.best_step not in (None, saver.step):
             folder.load(model, saver.best_step)
@@ -181,6 +183,9 @@ class _Attempt:
         more = [callback for callback in callbacks if callback not in unfreezing]
         # The scalars stand behind the others: `Measured` adds to what is logged.
         self.callbacks = [*unfreezing, self.average, guard, *more, self.scalars, self.saver]
+        self.progress = ProgressLine(self.saver, self.scalars, total=total)
+        if chief:
+            self.callbacks.append(self.progress)
         self.evaluated = progress.get("evaluated", True)
         for callback in (self.average, self.scalars, self.saver):
             callback.set_model(model)
@@ -201,7 +206,7 @@ class _Attempt:
                 validation_data=self.validation,
                 callbacks=self.callbacks,
                 shuffle=False,
-                verbose=2 if self.saver.folder is not None else 0,
+                verbose=0,
             )
             if self.model.stop_training:
                 break

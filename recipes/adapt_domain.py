@@ -15,17 +15,22 @@ from typing import Literal
 import numpy as np
 
 from tfpretune.errors import UsageError
-from tfpretune.evaluation.report.report import write_report
-from tfpretune.evaluation.report.tables import Table
-from tfpretune.experiments.adaptation.domains import DomainsConfig, open_domains
-from tfpretune.experiments.adaptation.methods import METHODS, Domains, adapt_preset, from_adapted
-from tfpretune.experiments.adaptation.trials import compare_methods, comparison_table
-from tfpretune.experiments.trial_folder import check_same_comparison, trial_identity
-from tfpretune.experiments.trials import begin_trials
-from tfpretune.runtime.files import write_atomic
-from tfpretune.runtime.lock import alone_in
-from tfpretune.settings import launch
-from tfpretune.settings.run import OptimizerConfig
+from tfpretune.evaluation import Table, write_report
+from tfpretune.experiments import (
+    METHODS,
+    Domains,
+    DomainsConfig,
+    adapt_preset,
+    begin_trials,
+    check_same_comparison,
+    compare_methods,
+    comparison_table,
+    from_adapted,
+    open_domains,
+    trial_identity,
+)
+from tfpretune.runtime import alone_in, write_atomic
+from tfpretune.settings import OptimizerConfig, launch
 
 MethodName = Literal["source-only", "dann", "coral", "dapt", "pseudo-labels", "target-only"]
 

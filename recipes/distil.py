@@ -11,24 +11,26 @@ Then: python recipes/export.py --run-dir runs/distil
 import dataclasses
 import functools
 
-from tfpretune.evaluation.report.tables import Table
-from tfpretune.finetune import balanced_class_weights
-from tfpretune.finetune.methods.distillation import SoftClasses, without_teacher
-from tfpretune.runtime.files import write_atomic
-from tfpretune.settings import launch
-from tfpretune.settings.run import OptimizerConfig
-from tfpretune.tasks.classification import Classification
-from tfpretune.tasks.distillation.comparison import comparison
-from tfpretune.tasks.distillation.settings import DistillationConfig
-from tfpretune.tasks.distillation.students import make_student, require_known_to_both, student_form
-from tfpretune.tasks.distillation.teachers import fingerprint, load_teacher, taught_batches, unlabelled_examples
-from tfpretune.tasks.finetuning.finetuned_runs import require_classes
-from tfpretune.tasks.finetuning.fitting import fit_task
-from tfpretune.tasks.labels import open_parts
-from tfpretune.training import make_strategy
-from tfpretune.training.loop.dry_run import describe
-from tfpretune.training.loop.fingerprint import fingerprints
-from tfpretune.training.presets import save_preset
+from tfpretune.evaluation import Table
+from tfpretune.finetune import SoftClasses, balanced_class_weights, without_teacher
+from tfpretune.runtime import write_atomic
+from tfpretune.settings import OptimizerConfig, launch
+from tfpretune.tasks import (
+    Classification,
+    DistillationConfig,
+    comparison,
+    fingerprint,
+    fit_task,
+    load_teacher,
+    make_student,
+    open_parts,
+    require_classes,
+    require_known_to_both,
+    student_form,
+    taught_batches,
+    unlabelled_examples,
+)
+from tfpretune.training import describe, fingerprints, make_strategy, save_preset
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,14 +9,11 @@ import dataclasses
 from pathlib import Path
 from typing import Literal
 
-from tfpretune.data.examples.examples import Examples
-from tfpretune.data.sources.examples import open_examples
-from tfpretune.data.sources.schemes import read_rows
+from tfpretune.data import Examples, open_examples, read_rows
 from tfpretune.errors import RunError, UsageError
-from tfpretune.evaluation.predict import predict_outputs
+from tfpretune.evaluation import predict_outputs
 from tfpretune.settings import launch
-from tfpretune.tasks.by_target import LABELS
-from tfpretune.tasks.finetuning.finetuned_runs import Member, load_member
+from tfpretune.tasks import LABELS, Member, load_member
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tfpretune.serving import verify
 from tfpretune.settings import launch
-from tfpretune.tasks.finetuning.exporting import export_run
+from tfpretune.tasks import export_run
 
 
 @dataclasses.dataclass(frozen=True)

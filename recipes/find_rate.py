@@ -13,23 +13,13 @@ import dataclasses
 import keras
 import tensorflow as tf
 
-from tfpretune.backbones.by_name import load_tokenizer
-from tfpretune.data.batches.examples import image_batches, text_batches
+from tfpretune.backbones import load_tokenizer
+from tfpretune.data import image_batches, text_batches
 from tfpretune.errors import RunError
 from tfpretune.finetune import pooled_head, start_head_from_probe
-from tfpretune.settings import launch
-from tfpretune.settings.finetune import FinetuneConfig
-from tfpretune.settings.run import OptimizerConfig
-from tfpretune.tasks.by_target import LABELS
-from tfpretune.tasks.finetuning.fitting import load_start
-from tfpretune.tasks.finetuning.kinds import INPUTS
-from tfpretune.tasks.finetuning.known_words import require_known
-from tfpretune.tasks.finetuning.methods import apply_methods
-from tfpretune.tasks.labels import open_parts
-from tfpretune.training import make_strategy
-from tfpretune.training.loop.dry_run import describe
-from tfpretune.training.loop.preparation import compile_model
-from tfpretune.training.optimizers.rate_finder import RateCurve, find_rate, print_curve, write_curve
+from tfpretune.settings import FinetuneConfig, OptimizerConfig, launch
+from tfpretune.tasks import INPUTS, LABELS, apply_methods, load_start, open_parts, require_known
+from tfpretune.training import RateCurve, compile_model, describe, find_rate, make_strategy, print_curve, write_curve
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,21 +13,12 @@ from typing import Any
 
 import keras
 
-from tfpretune.backbones.by_name import load_tokenizer
-from tfpretune.data.batches.balanced import class_balanced
-from tfpretune.data.batches.transforms import jitter
-from tfpretune.data.readers.source_form import SourceForm
-from tfpretune.data.sources.labelled import labelled_parts
+from tfpretune.backbones import load_tokenizer
+from tfpretune.data import SourceForm, class_balanced, jitter, labelled_parts
 from tfpretune.finetune import embedder
-from tfpretune.settings import launch
-from tfpretune.settings.embedding import EmbeddingConfig
-from tfpretune.settings.run import OptimizerConfig
-from tfpretune.tasks.embedding import Embedding
-from tfpretune.tasks.finetuning.fitting import fit_task, load_start, made_ready
-from tfpretune.tasks.finetuning.kinds import INPUTS, ImageInputs, TextInputs
-from tfpretune.tasks.finetuning.known_words import require_known
-from tfpretune.training import FitResult, make_strategy
-from tfpretune.training.presets import save_preset
+from tfpretune.settings import EmbeddingConfig, OptimizerConfig, launch
+from tfpretune.tasks import INPUTS, Embedding, ImageInputs, TextInputs, fit_task, load_start, made_ready, require_known
+from tfpretune.training import FitResult, make_strategy, save_preset
 
 
 @dataclasses.dataclass(frozen=True)

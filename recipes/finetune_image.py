@@ -14,20 +14,12 @@ import functools
 
 import keras
 
-from tfpretune.backbones import Preprocessing
-from tfpretune.backbones.feeding import read_pixels
-from tfpretune.data.batches.examples import image_batches
-from tfpretune.data.batches.transforms import jitter
+from tfpretune.backbones import Preprocessing, read_pixels
+from tfpretune.data import image_batches, jitter
 from tfpretune.finetune import pooled_head, start_head_from_probe
-from tfpretune.settings import launch
-from tfpretune.settings.finetune import FinetuneConfig
-from tfpretune.settings.reading import MovedImages
-from tfpretune.settings.run import OptimizerConfig
-from tfpretune.tasks.by_target import LABELS
-from tfpretune.tasks.finetuning.fitting import fit_task, load_start, made_ready
-from tfpretune.tasks.labels import open_parts
-from tfpretune.training import FitResult, make_strategy
-from tfpretune.training.presets import save_preset
+from tfpretune.settings import FinetuneConfig, MovedImages, OptimizerConfig, launch
+from tfpretune.tasks import LABELS, fit_task, load_start, made_ready, open_parts
+from tfpretune.training import FitResult, make_strategy, save_preset
 
 
 @dataclasses.dataclass(frozen=True)

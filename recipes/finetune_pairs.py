@@ -12,18 +12,12 @@ import functools
 
 import keras
 
-from tfpretune.backbones.by_name import load_tokenizer
-from tfpretune.data.batches.pairs import pair_batches
+from tfpretune.backbones import load_tokenizer
+from tfpretune.data import pair_batches
 from tfpretune.finetune import pair_head, start_head_from_probe
-from tfpretune.settings import launch
-from tfpretune.settings.finetune import FinetuneConfig
-from tfpretune.settings.run import OptimizerConfig
-from tfpretune.tasks.by_target import LABELS
-from tfpretune.tasks.finetuning.fitting import fit_task, load_start, made_ready
-from tfpretune.tasks.finetuning.known_words import require_known
-from tfpretune.tasks.labels import open_parts
-from tfpretune.training import FitResult, make_strategy
-from tfpretune.training.presets import save_preset
+from tfpretune.settings import FinetuneConfig, OptimizerConfig, launch
+from tfpretune.tasks import LABELS, fit_task, load_start, made_ready, open_parts, require_known
+from tfpretune.training import FitResult, make_strategy, save_preset
 
 
 @dataclasses.dataclass(frozen=True)

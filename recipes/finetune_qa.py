@@ -11,19 +11,12 @@ import dataclasses
 
 import keras
 
-from tfpretune.backbones.by_name import load_tokenizer
-from tfpretune.data.batches.questions import answer_rows
-from tfpretune.data.sources.questions import open_questions
+from tfpretune.backbones import load_tokenizer
+from tfpretune.data import answer_rows, open_questions
 from tfpretune.finetune import span_finder
-from tfpretune.settings import launch
-from tfpretune.settings.finetune import TaskConfig
-from tfpretune.settings.run import OptimizerConfig
-from tfpretune.tasks.base import Parts, split_parts
-from tfpretune.tasks.finetuning.fitting import fit_task, load_start, made_ready
-from tfpretune.tasks.finetuning.known_words import require_known
-from tfpretune.tasks.questions import Questions
-from tfpretune.training import FitResult, make_strategy
-from tfpretune.training.presets import save_preset
+from tfpretune.settings import OptimizerConfig, TaskConfig, launch
+from tfpretune.tasks import Parts, Questions, fit_task, load_start, made_ready, require_known, split_parts
+from tfpretune.training import FitResult, make_strategy, save_preset
 
 
 @dataclasses.dataclass(frozen=True)

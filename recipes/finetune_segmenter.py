@@ -11,23 +11,13 @@ import dataclasses
 
 import keras
 
-from tfpretune.backbones import Preprocessing
-from tfpretune.backbones.feeding import read_pixels
-from tfpretune.data.batches.masks import mask_batches
-from tfpretune.data.batches.transforms import jitter
-from tfpretune.data.readers.masks.geometry import MaskOrientation
-from tfpretune.data.sources.masks import open_masks
+from tfpretune.backbones import Preprocessing, read_pixels
+from tfpretune.data import MaskOrientation, jitter, mask_batches, open_masks
 from tfpretune.errors import UsageError
 from tfpretune.finetune import segmenter
-from tfpretune.settings import launch
-from tfpretune.settings.finetune import TaskConfig
-from tfpretune.settings.reading import MovedImages
-from tfpretune.settings.run import OptimizerConfig
-from tfpretune.tasks.base import split_parts
-from tfpretune.tasks.finetuning.fitting import fit_task, load_start, made_ready
-from tfpretune.tasks.segmentation import Segmentation, pixel_weights
-from tfpretune.training import FitResult, make_strategy
-from tfpretune.training.presets import save_preset
+from tfpretune.settings import MovedImages, OptimizerConfig, TaskConfig, launch
+from tfpretune.tasks import Segmentation, fit_task, load_start, made_ready, pixel_weights, split_parts
+from tfpretune.training import FitResult, make_strategy, save_preset
 
 
 @dataclasses.dataclass(frozen=True)

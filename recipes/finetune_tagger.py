@@ -14,19 +14,12 @@ from typing import Any
 
 import keras
 
-from tfpretune.backbones.by_name import load_tokenizer
-from tfpretune.data.batches.tagged import tag_rows
-from tfpretune.data.sources.tagged import open_tagged
+from tfpretune.backbones import load_tokenizer
+from tfpretune.data import open_tagged, tag_rows
 from tfpretune.finetune import tagger
-from tfpretune.settings import launch
-from tfpretune.settings.finetune import TaskConfig
-from tfpretune.settings.run import OptimizerConfig
-from tfpretune.tasks.base import Parts, split_parts
-from tfpretune.tasks.finetuning.fitting import fit_task, load_start, made_ready
-from tfpretune.tasks.finetuning.known_words import require_known
-from tfpretune.tasks.tagging import Tagging
-from tfpretune.training import FitResult, make_strategy
-from tfpretune.training.presets import save_preset
+from tfpretune.settings import OptimizerConfig, TaskConfig, launch
+from tfpretune.tasks import Parts, Tagging, fit_task, load_start, made_ready, require_known, split_parts
+from tfpretune.training import FitResult, make_strategy, save_preset
 
 
 @dataclasses.dataclass(frozen=True)

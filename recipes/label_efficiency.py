@@ -11,20 +11,14 @@ How each method trains stands in tfpretune/experiments/label_efficiency/methods.
 import dataclasses
 from pathlib import Path
 
-from tfpretune.backbones.by_name import load_tokenizer
-from tfpretune.data.sources.labelled import labelled_parts
+from tfpretune.backbones import load_tokenizer
+from tfpretune.data import labelled_parts
 from tfpretune.errors import UsageError
-from tfpretune.evaluation.report.label_curves import LabelCurve, label_chart, label_table
-from tfpretune.evaluation.report.report import write_report
-from tfpretune.evaluation.report.tables import Table
-from tfpretune.experiments.label_efficiency.methods import MethodsConfig
-from tfpretune.experiments.label_efficiency.trials import Trial, run_trials
-from tfpretune.experiments.trial_folder import check_same_comparison, trial_identity
-from tfpretune.runtime.files import write_atomic
-from tfpretune.runtime.lock import alone_in
-from tfpretune.settings import launch
-from tfpretune.settings.run import require_at_least
-from tfpretune.tasks.finetuning.known_words import require_known
+from tfpretune.evaluation import LabelCurve, Table, label_chart, label_table, write_report
+from tfpretune.experiments import MethodsConfig, Trial, check_same_comparison, run_trials, trial_identity
+from tfpretune.runtime import alone_in, write_atomic
+from tfpretune.settings import launch, require_at_least
+from tfpretune.tasks import require_known
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,20 +12,12 @@ import dataclasses
 
 import keras
 
-from tfpretune.backbones import Preprocessing
-from tfpretune.backbones.by_name import load_tokenizer
+from tfpretune.backbones import Preprocessing, load_tokenizer
 from tfpretune.finetune import multi_head
 from tfpretune.objectives import Classes
-from tfpretune.settings import launch
-from tfpretune.settings.multitask import WeighedTasks
-from tfpretune.settings.reading import WindowedText
-from tfpretune.settings.run import OptimizerConfig
-from tfpretune.tasks.finetuning.fitting import fit_layered, fit_task, load_start, made_ready
-from tfpretune.tasks.finetuning.known_words import require_known
-from tfpretune.tasks.multitask import SeveralTasks
-from tfpretune.tasks.task_sources import open_tasks
-from tfpretune.training import FitResult, make_strategy
-from tfpretune.training.presets import save_preset
+from tfpretune.settings import OptimizerConfig, WeighedTasks, WindowedText, launch
+from tfpretune.tasks import SeveralTasks, fit_layered, fit_task, load_start, made_ready, open_tasks, require_known
+from tfpretune.training import FitResult, make_strategy, save_preset
 
 
 @dataclasses.dataclass(frozen=True)

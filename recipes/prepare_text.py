@@ -13,17 +13,18 @@ from pathlib import Path
 from typing import Any
 
 from tfpretune.backbones import TextEncoderTokenizer
-from tfpretune.data.corpus.chunks import cut_corpus
-from tfpretune.data.corpus.packing_settings import Packing
-from tfpretune.data.corpus.prepare import claim
-from tfpretune.data.corpus.vocabulary import write_vocabulary
+from tfpretune.data import Packing, claim, cut_corpus, write_vocabulary
 from tfpretune.errors import UsageError
-from tfpretune.settings import launch
-from tfpretune.settings.run import require_shares
-from tfpretune.settings.vocabulary import VocabularyConfig
-from tfpretune.tasks.finetuning.known_words import require_known
-from tfpretune.tasks.pretraining.shards import find_vocabulary, first_texts, load_wordpiece, makers, print_counts
-from tfpretune.tasks.pretraining.text_rows import settings_of
+from tfpretune.settings import VocabularyConfig, launch, require_shares
+from tfpretune.tasks import (
+    find_vocabulary,
+    first_texts,
+    load_wordpiece,
+    makers,
+    print_counts,
+    require_known,
+    settings_of,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,8 +90,9 @@ def main(run: Config) -> Path:
             write_vocabulary(folder, words, run.preset or run.vocabulary or "the new vocabulary")
             require_known(tokenizer or TextEncoderTokenizer(words, **run.case), first_texts(corpus), **told)
             prepare(folder, corpus, packing, settings=settings, licence=run.licence)
-        done = "prepared" if unfinished else "was prepared already"
-        print(f"{done}: {folder}, rows of {run.sequence_length} tokens:")
+        print(
+            f"{'prepared' if unfinished else 'was prepared already'}: {folder}, rows of {run.sequence_length} tokens:"
+        )
         print_counts(folder, **told)
     print(f"next: pretrain_text --source shards:{folder}")
     return folder

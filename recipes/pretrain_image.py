@@ -13,17 +13,11 @@ import functools
 
 import keras
 
-from tfpretune.backbones.by_name import load_backbone, make_image_backbone
-from tfpretune.backbones.feeding import Pixels, read_pixels
-from tfpretune.data.batches.examples import image_batches
-from tfpretune.data.sources.examples import open_source
-from tfpretune.settings import launch
-from tfpretune.settings.run import OptimizerConfig
-from tfpretune.tasks.pretraining.images import IMAGE_OBJECTIVES, ImagePretrainingConfig
-from tfpretune.training import FitResult, fit, make_strategy, resolve_precision
-from tfpretune.training.loop.dry_run import describe
-from tfpretune.training.loop.fingerprint import identity_of
-from tfpretune.training.presets import save_preset
+from tfpretune.backbones import Pixels, load_backbone, make_image_backbone, read_pixels
+from tfpretune.data import image_batches, open_source
+from tfpretune.settings import OptimizerConfig, launch
+from tfpretune.tasks import IMAGE_OBJECTIVES, ImagePretrainingConfig
+from tfpretune.training import FitResult, describe, fit, identity_of, make_strategy, resolve_precision, save_preset
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,19 +12,11 @@ import dataclasses
 
 import keras
 
-from tfpretune.backbones.by_name import load_backbone, make_text_backbone
-from tfpretune.data.batches.step_indexed import StepIndexed
-from tfpretune.data.corpus.shard_rows import damage_named
-from tfpretune.data.sources.examples import open_source
-from tfpretune.settings import launch
-from tfpretune.settings.run import OptimizerConfig, require_shares
-from tfpretune.tasks.pretraining.report import report_pretraining
-from tfpretune.tasks.pretraining.text_rows import rows_in_memory, rows_on_disk
-from tfpretune.tasks.pretraining.texts import TEXT_OBJECTIVES, TextPretrainingConfig
-from tfpretune.training import FitResult, fit, make_strategy, resolve_precision
-from tfpretune.training.loop.dry_run import describe
-from tfpretune.training.loop.fingerprint import identity_of
-from tfpretune.training.presets import save_preset
+from tfpretune.backbones import load_backbone, make_text_backbone
+from tfpretune.data import StepIndexed, damage_named, open_source
+from tfpretune.settings import OptimizerConfig, launch, require_shares
+from tfpretune.tasks import TEXT_OBJECTIVES, TextPretrainingConfig, report_pretraining, rows_in_memory, rows_on_disk
+from tfpretune.training import FitResult, describe, fit, identity_of, make_strategy, resolve_precision, save_preset
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,17 +12,22 @@ import dataclasses
 import time
 from pathlib import Path
 
-from tfpretune.backbones.by_name import load_tokenizer
-from tfpretune.data.batches.transforms import jitter
-from tfpretune.data.sources.labelled import labelled_parts
-from tfpretune.evaluation.report.tables import Table
-from tfpretune.experiments.comparison import PRETRAINED, SCRATCH, Side, pixel_regression, tfidf_regression
-from tfpretune.experiments.export_and_verify import compare_and_deliver
-from tfpretune.experiments.pretrained import pretrain
-from tfpretune.experiments.trials import begin_trials, image_trials, text_trials
-from tfpretune.settings import launch
-from tfpretune.settings.comparison import SeedsConfig
-from tfpretune.settings.run import OptimizerConfig
+from tfpretune.backbones import load_tokenizer
+from tfpretune.data import jitter, labelled_parts
+from tfpretune.evaluation import Table
+from tfpretune.experiments import (
+    PRETRAINED,
+    SCRATCH,
+    Side,
+    begin_trials,
+    compare_and_deliver,
+    image_trials,
+    pixel_regression,
+    pretrain,
+    text_trials,
+    tfidf_regression,
+)
+from tfpretune.settings import OptimizerConfig, SeedsConfig, launch
 
 IMAGE_SHAPE = (28, 28, 1)
 IMAGE_RATE = OptimizerConfig(learning_rate=3e-3, weight_decay=0.05, warmup=0.1)
@@ -72,7 +77,6 @@ def main(run: Config) -> list[Table]:
         saved_models=run.saved_models,
         reads={"image_shape": IMAGE_SHAPE},
     )
-
     preset = pretrain(recipes / "pretrain_text.py", "demo:bbc", out_dir=f"{run.out_dir}/text", fast=run.fast)
     texts = text_trials(preset, labelled_parts("demo:bbc"), **WINDOWS, batch_size=16, **amount)
     news = compare_and_deliver(
@@ -84,12 +88,10 @@ def main(run: Config) -> list[Table]:
         reads=WINDOWS,
         tokenizer=load_tokenizer(preset),
     )
-
     results = "\n".join(table.markdown() for table in (digits, news))
     Path(run.out_dir, "results.md").write_text(results, "utf-8")
-    minutes = (time.perf_counter() - started) / 60
     places = f"Reports: {run.out_dir}/*/report/index.html. Models: {run.saved_models}/*/"
-    print(f"\n{results}\n{minutes:.1f} minutes. {places}\n")
+    print(f"\n{results}\n{(time.perf_counter() - started) / 60:.1f} minutes. {places}\n")
     print(NEXT.format(out_dir=run.out_dir, saved_models=run.saved_models))
     return [digits, news]
 

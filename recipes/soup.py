@@ -12,15 +12,13 @@ import dataclasses
 from pathlib import Path
 from typing import Literal
 
-from tfpretune.data.sources.labelled import labelled_parts
+from tfpretune.data import labelled_parts
 from tfpretune.errors import UsageError
-from tfpretune.evaluation.report.tables import Table
-from tfpretune.runtime.files import write_atomic
-from tfpretune.runtime.lock import alone_in
+from tfpretune.evaluation import Table
+from tfpretune.runtime import alone_in, write_atomic
 from tfpretune.settings import launch
-from tfpretune.tasks.by_target import LABELS
-from tfpretune.tasks.finetuning.finetuned_runs import ENSEMBLES, SOUPS, Joined, load_member, require_classes, starts_of
-from tfpretune.training.presets import save_preset
+from tfpretune.tasks import ENSEMBLES, LABELS, SOUPS, Joined, load_member, require_classes, starts_of
+from tfpretune.training import save_preset
 
 
 @dataclasses.dataclass(frozen=True)

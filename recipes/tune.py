@@ -10,20 +10,27 @@ study.db: the same command goes on where it was stopped, and with more --trials 
 import dataclasses
 from pathlib import Path
 
-from tfpretune.backbones.by_name import load_backbone
-from tfpretune.cli.recipes import recipe_path
+from tfpretune.backbones import load_backbone
+from tfpretune.cli import recipe_path
 from tfpretune.errors import UsageError
-from tfpretune.evaluation.report.tables import Table
-from tfpretune.experiments.trial_folder import check_same_comparison, trial_identity
-from tfpretune.runtime.lock import alone_in
-from tfpretune.search.options import base_settings
-from tfpretune.search.report import write_search
-from tfpretune.search.space import Searched, make_space
-from tfpretune.search.study import FILE, import_optuna
-from tfpretune.search.trials import DATA_FILE, STOPPED, Budget, open_recipe, search
+from tfpretune.evaluation import Table
+from tfpretune.experiments import check_same_comparison, trial_identity
+from tfpretune.runtime import alone_in
+from tfpretune.search import (
+    DATA_FILE,
+    FILE,
+    STOPPED,
+    Budget,
+    Searched,
+    base_settings,
+    import_optuna,
+    make_space,
+    open_recipe,
+    search,
+    write_search,
+)
 from tfpretune.settings import launch
-from tfpretune.training import make_strategy
-from tfpretune.training.loop.signals import Stopped
+from tfpretune.training import Stopped, make_strategy
 
 
 @dataclasses.dataclass(frozen=True)

@@ -74,6 +74,16 @@ def test_names_like_those_of_modules_are_functions_in_both_orders():
     assert answers == [["check export predict verify"], ["check export predict verify"] * 2]
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "recipes").glob("*.py")), ids=lambda path: path.stem)
+def test_recipes_import_from_faces_only(path):
+    nodes = list(ast.walk(ast.parse(path.read_text("utf-8"))))
+    modules = [node.module for node in nodes if isinstance(node, ast.ImportFrom)]
+    modules += [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    ours = [module.split(".") for module in modules if module.split(".")[0] == "tfpretune"]
+    assert ours
+    assert [module for module in ours if len(module) != 2] == []
+
+
 def registered_classes(folder: str) -> set[str]:
     """The classes of a folder that are registered with Keras, from their source."""
     return {

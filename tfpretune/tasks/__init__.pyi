@@ -60,6 +60,9 @@ from .pretraining.texts import TextObjective as TextObjective
 from .pretraining.texts import TextPretrainingConfig as TextPretrainingConfig
 from .questions import Questions as Questions
 from .regression import Regression as Regression
+from .runs.kinds import INPUTS as INPUTS
+from .runs.kinds import ImageInputs as ImageInputs
+from .runs.kinds import TextInputs as TextInputs
 from .segmentation import Segmentation as Segmentation
 from .segmentation import pixel_predictor as pixel_predictor
 from .segmentation import pixel_weights as pixel_weights

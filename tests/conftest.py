@@ -35,7 +35,8 @@ def _fresh_seed():
 def _quick_collections():
     """What a module leaves in TensorFlow's own tables for ever is not looked through again at each collection."""
     yield
-    _forget_kernels(context.context()._handle)
+    if context.context()._context_handle is not None:  # a module may use no TensorFlow
+        _forget_kernels(context.context()._handle)
     gc.collect()
     gc.freeze()
 

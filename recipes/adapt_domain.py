@@ -14,21 +14,8 @@ from typing import Literal
 
 import numpy as np
 
+import tfpretune as tp
 from tfpretune.errors import UsageError
-from tfpretune.evaluation import Table, write_report
-from tfpretune.experiments import (
-    METHODS,
-    Domains,
-    DomainsConfig,
-    adapt_preset,
-    begin_trials,
-    check_same_comparison,
-    compare_methods,
-    comparison_table,
-    from_adapted,
-    open_domains,
-    trial_identity,
-)
 from tfpretune.runtime import alone_in, write_atomic
 from tfpretune.settings import OptimizerConfig, launch
 
@@ -36,7 +23,7 @@ MethodName = Literal["source-only", "dann", "coral", "dapt", "pseudo-labels", "t
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(DomainsConfig):
+class Config(tp.experiments.DomainsConfig):
     """Settings."""
 
     source: tuple[str, ...] = ("demo:mnist5k",)
@@ -57,33 +44,40 @@ class Config(DomainsConfig):
             self.strengths.require_steps(self.steps)
 
 
-def main(run: Config) -> Table:
+def main(run: Config) -> "tp.evaluation.Table":
     """Data, one trial for each method and seed, the table."""
-    begin_trials()
+    tp.experiments.begin_trials()
     out_dir = Path(run.out_dir)
     with alone_in(out_dir):
-        domains = open_domains(run)
+        domains = tp.experiments.open_domains(run)
         sources = {f"source {number}": parts for number, parts in enumerate(domains.sources, 1)}
-        made_with = trial_identity(run.preset, sources | {"target": domains.target})
-        check_same_comparison(out_dir, run, may_differ=("methods", "seeds", "out_dir"), identity=made_with)
-        methods = {str(name): METHODS.get(name) or from_adapted(adapt(run, domains)) for name in run.methods}
-        found = compare_methods(domains, methods, seeds=run.seeds, out_dir=out_dir)
+        made_with = tp.experiments.trial_identity(run.preset, sources | {"target": domains.target})
+        tp.experiments.check_same_comparison(
+            out_dir, run, may_differ=("methods", "seeds", "out_dir"), identity=made_with
+        )
+        methods = {
+            str(name): tp.experiments.METHODS.get(name) or tp.experiments.from_adapted(adapt(run, domains))
+            for name in run.methods
+        }
+        found = tp.experiments.compare_methods(domains, methods, seeds=run.seeds, out_dir=out_dir)
         size = f"{run.seeds} seeds, {len(domains.target.test)} test examples"
-        table = comparison_table(f"{' + '.join(run.source)} to {run.target}: {size}", found)
+        table = tp.experiments.comparison_table(f"{' + '.join(run.source)} to {run.target}: {size}", found)
         write_atomic(out_dir / "results.md", table.markdown())
         means = {name: float(np.mean([trial["target"] for trial in trials])) for name, trials in found.items()}
         settings = dataclasses.asdict(run)
-        page = write_report(out_dir, title="Another domain", metrics=means, tables=[table], settings=settings)
+        page = tp.evaluation.write_report(
+            out_dir, title="Another domain", metrics=means, tables=[table], settings=settings
+        )
     print(f"\n{table.markdown()}\nreport: {page}")
     return table
 
 
-def adapt(run: Config, domains: Domains) -> str:
+def adapt(run: Config, domains: "tp.experiments.Domains") -> str:
     """Returns the preset that went on learning from the target's training texts; it is made once."""
     folder = f"{run.out_dir}/adapted_preset"
     if not Path(folder).is_dir():
         settings = {"steps": 3 if run.fast else run.dapt_steps, "sequence_length": run.sequence_length}
-        adapt_preset(run.preset, folder, domains.unlabelled, optimizer=run.dapt_optimizer, **settings)
+        tp.experiments.adapt_preset(run.preset, folder, domains.unlabelled, optimizer=run.dapt_optimizer, **settings)
     return folder
 
 

@@ -11,30 +11,13 @@ Then: python recipes/export.py --run-dir runs/distil
 import dataclasses
 import functools
 
-from tfpretune.evaluation import Table
-from tfpretune.finetune import SoftClasses, balanced_class_weights, without_teacher
+import tfpretune as tp
 from tfpretune.runtime import write_atomic
 from tfpretune.settings import OptimizerConfig, launch
-from tfpretune.tasks import (
-    Classification,
-    DistillationConfig,
-    comparison,
-    fingerprint,
-    fit_task,
-    load_teacher,
-    make_student,
-    open_parts,
-    require_classes,
-    require_known_to_both,
-    student_form,
-    taught_batches,
-    unlabelled_examples,
-)
-from tfpretune.training import describe, fingerprints, make_strategy, save_preset
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(DistillationConfig):
+class Config(tp.tasks.DistillationConfig):
     """Settings."""
 
     teacher_dir: str = "runs/finetune_text"
@@ -48,45 +31,45 @@ class Config(DistillationConfig):
     optimizer: OptimizerConfig = OptimizerConfig(learning_rate=1e-3, warmup=0.1)
 
 
-def main(run: Config) -> Table | None:
+def main(run: Config) -> "tp.evaluation.Table | None":
     """Teacher, data, the student alone and taught, report, save."""
-    strategy, teacher = make_strategy(run.devices.replicas), load_teacher(run.teacher_dir)
-    parts = open_parts(dataclasses.replace(run, label_kind="class"))
+    strategy, teacher = tp.training.make_strategy(run.devices.replicas), tp.tasks.load_teacher(run.teacher_dir)
+    parts = tp.tasks.open_parts(dataclasses.replace(run, label_kind="class"))
     parts.train.require_kind(teacher.task["kind"])
-    require_classes(teacher, parts.class_names, run.source)
+    tp.tasks.require_classes(teacher, parts.class_names, run.source)
     most = 64 if run.fast else 0
-    unlabelled = unlabelled_examples(run.unlabelled_source, most=most) if run.unlabelled_source else None
-    form = student_form(teacher, run)
-    require_known_to_both(teacher, form, parts.train, run)
+    unlabelled = tp.tasks.unlabelled_examples(run.unlabelled_source, most=most) if run.unlabelled_source else None
+    form = tp.tasks.student_form(teacher, run)
+    tp.tasks.require_known_to_both(teacher, form, parts.train, run)
     make_batches = form.make_batches
     make_training = functools.partial(make_batches, transform=form.transform)
     batches = make_training(parts.train, run.batch_size, seed=run.seed)
 
     labelled = make_batches(parts.train, run.batch_size)
-    student = functools.partial(make_student, run, form=form, labelled=labelled, strategy=strategy)
+    student = functools.partial(tp.tasks.make_student, run, form=form, labelled=labelled, strategy=strategy)
     labels, count = parts.train.known_labels, len(parts.class_names)
-    weights = balanced_class_weights(labels, count) if run.balance_classes else None
-    soft = SoftClasses(count, run.share, run.temperature, run.label_smoothing, weights)
+    weights = tp.finetune.balanced_class_weights(labels, count) if run.balance_classes else None
+    soft = tp.finetune.SoftClasses(count, run.share, run.temperature, run.label_smoothing, weights)
     if run.dry_run:
-        describe(student(soft), batches, run)
+        tp.training.describe(student(soft), batches, run)
         return None
     validation, test = (make_batches(part, run.batch_size).in_order() for part in (parts.validation, parts.test))
-    task = Classification(parts, validation, test)
+    task = tp.tasks.Classification(parts, validation, test)
     alone = student(soft.classes)
-    fit_task(task, alone, batches, run.alone, tokenizer=form.tokenizer)
+    tp.tasks.fit_task(task, alone, batches, run.alone, tokenizer=form.tokenizer)
     sizes = {"batch_size": run.batch_size, "seed": run.seed}
-    taught, model = taught_batches(teacher, make_training, parts.train, unlabelled, **sizes), student(soft)
-    other = {"teacher": fingerprint(teacher)}
-    other |= {} if unlabelled is None else fingerprints({"the unlabelled examples": unlabelled})
+    taught, model = tp.tasks.taught_batches(teacher, make_training, parts.train, unlabelled, **sizes), student(soft)
+    other = {"teacher": tp.tasks.fingerprint(teacher)}
+    other |= {} if unlabelled is None else tp.training.fingerprints({"the unlabelled examples": unlabelled})
     task = dataclasses.replace(task, more=other)
-    result = fit_task(task, model, taught, run, tokenizer=form.tokenizer)
+    result = tp.tasks.fit_task(task, model, taught, run, tokenizer=form.tokenizer)
 
-    model = without_teacher(model)
+    model = tp.finetune.without_teacher(model)
     students = {"student alone": (alone, make_batches), "student distilled": (model, make_batches)}
-    table = comparison({"teacher": (teacher.model, teacher.batches), **students}, parts.test)
+    table = tp.tasks.comparison({"teacher": (teacher.model, teacher.batches), **students}, parts.test)
     report = dataclasses.replace(task, tables=[table]).report(model, run, result)
     write_atomic(f"{run.out_dir}/distil.md", table.markdown())
-    save_preset(f"{run.out_dir}/preset", model, tokenizer=form.tokenizer, task=report.task | form.task)
+    tp.training.save_preset(f"{run.out_dir}/preset", model, tokenizer=form.tokenizer, task=report.task | form.task)
     print(f"{table.markdown()}test {report.summary}\nreport: {report.page}")
     return table
 

@@ -9,11 +9,9 @@ import dataclasses
 from pathlib import Path
 from typing import Literal
 
-from tfpretune.data import Examples, open_examples, read_rows
+import tfpretune as tp
 from tfpretune.errors import RunError, UsageError
-from tfpretune.evaluation import predict_outputs
 from tfpretune.settings import launch
-from tfpretune.tasks import LABELS, Member, load_member
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +34,7 @@ class Config:
 
 def main(run: Config) -> Path:
     """Model, data, report."""
-    member = load_member(run.run_dir, kinds=tuple(LABELS))
+    member = tp.tasks.load_member(run.run_dir, kinds=tuple(tp.tasks.LABELS))
     source = run.source or member.task["source"]
     opened = open_labelled(source, member)
     examples = opened.without_duplicates()
@@ -47,7 +45,7 @@ def main(run: Config) -> Path:
     member.inputs.require_known(examples, source=source, preset=f"{run.run_dir}/preset")
     report = member.labels.write(
         examples,
-        predict_outputs(member.model, member.batches(examples, run.batch_size).in_order()),
+        tp.evaluation.predict_outputs(member.model, member.batches(examples, run.batch_size).in_order()),
         {
             "out_dir": run.out_dir,
             "title": f"{run.run_dir} on {source} ({run.part})",
@@ -60,14 +58,16 @@ def main(run: Config) -> Path:
     return report.page
 
 
-def open_labelled(source: str, member: Member) -> Examples:
+def open_labelled(source: str, member: "tp.tasks.Member") -> "tp.data.Examples":
     """Opens labelled examples of the run's kind and classes; a source of the other kind is refused by its kind."""
     task, run_dir, fault = member.task, member.run_dir, None
     try:
-        examples = open_examples(source, dataclasses.replace(member.form, class_names=tuple(task["class_names"])))
+        examples = tp.data.open_examples(
+            source, dataclasses.replace(member.form, class_names=tuple(task["class_names"]))
+        )
         kind = examples.kind
     except RunError as error:  # most likely its labels; of no interest where the kind is wrong
-        fault, kind = error, read_rows(source).kind
+        fault, kind = error, tp.data.read_rows(source).kind
     if kind != task["kind"]:
         raise UsageError(f"--source {source} holds {kind} examples, {run_dir} expects {task['kind']}")
     if fault is not None:

@@ -9,9 +9,8 @@ a class, labels, numbers, tagged words, an answer, a map of classes, a vector; o
 import dataclasses
 from pathlib import Path
 
-from tfpretune.serving import verify
+import tfpretune as tp
 from tfpretune.settings import launch
-from tfpretune.tasks import export_run
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,10 +31,12 @@ class Config:
 
 def main(run: Config) -> Path:
     """Model, export, check."""
-    folder = export_run(run.run_dir, run.saved_models, name=run.name, version=run.version or None, with_examples=True)
+    folder = tp.tasks.export_run(
+        run.run_dir, run.saved_models, name=run.name, version=run.version or None, with_examples=True
+    )
     print(f"exported: {folder}")
     if not run.fast:
-        print(verify(folder))
+        print(tp.serving.verify(folder))
     return folder
 
 

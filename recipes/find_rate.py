@@ -10,16 +10,9 @@ OUT_DIR/rate_finder.png and rate_finder.json. About half a minute on 2 cores.
 
 import dataclasses
 
-import keras
-import tensorflow as tf
-
-from tfpretune.backbones import load_tokenizer
-from tfpretune.data import image_batches, text_batches
+import tfpretune as tp
 from tfpretune.errors import RunError
-from tfpretune.finetune import pooled_head, start_head_from_probe
 from tfpretune.settings import FinetuneConfig, OptimizerConfig, launch
-from tfpretune.tasks import INPUTS, LABELS, apply_methods, load_start, open_parts, require_known
-from tfpretune.training import RateCurve, compile_model, describe, find_rate, make_strategy, print_curve, write_curve
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,40 +42,48 @@ class Config(FinetuneConfig):
     optimizer: OptimizerConfig = OptimizerConfig(multipliers=(("logits", 3.0),))
 
 
-def main(run: Config) -> RateCurve | None:
+def main(run: Config) -> "tp.training.RateCurve | None":
     """Data, model, search, picture."""
-    strategy = make_strategy(run.devices.replicas)
-    if run.deterministic:
-        tf.config.experimental.enable_op_determinism()
-    parts = open_parts(run)
-    target, kind = LABELS[parts.train.label_kind].target(parts.train, run), parts.train.kind
-    reads = INPUTS[kind].preprocessing_of(run.preset, window_length=run.window_length, image_size=run.image_size)
-    keras.utils.set_random_seed(run.seed)
+    strategy = tp.training.make_strategy(run.devices.replicas)
+    parts = tp.tasks.open_parts(run)
+    target, kind = tp.tasks.LABELS[parts.train.label_kind].target(parts.train, run), parts.train.kind
+    reads = tp.tasks.INPUTS[kind].preprocessing_of(
+        run.preset, window_length=run.window_length, image_size=run.image_size
+    )
+    tp.training.set_random_seed(run.seed, deterministic=run.deterministic)
 
     with strategy.scope():
-        model = pooled_head(load_start(run), target, preprocessing=reads, dropout=run.dropout)
+        model = tp.finetune.pooled_head(tp.tasks.load_start(run), target, preprocessing=reads, dropout=run.dropout)
     if kind == "text":
-        length, tokenizer = run.sequence_length, load_tokenizer(run.preset)
-        require_known(tokenizer, parts.train.inputs, source=run.source, preset=run.preset, limit=run.most_unknown)
-        batches = text_batches(parts.train, run.batch_size, tokenizer=tokenizer, sequence_length=length, seed=run.seed)
+        length, tokenizer = run.sequence_length, tp.backbones.load_tokenizer(run.preset)
+        tp.tasks.require_known(
+            tokenizer, parts.train.inputs, source=run.source, preset=run.preset, limit=run.most_unknown
+        )
+        batches = tp.data.text_batches(
+            parts.train, run.batch_size, tokenizer=tokenizer, sequence_length=length, seed=run.seed
+        )
     else:
         shape = tuple(model.input["images"].shape[1:])
-        batches = image_batches(parts.train, run.batch_size, image_shape=shape, seed=run.seed)
-    print(apply_methods(model, run))
+        batches = tp.data.image_batches(parts.train, run.batch_size, image_shape=shape, seed=run.seed)
+    print(tp.tasks.apply_methods(model, run))
     if run.dry_run:
-        describe(model, batches, run)
+        tp.training.describe(model, batches, run)
         return None
     if run.probe_head and not run.from_scratch:
-        start_head_from_probe(model, batches.in_order())
+        tp.finetune.start_head_from_probe(model, batches.in_order())
 
-    compile_model(model, batches, run)
+    tp.training.compile_model(model, batches, run)
     try:
-        curve = find_rate(model, batches, lowest=run.lowest, highest=run.highest, steps=10 if run.fast else run.steps)
+        curve = tp.training.find_rate(
+            model, batches, lowest=run.lowest, highest=run.highest, steps=10 if run.fast else run.steps
+        )
     except RunError as error:
         if not run.probe_head or run.from_scratch:
             raise
         raise RunError(f"{error}; or --no-probe-head: the head has learnt from these examples already") from None
-    print_curve(curve, write_curve(curve, run.out_dir), examples=len(parts.train), batch_size=run.batch_size)
+    tp.training.print_curve(
+        curve, tp.training.write_curve(curve, run.out_dir), examples=len(parts.train), batch_size=run.batch_size
+    )
     return curve
 
 

@@ -11,14 +11,8 @@ logs (TensorBoard), checkpoints. Then: python recipes/export.py --run-dir runs/f
 import dataclasses
 from typing import Any
 
-import keras
-
-from tfpretune.backbones import load_tokenizer
-from tfpretune.data import SourceForm, class_balanced, jitter, labelled_parts
-from tfpretune.finetune import embedder
+import tfpretune as tp
 from tfpretune.settings import EmbeddingConfig, OptimizerConfig, launch
-from tfpretune.tasks import INPUTS, Embedding, ImageInputs, TextInputs, fit_task, load_start, made_ready, require_known
-from tfpretune.training import FitResult, make_strategy, save_preset
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,34 +32,38 @@ class Config(EmbeddingConfig):
     optimizer: OptimizerConfig = OptimizerConfig(learning_rate=1e-3, warmup=0.1)
 
 
-def main(run: Config) -> FitResult | None:
+def main(run: Config) -> "tp.training.FitResult | None":
     """Data, model, fit, report, save."""
-    strategy, most = make_strategy(run.devices.replicas), 64 if run.fast else 0
-    form = SourceForm(label_kind="class", labels_as_written=run.labels_as_written)
-    parts = labelled_parts(run.source, form, labels_per_class=run.labels_per_class, most=most, seed=run.seed)
+    strategy, most = tp.training.make_strategy(run.devices.replicas), 64 if run.fast else 0
+    form = tp.data.SourceForm(label_kind="class", labels_as_written=run.labels_as_written)
+    parts = tp.data.labelled_parts(run.source, form, labels_per_class=run.labels_per_class, most=most, seed=run.seed)
     kind, text = parts.train.kind, parts.train.kind == "text"
-    tokenizer = load_tokenizer(run.preset) if text else None
+    tokenizer = tp.backbones.load_tokenizer(run.preset) if text else None
     if text:
-        require_known(tokenizer, parts.train.inputs, source=run.source, preset=run.preset, limit=run.most_unknown)
-    keras.utils.set_random_seed(run.seed)
+        tp.tasks.require_known(
+            tokenizer, parts.train.inputs, source=run.source, preset=run.preset, limit=run.most_unknown
+        )
+    tp.training.set_random_seed(run.seed)
 
     with strategy.scope():
-        reads = INPUTS[kind].preprocessing_of(run.preset, window_length=run.window_length, image_size=run.image_size)
-        model = embedder(
-            load_start(run), run.size, temperature=run.temperature, dropout=run.dropout, preprocessing=reads
+        reads = tp.tasks.INPUTS[kind].preprocessing_of(
+            run.preset, window_length=run.window_length, image_size=run.image_size
+        )
+        model = tp.finetune.embedder(
+            tp.tasks.load_start(run), run.size, temperature=run.temperature, dropout=run.dropout, preprocessing=reads
         )
     shape: Any = None if text else tuple(model.input["images"].shape[1:])
-    make = (TextInputs(tokenizer, run.sequence_length) if text else ImageInputs(shape)).batches
-    moved = None if text else jitter(**run.moves)
-    batches = class_balanced(make(parts.train, run.batch_size, seed=run.seed, transform=moved), run.per_class)
-    if not made_ready(model, batches, run):
+    make = (tp.tasks.TextInputs(tokenizer, run.sequence_length) if text else tp.tasks.ImageInputs(shape)).batches
+    moved = None if text else tp.data.jitter(**run.moves)
+    batches = tp.data.class_balanced(make(parts.train, run.batch_size, seed=run.seed, transform=moved), run.per_class)
+    if not tp.tasks.made_ready(model, batches, run):
         return None
 
-    task = Embedding.before(model, parts, make, batch_size=run.batch_size, seed=run.seed)
-    result = fit_task(task, model, batches, run, tokenizer=tokenizer)
+    task = tp.tasks.Embedding.before(model, parts, make, batch_size=run.batch_size, seed=run.seed)
+    result = tp.tasks.fit_task(task, model, batches, run, tokenizer=tokenizer)
     report = task.report(model, run, result)
     facts = report.task | (run.reads if text else {})
-    save_preset(f"{run.out_dir}/preset", model, tokenizer=tokenizer, task=facts)
+    tp.training.save_preset(f"{run.out_dir}/preset", model, tokenizer=tokenizer, task=facts)
     print(f"test {report.summary}\nreport: {report.page}")
     return result
 

@@ -12,14 +12,8 @@ Then: python recipes/export.py --run-dir runs/finetune_image
 import dataclasses
 import functools
 
-import keras
-
-from tfpretune.backbones import Preprocessing, read_pixels
-from tfpretune.data import image_batches, jitter
-from tfpretune.finetune import pooled_head, start_head_from_probe
+import tfpretune as tp
 from tfpretune.settings import FinetuneConfig, MovedImages, OptimizerConfig, launch
-from tfpretune.tasks import LABELS, fit_task, load_start, made_ready, open_parts
-from tfpretune.training import FitResult, make_strategy, save_preset
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,34 +30,36 @@ class Config(MovedImages, FinetuneConfig):
     optimizer: OptimizerConfig = OptimizerConfig(learning_rate=3e-3, warmup=0.1, weight_decay=0.05)
 
 
-def main(run: Config) -> FitResult | None:
+def main(run: Config) -> "tp.training.FitResult | None":
     """Data, model, fit, report, save."""
-    strategy = make_strategy(run.devices.replicas)
-    parts = open_parts(run)
-    labels = LABELS[parts.train.label_kind]
+    strategy = tp.training.make_strategy(run.devices.replicas)
+    parts = tp.tasks.open_parts(run)
+    labels = tp.tasks.LABELS[parts.train.label_kind]
     target = labels.target(parts.train, run)
-    keras.utils.set_random_seed(run.seed)
+    tp.training.set_random_seed(run.seed)
 
     with strategy.scope():
-        model = pooled_head(
-            load_start(run),
+        model = tp.finetune.pooled_head(
+            tp.tasks.load_start(run),
             target,
-            preprocessing=Preprocessing(image_size=run.image_size, pixels=read_pixels(run.preset)),
+            preprocessing=tp.backbones.Preprocessing(
+                image_size=run.image_size, pixels=tp.backbones.read_pixels(run.preset)
+            ),
             dropout=run.dropout,
             name=labels.head,
         )
     shape = tuple(model.input["images"].shape[1:])
-    plain = functools.partial(image_batches, image_shape=shape)
-    batches = plain(parts.train, run.batch_size, seed=run.seed, transform=jitter(**run.moves))
-    if not made_ready(model, batches, run):
+    plain = functools.partial(tp.data.image_batches, image_shape=shape)
+    batches = plain(parts.train, run.batch_size, seed=run.seed, transform=tp.data.jitter(**run.moves))
+    if not tp.tasks.made_ready(model, batches, run):
         return None
     if run.probe_head and not run.from_scratch:
-        start_head_from_probe(model, plain(parts.train, 256).in_order())
+        tp.finetune.start_head_from_probe(model, plain(parts.train, 256).in_order())
 
     task = labels(parts, plain(parts.validation, 256).in_order(), plain(parts.test, 256).in_order())
-    result = fit_task(task, model, batches, run)
+    result = tp.tasks.fit_task(task, model, batches, run)
     report = task.report(model, run, result)
-    save_preset(f"{run.out_dir}/preset", model, task=report.task | {"image_shape": shape})
+    tp.training.save_preset(f"{run.out_dir}/preset", model, task=report.task | {"image_shape": shape})
     print(f"test {report.summary}\nreport: {report.page}")
     return result
 

@@ -10,14 +10,8 @@ Then: python recipes/export.py --run-dir runs/finetune_pairs
 import dataclasses
 import functools
 
-import keras
-
-from tfpretune.backbones import load_tokenizer
-from tfpretune.data import pair_batches
-from tfpretune.finetune import pair_head, start_head_from_probe
+import tfpretune as tp
 from tfpretune.settings import FinetuneConfig, OptimizerConfig, launch
-from tfpretune.tasks import LABELS, fit_task, load_start, made_ready, open_parts, require_known
-from tfpretune.training import FitResult, make_strategy, save_preset
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,32 +32,34 @@ class Config(FinetuneConfig):
     optimizer: OptimizerConfig = OptimizerConfig(learning_rate=3e-4, warmup=0.1, multipliers=(("logits", 3.0),))
 
 
-def main(run: Config) -> FitResult | None:
+def main(run: Config) -> "tp.training.FitResult | None":
     """Data, model, fit, report, save."""
-    strategy = make_strategy(run.devices.replicas)
-    parts = open_parts(run, pair_column=run.pair_column)
-    labels = LABELS[parts.train.label_kind]
+    strategy = tp.training.make_strategy(run.devices.replicas)
+    parts = tp.tasks.open_parts(run, pair_column=run.pair_column)
+    labels = tp.tasks.LABELS[parts.train.label_kind]
     target = labels.target(parts.train, run)
-    tokenizer = load_tokenizer(run.preset)
+    tokenizer = tp.backbones.load_tokenizer(run.preset)
     texts = [*parts.train.inputs, *(parts.train.seconds or [])]
-    require_known(tokenizer, texts, source=run.source, preset=run.preset, limit=run.most_unknown)
-    make = functools.partial(pair_batches, tokenizer=tokenizer, sequence_length=run.sequence_length, seed=run.seed)
+    tp.tasks.require_known(tokenizer, texts, source=run.source, preset=run.preset, limit=run.most_unknown)
+    make = functools.partial(
+        tp.data.pair_batches, tokenizer=tokenizer, sequence_length=run.sequence_length, seed=run.seed
+    )
     batches, validation, test = (make(part, run.batch_size) for part in (parts.train, parts.validation, parts.test))
-    keras.utils.set_random_seed(run.seed)
+    tp.training.set_random_seed(run.seed)
 
     with strategy.scope():
         name = f"pair_{labels.head}"
-        model = pair_head(load_start(run), target, dropout=run.dropout, name=name)
-    if not made_ready(model, batches, run):
+        model = tp.finetune.pair_head(tp.tasks.load_start(run), target, dropout=run.dropout, name=name)
+    if not tp.tasks.made_ready(model, batches, run):
         return None
     if run.probe_head and not run.from_scratch:
-        start_head_from_probe(model, batches.in_order())
+        tp.finetune.start_head_from_probe(model, batches.in_order())
 
     task = labels(parts, validation.in_order(), test.in_order())
-    result = fit_task(task, model, batches, run, tokenizer=tokenizer)
+    result = tp.tasks.fit_task(task, model, batches, run, tokenizer=tokenizer)
     report = task.report(model, run, result)
     facts = report.task | {"sequence_length": run.sequence_length}
-    save_preset(f"{run.out_dir}/preset", model, tokenizer=tokenizer, task=facts)
+    tp.training.save_preset(f"{run.out_dir}/preset", model, tokenizer=tokenizer, task=facts)
     print(f"test {report.summary}\nreport: {report.page}")
     return result
 

@@ -9,14 +9,8 @@ Judged on the validation set by the F1 of its answers. Leaves OUT_DIR/preset (mo
 
 import dataclasses
 
-import keras
-
-from tfpretune.backbones import load_tokenizer
-from tfpretune.data import answer_rows, open_questions
-from tfpretune.finetune import span_finder
+import tfpretune as tp
 from tfpretune.settings import OptimizerConfig, TaskConfig, launch
-from tfpretune.tasks import Parts, Questions, fit_task, load_start, made_ready, require_known, split_parts
-from tfpretune.training import FitResult, make_strategy, save_preset
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,30 +35,33 @@ class Config(TaskConfig):
     optimizer: OptimizerConfig = OptimizerConfig(learning_rate=1e-3, warmup=0.1, multipliers=(("logits", 3.0),))
 
 
-def main(run: Config) -> FitResult | None:
+def main(run: Config) -> "tp.training.FitResult | None":
     """Data, model, fit, report, save."""
-    strategy = make_strategy(run.devices.replicas)
-    examples = open_questions(run.source)
+    strategy = tp.training.make_strategy(run.devices.replicas)
+    examples = tp.data.open_questions(run.source)
     if (without := sum(not answers for answers in examples.answers)) and not run.may_lack:
         lacking = f"{without:,} of {len(examples):,} questions have no answer"
         print(f"{run.source}: {lacking}; --may-lack lets the model say so")
-    parts = split_parts(examples, most=64 if run.fast else 0, seed=run.seed)
-    tokenizer, reads = load_tokenizer(run.preset), {"sequence_length": run.sequence_length, "stride": run.stride}
+    parts = tp.tasks.split_parts(examples, most=64 if run.fast else 0, seed=run.seed)
+    tokenizer, reads = (
+        tp.backbones.load_tokenizer(run.preset),
+        {"sequence_length": run.sequence_length, "stride": run.stride},
+    )
     texts = [*parts.train.questions, *parts.train.contexts]
-    require_known(tokenizer, texts, source=run.source, preset=run.preset, limit=run.most_unknown)
-    rows = Parts(*(answer_rows(part, tokenizer=tokenizer, **reads) for part in parts))
+    tp.tasks.require_known(tokenizer, texts, source=run.source, preset=run.preset, limit=run.most_unknown)
+    rows = tp.tasks.Parts(*(tp.data.answer_rows(part, tokenizer=tokenizer, **reads) for part in parts))
     batches = rows.train.batches(run.batch_size, seed=run.seed)
-    keras.utils.set_random_seed(run.seed)
+    tp.training.set_random_seed(run.seed)
 
     with strategy.scope():
-        model = span_finder(load_start(run), dropout=run.dropout)
-    if not made_ready(model, batches, run):
+        model = tp.finetune.span_finder(tp.tasks.load_start(run), dropout=run.dropout)
+    if not tp.tasks.made_ready(model, batches, run):
         return None
 
-    task = Questions(parts, rows, run.batch_size, run.may_lack, run.per_character)
-    result = fit_task(task, model, batches, run, tokenizer=tokenizer)
+    task = tp.tasks.Questions(parts, rows, run.batch_size, run.may_lack, run.per_character)
+    result = tp.tasks.fit_task(task, model, batches, run, tokenizer=tokenizer)
     report = task.report(model, run, result)
-    save_preset(f"{run.out_dir}/preset", model, tokenizer=tokenizer, task=report.task | reads)
+    tp.training.save_preset(f"{run.out_dir}/preset", model, tokenizer=tokenizer, task=report.task | reads)
     print(f"test {report.summary}\nreport: {report.page}")
     return result
 

@@ -9,15 +9,9 @@ prediction), logs, checkpoints. Then: python recipes/export.py --run-dir runs/fi
 
 import dataclasses
 
-import keras
-
-from tfpretune.backbones import Preprocessing, read_pixels
-from tfpretune.data import MaskOrientation, jitter, mask_batches, open_masks
+import tfpretune as tp
 from tfpretune.errors import UsageError
-from tfpretune.finetune import segmenter
 from tfpretune.settings import MovedImages, OptimizerConfig, TaskConfig, launch
-from tfpretune.tasks import Segmentation, fit_task, load_start, made_ready, pixel_weights, split_parts
-from tfpretune.training import FitResult, make_strategy, save_preset
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +26,7 @@ class Config(MovedImages, TaskConfig):
     steps: int = 600
     batch_size: int = 32
     save_every_steps: int = 100
-    mask_orientation: MaskOrientation = "auto"
+    mask_orientation: tp.data.MaskOrientation = "auto"
     """What masks of photos that are stored turned (Exif) are drawn on, where no size tells: the stored pixels, or upright."""
     mask_values: tuple[int, ...] = ()
     """The numbers in masks that are classes, in their order, such as 0 255; all others have no class. Empty: as they are."""
@@ -51,32 +45,34 @@ class Config(MovedImages, TaskConfig):
             raise UsageError("--train-images must not be negative and --hidden-dim must be at least 1")
 
 
-def main(run: Config) -> FitResult | None:
+def main(run: Config) -> "tp.training.FitResult | None":
     """Data, model, fit, report, save."""
-    strategy = make_strategy(run.devices.replicas)
-    source = open_masks(run.source, orientation=run.mask_orientation, values=run.mask_values)
-    parts = split_parts(source, most=32 if run.fast else 0, seed=run.seed)
+    strategy = tp.training.make_strategy(run.devices.replicas)
+    source = tp.data.open_masks(run.source, orientation=run.mask_orientation, values=run.mask_values)
+    parts = tp.tasks.split_parts(source, most=32 if run.fast else 0, seed=run.seed)
     train = parts.train.sample(run.train_images or len(parts.train), seed=run.seed)
-    keras.utils.set_random_seed(run.seed)
+    tp.training.set_random_seed(run.seed)
 
     with strategy.scope():
-        model = segmenter(
-            load_start(run),
+        model = tp.finetune.segmenter(
+            tp.tasks.load_start(run),
             len(source.class_names),
             dropout=run.dropout,
             hidden_dim=run.hidden_dim,
-            preprocessing=Preprocessing(image_size=run.image_size, pixels=read_pixels(run.preset)),
-            class_weights=pixel_weights(train.pixels()) if run.balance_classes else None,
+            preprocessing=tp.backbones.Preprocessing(
+                image_size=run.image_size, pixels=tp.backbones.read_pixels(run.preset)
+            ),
+            class_weights=tp.tasks.pixel_weights(train.pixels()) if run.balance_classes else None,
         )
-    shape, moved = tuple(model.input["images"].shape[1:]), jitter(**run.moves, masks="labels")
-    batches = mask_batches(train, run.batch_size, image_shape=shape, seed=run.seed, transform=moved)
-    if not made_ready(model, batches, run):
+    shape, moved = tuple(model.input["images"].shape[1:]), tp.data.jitter(**run.moves, masks="labels")
+    batches = tp.data.mask_batches(train, run.batch_size, image_shape=shape, seed=run.seed, transform=moved)
+    if not tp.tasks.made_ready(model, batches, run):
         return None
 
-    task = Segmentation(parts._replace(train=train), shape, run.batch_size)
-    result = fit_task(task, model, batches, run)
+    task = tp.tasks.Segmentation(parts._replace(train=train), shape, run.batch_size)
+    result = tp.tasks.fit_task(task, model, batches, run)
     report = task.report(model, run, result)
-    save_preset(f"{run.out_dir}/preset", model, task=report.task)
+    tp.training.save_preset(f"{run.out_dir}/preset", model, task=report.task)
     print(f"test {report.summary}\nreport: {report.page}")
     return result
 

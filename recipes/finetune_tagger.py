@@ -12,14 +12,8 @@ Then: python recipes/export.py --run-dir runs/finetune_tagger
 import dataclasses
 from typing import Any
 
-import keras
-
-from tfpretune.backbones import load_tokenizer
-from tfpretune.data import open_tagged, tag_rows
-from tfpretune.finetune import tagger
+import tfpretune as tp
 from tfpretune.settings import OptimizerConfig, TaskConfig, launch
-from tfpretune.tasks import Parts, Tagging, fit_task, load_start, made_ready, require_known, split_parts
-from tfpretune.training import FitResult, make_strategy, save_preset
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,30 +38,30 @@ class Config(TaskConfig):
     optimizer: OptimizerConfig = OptimizerConfig(learning_rate=1e-3, warmup=0.1, multipliers=(("logits", 3.0),))
 
 
-def main(run: Config) -> FitResult | None:
+def main(run: Config) -> "tp.training.FitResult | None":
     """Data, model, fit, report, save."""
-    strategy = make_strategy(run.devices.replicas)
+    strategy = tp.training.make_strategy(run.devices.replicas)
     columns: dict[str, Any] = {"word_column": run.word_column, "tag_column": run.tag_column}
-    examples = open_tagged(run.source, repair=run.repair, **columns)
+    examples = tp.data.open_tagged(run.source, repair=run.repair, **columns)
     for note in examples.notes:
         print(f"{run.source}: {note}")
-    parts = split_parts(examples, most=64 if run.fast else 0, seed=run.seed)
-    tokenizer, length = load_tokenizer(run.preset), run.sequence_length
-    require_known(tokenizer, parts.train.texts(), source=run.source, preset=run.preset, limit=run.most_unknown)
-    rows = Parts(*(tag_rows(part, tokenizer=tokenizer, sequence_length=length) for part in parts))
+    parts = tp.tasks.split_parts(examples, most=64 if run.fast else 0, seed=run.seed)
+    tokenizer, length = tp.backbones.load_tokenizer(run.preset), run.sequence_length
+    tp.tasks.require_known(tokenizer, parts.train.texts(), source=run.source, preset=run.preset, limit=run.most_unknown)
+    rows = tp.tasks.Parts(*(tp.data.tag_rows(part, tokenizer=tokenizer, sequence_length=length) for part in parts))
     batches = rows.train.batches(run.batch_size, seed=run.seed)
-    keras.utils.set_random_seed(run.seed)
+    tp.training.set_random_seed(run.seed)
 
     with strategy.scope():
-        model = tagger(load_start(run), len(examples.tag_names), dropout=run.dropout)
-    if not made_ready(model, batches, run):
+        model = tp.finetune.tagger(tp.tasks.load_start(run), len(examples.tag_names), dropout=run.dropout)
+    if not tp.tasks.made_ready(model, batches, run):
         return None
 
-    task = Tagging(parts, rows, run.batch_size)
-    result = fit_task(task, model, batches, run, tokenizer=tokenizer)
+    task = tp.tasks.Tagging(parts, rows, run.batch_size)
+    result = tp.tasks.fit_task(task, model, batches, run, tokenizer=tokenizer)
     report = task.report(model, run, result)
     facts = report.task | {"sequence_length": length} | columns
-    save_preset(f"{run.out_dir}/preset", model, tokenizer=tokenizer, task=facts)
+    tp.training.save_preset(f"{run.out_dir}/preset", model, tokenizer=tokenizer, task=facts)
     print(f"test {report.summary}\nreport: {report.page}")
     return result
 

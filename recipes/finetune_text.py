@@ -12,14 +12,8 @@ Then: python recipes/export.py --run-dir runs/finetune_text
 import dataclasses
 import functools
 
-import keras
-
-from tfpretune.backbones import Preprocessing, load_tokenizer
-from tfpretune.data import text_batches
-from tfpretune.finetune import pooled_head, start_head_from_probe
+import tfpretune as tp
 from tfpretune.settings import FinetuneConfig, OptimizerConfig, WindowedText, launch
-from tfpretune.tasks import LABELS, fit_task, load_start, made_ready, open_parts, require_known
-from tfpretune.training import FitResult, make_strategy, save_preset
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,35 +31,37 @@ class Config(WindowedText, FinetuneConfig):
     optimizer: OptimizerConfig = OptimizerConfig(learning_rate=3e-4, warmup=0.1, multipliers=(("logits", 3.0),))
 
 
-def main(run: Config) -> FitResult | None:
+def main(run: Config) -> "tp.training.FitResult | None":
     """Data, model, fit, report, save."""
-    strategy = make_strategy(run.devices.replicas)
-    parts = open_parts(run)
-    labels = LABELS[parts.train.label_kind]
+    strategy = tp.training.make_strategy(run.devices.replicas)
+    parts = tp.tasks.open_parts(run)
+    labels = tp.tasks.LABELS[parts.train.label_kind]
     target = labels.target(parts.train, run)
-    tokenizer = load_tokenizer(run.preset)
-    require_known(tokenizer, parts.train.inputs, source=run.source, preset=run.preset, limit=run.most_unknown)
-    make = functools.partial(text_batches, tokenizer=tokenizer, sequence_length=run.sequence_length, seed=run.seed)
+    tokenizer = tp.backbones.load_tokenizer(run.preset)
+    tp.tasks.require_known(tokenizer, parts.train.inputs, source=run.source, preset=run.preset, limit=run.most_unknown)
+    make = functools.partial(
+        tp.data.text_batches, tokenizer=tokenizer, sequence_length=run.sequence_length, seed=run.seed
+    )
     batches, validation, test = (make(part, run.batch_size) for part in (parts.train, parts.validation, parts.test))
-    keras.utils.set_random_seed(run.seed)
+    tp.training.set_random_seed(run.seed)
 
     with strategy.scope():
-        model = pooled_head(
-            load_start(run),
+        model = tp.finetune.pooled_head(
+            tp.tasks.load_start(run),
             target,
-            preprocessing=Preprocessing(run.window_length),
+            preprocessing=tp.backbones.Preprocessing(run.window_length),
             dropout=run.dropout,
             name=labels.head,
         )
-    if not made_ready(model, batches, run):
+    if not tp.tasks.made_ready(model, batches, run):
         return None
     if run.probe_head and not run.from_scratch:
-        start_head_from_probe(model, batches.in_order())
+        tp.finetune.start_head_from_probe(model, batches.in_order())
 
     task = labels(parts, validation.in_order(), test.in_order())
-    result = fit_task(task, model, batches, run, tokenizer=tokenizer)
+    result = tp.tasks.fit_task(task, model, batches, run, tokenizer=tokenizer)
     report = task.report(model, run, result)
-    save_preset(f"{run.out_dir}/preset", model, tokenizer=tokenizer, task=report.task | run.reads)
+    tp.training.save_preset(f"{run.out_dir}/preset", model, tokenizer=tokenizer, task=report.task | run.reads)
     print(f"test {report.summary}\nreport: {report.page}")
     return result
 

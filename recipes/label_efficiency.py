@@ -11,18 +11,14 @@ How each method trains stands in tfpretune/experiments/label_efficiency/methods.
 import dataclasses
 from pathlib import Path
 
-from tfpretune.backbones import load_tokenizer
-from tfpretune.data import labelled_parts
+import tfpretune as tp
 from tfpretune.errors import UsageError
-from tfpretune.evaluation import LabelCurve, Table, label_chart, label_table, write_report
-from tfpretune.experiments import MethodsConfig, Trial, check_same_comparison, run_trials, trial_identity
 from tfpretune.runtime import alone_in, write_atomic
 from tfpretune.settings import launch, require_at_least
-from tfpretune.tasks import require_known
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(MethodsConfig):
+class Config(tp.experiments.MethodsConfig):
     """Settings."""
 
     preset: str = "runs/pretrain_text/preset"
@@ -42,34 +38,39 @@ class Config(MethodsConfig):
             raise UsageError(f"--labels must be whole numbers from 0, received {list(self.labels)}")
 
 
-def main(run: Config) -> Table:
+def main(run: Config) -> "tp.evaluation.Table":
     """Trials, curves, table."""
     out_dir = Path(run.out_dir)
     with alone_in(out_dir):
-        parts = labelled_parts(run.source, run.form, most=256 if run.fast else 0)
+        parts = tp.data.labelled_parts(run.source, run.form, most=256 if run.fast else 0)
         train = parts.train
         if train.kind == "text":
-            require_known(load_tokenizer(run.preset), train.inputs, source=run.source, preset=run.preset)
+            tp.tasks.require_known(
+                tp.backbones.load_tokenizer(run.preset), train.inputs, source=run.source, preset=run.preset
+            )
         run = run.for_examples(train)
         fewest = min(int((train.known_labels == label).sum()) for label in range(len(train.class_names)))
         counts = [labels for labels in run.labels if labels <= fewest]
         if len(counts) < len(run.labels):
             print(f"left out: more than the {fewest} labels that the smallest class has")
         may_differ = ("methods", "labels", "seeds", "processes", "out_dir")
-        made_with = trial_identity(run.preset, {"source": parts})
-        check_same_comparison(out_dir, run, may_differ=may_differ, identity=made_with)
+        made_with = tp.experiments.trial_identity(run.preset, {"source": parts})
+        tp.experiments.check_same_comparison(out_dir, run, may_differ=may_differ, identity=made_with)
         methods = [*dict.fromkeys(run.methods)]
-        trials = [Trial(name, n, seed) for name in methods for n in counts for seed in range(run.seeds)]
-        scores = run_trials(run.work(train), trials, out_dir=out_dir, processes=run.processes)
+        trials = [tp.experiments.Trial(name, n, seed) for name in methods for n in counts for seed in range(run.seeds)]
+        scores = tp.experiments.run_trials(run.work(train), trials, out_dir=out_dir, processes=run.processes)
         places = {labels: float(labels or len(train) / len(train.class_names)) for labels in counts}
         curves = [
-            LabelCurve(name, {places[n]: [scores[Trial(name, n, seed)] for seed in range(run.seeds)] for n in counts})
+            tp.evaluation.LabelCurve(
+                name,
+                {places[n]: [scores[tp.experiments.Trial(name, n, seed)] for seed in range(run.seeds)] for n in counts},
+            )
             for name in methods
         ]
         title = f"{run.source}: accuracy on the test set, {run.seeds} seeds"
-        table = label_table(title, curves, scratch="from scratch", plain="full", baselines=("baseline",))
+        table = tp.evaluation.label_table(title, curves, scratch="from scratch", plain="full", baselines=("baseline",))
         write_atomic(out_dir / "results.md", table.markdown())
-        page = write_report(
+        page = tp.evaluation.write_report(
             out_dir,
             title=f"Labels that pre-training saves: {run.source}",
             metrics={
@@ -79,7 +80,7 @@ def main(run: Config) -> Table:
             },
             tables=[table],
             settings=dataclasses.asdict(run),
-            figures=label_chart(curves),
+            figures=tp.evaluation.label_chart(curves),
         )
     print(f"\n{table.markdown()}\nreport: {page}")
     return table

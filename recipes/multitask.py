@@ -10,14 +10,8 @@ Then: python recipes/export.py --run-dir runs/multitask, one model with a signat
 
 import dataclasses
 
-import keras
-
-from tfpretune.backbones import Preprocessing, load_tokenizer
-from tfpretune.finetune import multi_head
-from tfpretune.objectives import Classes
+import tfpretune as tp
 from tfpretune.settings import OptimizerConfig, WeighedTasks, WindowedText, launch
-from tfpretune.tasks import SeveralTasks, fit_layered, fit_task, load_start, made_ready, open_tasks, require_known
-from tfpretune.training import FitResult, make_strategy, save_preset
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,35 +34,37 @@ class Config(WeighedTasks, WindowedText):
     )
 
 
-def main(run: Config) -> FitResult | None:
+def main(run: Config) -> "tp.training.FitResult | None":
     """Data, model, fit, report, save."""
-    strategy = make_strategy(run.devices.replicas)
+    strategy = tp.training.make_strategy(run.devices.replicas)
     most = 64 if run.fast else 0
-    sources = open_tasks(run.places, most=most, seed=run.seed, labels_as_written=run.labels_as_written)
+    sources = tp.tasks.open_tasks(run.places, most=most, seed=run.seed, labels_as_written=run.labels_as_written)
     names = {task: sources.class_names(task) for task in sources.places}
-    tokenizer = load_tokenizer(run.preset)
+    tokenizer = tp.backbones.load_tokenizer(run.preset)
     for source, parts in sources.parts.items():
-        require_known(tokenizer, parts.train.inputs, source=source, preset=run.preset, limit=run.most_unknown)
+        tp.tasks.require_known(tokenizer, parts.train.inputs, source=source, preset=run.preset, limit=run.most_unknown)
     reads = {"tokenizer": tokenizer, "sequence_length": run.sequence_length, "seed": run.seed}
     batches = sources.batches("train", run.batch_size, temperature=run.temperature, **reads)
-    keras.utils.set_random_seed(run.seed)
+    tp.training.set_random_seed(run.seed)
 
     with strategy.scope():
-        model = multi_head(
-            load_start(run),
-            {task: Classes(len(names[task]), column=task, may_lack=True) for task in names},
+        model = tp.finetune.multi_head(
+            tp.tasks.load_start(run),
+            {task: tp.objectives.Classes(len(names[task]), column=task, may_lack=True) for task in names},
             weighting=run.weighting,
             weights=dict(zip(names, run.weights, strict=False)),
             dropout=run.dropout,
-            preprocessing=Preprocessing(run.window_length),
+            preprocessing=tp.backbones.Preprocessing(run.window_length),
         )
-    if not made_ready(model, batches, run):
+    if not tp.tasks.made_ready(model, batches, run):
         return None
 
-    several = SeveralTasks(sources, run.batch_size, **reads)
-    result = (fit_layered if run.layered else fit_task)(several, model, batches, run, tokenizer=tokenizer)
+    several = tp.tasks.SeveralTasks(sources, run.batch_size, **reads)
+    result = (tp.tasks.fit_layered if run.layered else tp.tasks.fit_task)(
+        several, model, batches, run, tokenizer=tokenizer
+    )
     report = several.report(model, run, result)
-    save_preset(f"{run.out_dir}/preset", model, tokenizer=tokenizer, task=report.task | run.reads)
+    tp.training.save_preset(f"{run.out_dir}/preset", model, tokenizer=tokenizer, task=report.task | run.reads)
     print(f"test {report.summary}\nreport: {report.page}")
     return result
 

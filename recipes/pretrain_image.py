@@ -11,17 +11,12 @@ What an --objective is made of stands in the table of tfpretune/tasks/pretrainin
 import dataclasses
 import functools
 
-import keras
-
-from tfpretune.backbones import Pixels, load_backbone, make_image_backbone, read_pixels
-from tfpretune.data import image_batches, open_source
+import tfpretune as tp
 from tfpretune.settings import OptimizerConfig, launch
-from tfpretune.tasks import IMAGE_OBJECTIVES, ImagePretrainingConfig
-from tfpretune.training import FitResult, describe, fit, identity_of, make_strategy, resolve_precision, save_preset
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(ImagePretrainingConfig):
+class Config(tp.tasks.ImagePretrainingConfig):
     """Settings."""
 
     source: str = "demo:mnist5k"
@@ -33,38 +28,40 @@ class Config(ImagePretrainingConfig):
     optimizer: OptimizerConfig = OptimizerConfig(learning_rate=3e-3, weight_decay=0.05)
 
 
-def main(run: Config) -> FitResult | None:
+def main(run: Config) -> "tp.training.FitResult | None":
     """Data, model, fit, save, report."""
-    strategy, objective = make_strategy(run.devices.replicas), IMAGE_OBJECTIVES[run.objective]
-    examples = open_source(run.source, label_column="")
+    strategy, objective = tp.training.make_strategy(run.devices.replicas), tp.tasks.IMAGE_OBJECTIVES[run.objective]
+    examples = tp.data.open_source(run.source, label_column="")
     examples = examples.sample(300, seed=run.seed) if run.fast else examples
     train, validation = examples.split("train"), examples.split("validation")
-    keras.utils.set_random_seed(run.seed)
+    tp.training.set_random_seed(run.seed)
 
-    pixels = read_pixels(run.preset) if run.preset else Pixels()
+    pixels = tp.backbones.read_pixels(run.preset) if run.preset else tp.backbones.Pixels()
     with strategy.scope():
-        dtype = resolve_precision(run.precision)
+        dtype = tp.training.resolve_precision(run.precision)
         if run.preset:
-            backbone = load_backbone(run.preset, dtype=dtype)
+            backbone = tp.backbones.load_backbone(run.preset, dtype=dtype)
         else:
             size = run.patch_size
-            backbone = make_image_backbone(run.backbone, image_shape=run.image_shape, patch_size=size, dtype=dtype)
+            backbone = tp.backbones.make_image_backbone(
+                run.backbone, image_shape=run.image_shape, patch_size=size, dtype=dtype
+            )
         seen = dataclasses.replace(pixels, size=pixels.size or run.image_shape[:2])
         model = objective.make_model(backbone, seen, run)
     shape = tuple(model.input["images"].shape[1:])
 
     transform = objective.transform(run, backbone)
-    make_batches = functools.partial(image_batches, image_shape=shape, seed=run.seed, transform=transform)
+    make_batches = functools.partial(tp.data.image_batches, image_shape=shape, seed=run.seed, transform=transform)
     batches, held_out = make_batches(train, run.batch_size), make_batches(validation, run.batch_size).in_order()
     if run.dry_run:
-        describe(model, batches, run)
+        tp.training.describe(model, batches, run)
         return None
 
     sample = next(iter(make_batches(validation.sample(8, seed=run.seed), 8).in_order()))
     pages = [objective.make_page(sample, f"{run.out_dir}/logs")] if objective.make_page else []
-    about = identity_of(backbone, batches, data=train)
-    result = fit(model, batches, run, validation=held_out, callbacks=pages, identity=about)
-    save_preset(f"{run.out_dir}/preset", model)
+    about = tp.training.identity_of(backbone, batches, data=train)
+    result = tp.training.fit(model, batches, run, validation=held_out, callbacks=pages, identity=about)
+    tp.training.save_preset(f"{run.out_dir}/preset", model)
 
     figures = model.evaluate(held_out, verbose=0, return_dict=True)
     report = objective.report(model, sample, run, result, figures)

@@ -10,17 +10,12 @@ What an --objective is made of stands in the table of tfpretune/tasks/pretrainin
 
 import dataclasses
 
-import keras
-
-from tfpretune.backbones import load_backbone, make_text_backbone
-from tfpretune.data import StepIndexed, damage_named, open_source
+import tfpretune as tp
 from tfpretune.settings import OptimizerConfig, launch, require_shares
-from tfpretune.tasks import TEXT_OBJECTIVES, TextPretrainingConfig, report_pretraining, rows_in_memory, rows_on_disk
-from tfpretune.training import FitResult, describe, fit, identity_of, make_strategy, resolve_precision, save_preset
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(TextPretrainingConfig):
+class Config(tp.tasks.TextPretrainingConfig):
     """Settings."""
 
     source: str = "demo:bbc"
@@ -40,42 +35,42 @@ class Config(TextPretrainingConfig):
         require_shares(self, "dropout")
 
 
-def main(run: Config) -> FitResult | None:
+def main(run: Config) -> "tp.training.FitResult | None":
     """Data, model, fit, save, report."""
-    strategy, objective = make_strategy(run.devices.replicas), TEXT_OBJECTIVES[run.objective]
+    strategy, objective = tp.training.make_strategy(run.devices.replicas), tp.tasks.TEXT_OBJECTIVES[run.objective]
     if run.source.startswith("shards:"):
-        data = rows_on_disk(run.source.removeprefix("shards:"), run, preset=run.preset, fast=run.fast)
+        data = tp.tasks.rows_on_disk(run.source.removeprefix("shards:"), run, preset=run.preset, fast=run.fast)
     else:
-        texts = open_source(run.source, label_column="").require_kind("text").without_duplicates()
+        texts = tp.data.open_source(run.source, label_column="").require_kind("text").without_duplicates()
         texts = texts.sample(300, seed=run.seed) if run.fast else texts
-        data = rows_in_memory(texts, run, preset=run.preset, seed=run.seed)
+        data = tp.tasks.rows_in_memory(texts, run, preset=run.preset, seed=run.seed)
     hide, size = objective.transform(run, data.tokenizer), run.batch_size
-    batches = StepIndexed({"token_ids": data.train}, size, seed=run.seed, transform=hide)
-    held_out = StepIndexed({"token_ids": data.validation}, size, seed=run.seed, transform=hide).in_order()
-    keras.utils.set_random_seed(run.seed)
+    batches = tp.data.StepIndexed({"token_ids": data.train}, size, seed=run.seed, transform=hide)
+    held_out = tp.data.StepIndexed({"token_ids": data.validation}, size, seed=run.seed, transform=hide).in_order()
+    tp.training.set_random_seed(run.seed)
 
     with strategy.scope():
-        dtype = resolve_precision(run.precision)
+        dtype = tp.training.resolve_precision(run.precision)
         if run.preset:
-            backbone = load_backbone(run.preset, dtype=dtype)
+            backbone = tp.backbones.load_backbone(run.preset, dtype=dtype)
         else:
             sizes = {"vocabulary_size": data.tokenizer.vocabulary_size(), "sequence_length": run.sequence_length}
-            backbone = make_text_backbone(run.backbone, **sizes, dropout=run.dropout, dtype=dtype)
+            backbone = tp.backbones.make_text_backbone(run.backbone, **sizes, dropout=run.dropout, dtype=dtype)
         model = objective.make_model(backbone, run)
     if run.dry_run:
-        describe(model, batches, run)
+        tp.training.describe(model, batches, run)
         return None
 
     pages = [objective.make_page(data, f"{run.out_dir}/logs")] if objective.make_page else []
-    with damage_named():
-        about = identity_of(backbone, batches, tokenizer=data.tokenizer, data=data.data)
-        result = fit(model, batches, run, validation=held_out, callbacks=pages, identity=about)
-    save_preset(f"{run.out_dir}/preset", model, tokenizer=data.tokenizer)
+    with tp.data.damage_named():
+        about = tp.training.identity_of(backbone, batches, tokenizer=data.tokenizer, data=data.data)
+        result = tp.training.fit(model, batches, run, validation=held_out, callbacks=pages, identity=about)
+    tp.training.save_preset(f"{run.out_dir}/preset", model, tokenizer=data.tokenizer)
 
     figures = model.evaluate(held_out, verbose=0, return_dict=True)
     found = objective.judge(figures, data)
     figures, counts = figures | dict(found.figures), data.data.near_copies()
-    report = report_pretraining(run, result, figures, loss_levels=found.levels, data=counts, notes=found.notes)
+    report = tp.tasks.report_pretraining(run, result, figures, loss_levels=found.levels, data=counts, notes=found.notes)
     print(f"{found.printed}\npreset: {run.out_dir}/preset\nreport: {report}")
     return result
 

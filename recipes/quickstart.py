@@ -12,26 +12,15 @@ import dataclasses
 import time
 from pathlib import Path
 
-from tfpretune.backbones import load_tokenizer
-from tfpretune.data import jitter, labelled_parts
-from tfpretune.evaluation import Table
-from tfpretune.experiments import (
-    PRETRAINED,
-    SCRATCH,
-    Side,
-    begin_trials,
-    compare_and_deliver,
-    image_trials,
-    pixel_regression,
-    pretrain,
-    text_trials,
-    tfidf_regression,
-)
+import tfpretune as tp
 from tfpretune.settings import OptimizerConfig, SeedsConfig, launch
 
 IMAGE_SHAPE = (28, 28, 1)
 IMAGE_RATE = OptimizerConfig(learning_rate=3e-3, weight_decay=0.05, warmup=0.1)
-IMAGE_SIDES = [Side(SCRATCH, False, 300, IMAGE_RATE), Side(PRETRAINED, True, 300, IMAGE_RATE, probe_head=True)]
+IMAGE_SIDES = [
+    tp.experiments.Side(tp.experiments.SCRATCH, False, 300, IMAGE_RATE),
+    tp.experiments.Side(tp.experiments.PRETRAINED, True, 300, IMAGE_RATE, probe_head=True),
+]
 WINDOWS = {"sequence_length": 512, "window_length": 128}
 SCRATCH_10 = OptimizerConfig(learning_rate=1e-3, warmup=0.1, multipliers=(("logits", 5.0),))
 SCRATCH_50 = OptimizerConfig(learning_rate=2e-3, warmup=0.1)
@@ -39,10 +28,13 @@ TUNED_10 = OptimizerConfig(learning_rate=1e-4, warmup=0.1, multipliers=(("logits
 TUNED_50 = OptimizerConfig(learning_rate=3e-4, warmup=0.1, multipliers=(("logits", 3.0),))
 TEXT_SIDES = {  # labels a class -> sides, each with the best settings of those that were tried for it
     10: [
-        Side(SCRATCH, False, 60, SCRATCH_10, head_dropout=0.3, backbone_dropout=0.1),
-        Side(PRETRAINED, True, 60, TUNED_10, probe_head=True),
+        tp.experiments.Side(tp.experiments.SCRATCH, False, 60, SCRATCH_10, head_dropout=0.3, backbone_dropout=0.1),
+        tp.experiments.Side(tp.experiments.PRETRAINED, True, 60, TUNED_10, probe_head=True),
     ],
-    50: [Side(SCRATCH, False, 160, SCRATCH_50), Side(PRETRAINED, True, 160, TUNED_50, probe_head=True)],
+    50: [
+        tp.experiments.Side(tp.experiments.SCRATCH, False, 160, SCRATCH_50),
+        tp.experiments.Side(tp.experiments.PRETRAINED, True, 160, TUNED_50, probe_head=True),
+    ],
 }
 NEXT = """Next:
   .venv/bin/tfpretune board {out_dir}
@@ -60,33 +52,39 @@ class Config(SeedsConfig):
     """Folder of the served models."""
 
 
-def main(run: Config) -> list[Table]:
+def main(run: Config) -> "list[tp.evaluation.Table]":
     """Digits, then news; each from unlabelled data to a checked SavedModel."""
-    begin_trials()
+    tp.experiments.begin_trials()
     started, recipes = time.perf_counter(), Path(__file__).parent
     amount = {"seeds": run.seeds, "most_steps": 2 if run.fast else 0}
 
-    preset = pretrain(recipes / "pretrain_image.py", "demo:mnist5k", out_dir=f"{run.out_dir}/images", fast=run.fast)
-    parts, moved = labelled_parts("demo:mnist5k"), jitter(shift=2, rotate_degrees=15.0, scale=0.1)
-    images = image_trials(preset, parts, image_shape=IMAGE_SHAPE, batch_size=32, transform=moved, **amount)
-    digits = compare_and_deliver(
+    preset = tp.experiments.pretrain(
+        recipes / "pretrain_image.py", "demo:mnist5k", out_dir=f"{run.out_dir}/images", fast=run.fast
+    )
+    parts, moved = tp.data.labelled_parts("demo:mnist5k"), tp.data.jitter(shift=2, rotate_degrees=15.0, scale=0.1)
+    images = tp.experiments.image_trials(
+        preset, parts, image_shape=IMAGE_SHAPE, batch_size=32, transform=moved, **amount
+    )
+    digits = tp.experiments.compare_and_deliver(
         images,
         {10: IMAGE_SIDES},
-        baselines={"logistic regression on pixels": pixel_regression(IMAGE_SHAPE)},
+        baselines={"logistic regression on pixels": tp.experiments.pixel_regression(IMAGE_SHAPE)},
         out_dir=f"{run.out_dir}/digits",
         saved_models=run.saved_models,
         reads={"image_shape": IMAGE_SHAPE},
     )
-    preset = pretrain(recipes / "pretrain_text.py", "demo:bbc", out_dir=f"{run.out_dir}/text", fast=run.fast)
-    texts = text_trials(preset, labelled_parts("demo:bbc"), **WINDOWS, batch_size=16, **amount)
-    news = compare_and_deliver(
+    preset = tp.experiments.pretrain(
+        recipes / "pretrain_text.py", "demo:bbc", out_dir=f"{run.out_dir}/text", fast=run.fast
+    )
+    texts = tp.experiments.text_trials(preset, tp.data.labelled_parts("demo:bbc"), **WINDOWS, batch_size=16, **amount)
+    news = tp.experiments.compare_and_deliver(
         texts,
         TEXT_SIDES,
-        baselines={"TF-IDF + logistic regression": tfidf_regression},
+        baselines={"TF-IDF + logistic regression": tp.experiments.tfidf_regression},
         out_dir=f"{run.out_dir}/news",
         saved_models=run.saved_models,
         reads=WINDOWS,
-        tokenizer=load_tokenizer(preset),
+        tokenizer=tp.backbones.load_tokenizer(preset),
     )
     results = "\n".join(table.markdown() for table in (digits, news))
     Path(run.out_dir, "results.md").write_text(results, "utf-8")

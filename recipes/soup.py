@@ -12,13 +12,10 @@ import dataclasses
 from pathlib import Path
 from typing import Literal
 
-from tfpretune.data import labelled_parts
+import tfpretune as tp
 from tfpretune.errors import UsageError
-from tfpretune.evaluation import Table
 from tfpretune.runtime import alone_in, write_atomic
 from tfpretune.settings import launch
-from tfpretune.tasks import ENSEMBLES, LABELS, SOUPS, Joined, load_member, require_classes, starts_of
-from tfpretune.training import save_preset
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,30 +41,30 @@ class Config:
             raise UsageError(f"--run-dirs needs at least two different folders, received {' '.join(self.run_dirs)}")
 
 
-def main(run: Config) -> Table:
+def main(run: Config) -> "tp.evaluation.Table":
     """Members, soups, ensembles, report, save."""
-    members = [load_member(run_dir, kinds=tuple(LABELS)) for run_dir in run.run_dirs]
+    members = [tp.tasks.load_member(run_dir, kinds=tuple(tp.tasks.LABELS)) for run_dir in run.run_dirs]
     kind = members[0].labels.kind
-    if kind != "class" and run.method not in SOUPS:
+    if kind != "class" and run.method not in tp.tasks.SOUPS:
         raise UsageError(
             f"--method {run.method} joins classifiers: of labels that are {kind}s there are uniform and greedy soups"
         )
     source = run.source or members[0].task["source"]
-    parts = labelled_parts(source, members[0].form, most=64 if run.fast else 0)
-    require_classes(members[0], parts.class_names, source)
-    joined = Joined(members, parts, run.batch_size)
+    parts = tp.data.labelled_parts(source, members[0].form, most=64 if run.fast else 0)
+    tp.tasks.require_classes(members[0], parts.class_names, source)
+    joined = tp.tasks.Joined(members, parts, run.batch_size)
     models, kept = {member.run_dir: member.model for member in members}, ""
     try:
         models["uniform"], greedy = joined.soups()
         models["greedy"] = greedy.model
         kept = ", ".join(run.run_dirs[index] for index in greedy.members)
     except UsageError as error:
-        if run.method in SOUPS:
+        if run.method in tp.tasks.SOUPS:
             raise
         print(f"no soup: {error}")
-    if kept and len(starts_of(run.run_dirs)) > 1:
+    if kept and len(tp.tasks.starts_of(run.run_dirs)) > 1:
         print("warning: the runs began from different weights, and only one start makes a good soup")
-    models |= {method: joined.ensemble(method) for method in ENSEMBLES if kind == "class"}
+    models |= {method: joined.ensemble(method) for method in tp.tasks.ENSEMBLES if kind == "class"}
     notes = [f"Greedy soup of {kept}: the validation set chose them."] if kept else []
     if "stacked" in models:
         notes.append("The stack was fitted on the validation set: only its test figure is a fair one.")
@@ -87,7 +84,7 @@ def main(run: Config) -> Table:
         )
         write_atomic(Path(run.out_dir, "soup.md"), table.markdown())
         task = members[0].task | report.task
-        save_preset(f"{run.out_dir}/preset", chosen, tokenizer=members[0].tokenizer, task=task)
+        tp.training.save_preset(f"{run.out_dir}/preset", chosen, tokenizer=members[0].tokenizer, task=task)
     print(f"{run.method}: test {report.summary}\nreport: {report.page}")
     return table
 

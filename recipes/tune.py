@@ -10,27 +10,11 @@ study.db: the same command goes on where it was stopped, and with more --trials 
 import dataclasses
 from pathlib import Path
 
-from tfpretune.backbones import load_backbone
+import tfpretune as tp
 from tfpretune.cli import recipe_path
 from tfpretune.errors import UsageError
-from tfpretune.evaluation import Table
-from tfpretune.experiments import check_same_comparison, trial_identity
 from tfpretune.runtime import alone_in
-from tfpretune.search import (
-    DATA_FILE,
-    FILE,
-    STOPPED,
-    Budget,
-    Searched,
-    base_settings,
-    import_optuna,
-    make_space,
-    open_recipe,
-    search,
-    write_search,
-)
 from tfpretune.settings import launch
-from tfpretune.training import Stopped, make_strategy
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +31,7 @@ class Config:
     """Any other options of the recipe, as NAME=VALUE: --set steps=60 labels-per-class=10 balance-classes=true."""
     out_dir: str = "runs/tune"
     """Folder of the search."""
-    search: tuple[Searched, ...] = ("learning_rate", "frozen", "lora_rank", "l2_sp")
+    search: tuple[tp.search.Searched, ...] = ("learning_rate", "frozen", "lora_rank", "l2_sp")
     """What is varied. Settings that do not go together are not tried; the first trial has the recipe's own."""
     rates: tuple[float, float] = (1e-5, 1e-2)
     """Lowest and highest learning rate. SGD takes higher ones than AdamW."""
@@ -72,27 +56,33 @@ class Config:
             raise UsageError(f"--rates must be two rising numbers above 0, received {self.rates[0]} {self.rates[1]}")
 
 
-def main(run: Config) -> Table:
+def main(run: Config) -> "tp.evaluation.Table":
     """Space, trials, report."""
-    import_optuna()
-    recipe, out_dir = open_recipe(recipe_path(run.recipe, None)), Path(run.out_dir)
+    tp.search.import_optuna()
+    recipe, out_dir = tp.search.open_recipe(recipe_path(run.recipe, None)), Path(run.out_dir)
     own = [f"{name}={value}" for name in ("preset", "source") if (value := getattr(run, name))]
-    base = base_settings(recipe.Config, own, run.set, fast=run.fast)
-    with make_strategy(base.devices.replicas).scope():
-        space = make_space(base, run.search, rates=run.rates, backbone=load_backbone(base.preset))
+    base = tp.search.base_settings(recipe.Config, own, run.set, fast=run.fast)
+    with tp.training.make_strategy(base.devices.replicas).scope():
+        space = tp.search.make_space(
+            base, run.search, rates=run.rates, backbone=tp.backbones.load_backbone(base.preset)
+        )
     if space.left_out:
         print(f"left out: {', '.join(space.left_out)}: not with this backbone or beside the other settings")
     with alone_in(out_dir):
-        if not (out_dir / FILE).is_file():
-            for name in ("config.json", "identity.json", DATA_FILE):
+        if not (out_dir / tp.search.FILE).is_file():
+            for name in ("config.json", "identity.json", tp.search.DATA_FILE):
                 (out_dir / name).unlink(missing_ok=True)
         may_differ = ("trials", "minutes", "out_dir")
-        check_same_comparison(out_dir, run, may_differ=may_differ, identity=trial_identity(base.preset))
-        budget = Budget(min(2, run.trials) if run.fast else run.trials, run.minutes)
-        found = search(recipe.main, space, out_dir, budget=budget, seed=run.seed, prune=run.prune)
-        table = write_search(found, space, recipe=run.recipe, out_dir=out_dir, settings=dataclasses.asdict(run))
+        tp.experiments.check_same_comparison(
+            out_dir, run, may_differ=may_differ, identity=tp.experiments.trial_identity(base.preset)
+        )
+        budget = tp.search.Budget(min(2, run.trials) if run.fast else run.trials, run.minutes)
+        found = tp.search.search(recipe.main, space, out_dir, budget=budget, seed=run.seed, prune=run.prune)
+        table = tp.search.write_search(
+            found, space, recipe=run.recipe, out_dir=out_dir, settings=dataclasses.asdict(run)
+        )
     if found.stopped:
-        raise Stopped(STOPPED)
+        raise tp.training.Stopped(tp.search.STOPPED)
     return table
 
 

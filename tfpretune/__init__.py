@@ -3,19 +3,4 @@
 import lazy_loader
 
 __version__ = "0.1.0"
-_FOLDERS = (
-    "backbones",
-    "data",
-    "evaluation",
-    "experiments",
-    "finetune",
-    "objectives",
-    "search",
-    "serving",
-    "settings",
-    "tasks",
-    "training",
-)
-__getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__, submodules=_FOLDERS, submod_attrs={"errors": ["RunError", "UsageError"]}
-)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

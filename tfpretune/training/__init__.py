@@ -9,6 +9,7 @@ Examples:
 """
 
 from tfpretune.training.adapters import load_adapter, save_adapter, set_adapter
+from tfpretune.training.devices.randomness import set_random_seed
 from tfpretune.training.devices.strategies import is_chief, make_strategy, resolve_precision
 from tfpretune.training.loop.checkpoints import CheckpointFolder
 from tfpretune.training.loop.dry_run import describe
@@ -59,6 +60,7 @@ __all__ = [
     "save_adapter",
     "save_preset",
     "set_adapter",
+    "set_random_seed",
     "snapshot",
     "write_curve",
 ]

@@ -12,19 +12,9 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
-from tfpretune.backbones import TextEncoderTokenizer
-from tfpretune.data import Packing, claim, cut_corpus, write_vocabulary
+import tfpretune as tp
 from tfpretune.errors import UsageError
 from tfpretune.settings import VocabularyConfig, launch, require_shares
-from tfpretune.tasks import (
-    find_vocabulary,
-    first_texts,
-    load_wordpiece,
-    makers,
-    print_counts,
-    require_known,
-    settings_of,
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,25 +65,31 @@ def main(run: Config) -> Path:
     may_differ = ("out_dir", "workers", "beam", "most_unknown")
     settings = {name: value for name, value in dataclasses.asdict(run).items() if name not in may_differ}
     piece_bytes = (1 if run.fast else run.piece_megabytes) << 20
-    corpus = cut_corpus(run.source, piece_bytes=piece_bytes, text_column=run.text_column)
+    corpus = tp.data.cut_corpus(run.source, piece_bytes=piece_bytes, text_column=run.text_column)
     corpus = dataclasses.replace(corpus, pieces=corpus.pieces[:1]) if run.fast else corpus
-    tokenizer = load_wordpiece(run.preset) if run.preset else None
+    tokenizer = tp.tasks.load_wordpiece(run.preset) if run.preset else None
     shares = (1 - run.validation_share - run.test_share, run.validation_share, run.test_share)
-    packing = Packing(run.sequence_length, shares=shares, **(settings_of(tokenizer) if tokenizer else run.case))
+    case = tp.tasks.settings_of(tokenizer) if tokenizer else run.case
+    packing = tp.data.Packing(run.sequence_length, shares=shares, **case)
     told: dict[str, Any] = {"source": run.source, "preset": run.preset or run.vocabulary, "limit": run.most_unknown}
-    with claim(folder, corpus, settings) as unfinished:
+    with tp.data.claim(folder, corpus, settings) as unfinished:
         if unfinished:
-            find_parts, prepare = makers(workers=run.workers, beam=run.beam)
+            find_parts, prepare = tp.tasks.makers(workers=run.workers, beam=run.beam)
             find_parts(folder, corpus, packing.shares)
-            learnt: dict[str, Any] = {"given": run.vocabulary, "sample_bytes": run.vocabulary_megabytes << 20}
-            words = tokenizer.get_vocabulary() if tokenizer else find_vocabulary(folder, corpus, run, **learnt)
-            write_vocabulary(folder, words, run.preset or run.vocabulary or "the new vocabulary")
-            require_known(tokenizer or TextEncoderTokenizer(words, **run.case), first_texts(corpus), **told)
+            if tokenizer:
+                words = tokenizer.get_vocabulary()
+            else:
+                sample: dict[str, Any] = {"given": run.vocabulary, "sample_bytes": run.vocabulary_megabytes << 20}
+                words = tp.tasks.find_vocabulary(folder, corpus, run, **sample)
+            tp.data.write_vocabulary(folder, words, run.preset or run.vocabulary or "the new vocabulary")
+            tp.tasks.require_known(
+                tokenizer or tp.backbones.TextEncoderTokenizer(words, **run.case), tp.tasks.first_texts(corpus), **told
+            )
             prepare(folder, corpus, packing, settings=settings, licence=run.licence)
         print(
             f"{'prepared' if unfinished else 'was prepared already'}: {folder}, rows of {run.sequence_length} tokens:"
         )
-        print_counts(folder, **told)
+        tp.tasks.print_counts(folder, **told)
     print(f"next: pretrain_text --source shards:{folder}")
     return folder
 

@@ -10,9 +10,7 @@ ROOT = Path(__file__).parents[1]
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef)
 RECIPE, MAIN, FUNCTION, MODULE, FOLDER = 100, 50, 60, 250, 15
 
-RECIPES: dict[str, int] = {
-    "prepare_text": 102,
-}
+RECIPES: dict[str, int] = {}
 MAINS: dict[str, int] = {}
 FUNCTIONS: dict[str, int] = {
     "cli/arguments.py:_parser": 89,

@@ -42,10 +42,11 @@ from .multi_label import set_baselines as set_baselines
 from .multitask import SeveralTasks as SeveralTasks
 from .pretraining.images import IMAGE_OBJECTIVES as IMAGE_OBJECTIVES
 from .pretraining.images import ImageObjective as ImageObjective
-from .pretraining.images import ImagePretrainingConfig as ImagePretrainingConfig
 from .pretraining.report import plateau_verdict as plateau_verdict
 from .pretraining.report import report_pretraining as report_pretraining
 from .pretraining.report import report_reconstructions as report_reconstructions
+from .pretraining.settings import ImagePretrainingConfig as ImagePretrainingConfig
+from .pretraining.settings import TextPretrainingConfig as TextPretrainingConfig
 from .pretraining.shards import find_vocabulary as find_vocabulary
 from .pretraining.shards import first_texts as first_texts
 from .pretraining.shards import load_wordpiece as load_wordpiece
@@ -57,7 +58,6 @@ from .pretraining.text_rows import settings_of as settings_of
 from .pretraining.texts import TEXT_OBJECTIVES as TEXT_OBJECTIVES
 from .pretraining.texts import Judged as Judged
 from .pretraining.texts import TextObjective as TextObjective
-from .pretraining.texts import TextPretrainingConfig as TextPretrainingConfig
 from .questions import Questions as Questions
 from .regression import Regression as Regression
 from .runs.kinds import INPUTS as INPUTS

@@ -15,10 +15,11 @@ from tfpretune.backbones.feeding import Preprocessing, feed, sequence_features
 from tfpretune.backbones.layers.blocks import MeanPool
 from tfpretune.errors import UsageError
 from tfpretune.objectives import Objective, Term
-from tfpretune.tasks.pretraining import images
+from tfpretune.tasks.pretraining import images, texts
 from tfpretune.tasks.pretraining.images import IMAGE_OBJECTIVES, ImageObjective
 from tfpretune.tasks.pretraining.report import report_pretraining
-from tfpretune.tasks.pretraining.texts import TEXT_OBJECTIVES, Judged, TextObjective, TextPretrainingConfig
+from tfpretune.tasks.pretraining.settings import BACKBONES, ImagePretrainingConfig, TextPretrainingConfig
+from tfpretune.tasks.pretraining.texts import TEXT_OBJECTIVES, Judged, TextObjective
 
 FAST = {"fast": True, "batch_size": 8, "jit": "off", "precision": "float32"}
 
@@ -32,7 +33,7 @@ def tiny(tmp_path_factory):
 
 @pytest.mark.parametrize(
     ("table", "config"),
-    [(IMAGE_OBJECTIVES, images.ImagePretrainingConfig), (TEXT_OBJECTIVES, TextPretrainingConfig)],
+    [(IMAGE_OBJECTIVES, ImagePretrainingConfig), (TEXT_OBJECTIVES, TextPretrainingConfig)],
     ids=["images", "texts"],
 )
 def test_every_name_has_a_line_and_every_line_a_name(table, config):
@@ -48,9 +49,9 @@ def test_every_name_has_a_line_and_every_line_a_name(table, config):
     ],
 )
 def test_a_backbone_that_an_objective_cannot_have(objective, backbone, message, monkeypatch):
-    monkeypatch.setattr(images, "IMAGE_OBJECTIVES", {**IMAGE_OBJECTIVES, "turned": TURNED})
+    monkeypatch.setitem(BACKBONES, "turned", ("cnn", "vit"))
     with pytest.raises(UsageError, match=f"^{message}$"):
-        images.ImagePretrainingConfig(source="x", out_dir="y", steps=1, objective=objective, backbone=backbone)
+        ImagePretrainingConfig(source="x", out_dir="y", steps=1, objective=objective, backbone=backbone)
 
 
 @keras.saving.register_keras_serializable("tests")
@@ -94,7 +95,6 @@ def turn(run, backbone):
 
 TURNED = ImageObjective(
     make_model=lambda backbone, pixels, run: Turned(backbone, pixels=pixels),
-    backbones=("cnn", "vit"),
     transform=turn,
     make_page=None,
     report=lambda model, batch, run, result, figures: report_pretraining(
@@ -108,7 +108,7 @@ def test_an_objective_of_images_is_a_line(tiny, tmp_path, monkeypatch):
     table = {**IMAGE_OBJECTIVES, "turned": TURNED}
     recipe = load("pretrain_image")
     monkeypatch.setattr(images, "IMAGE_OBJECTIVES", table)
-    monkeypatch.setattr(recipe, "IMAGE_OBJECTIVES", table)
+    monkeypatch.setitem(BACKBONES, "turned", ("cnn", "vit"))
 
     @dataclasses.dataclass(frozen=True)
     class Config(recipe.Config):
@@ -159,7 +159,7 @@ def test_an_objective_of_texts_is_a_line(tiny, tmp_path, monkeypatch, capsys):
         )
     }
     recipe = load("pretrain_text")
-    monkeypatch.setattr(recipe, "TEXT_OBJECTIVES", table)
+    monkeypatch.setattr(texts, "TEXT_OBJECTIVES", table)
     given = {"source": f"csv:{tiny}/texts.csv", "preset": f"{tiny}/text", "out_dir": str(tmp_path)}
     run = recipe.Config(**FAST, **given, objective="guessed", sequence_length=16)
     assert recipe.main(run).steps == 3

@@ -1,8 +1,8 @@
-"""What texts can be pre-trained on: a closed table of objectives, with the settings that its lines read."""
+"""What texts can be pre-trained on: a closed table of objectives. Their settings stand in `settings`."""
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import keras
 
@@ -11,27 +11,10 @@ from tfpretune.data.batches.transforms import hidden_tokens
 from tfpretune.data.text.tokens import unigram_loss
 from tfpretune.data.text.unknown import never_hidden
 from tfpretune.objectives import MaskedLM, Objective
-from tfpretune.settings.run import RunConfig, require_shares
-from tfpretune.settings.vocabulary import VocabularyConfig
 from tfpretune.tasks.pretraining.report import plateau_verdict
 from tfpretune.tasks.pretraining.text_rows import TextRows
 from tfpretune.training.tensorboard.images import Page
 from tfpretune.training.tensorboard.text import FillingsPage
-
-
-@dataclasses.dataclass(frozen=True)
-class TextPretrainingConfig(VocabularyConfig, RunConfig):
-    """What is learnt from texts; settings that only some objectives read name these."""
-
-    objective: Literal["mlm"] = "mlm"
-    """mlm: guess hidden tokens."""
-    mask_rate: float = 0.4
-    """Share of the tokens that is hidden; 0.15 in the paper, 0.4 learns faster (Wettig et al. 2022, arXiv:2202.08005)."""
-
-    def __post_init__(self) -> None:
-        """Refuses values that cannot work."""
-        super().__post_init__()
-        require_shares(self, "mask_rate")
 
 
 @dataclasses.dataclass(frozen=True)

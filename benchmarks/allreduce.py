@@ -88,7 +88,7 @@ def sums(repeats: int) -> dict[int, float]:
 
 
 def step(repeats: int) -> dict[str, float]:
-    """In a worker, or alone: a masked-LM step of 16 rows of 128 tokens a worker, and the bytes of its gradients."""
+    """In a worker, or alone: a masked-LM step of 16 rows of 128 tokens per worker, and the bytes of its gradients."""
     import keras
     import numpy as np
 
@@ -129,7 +129,7 @@ def step(repeats: int) -> dict[str, float]:
 
 
 def checkpoint(size: int = 200_000_000) -> float:
-    """Returns the bytes a second with which a checkpoint is written, synced and summed up."""
+    """Returns the bytes per second with which a checkpoint is written, synced and summed up."""
     import numpy as np
 
     from tfpretune.training.loop.checkpoints import CheckpointFolder
@@ -179,7 +179,7 @@ def main(run: Config) -> list[Table]:
         f"{os.cpu_count()} cores.",
     )  # fmt: skip
     steps = Table(
-        f"A masked-LM step, 16 rows of 128 tokens a worker, {both['bytes'] / 1e6:.1f} MB of gradients",
+        f"A masked-LM step, 16 rows of 128 tokens per worker, {both['bytes'] / 1e6:.1f} MB of gradients",
         ["workers", "ms"],
         [["1", f"{1e3 * alone['step']:.0f}"], ["2, on the same cores", f"{1e3 * both['step']:.0f}"]],
         note=f"Checkpoints are written with {speed / 1e6:,.0f} MB/s.",

@@ -3,7 +3,7 @@
     python benchmarks/cached.py
 
 Two backbones of the quick start, with random weights, which take the same time as trained ones: "cnn-small" on the digits
-and "mini" on the news, 512 tokens a text in windows of 128. Each side is a whole `fit` of the same steps without validation,
+and "mini" on the news, 512 tokens per text in windows of 128. Each side is a whole `fit` of the same steps without validation,
 from the first trace to the last checkpoint; the time of the features counts. Writes the table to OUT_DIR/cached.md.
 """
 
@@ -20,14 +20,14 @@ from tfpretune.backbones.by_name import make_image_backbone, make_text_backbone
 from tfpretune.data.batches.examples import image_batches, text_batches
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.data.sources.examples import open_source
-from tfpretune.data.sources.labelled import labelled_parts
+from tfpretune.data.sources.labelled import labelled_splits
 from tfpretune.evaluation.report.tables import Cell, Table
 from tfpretune.finetune import classifier, freeze, with_cached_features
 from tfpretune.objectives import Supervised
 from tfpretune.settings import launch
 from tfpretune.settings.run import OptimizerConfig, RunConfig
 from tfpretune.settings.vocabulary import VocabularyConfig
-from tfpretune.tasks.pretraining.text_rows import rows_in_memory
+from tfpretune.tasks.pretraining.text_sequences import sequences_in_memory
 from tfpretune.training import fit, resolve_precision
 
 COLUMNS = (
@@ -80,7 +80,7 @@ def main(run: Config) -> Table:
 
 
 def _digits() -> Make:
-    train = labelled_parts("demo:mnist5k").train
+    train = labelled_splits("demo:mnist5k").train
 
     def make() -> tuple[Supervised, StepIndexed]:
         keras.utils.set_random_seed(0)
@@ -91,9 +91,9 @@ def _digits() -> Make:
 
 
 def _news() -> Make:
-    train = labelled_parts("demo:bbc").train
+    train = labelled_splits("demo:bbc").train
     texts = open_source("demo:bbc").without_duplicates()
-    read = rows_in_memory(texts, VocabularyConfig())
+    read = sequences_in_memory(texts, VocabularyConfig())
 
     def make() -> tuple[Supervised, StepIndexed]:
         keras.utils.set_random_seed(0)

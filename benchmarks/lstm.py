@@ -4,13 +4,13 @@ import keras
 import numpy as np
 
 from tfpretune.data.examples.examples import Examples
-from tfpretune.data.sources.labelled import LabelledParts
+from tfpretune.data.sources.labelled import LabelledSplits
 from tfpretune.data.text.tokenizer import Tokenizer
 from tfpretune.data.text.tokens import encode_all
 
 
 def lstm_accuracies(
-    parts: LabelledParts, tokenizer: Tokenizer, *, sequence_length: int, epochs: int, seed: int
+    parts: LabelledSplits, tokenizer: Tokenizer, *, sequence_length: int, epochs: int, seed: int
 ) -> tuple[float, float]:
     """Trains a bidirectional LSTM and keeps the epoch that is best on the validation set.
 

@@ -33,7 +33,7 @@ from tfpretune.backbones.by_name import load_tokenizer
 from tfpretune.backbones.hugging_face.folder import packaged_folder
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.sources.examples import open_source
-from tfpretune.data.sources.labelled import labelled_parts
+from tfpretune.data.sources.labelled import labelled_splits
 from tfpretune.evaluation.baselines.linear import tfidf_baseline
 from tfpretune.evaluation.metrics.classification import accuracy, classification_metrics
 from tfpretune.evaluation.metrics.gain import gain_over_scratch
@@ -42,14 +42,14 @@ from tfpretune.evaluation.report.tables import Cell, Table
 from tfpretune.settings import launch
 from tfpretune.settings.comparison import SeedsConfig
 from tfpretune.settings.run import OptimizerConfig
-from tfpretune.tasks.finetuning.finetuned_runs import load_member
+from tfpretune.tasks.finetuning.finetuned_runs import load_finetuned
 
 REVIEWS = "demo:reviews-zh"
 REVIEWS_LENGTH = 192
 FEW_LABELS = {"steps": 150, "save_every_steps": 25}
 ALL_LABELS = {"steps": 2000, "save_every_steps": 200, "dropout": 0.3, "backbone_dropout": 0.1}
 WITH_R_DROP = "pre-trained with R-Drop"
-TOGETHER = "pre-trained, all seeds answering together"
+TOGETHER = "pre-trained, ensemble of all seeds"
 TableName = Literal["images", "reviews", "lstm", "topics", "movie", "amazon"]
 
 
@@ -123,7 +123,7 @@ def reviews(run: Config) -> Table:
         if not labels:
             rows.append(row(TOGETHER, "all", [together(run)], SENTIMENT_QUOTE))
         sentence = gain_over_scratch(scores(both["pre-trained"]), scores(both["from scratch"])).sentence
-        notes.append(f"{labels or 'all'} labels a class: {sentence}")
+        notes.append(f"{labels or 'all'} labels per class: {sentence}")
     return Table(f"{REVIEWS}: sentiment, {len(test)} test reviews", COLUMNS, rows, note="\n".join(notes))
 
 
@@ -157,7 +157,7 @@ def together(run: Config) -> dict[str, float]:
 
 def beside_lstm(run: Config) -> Table:
     """Training and test accuracy on all labels: the articles quote 87 % and 85 % of an LSTM."""
-    parts = labelled_parts(REVIEWS, most=64 if run.fast else 0)
+    parts = labelled_splits(REVIEWS, most=64 if run.fast else 0)
     tokenizer = load_tokenizer(pretrain_reviews(run.out_dir, fast=run.fast))
     settings = {"sequence_length": REVIEWS_LENGTH, "epochs": 1 if run.fast else 5}
     found = {
@@ -181,7 +181,7 @@ def beside_lstm(run: Config) -> Table:
 
 def accuracy_of_run(run_dir: str, examples: Examples) -> float:
     """Returns the accuracy of a finished run's classifier."""
-    member = load_member(run_dir)
+    member = load_finetuned(run_dir)
     return accuracy(predict_outputs(member.model, member.batches(examples, 256).in_order()), examples)
 
 

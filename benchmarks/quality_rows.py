@@ -11,7 +11,7 @@ from tfpretune.evaluation.report.tables import Cell
 from tfpretune.settings.run import OptimizerConfig
 
 RECIPES = Path(__file__).parents[1] / "recipes"
-COLUMNS = ("", "labels a class", "accuracy", "sd", "recall", "F1", "quoted: accuracy / recall / F1")
+COLUMNS = ("", "labels per class", "accuracy", "sd", "recall", "F1", "quoted: accuracy / recall / F1")
 SENTIMENT_QUOTE = "0.85 / 0.83 / 0.84"
 TOPICS_QUOTE = "0.92 / 0.90 / 0.91"
 Figures = list[dict[str, float]]

@@ -9,7 +9,7 @@ from pathlib import Path
 from quality_rows import COLUMNS, RECIPES, SENTIMENT_QUOTE, TOPICS_QUOTE, Figures, pretrained, row, scores
 
 from tfpretune.data.examples.examples import Examples
-from tfpretune.data.sources.labelled import labelled_parts
+from tfpretune.data.sources.labelled import labelled_splits
 from tfpretune.evaluation.baselines.linear import tfidf_baseline
 from tfpretune.evaluation.metrics.classification import classification_metrics
 from tfpretune.evaluation.metrics.gain import paired_difference
@@ -25,7 +25,7 @@ FRESH = OptimizerConfig(learning_rate=1e-3, warmup=0.1)
 TUNED = OptimizerConfig(learning_rate=1e-4, warmup=0.1, multipliers=(("logits", 3.0),))
 LOW = OptimizerConfig(learning_rate=3e-5, warmup=0.1, multipliers=(("logits", 3.0),))
 OWN, MINILM = "own", "MiniLM, fine-tuned"
-MINILM_STEPS = {10: 30, 50: 60, 100: 100}  # labels a class -> steps, all at the rate `LOW`
+MINILM_STEPS = {10: 30, 50: 60, 100: 100}  # labels per class -> steps, all at the rate `LOW`
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +53,7 @@ def topics(run: Runs) -> Table:
 def sentiment(run: Runs, kind: str) -> Table:
     """Sentiment of English snippets, rated beyond 0.5 on either side: the articles quote 85 %, 83 %, 84 %."""
     sides = {
-        labels: [Side(SCRATCH, False, 160, FRESH), Side(PRETRAINED, True, 160, TUNED, probe_head=True)]
+        labels: [Side(SCRATCH, False, 160, FRESH), Side(PRETRAINED, True, 160, TUNED, init_head_from_probe=True)]
         for labels in (10, 100)
     }
     lengths = {OWN: 64, MINILM: 64}
@@ -69,11 +69,11 @@ def beside_minilm(
         run: the settings.
         source: texts with labels; without them they are what our own pre-training reads.
         name: of the files.
-        sides: labels a class -> how the small network of our own is fine-tuned.
+        sides: labels per class -> how the small network of our own is fine-tuned.
         lengths: tokens of a text that each of `OWN` and `MINILM` reads.
         quoted: what articles have.
     """
-    parts = labelled_parts(source)
+    parts = labelled_splits(source)
     preset = pretrained("pretrain_text", source=source, out_dir=f"{run.out_dir}/{name}", fast=run.fast)
     amount = {"batch_size": 16, "seeds": run.seeds, "most_steps": 2 if run.fast else 0}
     trials = {
@@ -85,11 +85,11 @@ def beside_minilm(
         linear = [tfidf_figures(few, parts.test) for few in trials[OWN].draws(labels)]
         rows.append(row("TF-IDF + logistic regression", labels, linear, quoted))
         found = {side.name: fine_tuned(run, trials[OWN], side, name, labels) for side in own}
-        checkpoint = Side(MINILM, True, MINILM_STEPS[labels], LOW, probe_head=True)
+        checkpoint = Side(MINILM, True, MINILM_STEPS[labels], LOW, init_head_from_probe=True)
         found[MINILM] = fine_tuned(run, trials[MINILM], checkpoint, name, labels)
         rows += [row(side, labels, figures, quoted) for side, figures in found.items()]
         notes += [
-            f"{labels} labels a class, {MINILM} beside {other}: {difference(found[MINILM], figures)}"
+            f"{labels} labels per class, {MINILM} beside {other}: {difference(found[MINILM], figures)}"
             for other, figures in {"TF-IDF": linear, "our own pre-training": found[PRETRAINED]}.items()
         ]
     return Table(f"{source}, {len(parts.test)} test texts", COLUMNS, rows, note="\n".join(notes))
@@ -106,7 +106,7 @@ def fine_tuned(run: Runs, trials: Trials, side: Side, name: str, labels: int) ->
             probabilities = predict_outputs(before, trials.test_batches())
             metrics = classification_metrics(trials.test.labels, probabilities, trials.test.class_names)
             write_atomic(path, json.dumps(metrics))
-            print(f"{name}, {labels} labels a class, {side.name}, seed {seed}: {metrics['accuracy']:.3f}", flush=True)
+            print(f"{name}, {labels} labels per class, {side.name}, seed {seed}: {metrics['accuracy']:.3f}", flush=True)
         found.append(json.loads(path.read_text("utf-8")))
     return found
 

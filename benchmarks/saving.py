@@ -19,7 +19,7 @@ import numpy as np
 from tfpretune.backbones import TextEncoderTokenizer
 from tfpretune.backbones.by_name import make_text_backbone
 from tfpretune.data.batches.step_indexed import StepIndexed
-from tfpretune.data.batches.transforms import hidden_tokens
+from tfpretune.data.batches.transforms import masked_tokens
 from tfpretune.data.text.tokens import SPECIAL_TOKENS
 from tfpretune.evaluation.report.tables import Table
 from tfpretune.objectives import MaskedLM
@@ -84,7 +84,7 @@ def main(run: Config) -> Table:
         ("step without a save, ms", f"{without:.1f}"),
         (f"step with a save every {run.save_every}, ms", f"{with_saves:.1f}"),
         ("one save with nothing beside it, ms", f"{alone:.0f}"),
-        (f"the same as a share of {default} steps, the default interval", f"{alone / (default * without):.2%}"),
+        (f"the same as a fraction of {default} steps, the default interval", f"{alone / (default * without):.2%}"),
         (f"first batch from step {FAR:,}, s", f"{first:.2f}"),
         (f"from the start of fit to its first step, resumed at step {FAR:,}, s", f"{begun:.2f}"),
     ]
@@ -100,7 +100,7 @@ def _make(run: Config) -> tuple[keras.Model, StepIndexed]:
     words = [f"w{number}" for number in range(run.vocabulary_size - len(SPECIAL_TOKENS))]
     tokenizer = TextEncoderTokenizer([*SPECIAL_TOKENS, *words], lowercase=True)
     rows = np.random.default_rng(0).integers(5, run.vocabulary_size, (2000, run.sequence_length), dtype=np.int32)
-    batches = StepIndexed({"token_ids": rows}, run.batch_size, transform=hidden_tokens(tokenizer, 0.4))
+    batches = StepIndexed({"token_ids": rows}, run.batch_size, transform=masked_tokens(tokenizer, 0.4))
     sizes = {"vocabulary_size": run.vocabulary_size, "sequence_length": run.sequence_length}
     return MaskedLM(make_text_backbone(run.backbone, **sizes, dtype=resolve_precision("auto"))), batches
 

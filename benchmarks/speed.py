@@ -1,4 +1,4 @@
-"""Masked-LM pre-training, tokens a second: tfpretune beside KerasHub, and beside Transformers with PyTorch, on the CPU.
+"""Masked-LM pre-training, tokens per second: tfpretune beside KerasHub, and beside Transformers with PyTorch, on the CPU.
 
     make .venv-oracle
     python benchmarks/speed.py --quick

@@ -17,7 +17,7 @@ from quality_rows import Figures, mean_and_sd, pretrain_reviews, pretrained, see
 
 from tfpretune.data.batches.masks import mask_batches
 from tfpretune.data.readers.source_form import SourceForm
-from tfpretune.data.sources.labelled import labelled_parts
+from tfpretune.data.sources.labelled import labelled_splits
 from tfpretune.data.sources.masks import open_masks
 from tfpretune.data.sources.tagged import open_tagged
 from tfpretune.evaluation.baselines.linear import pair_baseline
@@ -86,7 +86,7 @@ def multitask(run: Config) -> Table:
     for name, figures in found.items():
         gap = "–" if name == "fixed" else paired_difference(both[name], both["fixed"])
         rows.append([name, *(cell for task in tasks for cell in mean_and_sd(figures, task)), gap])
-    columns = ("weights", "sentiment accuracy", "sd", "topic accuracy", "sd", "mean of both beside fixed 1:1")
+    columns = ("weights", "sentiment accuracy", "sd", "topic accuracy", "sd", "mean of both against fixed 1:1")
     note = "fixed is 1:1. The last column pairs runs of the same seed."
     return Table("demo:reviews-zh, sentiment and topic on one backbone", columns, rows, note=note)
 
@@ -110,7 +110,7 @@ def questions(run: Config) -> Table:
 def pairs(run: Config) -> Table:
     """Whether two paragraphs are of the same article."""
     source = "demo:bbc-pairs"
-    parts = labelled_parts(source, SourceForm(pair_column="text_pair"))
+    parts = labelled_splits(source, SourceForm(pair_column="text_pair"))
     train, test = ((list(part.inputs), list(part.seconds or [])) for part in (parts.train, parts.test))
     labels, count = parts.train.known_labels, len(parts.class_names)
     found = pair_baseline(train, labels, test, num_classes=count, characters=False)
@@ -123,7 +123,7 @@ def pairs(run: Config) -> Table:
 def sets(run: Config) -> Table:
     """Which kinds of names a sentence holds."""
     source = "demo:people-daily-kinds"
-    known = {name: [figures] for name, figures in set_baselines(labelled_parts(source)).items()}
+    known = {name: [figures] for name, figures in set_baselines(labelled_splits(source)).items()}
     own: dict[str, Any] = {"sequence_length": 128, "window_length": 0, "batch_size": 32}
     own |= {"steps": 600, "save_every_steps": 100, "optimizer": OptimizerConfig(learning_rate=1e-3, warmup=0.1)}
     figures = ("f1_micro", "f1_macro", "average_precision_macro")
@@ -135,7 +135,7 @@ def embeddings(run: Config) -> Table:
     source, few = "demo:bbc", 10
     known: dict[str, Figures] = {}
     for seed in range(run.seeds):
-        parts = labelled_parts(source, labels_per_class=few, seed=seed)
+        parts = labelled_splits(source, labels_per_class=few, seed=seed)
         name, space = simple_space(parts, shape=None)
         known.setdefault(name, []).append(search_metrics(space, parts))
     preset = pretrained("pretrain_text", source=source, out_dir=f"{run.out_dir}/topics", fast=run.fast)

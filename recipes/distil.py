@@ -34,7 +34,7 @@ class Config(tp.tasks.DistillationConfig):
 def main(run: Config) -> "tp.evaluation.Table | None":
     """Teacher, data, the student alone and taught, report, save."""
     strategy, teacher = tp.training.make_strategy(run.devices.replicas), tp.tasks.load_teacher(run.teacher_dir)
-    parts = tp.tasks.open_parts(dataclasses.replace(run, label_kind="class"))
+    parts = tp.tasks.open_splits(dataclasses.replace(run, label_kind="single"))
     parts.train.require_kind(teacher.task["kind"])
     tp.tasks.require_classes(teacher, parts.class_names, run.source)
     most = 64 if run.fast else 0
@@ -49,12 +49,12 @@ def main(run: Config) -> "tp.evaluation.Table | None":
     student = functools.partial(tp.tasks.make_student, run, form=form, labelled=labelled, strategy=strategy)
     labels, count = parts.train.known_labels, len(parts.class_names)
     weights = tp.finetune.balanced_class_weights(labels, count) if run.balance_classes else None
-    soft = tp.finetune.SoftClasses(count, run.share, run.temperature, run.label_smoothing, weights)
+    soft = tp.finetune.SoftClassification(count, run.teacher_weight, run.temperature, run.label_smoothing, weights)
     if run.dry_run:
         tp.training.describe(student(soft), batches, run)
         return None
     validation, test = (make_batches(part, run.batch_size).in_order() for part in (parts.validation, parts.test))
-    task = tp.tasks.Classification(parts, validation, test)
+    task = tp.tasks.ClassificationTask(parts, validation, test)
     alone = student(soft.classes)
     tp.tasks.fit_task(task, alone, batches, run.alone, tokenizer=form.tokenizer)
     sizes = {"batch_size": run.batch_size, "seed": run.seed}

@@ -1,6 +1,6 @@
 """Evaluates a fine-tuned model on labelled examples and writes the report: classes, sets of labels, numbers; pairs, too.
 
-    python recipes/evaluate.py --run-dir runs/finetune_text --source demo:bbc --part test --out-dir runs/evaluate
+    python recipes/evaluate.py --run-dir runs/finetune_text --source demo:bbc --split test --out-dir runs/evaluate
 
 Leaves OUT_DIR/report/index.html and metrics.json. --source may be other data than the model was trained on.
 """
@@ -22,8 +22,8 @@ class Config:
     """Folder of a fine-tuning run."""
     source: str = ""
     """Labelled examples; empty: the source of the run."""
-    part: Literal["train", "validation", "test", "all"] = "test"
-    """Which part of the source; the split is by content, so the test part of the run's own source was never trained on."""
+    split: Literal["train", "validation", "test", "all"] = "test"
+    """Which split of the source; the split is by content, so the test split of the run's own source was never trained on."""
     out_dir: str = "runs/evaluate"
     """Folder of the report."""
     batch_size: int = 128
@@ -34,13 +34,13 @@ class Config:
 
 def main(run: Config) -> Path:
     """Model, data, report."""
-    member = tp.tasks.load_member(run.run_dir, kinds=tuple(tp.tasks.LABELS))
+    member = tp.tasks.load_finetuned(run.run_dir, kinds=tuple(tp.tasks.LABELS))
     source = run.source or member.task["source"]
     opened = open_labelled(source, member)
     examples = opened.without_duplicates()
     for note in examples.notes[len(opened.notes) :]:
         print(f"{source}: {note}")
-    examples = examples if run.part == "all" else examples.split(run.part)
+    examples = examples if run.split == "all" else examples.split(run.split)
     examples = examples.sample(64) if run.fast else examples
     member.inputs.require_known(examples, source=source, preset=f"{run.run_dir}/preset")
     report = member.labels.write(
@@ -48,7 +48,7 @@ def main(run: Config) -> Path:
         tp.evaluation.predict_outputs(member.model, member.batches(examples, run.batch_size).in_order()),
         {
             "out_dir": run.out_dir,
-            "title": f"{run.run_dir} on {source} ({run.part})",
+            "title": f"{run.run_dir} on {source} ({run.split})",
             "settings": dataclasses.asdict(run),
         },
         threshold=member.task.get("threshold"),
@@ -58,7 +58,7 @@ def main(run: Config) -> Path:
     return report.page
 
 
-def open_labelled(source: str, member: "tp.tasks.Member") -> "tp.data.Examples":
+def open_labelled(source: str, member: "tp.tasks.FinetunedModel") -> "tp.data.Examples":
     """Opens labelled examples of the run's kind and classes; a source of the other kind is refused by its kind."""
     task, run_dir, fault = member.task, member.run_dir, None
     try:

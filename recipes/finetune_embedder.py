@@ -27,7 +27,7 @@ class Config(EmbeddingConfig):
     batch_size: int = 32
     save_every_steps: int = 40
     labels_as_written: bool = False
-    """Each spelling is a class of its own, such as NA, or Sport beside sport."""
+    """Each spelling is a class of its own, such as NA, or Sport and sport."""
     sequence_length: int = 256
     optimizer: OptimizerConfig = OptimizerConfig(learning_rate=1e-3, warmup=0.1)
 
@@ -35,8 +35,8 @@ class Config(EmbeddingConfig):
 def main(run: Config) -> "tp.training.FitResult | None":
     """Data, model, fit, report, save."""
     strategy, most = tp.training.make_strategy(run.devices.replicas), 64 if run.fast else 0
-    form = tp.data.SourceForm(label_kind="class", labels_as_written=run.labels_as_written)
-    parts = tp.data.labelled_parts(run.source, form, labels_per_class=run.labels_per_class, most=most, seed=run.seed)
+    form = tp.data.SourceForm(label_kind="single", labels_as_written=run.labels_as_written)
+    parts = tp.data.labelled_splits(run.source, form, labels_per_class=run.labels_per_class, most=most, seed=run.seed)
     kind, text = parts.train.kind, parts.train.kind == "text"
     tokenizer = tp.backbones.load_tokenizer(run.preset) if text else None
     if text:
@@ -54,12 +54,12 @@ def main(run: Config) -> "tp.training.FitResult | None":
         )
     shape: Any = None if text else tuple(model.input["images"].shape[1:])
     make = (tp.tasks.TextInputs(tokenizer, run.sequence_length) if text else tp.tasks.ImageInputs(shape)).batches
-    moved = None if text else tp.data.jitter(**run.moves)
+    moved = None if text else tp.data.augmented(**run.moves)
     batches = tp.data.class_balanced(make(parts.train, run.batch_size, seed=run.seed, transform=moved), run.per_class)
     if not tp.tasks.made_ready(model, batches, run):
         return None
 
-    task = tp.tasks.Embedding.before(model, parts, make, batch_size=run.batch_size, seed=run.seed)
+    task = tp.tasks.EmbeddingTask.before(model, parts, make, batch_size=run.batch_size, seed=run.seed)
     result = tp.tasks.fit_task(task, model, batches, run, tokenizer=tokenizer)
     report = task.report(model, run, result)
     facts = report.task | (run.reads if text else {})

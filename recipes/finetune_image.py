@@ -4,7 +4,8 @@
 
 Leaves OUT_DIR/preset (the classifier and its backbone), report/index.html (test set), logs (TensorBoard), checkpoints. About
 20 seconds on 2 cores; expect an accuracy of 0.95 on the test set with this command.
---label-kind number learns the numbers that the folders are named after (regression); --label-kind set learns several labels of
+--label-kind regression learns the numbers that the folders are named after (regression);
+--label-kind multi-label learns several labels of
 an image or none: the folder "cat;dog" holds images with both.
 Then: python recipes/export.py --run-dir runs/finetune_image
 """
@@ -33,7 +34,7 @@ class Config(MovedImages, FinetuneConfig):
 def main(run: Config) -> "tp.training.FitResult | None":
     """Data, model, fit, report, save."""
     strategy = tp.training.make_strategy(run.devices.replicas)
-    parts = tp.tasks.open_parts(run)
+    parts = tp.tasks.open_splits(run)
     labels = tp.tasks.LABELS[parts.train.label_kind]
     target = labels.target(parts.train, run)
     tp.training.set_random_seed(run.seed)
@@ -50,10 +51,10 @@ def main(run: Config) -> "tp.training.FitResult | None":
         )
     shape = tuple(model.input["images"].shape[1:])
     plain = functools.partial(tp.data.image_batches, image_shape=shape)
-    batches = plain(parts.train, run.batch_size, seed=run.seed, transform=tp.data.jitter(**run.moves))
+    batches = plain(parts.train, run.batch_size, seed=run.seed, transform=tp.data.augmented(**run.moves))
     if not tp.tasks.made_ready(model, batches, run):
         return None
-    if run.probe_head and not run.from_scratch:
+    if run.init_head_from_probe and not run.from_scratch:
         tp.finetune.start_head_from_probe(model, plain(parts.train, 256).in_order())
 
     task = labels(parts, plain(parts.validation, 256).in_order(), plain(parts.test, 256).in_order())

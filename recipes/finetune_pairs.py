@@ -3,7 +3,8 @@
     python recipes/finetune_pairs.py --preset runs/pretrain_text/preset --source demo:bbc-pairs
 
 Leaves OUT_DIR/preset (classifier, backbone, tokenizer), report/index.html (test set), logs (TensorBoard), checkpoints.
---label-kind number learns a number for each pair, such as how alike the texts are; --label-kind set several labels or none.
+--label-kind regression learns a number for each pair, such as how alike the texts are;
+--label-kind multi-label several labels or none.
 Then: python recipes/export.py --run-dir runs/finetune_pairs
 """
 
@@ -35,7 +36,7 @@ class Config(FinetuneConfig):
 def main(run: Config) -> "tp.training.FitResult | None":
     """Data, model, fit, report, save."""
     strategy = tp.training.make_strategy(run.devices.replicas)
-    parts = tp.tasks.open_parts(run, pair_column=run.pair_column)
+    parts = tp.tasks.open_splits(run, pair_column=run.pair_column)
     labels = tp.tasks.LABELS[parts.train.label_kind]
     target = labels.target(parts.train, run)
     tokenizer = tp.backbones.load_tokenizer(run.preset)
@@ -52,7 +53,7 @@ def main(run: Config) -> "tp.training.FitResult | None":
         model = tp.finetune.pair_head(tp.tasks.load_start(run), target, dropout=run.dropout, name=name)
     if not tp.tasks.made_ready(model, batches, run):
         return None
-    if run.probe_head and not run.from_scratch:
+    if run.init_head_from_probe and not run.from_scratch:
         tp.finetune.start_head_from_probe(model, batches.in_order())
 
     task = labels(parts, validation.in_order(), test.in_order())

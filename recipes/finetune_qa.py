@@ -49,7 +49,7 @@ def main(run: Config) -> "tp.training.FitResult | None":
     )
     texts = [*parts.train.questions, *parts.train.contexts]
     tp.tasks.require_known(tokenizer, texts, source=run.source, preset=run.preset, limit=run.most_unknown)
-    rows = tp.tasks.Parts(*(tp.data.answer_rows(part, tokenizer=tokenizer, **reads) for part in parts))
+    rows = tp.tasks.Parts(*(tp.data.question_inputs(part, tokenizer=tokenizer, **reads) for part in parts))
     batches = rows.train.batches(run.batch_size, seed=run.seed)
     tp.training.set_random_seed(run.seed)
 
@@ -58,7 +58,7 @@ def main(run: Config) -> "tp.training.FitResult | None":
     if not tp.tasks.made_ready(model, batches, run):
         return None
 
-    task = tp.tasks.Questions(parts, rows, run.batch_size, run.may_lack, run.per_character)
+    task = tp.tasks.QuestionAnsweringTask(parts, rows, run.batch_size, run.may_lack, run.per_character)
     result = tp.tasks.fit_task(task, model, batches, run, tokenizer=tokenizer)
     report = task.report(model, run, result)
     tp.training.save_preset(f"{run.out_dir}/preset", model, tokenizer=tokenizer, task=report.task | reads)

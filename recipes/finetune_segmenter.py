@@ -31,7 +31,7 @@ class Config(MovedImages, TaskConfig):
     mask_values: tuple[int, ...] = ()
     """The numbers in masks that are classes, in their order, such as 0 255; all others have no class. Empty: as they are."""
     train_images: int = 0
-    """Use only so many labelled images; 0 uses all of the training part."""
+    """Labelled images to use; 0 uses all of the training split."""
     hidden_dim: int = 64
     """Channels of the head's two convolutions."""
     balance_classes: bool = False
@@ -64,12 +64,12 @@ def main(run: Config) -> "tp.training.FitResult | None":
             ),
             class_weights=tp.tasks.pixel_weights(train.pixels()) if run.balance_classes else None,
         )
-    shape, moved = tuple(model.input["images"].shape[1:]), tp.data.jitter(**run.moves, masks="labels")
+    shape, moved = tuple(model.input["images"].shape[1:]), tp.data.augmented(**run.moves, masks="labels")
     batches = tp.data.mask_batches(train, run.batch_size, image_shape=shape, seed=run.seed, transform=moved)
     if not tp.tasks.made_ready(model, batches, run):
         return None
 
-    task = tp.tasks.Segmentation(parts._replace(train=train), shape, run.batch_size)
+    task = tp.tasks.SegmentationTask(parts._replace(train=train), shape, run.batch_size)
     result = tp.tasks.fit_task(task, model, batches, run)
     report = task.report(model, run, result)
     tp.training.save_preset(f"{run.out_dir}/preset", model, task=report.task)

@@ -3,7 +3,7 @@
     python recipes/finetune_tagger.py --preset runs/people/preset --source demo:people-daily-ner
 
 The preset is what pretrain_text leaves, with --source demo:people-daily --out-dir runs/people
-Judged on the validation set by the F1 of whole entities; of tags that are none of entities by the share of right words.
+Judged on the validation set by the F1 of whole entities; of tags that are none of entities by the fraction of right words.
 Leaves OUT_DIR/preset (tagger, backbone, tokenizer), report/index.html (the test set, beside a dictionary of the training
 set's), logs, checkpoints. Entities may be tagged in BIO, IOB1, BIOES, BILOU or BMES; the model says BIO.
 Then: python recipes/export.py --run-dir runs/finetune_tagger
@@ -48,7 +48,7 @@ def main(run: Config) -> "tp.training.FitResult | None":
     parts = tp.tasks.split_parts(examples, most=64 if run.fast else 0, seed=run.seed)
     tokenizer, length = tp.backbones.load_tokenizer(run.preset), run.sequence_length
     tp.tasks.require_known(tokenizer, parts.train.texts(), source=run.source, preset=run.preset, limit=run.most_unknown)
-    rows = tp.tasks.Parts(*(tp.data.tag_rows(part, tokenizer=tokenizer, sequence_length=length) for part in parts))
+    rows = tp.tasks.Parts(*(tp.data.tag_inputs(part, tokenizer=tokenizer, sequence_length=length) for part in parts))
     batches = rows.train.batches(run.batch_size, seed=run.seed)
     tp.training.set_random_seed(run.seed)
 
@@ -57,7 +57,7 @@ def main(run: Config) -> "tp.training.FitResult | None":
     if not tp.tasks.made_ready(model, batches, run):
         return None
 
-    task = tp.tasks.Tagging(parts, rows, run.batch_size)
+    task = tp.tasks.TaggingTask(parts, rows, run.batch_size)
     result = tp.tasks.fit_task(task, model, batches, run, tokenizer=tokenizer)
     report = task.report(model, run, result)
     facts = report.task | {"sequence_length": length} | columns

@@ -4,8 +4,8 @@
 
 Leaves OUT_DIR/preset (classifier, backbone, tokenizer), report/index.html (test set), logs (TensorBoard), checkpoints. About
 40 seconds on 2 cores; expect an accuracy of 0.92 on the test set with this command.
---label-kind set learns several labels a text or none ("sport;politics"), --label-kind number a number (regression); to try:
---source demo:people-daily-kinds (sets), demo:vader-movie (numbers).
+--label-kind multi-label: several labels per text or none ("sport;politics"), --label-kind regression: a number. To try:
+--source demo:people-daily-kinds (multi-label), demo:vader-movie (regression).
 Then: python recipes/export.py --run-dir runs/finetune_text
 """
 
@@ -34,7 +34,7 @@ class Config(WindowedText, FinetuneConfig):
 def main(run: Config) -> "tp.training.FitResult | None":
     """Data, model, fit, report, save."""
     strategy = tp.training.make_strategy(run.devices.replicas)
-    parts = tp.tasks.open_parts(run)
+    parts = tp.tasks.open_splits(run)
     labels = tp.tasks.LABELS[parts.train.label_kind]
     target = labels.target(parts.train, run)
     tokenizer = tp.backbones.load_tokenizer(run.preset)
@@ -55,7 +55,7 @@ def main(run: Config) -> "tp.training.FitResult | None":
         )
     if not tp.tasks.made_ready(model, batches, run):
         return None
-    if run.probe_head and not run.from_scratch:
+    if run.init_head_from_probe and not run.from_scratch:
         tp.finetune.start_head_from_probe(model, batches.in_order())
 
     task = labels(parts, validation.in_order(), test.in_order())

@@ -42,7 +42,7 @@ def main(run: Config) -> "tp.evaluation.Table":
     """Trials, curves, table."""
     out_dir = Path(run.out_dir)
     with alone_in(out_dir):
-        parts = tp.data.labelled_parts(run.source, run.form, most=256 if run.fast else 0)
+        parts = tp.data.labelled_splits(run.source, run.form, most=256 if run.fast else 0)
         train = parts.train
         if train.kind == "text":
             tp.tasks.require_known(
@@ -54,7 +54,7 @@ def main(run: Config) -> "tp.evaluation.Table":
         if len(counts) < len(run.labels):
             print(f"left out: more than the {fewest} labels that the smallest class has")
         may_differ = ("methods", "labels", "seeds", "processes", "out_dir")
-        made_with = tp.experiments.trial_identity(run.preset, {"source": parts})
+        made_with = tp.experiments.trial_fingerprint(run.preset, {"source": parts})
         tp.experiments.check_same_comparison(out_dir, run, may_differ=may_differ, identity=made_with)
         methods = [*dict.fromkeys(run.methods)]
         trials = [tp.experiments.Trial(name, n, seed) for name in methods for n in counts for seed in range(run.seeds)]

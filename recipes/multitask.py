@@ -24,7 +24,7 @@ class Config(WeighedTasks, WindowedText):
     preset: str = "runs/reviews/preset"
     tasks: tuple[str, ...] = ("label", "topic")
     labels_as_written: bool = False
-    """Each spelling is a class of its own, such as NA, -1 beside 0 1 2, or Sport beside sport."""
+    """Each spelling is a class of its own, such as NA, -1 alongside 0 1 2, or Sport and sport."""
     steps: int = 900
     batch_size: int = 32
     save_every_steps: int = 150
@@ -50,7 +50,7 @@ def main(run: Config) -> "tp.training.FitResult | None":
     with strategy.scope():
         model = tp.finetune.multi_head(
             tp.tasks.load_start(run),
-            {task: tp.objectives.Classes(len(names[task]), column=task, may_lack=True) for task in names},
+            {task: tp.objectives.Classification(len(names[task]), column=task, may_lack=True) for task in names},
             weighting=run.weighting,
             weights=dict(zip(names, run.weights, strict=False)),
             dropout=run.dropout,

@@ -14,7 +14,7 @@ from typing import Any
 
 import tfpretune as tp
 from tfpretune.errors import UsageError
-from tfpretune.settings import VocabularyConfig, launch, require_shares
+from tfpretune.settings import VocabularyConfig, launch, require_fractions
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,24 +22,24 @@ class Config(VocabularyConfig):
     """Settings."""
 
     source: str = "demo:bbc"
-    """text:FILES (a text a line), text:FOLDER (a text a .txt file), jsonl:FILES; demo:, tfds: and csv: are read whole."""
+    """text:FILES (a text per line), text:FOLDER (a text a .txt file), jsonl:FILES; demo:, tfds: and csv: are read whole."""
     out_dir: str = "runs/shards"
     """Folder of the shards."""
     text_column: str = "text"
     """Name of the column or key with the text."""
-    licence: str = ""
+    license: str = ""
     """Terms of use of the texts, for the manifest; empty: what the source says."""
     preset: str = ""
     """Take the tokenizer of this preset, a folder or a KerasHub name, instead of a new vocabulary."""
     vocabulary: str = ""
-    """Take this WordPiece vocabulary, one token a line, instead of a new one."""
+    """Take this WordPiece vocabulary, one token per line, instead of a new one."""
     vocabulary_megabytes: int = 64
-    """Most text that a new vocabulary is learnt from, the same share from the start of each piece."""
-    validation_share: float = 0.1
-    """Share of the texts that is kept for validation, chosen as everywhere: by a hash of the text, near copies together."""
-    test_share: float = 0.1
-    """Share of the texts that is kept for tests."""
-    piece_megabytes: int = 64
+    """Most text that a new vocabulary is trained on, the same share from the start of each chunk."""
+    validation_fraction: float = 0.1
+    """Fraction of the texts that is kept for validation, chosen as everywhere: by a hash of the text, near copies together."""
+    test_fraction: float = 0.1
+    """Fraction of the texts that is kept for tests."""
+    chunk_megabytes: int = 64
     """Text that a worker takes at a time; memory and the size of the files follow from it."""
     workers: int = 0
     """Processes; 0 takes all cores. The result is the same."""
@@ -50,9 +50,9 @@ class Config(VocabularyConfig):
 
     def __post_init__(self) -> None:
         """Refuses values that cannot work."""
-        require_shares(self, "validation_share", "test_share")
-        if min(self.piece_megabytes, self.vocabulary_megabytes) < 1 or self.workers < 0:
-            raise UsageError("--piece-megabytes and --vocabulary-megabytes must be at least 1, --workers at least 0")
+        require_fractions(self, "validation_fraction", "test_fraction")
+        if min(self.chunk_megabytes, self.vocabulary_megabytes) < 1 or self.workers < 0:
+            raise UsageError("--chunk-megabytes and --vocabulary-megabytes must be at least 1, --workers at least 0")
         if self.preset and self.vocabulary:
             raise UsageError("give --preset or --vocabulary, not both")
         if self.beam and not importlib.util.find_spec("apache_beam"):
@@ -64,11 +64,11 @@ def main(run: Config) -> Path:
     folder = Path(run.out_dir)
     may_differ = ("out_dir", "workers", "beam", "most_unknown")
     settings = {name: value for name, value in dataclasses.asdict(run).items() if name not in may_differ}
-    piece_bytes = (1 if run.fast else run.piece_megabytes) << 20
+    piece_bytes = (1 if run.fast else run.chunk_megabytes) << 20
     corpus = tp.data.cut_corpus(run.source, piece_bytes=piece_bytes, text_column=run.text_column)
     corpus = dataclasses.replace(corpus, pieces=corpus.pieces[:1]) if run.fast else corpus
     tokenizer = tp.tasks.load_wordpiece(run.preset) if run.preset else None
-    shares = (1 - run.validation_share - run.test_share, run.validation_share, run.test_share)
+    shares = (1 - run.validation_fraction - run.test_fraction, run.validation_fraction, run.test_fraction)
     case = tp.tasks.settings_of(tokenizer) if tokenizer else run.case
     packing = tp.data.Packing(run.sequence_length, shares=shares, **case)
     told: dict[str, Any] = {"source": run.source, "preset": run.preset or run.vocabulary, "limit": run.most_unknown}
@@ -85,7 +85,7 @@ def main(run: Config) -> Path:
             tp.tasks.require_known(
                 tokenizer or tp.backbones.TextEncoderTokenizer(words, **run.case), tp.tasks.first_texts(corpus), **told
             )
-            prepare(folder, corpus, packing, settings=settings, licence=run.licence)
+            prepare(folder, corpus, packing, settings=settings, license=run.license)
         print(
             f"{'prepared' if unfinished else 'was prepared already'}: {folder}, rows of {run.sequence_length} tokens:"
         )

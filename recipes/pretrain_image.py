@@ -59,7 +59,7 @@ def main(run: Config) -> "tp.training.FitResult | None":
 
     sample = next(iter(make_batches(validation.sample(8, seed=run.seed), 8).in_order()))
     pages = [objective.make_page(sample, f"{run.out_dir}/logs")] if objective.make_page else []
-    about = tp.training.identity_of(backbone, batches, data=train)
+    about = tp.training.fingerprint_of(backbone, batches, data=train)
     result = tp.training.fit(model, batches, run, validation=held_out, callbacks=pages, identity=about)
     tp.training.save_preset(f"{run.out_dir}/preset", model)
 

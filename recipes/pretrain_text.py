@@ -2,16 +2,16 @@
 
     python recipes/pretrain_text.py --source demo:bbc --out-dir runs/pretrain_text
 
-Leaves OUT_DIR/preset (backbone and tokenizer), report/index.html (loss with the unigram line), logs (TensorBoard), checkpoints.
-About 3.3 minutes on 2 cores; expect a validation loss of 4.77, the unigram line being at 6.84.
-A run that ends near the unigram line has learnt word counts only and is worth nothing: give it more steps or a higher rate.
+Leaves OUT_DIR/preset (backbone and tokenizer), report/index.html (loss, unigram entropy), logs (TensorBoard), checkpoints.
+About 3.3 minutes on 2 cores; expect a validation loss of 4.77; the unigram entropy is 6.84.
+A run that ends near the unigram entropy knows word counts only and is worth nothing: more steps or a higher learning rate.
 What an --objective is made of stands in the table of tfpretune/tasks/pretraining/texts.py.
 """
 
 import dataclasses
 
 import tfpretune as tp
-from tfpretune.settings import OptimizerConfig, launch, require_shares
+from tfpretune.settings import OptimizerConfig, launch, require_fractions
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,18 +32,18 @@ class Config(tp.tasks.TextPretrainingConfig):
     def __post_init__(self) -> None:
         """Refuses values that cannot work."""
         super().__post_init__()
-        require_shares(self, "dropout")
+        require_fractions(self, "dropout")
 
 
 def main(run: Config) -> "tp.training.FitResult | None":
     """Data, model, fit, save, report."""
     strategy, objective = tp.training.make_strategy(run.devices.replicas), tp.tasks.TEXT_OBJECTIVES[run.objective]
     if run.source.startswith("shards:"):
-        data = tp.tasks.rows_on_disk(run.source.removeprefix("shards:"), run, preset=run.preset, fast=run.fast)
+        data = tp.tasks.sequences_on_disk(run.source.removeprefix("shards:"), run, preset=run.preset, fast=run.fast)
     else:
         texts = tp.data.open_source(run.source, label_column="").require_kind("text").without_duplicates()
         texts = texts.sample(300, seed=run.seed) if run.fast else texts
-        data = tp.tasks.rows_in_memory(texts, run, preset=run.preset, seed=run.seed)
+        data = tp.tasks.sequences_in_memory(texts, run, preset=run.preset, seed=run.seed)
     hide, size = objective.transform(run, data.tokenizer), run.batch_size
     batches = tp.data.StepIndexed({"token_ids": data.train}, size, seed=run.seed, transform=hide)
     held_out = tp.data.StepIndexed({"token_ids": data.validation}, size, seed=run.seed, transform=hide).in_order()
@@ -63,7 +63,7 @@ def main(run: Config) -> "tp.training.FitResult | None":
 
     pages = [objective.make_page(data, f"{run.out_dir}/logs")] if objective.make_page else []
     with tp.data.damage_named():
-        about = tp.training.identity_of(backbone, batches, tokenizer=data.tokenizer, data=data.data)
+        about = tp.training.fingerprint_of(backbone, batches, tokenizer=data.tokenizer, data=data.data)
         result = tp.training.fit(model, batches, run, validation=held_out, callbacks=pages, identity=about)
     tp.training.save_preset(f"{run.out_dir}/preset", model, tokenizer=data.tokenizer)
 

@@ -2,8 +2,8 @@
 
     python recipes/quickstart.py
 
-Images: 5,000 handwritten digits (demo:mnist5k), denoising autoencoder, 10 labels a class.
-Text: 2,124 news texts in 5 topics (demo:bbc), masked language model, 10 and 50 labels a class.
+Images: 5,000 handwritten digits (demo:mnist5k), denoising autoencoder, 10 labels per class.
+Text: 2,124 news texts in 5 topics (demo:bbc), masked language model, 10 and 50 labels per class.
 About 9 minutes on 2 cores; expect the tables of the README.
 Leaves OUT_DIR/{images,text}/ (preset, logs, report/index.html), OUT_DIR/results.md and saved_models/{digits,news}/1/.
 """
@@ -19,21 +19,21 @@ IMAGE_SHAPE = (28, 28, 1)
 IMAGE_RATE = OptimizerConfig(learning_rate=3e-3, weight_decay=0.05, warmup=0.1)
 IMAGE_SIDES = [
     tp.experiments.Side(tp.experiments.SCRATCH, False, 300, IMAGE_RATE),
-    tp.experiments.Side(tp.experiments.PRETRAINED, True, 300, IMAGE_RATE, probe_head=True),
+    tp.experiments.Side(tp.experiments.PRETRAINED, True, 300, IMAGE_RATE, init_head_from_probe=True),
 ]
 WINDOWS = {"sequence_length": 512, "window_length": 128}
 SCRATCH_10 = OptimizerConfig(learning_rate=1e-3, warmup=0.1, multipliers=(("logits", 5.0),))
 SCRATCH_50 = OptimizerConfig(learning_rate=2e-3, warmup=0.1)
 TUNED_10 = OptimizerConfig(learning_rate=1e-4, warmup=0.1, multipliers=(("logits", 3.0),))
 TUNED_50 = OptimizerConfig(learning_rate=3e-4, warmup=0.1, multipliers=(("logits", 3.0),))
-TEXT_SIDES = {  # labels a class -> sides, each with the best settings of those that were tried for it
+TEXT_SIDES = {  # labels per class -> sides, each with the best settings of those that were tried for it
     10: [
         tp.experiments.Side(tp.experiments.SCRATCH, False, 60, SCRATCH_10, head_dropout=0.3, backbone_dropout=0.1),
-        tp.experiments.Side(tp.experiments.PRETRAINED, True, 60, TUNED_10, probe_head=True),
+        tp.experiments.Side(tp.experiments.PRETRAINED, True, 60, TUNED_10, init_head_from_probe=True),
     ],
     50: [
         tp.experiments.Side(tp.experiments.SCRATCH, False, 160, SCRATCH_50),
-        tp.experiments.Side(tp.experiments.PRETRAINED, True, 160, TUNED_50, probe_head=True),
+        tp.experiments.Side(tp.experiments.PRETRAINED, True, 160, TUNED_50, init_head_from_probe=True),
     ],
 }
 NEXT = """Next:
@@ -61,7 +61,7 @@ def main(run: Config) -> "list[tp.evaluation.Table]":
     preset = tp.experiments.pretrain(
         recipes / "pretrain_image.py", "demo:mnist5k", out_dir=f"{run.out_dir}/images", fast=run.fast
     )
-    parts, moved = tp.data.labelled_parts("demo:mnist5k"), tp.data.jitter(shift=2, rotate_degrees=15.0, scale=0.1)
+    parts, moved = tp.data.labelled_splits("demo:mnist5k"), tp.data.augmented(shift=2, rotate_degrees=15.0, scale=0.1)
     images = tp.experiments.image_trials(
         preset, parts, image_shape=IMAGE_SHAPE, batch_size=32, transform=moved, **amount
     )
@@ -76,7 +76,7 @@ def main(run: Config) -> "list[tp.evaluation.Table]":
     preset = tp.experiments.pretrain(
         recipes / "pretrain_text.py", "demo:bbc", out_dir=f"{run.out_dir}/text", fast=run.fast
     )
-    texts = tp.experiments.text_trials(preset, tp.data.labelled_parts("demo:bbc"), **WINDOWS, batch_size=16, **amount)
+    texts = tp.experiments.text_trials(preset, tp.data.labelled_splits("demo:bbc"), **WINDOWS, batch_size=16, **amount)
     news = tp.experiments.compare_and_deliver(
         texts,
         TEXT_SIDES,

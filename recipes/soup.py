@@ -43,16 +43,16 @@ class Config:
 
 def main(run: Config) -> "tp.evaluation.Table":
     """Members, soups, ensembles, report, save."""
-    members = [tp.tasks.load_member(run_dir, kinds=tuple(tp.tasks.LABELS)) for run_dir in run.run_dirs]
+    members = [tp.tasks.load_finetuned(run_dir, kinds=tuple(tp.tasks.LABELS)) for run_dir in run.run_dirs]
     kind = members[0].labels.kind
-    if kind != "class" and run.method not in tp.tasks.SOUPS:
+    if kind != "single" and run.method not in tp.tasks.SOUPS:
         raise UsageError(
             f"--method {run.method} joins classifiers: of labels that are {kind}s there are uniform and greedy soups"
         )
     source = run.source or members[0].task["source"]
-    parts = tp.data.labelled_parts(source, members[0].form, most=64 if run.fast else 0)
+    parts = tp.data.labelled_splits(source, members[0].form, most=64 if run.fast else 0)
     tp.tasks.require_classes(members[0], parts.class_names, source)
-    joined = tp.tasks.Joined(members, parts, run.batch_size)
+    joined = tp.tasks.Ensemble(members, parts, run.batch_size)
     models, kept = {member.run_dir: member.model for member in members}, ""
     try:
         models["uniform"], greedy = joined.soups()
@@ -64,10 +64,10 @@ def main(run: Config) -> "tp.evaluation.Table":
         print(f"no soup: {error}")
     if kept and len(tp.tasks.starts_of(run.run_dirs)) > 1:
         print("warning: the runs began from different weights, and only one start makes a good soup")
-    models |= {method: joined.ensemble(method) for method in tp.tasks.ENSEMBLES if kind == "class"}
+    models |= {method: joined.ensemble(method) for method in tp.tasks.ENSEMBLES if kind == "single"}
     notes = [f"Greedy soup of {kept}: the validation set chose them."] if kept else []
     if "stacked" in models:
-        notes.append("The stack was fitted on the validation set: only its test figure is a fair one.")
+        notes.append("The stack was fitted on the validation set: only its test metric is a fair one.")
     table = joined.table(models, note=" ".join(notes))
     print(table.markdown())
 

@@ -33,14 +33,14 @@ class Config:
     """Folder of the search."""
     search: tuple[tp.search.Searched, ...] = ("learning_rate", "frozen", "lora_rank", "l2_sp")
     """What is varied. Settings that do not go together are not tried; the first trial has the recipe's own."""
-    rates: tuple[float, float] = (1e-5, 1e-2)
+    learning_rates: tuple[float, float] = (1e-5, 1e-2)
     """Lowest and highest learning rate. SGD takes higher ones than AdamW."""
     trials: int = 20
-    """End after so many trials in all."""
+    """End after N trials in all."""
     minutes: float = 0.0
-    """Begin no trial after so many minutes; the same command goes on. 0: no end."""
+    """Begin no trial after N minutes; the same command goes on. 0: no end."""
     prune: bool = True
-    """End a trial early when its validation figure lags behind the median of the others."""
+    """End a trial early when its validation metric lags behind the median of the others."""
     seed: int = 0
     """Decides what is tried. The seed of the trainings is --set seed=N."""
     fast: bool = False
@@ -52,8 +52,9 @@ class Config:
             raise UsageError("--trials must be at least 1, and --minutes not negative")
         if not self.search or len({*self.search}) < len(self.search):
             raise UsageError(f"--search needs at least one name, and each once, received {' '.join(self.search)!r}")
-        if not 0 < self.rates[0] < self.rates[1]:
-            raise UsageError(f"--rates must be two rising numbers above 0, received {self.rates[0]} {self.rates[1]}")
+        if not 0 < self.learning_rates[0] < self.learning_rates[1]:
+            given = " ".join(map(str, self.learning_rates))
+            raise UsageError(f"--learning-rates must be two rising numbers above 0, received {given}")
 
 
 def main(run: Config) -> "tp.evaluation.Table":
@@ -64,7 +65,7 @@ def main(run: Config) -> "tp.evaluation.Table":
     base = tp.search.base_settings(recipe.Config, own, run.set, fast=run.fast)
     with tp.training.make_strategy(base.devices.replicas).scope():
         space = tp.search.make_space(
-            base, run.search, rates=run.rates, backbone=tp.backbones.load_backbone(base.preset)
+            base, run.search, rates=run.learning_rates, backbone=tp.backbones.load_backbone(base.preset)
         )
     if space.left_out:
         print(f"left out: {', '.join(space.left_out)}: not with this backbone or beside the other settings")
@@ -74,7 +75,7 @@ def main(run: Config) -> "tp.evaluation.Table":
                 (out_dir / name).unlink(missing_ok=True)
         may_differ = ("trials", "minutes", "out_dir")
         tp.experiments.check_same_comparison(
-            out_dir, run, may_differ=may_differ, identity=tp.experiments.trial_identity(base.preset)
+            out_dir, run, may_differ=may_differ, identity=tp.experiments.trial_fingerprint(base.preset)
         )
         budget = tp.search.Budget(min(2, run.trials) if run.fast else run.trials, run.minutes)
         found = tp.search.search(recipe.main, space, out_dir, budget=budget, seed=run.seed, prune=run.prune)

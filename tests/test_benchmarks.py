@@ -60,6 +60,6 @@ def test_tables_show_medians_ratios_and_what_did_not_run(monkeypatch, tmp_path):
     assert missing.rows[0][2] == processes.MISSING
     parts = {"draw_ms": [5.0, 9.0], "tokenise": [1, 2], "mask": [3, 4]}
     share = tables.pipeline_table(parts, {processes.OURS: 500.0}).rows[1]
-    assert list(share) == ["the same, share of a float32 step", "1.0 %", None]
+    assert list(share) == ["the same, fraction of a float32 step", "1.0 %", None]
     change = tables.change_table([{"before": 9.0, "after": 6.5}, {"before": 9.0, "after": 6.51}])
     assert change.rows[1] == ["after 50 steps", "6.5000", "6.5100", "+0.0100"]

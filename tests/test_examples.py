@@ -25,22 +25,23 @@ WITHOUT: dict[str, str] = {
     "data": "MaskForm SourceForm TagForm claim damage_named find_parts find_parts_with_beam open_examples prepare "
     "prepare_with_beam read_manifest vocabulary_sample",
     "": "experiments tasks",
-    "experiments": "COLUMNS Domains DomainsConfig METHODS MethodsConfig PRETRAINED SCRATCH Trial Trials Work adapt_preset "
-    "begin_trials check_same_comparison compare compare_and_deliver compare_methods comparison_table deliver "
+    "experiments": "COLUMNS Domains DomainsConfig METHODS MethodsConfig PRETRAINED SCRATCH LabelTrial Trials Work adapt_preset "
+    "begin_trials check_same_comparison compare compare_and_deliver compare_methods comparison_table export_and_verify "
     "from_adapted image_inputs image_trials open_domains pixel_regression pretrain run_trials text_inputs "
-    "text_trials tfidf_regression trial_identity",
+    "text_trials tfidf_regression trial_fingerprint",
     "search": "base_settings import_optuna open_recipe parse_pairs search write_search",
     "settings": "launch",
-    "tasks": "Classification DistillationConfig ENSEMBLES Embedding IMAGE_OBJECTIVES ImageObjective "
-    "ImagePretrainingConfig Joined Judged LABELS LabelTask Member MultiLabelClassification Parts Questions "
-    "Regression SOUPS Segmentation SeveralTasks StudentForm TASKS TEXT_OBJECTIVES Tagging Task TaskSources "
+    "tasks": "ClassificationTask DistillationConfig ENSEMBLES EmbeddingTask IMAGE_OBJECTIVES ImageObjective "
+    "ImagePretrainingConfig Ensemble Judged LABELS LabelTask FinetunedModel MultiLabelTask Parts QuestionAnsweringTask "
+    "RegressionTask SOUPS SegmentationTask SeveralTasks StudentForm TASKS TEXT_OBJECTIVES TaggingTask Task TaskSources "
     "TextObjective TextPretrainingConfig apply_methods comparison examples_of export_run find_vocabulary "
-    "fingerprint first_texts fit_layered fit_task judge load_member load_start load_teacher load_wordpiece "
-    "made_ready make_student makers milliseconds open_parts open_tasks pixel_predictor pixel_weights "
-    "plateau_verdict print_counts report_pretraining report_reconstructions require_classes require_known "
-    "require_known_to_both rows_in_memory rows_on_disk set_baselines settings_of shown_inputs source_form "
+    "fingerprint first_texts fit_layered fit_task judge load_finetuned load_start load_teacher load_wordpiece "
+    "made_ready make_student makers milliseconds open_splits open_tasks pixel_predictor pixel_weights "
+    "unigram_verdict print_counts report_pretraining report_reconstructions require_classes require_known "
+    "require_known_to_both sequences_in_memory sequences_on_disk set_baselines settings_of shown_inputs source_form "
     "split_parts starts_of student_form task_of taught_batches unlabelled_examples",
-    "training": "ConfusionPage DistanceToStart EmbeddingsPage FillingsPage ReconstructionPage describe",
+    "training": "ConfusionMatrixCallback DistanceFromInitialization EmbeddingsCallback FillMaskCallback "
+    "ReconstructionCallback describe",
 }
 """Names of each face that have no example yet; this may only shrink."""
 

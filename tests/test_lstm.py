@@ -6,7 +6,7 @@ from lstm import lstm_accuracies
 
 from tests.faults.tiny import make_tokenizer
 from tfpretune.data.examples.examples import Examples
-from tfpretune.data.sources.labelled import LabelledParts
+from tfpretune.data.sources.labelled import LabelledSplits
 
 
 def examples(texts, labels):
@@ -20,5 +20,5 @@ def test_training_and_test_accuracy():
     """w1 says yes and w2 no; in the test set one of four labels is wrong, so 0.75 there is right."""
     train = examples([f"w{1 + number % 2} w{3 + number % 20}" for number in range(160)], [1, 0] * 80)
     test = examples(["w1 w30", "w2 w30", "w1 w31", "w2 w31"], [1, 0, 1, 1])
-    parts = LabelledParts(train, train, test)
+    parts = LabelledSplits(train, train, test)
     assert lstm_accuracies(parts, make_tokenizer(), sequence_length=6, epochs=12, seed=0) == (1.0, 0.75)

@@ -32,7 +32,7 @@ LEFT = {  # files that still say options; the list may only shrink
     "backbones/hugging_face/folder.py",  # of pip
     "training/devices/memory.py",  # printed, not raised
     "training/loop/preparation.py",
-    "training/optimizers/rate_finder.py",
+    "training/optimizers/learning_rate_finder.py",
 }
 NO_OPTIONS = {"with_teacher"}  # functions that a message names
 

@@ -39,7 +39,7 @@ class Sizes:
 
     @property
     def mask_rate(self) -> float:
-        """The share of a row, ends included, that gives `masked` positions."""
+        """The fraction of a row, ends included, that gives `masked` positions."""
         return self.masked / self.sequence_length
 
 

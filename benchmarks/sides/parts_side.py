@@ -31,7 +31,7 @@ def measure(name: str, dtype: str, sizes: Sizes) -> dict[str, Any]:
 
 
 def pipeline(sizes: Sizes) -> dict[str, Any]:
-    """Milliseconds a batch, MB of text a second, masked examples a second: (tfpretune, KerasHub) each."""
+    """Milliseconds a batch, MB of text a second, masked examples per second: (tfpretune, KerasHub) each."""
     rows = token_rows(sizes, ROWS)
     lines = texts(sizes, rows) * REPEATS
     megabytes = sum(map(len, lines)) / 1e6

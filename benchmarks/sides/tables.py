@@ -13,7 +13,7 @@ from sides.processes import BFLOAT16, FLOAT32, OURS, OURS_BFLOAT16, STRINGS, USU
 from tfpretune.evaluation.report.tables import Table
 
 NOTES = """\
-4 layers, width 256, 4 heads, feed-forward 1,024; {batch_size} x {sequence_length} tokens a step, {masked} of each row
+4 layers, width 256, 4 heads, feed-forward 1,024; {batch_size} x {sequence_length} tokens per step, {masked} of each row
 masked; dropout 0.1; AdamW; {steps} steps a round after {warmup_steps} that are not counted; {rounds} rounds, all
 sides in turn.
 Cores: what a process got on average; with fewer than there are, something else ran and the ratios mean little.
@@ -54,8 +54,8 @@ def pipeline_table(parts: Result, step_ms: dict[Side, float]) -> Table:
     ours, theirs = parts["draw_ms"]
     rows: list[list[Any]] = [
         ["draw a batch and do nothing else, ms", f"{ours:.1f}", f"{theirs:.1f}"],
-        ["the same, share of a float32 step", share(ours, step_ms.get(OURS)), share(theirs, step_ms.get(STRINGS))],
-        ["the same, share of a mixed_bfloat16 step", share(ours, step_ms.get(OURS_BFLOAT16)), None],
+        ["the same, fraction of a float32 step", share(ours, step_ms.get(OURS)), share(theirs, step_ms.get(STRINGS))],
+        ["the same, fraction of a mixed_bfloat16 step", share(ours, step_ms.get(OURS_BFLOAT16)), None],
         ["tokenise, MB/s", *(f"{value:.1f}" for value in parts["tokenise"])],
         ["mask 4,096 x 128, examples/s", *(round(value) for value in parts["mask"])],
     ]

@@ -11,7 +11,7 @@ from tfpretune.backbones.by_name import load_backbone
 from tfpretune.backbones.feeding import Pixels, Preprocessing, feed, image_shape, read_pixels, save_pixels
 from tfpretune.errors import UsageError
 from tfpretune.finetune import classifier, pooled_head, regressor, segmenter
-from tfpretune.objectives import Classes, Numbers
+from tfpretune.objectives import Classification, Regression
 from tfpretune.serving import export
 from tfpretune.serving.loading import load
 from tfpretune.training.presets import load_task, save_preset
@@ -186,9 +186,9 @@ def test_what_cannot_be_fed_is_refused():
         UsageError, match="`image_size` 64 64 does not fit ViTBackbone, which takes 32 x 32 pixels only"
     ):
         classifier(vit(), 2, image_size=(64, 64))
-    with pytest.raises(UsageError, match="TextEncoder is no image backbone: it takes padding_mask, token_ids"):
+    with pytest.raises(UsageError, match="TextEncoder is not an image backbone: it takes padding_mask, token_ids"):
         image_shape(text_encoder())
-    with pytest.raises(UsageError, match="TextEncoder is no image backbone"):
+    with pytest.raises(UsageError, match="TextEncoder is not an image backbone"):
         segmenter(text_encoder(), 2)
     for shape, message in (
         ((9,), "Functional cannot be fed: it takes waves"),
@@ -239,8 +239,8 @@ def test_the_public_heads_take_it_in_parts_and_make_the_same_model():
         (resnet, {"image_size": (20, 30), "pixels": Pixels(2.0, -1.0, (40, 40))}),
     ):
         preprocessing = Preprocessing(**settings)
-        expected = layers(pooled_head(make(), Classes(2), preprocessing=preprocessing))
+        expected = layers(pooled_head(make(), Classification(2), preprocessing=preprocessing))
         assert layers(classifier(make(), 2, **settings)) == expected
         assert layers(regressor(make(), size=2, **settings)) == layers(
-            pooled_head(make(), Numbers(2), preprocessing=preprocessing)
+            pooled_head(make(), Regression(2), preprocessing=preprocessing)
         )

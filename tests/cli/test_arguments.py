@@ -210,12 +210,12 @@ def test_recipes_lie_beside_the_package_or_in_share(tmp_path, monkeypatch):
 
 def test_check_of_sets_numbers_and_pairs(tmp_path, capsys):
     (tmp_path / "a.csv").write_text("text,other,label\nred,blue,a|b\nbig,small,b\nold,new,\n", "utf-8")
-    pairs = ("--pair-column", "other", "--label-kind", "set", "--label-separator", "|")
+    pairs = ("--pair-column", "other", "--label-kind", "multi-label", "--label-separator", "|")
     assert call("check", f"csv:{tmp_path}/a.csv", *pairs) == 0
     found = capsys.readouterr().out.splitlines()
     assert [line.split()[:2] for line in found[1:3]] == [["a", "1"], ["b", "2"]]
     (tmp_path / "n.csv").write_text("text,label\nred,1.5\nblue,-2\nold,many\n", "utf-8")
-    assert call("check", f"csv:{tmp_path}/n.csv", "--label-kind", "number") == 1
+    assert call("check", f"csv:{tmp_path}/n.csv", "--label-kind", "regression") == 1
     found = capsys.readouterr().out
     assert "labels are -2 to 1.5, -0.25 in the mean" in found
     assert "no labels" not in found
@@ -292,7 +292,7 @@ def test_a_folder_without_export_is_a_usage_error(tmp_path, capsys, command):
 
 def test_export_of_no_run_is_a_usage_error(tmp_path, capsys):
     assert call("export", str(tmp_path)) == 2
-    assert capsys.readouterr().err.startswith(f"error: {tmp_path}/preset is no folder")
+    assert capsys.readouterr().err.startswith(f"error: {tmp_path}/preset is not a folder")
     (tmp_path / "preset").mkdir()
     assert call("export", str(tmp_path)) == 2
     assert "holds no fine-tuned model" in capsys.readouterr().err
@@ -308,7 +308,7 @@ def test_export_hands_the_finished_run_to_export(tmp_path, monkeypatch, capsys):
     sizes = {"num_heads": 1, "hidden_dim": 4, "intermediate_dim": 4}
     model = classifier(TextEncoder(7, 1, **sizes), 2)
     tokenizer = TextEncoderTokenizer([*SPECIAL_TOKENS, "good", "bad"], lowercase=True)
-    task = {"kind": "text", "class_names": ["no", "yes"], "sequence_length": 8, "source": "demo:bbc", "licence": "free"}
+    task = {"kind": "text", "class_names": ["no", "yes"], "sequence_length": 8, "source": "demo:bbc", "license": "free"}
     save_preset(tmp_path / "myrun" / "preset", model, tokenizer=tokenizer, task=task)
     given = {}
 

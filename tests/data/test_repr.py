@@ -16,10 +16,10 @@ def test_examples():
 def test_labels_of_every_kind(tmp_path):
     (tmp_path / "a.csv").write_text("text,text_pair,label,tone\nx,y,a;b,good\nz,u,b,bad\n")
     source = f"csv:{tmp_path}/a.csv"
-    found = open_source(source, pair_column="text_pair", label_kind="set", more_labels=("tone",))
+    found = open_source(source, pair_column="text_pair", label_kind="multi-label", more_labels=("tone",))
     assert repr(found) == (f"<Examples of {source}: 2 pairs of texts, 2 labels (a, b), more labels: tone>")
     (tmp_path / "n.csv").write_text("text,label\nx,1.5\nz,2.5\n")
-    numbers = open_source(f"csv:{tmp_path}/n.csv", label_kind="number")
+    numbers = open_source(f"csv:{tmp_path}/n.csv", label_kind="regression")
     assert repr(numbers) == f"<Examples of csv:{tmp_path}/n.csv: 2 texts, numbers>"
     (tmp_path / "t.txt").write_text("one\ntwo\n")
     assert repr(open_source(f"text:{tmp_path}/t.txt")) == f"<Examples of text:{tmp_path}/t.txt: 2 texts, no labels>"

@@ -6,7 +6,7 @@ import pytest
 from tfpretune.backbones import SmallCNN
 from tfpretune.backbones.by_name import load_backbone
 from tfpretune.data.batches.examples import image_batches
-from tfpretune.data.sources.labelled import labelled_parts
+from tfpretune.data.sources.labelled import labelled_splits
 from tfpretune.evaluation.metrics.classification import accuracy
 from tfpretune.experiments import comparison
 from tfpretune.experiments.comparison import PRETRAINED, SCRATCH, Comparison, Side, Trials, compare
@@ -21,7 +21,7 @@ SIDES = [Side(SCRATCH, False, 7, RATE), Side(PRETRAINED, True, 7, RATE)]
 
 @pytest.fixture(scope="module")
 def parts():
-    return labelled_parts("demo:digits")
+    return labelled_splits("demo:digits")
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,7 @@ def test_every_side_gets_the_same_draws(trials, monkeypatch, capsys):
     assert fitted == draws
     assert found.scores == {"oracle": [1.0, 1.0], SCRATCH: [0.25, 0.25], PRETRAINED: [0.5, 0.5]}
     assert found.model == (PRETRAINED, 1)
-    assert "demo:digits, 3 labels a class, pre-trained, seed 1: 0.500" in capsys.readouterr().out
+    assert "demo:digits, 3 labels per class, pre-trained, seed 1: 0.500" in capsys.readouterr().out
 
 
 def test_only_the_pretrained_side_starts_from_the_preset(trials, steps):

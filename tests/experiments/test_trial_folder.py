@@ -9,10 +9,10 @@ import pytest
 
 from tfpretune.backbones import SmallCNN
 from tfpretune.data.examples.examples import Examples
-from tfpretune.data.sources.labelled import LabelledParts
+from tfpretune.data.sources.labelled import LabelledSplits
 from tfpretune.errors import UsageError
 from tfpretune.experiments.adaptation.methods import Strengths
-from tfpretune.experiments.trial_folder import WAY, check_same_comparison, preset_fingerprint, trial_identity
+from tfpretune.experiments.trial_folder import WAY, check_same_comparison, preset_fingerprint, trial_fingerprint
 from tfpretune.objectives import Autoencoder
 from tfpretune.training.presets import save_preset
 
@@ -50,7 +50,7 @@ def test_other_data_are_refused_and_a_folder_from_before_goes_on(tmp_path, capsy
     one = Examples("text", ["a", "b", "c", "d"], labels, ("x", "y"), ["1", "2", "3", "4"], "toys")
 
     def check(train, *, known=True):
-        made = trial_identity("", {"source": LabelledParts(train, one, one)} if known else None)
+        made = trial_fingerprint("", {"source": LabelledSplits(train, one, one)} if known else None)
         check_same_comparison(tmp_path, Strengths(), may_differ=(), identity=made)
         return capsys.readouterr().out
 
@@ -83,4 +83,4 @@ def test_the_fingerprint_is_that_of_the_files(tmp_path):
 def test_a_preset_without_files_needs_none():
     assert [preset_fingerprint(name) for name in ("", "bert_tiny_en_uncased", "hf://someone/model")] == ["", "", ""]
     with pytest.raises(UsageError, match="--preset runs/nothing: no such folder, and no preset that KerasHub knows"):
-        trial_identity("runs/nothing")
+        trial_fingerprint("runs/nothing")

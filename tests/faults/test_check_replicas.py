@@ -16,7 +16,7 @@ CASES = {
     "mae": ("pretrain_image", "--objective", "mae", "--backbone", "vit-mini", "--mask-rate", "0.5"),
     "mlm": ("pretrain_text", "--objective", "mlm"),
     "finetune_text": ("finetune_text",),
-    "finetune_image": ("finetune_image", "--no-probe-head"),
+    "finetune_image": ("finetune_image", "--no-init-head-from-probe"),
 }
 
 
@@ -125,12 +125,12 @@ def test_a_mean_over_the_replicas_rows_is_found_by_the_command(wrong, capsys):
     assert cli.main(["check-replicas", wrong]) == 1
     printed = capsys.readouterr().out
     assert "weights: largest difference" in printed
-    assert "1 and 2 replicas, 5 steps with each update rule: they do NOT learn the same (at most 1e-05)" in printed
+    assert "1 and 2 replicas, 5 steps with each update rule: they do NOT train the same (at most 1e-05)" in printed
 
 
 def test_the_same_with_sums_is_right(wrong, capsys):
     assert cli.main(["check-replicas", wrong, "--right"]) == 0
-    assert "5 steps with each update rule: they learn the same (at most 1e-05)" in capsys.readouterr().out
+    assert "5 steps with each update rule: they train the same (at most 1e-05)" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", ["adamw", "sgd"])
@@ -138,7 +138,7 @@ def test_a_rule_of_decay_of_its_own_on_one_side_is_found(wrong, name, capsys):
     """The gradients are right, and what should not decay does on two replicas."""
     assert cli.main(["check-replicas", wrong, "--right", "--decays-elsewhere", "--optimizer.name", name]) == 1
     printed = capsys.readouterr().out
-    assert "they do NOT learn the same" in printed
+    assert "they do NOT train the same" in printed
 
 
 def test_what_a_side_says_is_passed_on(wrong, capsys):
@@ -153,7 +153,7 @@ def write(path, loss, weight):
 
 
 def test_differences_by_hand(tmp_path):
-    """Absolute up to 1, relative above: 200 and 200.002 are 1e-5 apart; what is no number is as far apart as can be."""
+    """Absolute up to 1, relative above: 200 and 200.002 are 1e-5 apart; what is not a number is as far apart as can be."""
     one = write(tmp_path / "1", [2.0, 200.0], 0.5)
     found = compare(one, write(tmp_path / "2", [2.0, 200.002], 0.5))
     assert found.figures == pytest.approx(1e-5, rel=1e-6)

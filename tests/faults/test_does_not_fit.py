@@ -19,7 +19,7 @@ from tfpretune.finetune import classifier
 from tfpretune.objectives import MaskedLM
 from tfpretune.training import fit
 from tfpretune.training.loop.checkpoints import CheckpointFolder
-from tfpretune.training.loop.fingerprint import identity_of
+from tfpretune.training.loop.fingerprint import fingerprint_of
 from tfpretune.training.presets import save_preset
 from tfpretune.training.run_variables import LoadReport, restore
 
@@ -36,7 +36,7 @@ def image_identity(shape=(8, 8, 1), filters=(4, 8), names=("cat", "dog"), data=N
     rows = {"images": np.zeros((12, *shape), "float32"), "labels": np.arange(12, dtype="int32") % 2}
     batches = StepIndexed(rows, 4)
     model = classifier(backbone, len(names))
-    return model, batches, identity_of(backbone, batches, class_names=names, data=data)
+    return model, batches, fingerprint_of(backbone, batches, class_names=names, data=data)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_other_training_examples_are_refused_and_a_run_from_before_goes_on_with_
     assert capsys.readouterr().out.count(said) == 1
     monkeypatch.setattr(CheckpointFolder, "load", None)
     for changed, said in CHANGED.values():
-        about = identity_of(model.backbone, batches, class_names=("cat", "dog"), data=changed)
+        about = fingerprint_of(model.backbone, batches, class_names=("cat", "dog"), data=changed)
         with pytest.raises(UsageError, match=rf"does not fit this run \({said}\): choose another `out_dir`"):
             fit(model, batches, make_run(tmp_path), identity=about)
     assert state.steps(tmp_path)[-1] == 2
@@ -89,18 +89,18 @@ def test_other_training_examples_are_refused_and_a_run_from_before_goes_on_with_
 
 def test_another_vocabulary_or_backbone_is_named():
     batches = StepIndexed(TOKENS, 4)
-    one = identity_of(make_encoder(), batches, tokenizer=make_tokenizer())
-    two = identity_of(make_encoder(hidden_dim=4), batches, tokenizer=make_tokenizer(WORDS[::-1]))
+    one = fingerprint_of(make_encoder(), batches, tokenizer=make_tokenizer())
+    two = fingerprint_of(make_encoder(hidden_dim=4), batches, tokenizer=make_tokenizer(WORDS[::-1]))
     assert sorted(name for name in one if one[name] != two[name]) == ["backbone.hidden_dim", "vocabulary"]
     assert one["vocabulary"].startswith(f"{VOCABULARY_SIZE} tokens, sha256 ")
     assert one["shape of token_ids"] == [6]
-    assert identity_of(make_encoder(), batches, tokenizer=make_tokenizer()) == one
+    assert fingerprint_of(make_encoder(), batches, tokenizer=make_tokenizer()) == one
 
 
 def test_a_recipe_says_it(tmp_path, tiny):
     """The source grew a class: the same command is refused with exit code 2 and one line."""
     out = tmp_path / "run"
-    given = options("finetune_text", tiny, out, "--steps", 1, "--no-probe-head", "--devices.replicas", 1)
+    given = options("finetune_text", tiny, out, "--steps", 1, "--no-init-head-from-probe", "--devices.replicas", 1)
     assert run_child(tmp_path / "log", recipe, "finetune_text", *given)[0] == 0
     text = (tiny / "texts.csv").read_text().replace(",b\n", ",c\n")
     (tmp_path / "texts.csv").write_text(text)
@@ -173,7 +173,12 @@ def test_ids_and_labels_that_xla_would_hide_are_found_before_step_1(tmp_path, co
 def test_a_tokenizer_with_more_tokens_than_the_backbone_exits_2_in_one_line(tmp_path, tiny, name):
     preset = save_preset(tmp_path / "preset", MaskedLM(make_encoder(20)), tokenizer=make_tokenizer())
     given = options(
-        name, tiny, tmp_path / "run", "--preset", preset, "--no-probe-head" if name[0] == "f" else "--lowercase"
+        name,
+        tiny,
+        tmp_path / "run",
+        "--preset",
+        preset,
+        "--no-init-head-from-probe" if name[0] == "f" else "--lowercase",
     )
     code, printed = run_child(tmp_path / "log", recipe, name, *given)
     assert code == 2, printed

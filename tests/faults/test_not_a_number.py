@@ -31,7 +31,7 @@ def finite_checkpoints(folder):
     [(np.nan, "float32"), (np.inf, "float32"), (np.nan, "mixed_bfloat16"), (np.nan, "mixed_float16")],
 )
 def test_a_poisoned_row_is_named(tmp_path, poison, dtype):
-    """Row 7 of 10 is poisoned; four rows a batch. The message has the rows of the batch and the step is the first with it."""
+    """Row 7 of 10 is poisoned; four rows per batch. The message has the rows of the batch and the step is the first with it."""
     rows = ROWS | {"x": ROWS["x"].copy()}
     rows["x"][7, 1] = poison
     batches = StepIndexed(rows, 4, seed=5)
@@ -82,7 +82,7 @@ def test_a_weight_that_dies_in_the_last_step_is_not_saved(tmp_path):
                 kernel = self.model.get_layer("hidden").kernel
                 kernel.assign(kernel.numpy() * np.nan)
 
-    with pytest.raises(RunError, match=r"step 2: .* variables hold values that are no numbers, .*not saved"):
+    with pytest.raises(RunError, match=r"step 2: .* variables hold values that are not numbers, .*not saved"):
         fit(Rectified(), make_batches(), make_run(tmp_path, steps=2, save_every_steps=2), callbacks=[KillAfter()])
     assert finite_checkpoints(tmp_path) == []
 

@@ -64,7 +64,7 @@ def test_one_line_says_what_to_try(tmp_path):
     assert code == 1, printed
     last = printed.splitlines()[-1]
     assert last.startswith(f"failed: out of memory: batch size {ROWS}, sequence length {LENGTH}; try --batch-size ")
-    assert last.endswith(", shorter sequences, or --batch-size auto, which learns each batch in parts that fit")
+    assert last.endswith(", shorter sequences, or --batch-size auto, which trains each batch in micro-batches that fit")
     assert 1 <= int(last.split("try --batch-size ")[1].split(",")[0]) < ROWS
     assert "Traceback" not in printed
     assert state.steps(tmp_path / "run") == []
@@ -73,7 +73,7 @@ def test_one_line_says_what_to_try(tmp_path):
 def test_auto_finishes_under_the_same_limit_in_parts(tmp_path):
     code, printed = run(tmp_path / "log", learn, tmp_path / "run", 0)
     assert code == 0, printed
-    assert "each batch is learnt in " in printed
+    assert "each batch is trained in " in printed
     assert state.steps(tmp_path / "run") == [2]
 
 

@@ -8,9 +8,9 @@ import tensorflow as tf
 import tfpretune
 from tests.training.loop.toys import Toy
 from tfpretune.backbones import SmallCNN, TextEncoder
-from tfpretune.data import image_batches, labelled_parts
+from tfpretune.data import image_batches, labelled_splits
 from tfpretune.finetune import classifier, embedder, multi_head, multi_label, regressor
-from tfpretune.objectives import Autoencoder, Classes, DeepCoral, MaskedLM, Numbers
+from tfpretune.objectives import Autoencoder, Classification, DeepCoral, MaskedLM, Regression
 
 IMAGES = np.random.default_rng(0).random((12, 8, 8, 1)).astype("float32")
 LABELS = np.arange(12) % 3
@@ -71,7 +71,7 @@ def test_evaluation_and_predictions_of_arrays():
 
 def test_batches_as_they_are():
     """`StepIndexed` batches: as many steps as see all rows; an epoch goes on where the last one stopped."""
-    parts = labelled_parts("demo:digits")
+    parts = labelled_splits("demo:digits")
     train, test = (image_batches(part, 64, image_shape=(8, 8, 1)) for part in (parts.train, parts.test))
     one, other = make(classifier, 10), make(classifier, 10)
     history = one.fit(train, epochs=2, verbose=0, validation_data=test).history
@@ -92,7 +92,7 @@ def test_labels_of_every_kind():
     numbers.compile("adam")
     numbers.fit(IMAGES, LABELS, verbose=0)
     make(embedder, 4).fit(IMAGES, LABELS.astype("int64"), verbose=0)
-    tasks = multi_head(SmallCNN((8, 8, 1), (8,)), {"a": Classes(3, column="a"), "b": Numbers(column="of_b")})
+    tasks = multi_head(SmallCNN((8, 8, 1), (8,)), {"a": Classification(3, column="a"), "b": Regression(column="of_b")})
     tasks.compile("adam")
     tasks.fit(IMAGES, {"a": LABELS, "b": LABELS / 2}, verbose=0)
     with pytest.raises(ValueError, match="give the labels of each task: a dict of a, b"):

@@ -8,7 +8,7 @@ import tensorflow as tf
 from tests.training.loop.toys import ROWS, Net
 from tfpretune.backbones import SmallCNN
 from tfpretune.finetune.heads.multi_head import multi_head
-from tfpretune.objectives import Classes, Numbers
+from tfpretune.objectives import Classification, Regression
 from tfpretune.settings.run import OptimizerConfig
 from tfpretune.training import make_strategy
 from tfpretune.training.optimizers.from_settings import make_optimizer
@@ -25,7 +25,7 @@ def net():
 
 
 def tasks(weighting):
-    targets = {"digit": Classes(3, column="digit"), "size": Numbers(column="size", scale=3.0)}
+    targets = {"digit": Classification(3, column="digit"), "size": Regression(column="size", scale=3.0)}
     backbone = SmallCNN((8, 8, 1), (8,), dtype="mixed_float16")
     return multi_head(backbone, targets, weighting=weighting, dropout=0.0), IMAGES
 

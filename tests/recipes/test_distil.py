@@ -13,15 +13,15 @@ from tfpretune.backbones import SmallCNN
 from tfpretune.backbones.by_name import CNN_SIZES, TEXT_SIZES
 from tfpretune.data.batches.examples import image_batches, text_batches
 from tfpretune.data.examples.examples import Examples
-from tfpretune.data.sources.labelled import labelled_parts
+from tfpretune.data.sources.labelled import labelled_splits
 from tfpretune.errors import UsageError
 from tfpretune.finetune import classifier, pair_classifier, start_head_from_probe
-from tfpretune.objectives import Classes
+from tfpretune.objectives import Classification
 from tfpretune.settings.run import DevicesConfig, OptimizerConfig
 from tfpretune.tasks.distillation import comparison as comparing
 from tfpretune.tasks.distillation.comparison import milliseconds
 from tfpretune.tasks.distillation.teachers import taught_batches
-from tfpretune.tasks.finetuning.finetuned_runs import load_member
+from tfpretune.tasks.finetuning.finetuned_runs import load_finetuned
 from tfpretune.training.presets import load_task, save_preset
 
 TINY = {
@@ -44,10 +44,10 @@ def folder(tmp_path_factory):
     keras.utils.set_random_seed(0)
     model = classifier(make_encoder(hidden_dim=16), 2)
     source = f"csv:{folder}/texts.csv"
-    examples = labelled_parts(source).train
+    examples = labelled_splits(source).train
     reads = {"tokenizer": make_tokenizer(), "sequence_length": 12}
     start_head_from_probe(model, text_batches(examples, 32, **reads).in_order(), strength=10.0)
-    task = {"kind": "text", "class_names": ["a", "b"], "source": source, "licence": "", "sequence_length": 12}
+    task = {"kind": "text", "class_names": ["a", "b"], "source": source, "license": "", "sequence_length": 12}
     save_preset(folder / "teacher" / "preset", model, tokenizer=make_tokenizer(), task=task)
     small = classifier(make_encoder(vocabulary_size=35), 2)
     save_preset(folder / "small", small, tokenizer=make_tokenizer([f"w{number}" for number in range(0, 60, 2)]))
@@ -61,8 +61,8 @@ def settings(folder, **more):
 
 def test_half_of_every_batch_is_unlabelled_and_all_rows_have_the_teachers_answers(folder):
     """Also where the student has another vocabulary and reads more tokens than the teacher."""
-    teacher = load_member(f"{folder}/teacher")
-    examples = labelled_parts(f"csv:{folder}/texts.csv").train
+    teacher = load_finetuned(f"{folder}/teacher")
+    examples = labelled_splits(f"csv:{folder}/texts.csv").train
     few = examples.few_labels(3, seed=0)
 
     def make_batches(part, batch_size, seed=0):
@@ -106,7 +106,7 @@ def test_a_new_student_with_unlabelled_texts(folder, tmp_path, capsys, monkeypat
     assert table.markdown() in capsys.readouterr().out
     assert (out / "distil.md").read_text("utf-8") == table.markdown()
     model, task = load_task(out / "preset")
-    assert model.target == Classes(2)
+    assert model.target == Classification(2)
     assert task["metrics"]["accuracy"] == accuracies[2]
     assert json.loads((out / "report" / "metrics.json").read_text("utf-8"))["accuracy"] == accuracies[2]
     assert "Teacher and student" in (out / "report" / "index.html").read_text("utf-8")
@@ -114,7 +114,7 @@ def test_a_new_student_with_unlabelled_texts(folder, tmp_path, capsys, monkeypat
     assert exported.is_dir()
     again = run_recipe("distil", **run)  # the run is over, nothing is trained
     assert [row[1:3] for row in again.rows] == [row[1:3] for row in table.rows]
-    member = load_member(f"{folder}/teacher")
+    member = load_finetuned(f"{folder}/teacher")
     save_preset(f"{folder}/teacher2/preset", member.model, tokenizer=member.tokenizer, task=member.task | {"x": 1})
     with pytest.raises(UsageError, match="was started with other settings .teacher_dir: "):
         run_recipe("distil", **run | {"teacher_dir": f"{folder}/teacher2"})
@@ -137,10 +137,10 @@ def digits(tmp_path_factory):
     folder = tmp_path_factory.mktemp("digits")
     keras.utils.set_random_seed(0)
     model = classifier(SmallCNN((8, 8, 1), (32, 64)), 10, dropout=0.0)  # a sharp teacher
-    parts = labelled_parts("demo:digits")
+    parts = labelled_splits("demo:digits")
     start_head_from_probe(model, image_batches(parts.train, 64, image_shape=(8, 8, 1)).in_order(), strength=10.0)
     names = list(parts.class_names)
-    task = {"kind": "image", "class_names": names, "source": "demo:digits", "licence": "", "image_shape": [8, 8, 1]}
+    task = {"kind": "image", "class_names": names, "source": "demo:digits", "license": "", "image_shape": [8, 8, 1]}
     save_preset(folder / "preset", model, task=task)
     return folder
 
@@ -153,7 +153,7 @@ def image_settings(digits, out, **more):
 
 
 def test_a_new_student_of_images(digits, tmp_path, monkeypatch):
-    """One label a class and the other digits without: more from the teacher than from the labels, and it is served."""
+    """One label per class and the other digits without: more from the teacher than from the labels, and it is served."""
     monkeypatch.setitem(CNN_SIZES, "cnn-small", (16, 16))
     out = tmp_path / "out"
     run = image_settings(digits, out, backbone="cnn-small", unlabelled_source="demo:digits")
@@ -163,7 +163,7 @@ def test_a_new_student_of_images(digits, tmp_path, monkeypatch):
     assert sizes[0] > sizes[1] == sizes[2]
     assert accuracies[2] > accuracies[1] + 0.05
     model, task = load_task(out / "preset")
-    assert (task["kind"], task["image_shape"], model.target) == ("image", [8, 8, 1], Classes(10))
+    assert (task["kind"], task["image_shape"], model.target) == ("image", [8, 8, 1], Classification(10))
     assert "ms an image" in (out / "report" / "index.html").read_text("utf-8")
     exported = run_recipe("export", run_dir=str(out), name="toy", saved_models=str(tmp_path / "served"), fast=True)
     assert exported.is_dir()
@@ -204,10 +204,10 @@ def test_mistakes_are_usage_errors(folder, tmp_path):
     with pytest.raises(UsageError, match="--unlabelled-source demo:digits holds image examples, expected text"):
         run_recipe("distil", **settings(folder, unlabelled_source="demo:digits", fast=True, out_dir=out))
     for wrong, message in (
-        ({"share": 1.5}, r"--share must be in \[0, 1\] and --temperature above 0"),
-        ({"cache_features": True, "frozen": "all"}, "--cache-features does not go with a teacher"),
+        ({"teacher_weight": 1.5}, r"--teacher-weight must be in \[0, 1\] and --temperature above 0"),
+        ({"cache_features": True, "frozen": "all"}, "--cache-features is not compatible with a teacher"),
         ({"temperature": 0.0}, "--temperature above 0"),
-        ({"window_length": 100}, "--sequence-length 256 is no multiple of --window-length 100"),
+        ({"window_length": 100}, "--sequence-length 256 is not a multiple of --window-length 100"),
         ({"unlabelled_source": "x", "batch_size": 1}, "--batch-size must be at least 2"),
     ):
         with pytest.raises(UsageError, match=message):
@@ -218,7 +218,7 @@ def test_the_time_is_the_median_of_one_example_each(folder, monkeypatch):
     """Also where there are fewer than it asks for: three to warm up, then 2, 9 and 4 ms by the clock."""
     clock = iter([0.0, 0.0, 0.0, 1.0, 1.002, 2.0, 2.009, 3.0, 3.004])
     monkeypatch.setattr(comparing, "time", types.SimpleNamespace(perf_counter=lambda: next(clock)))
-    teacher = load_member(f"{folder}/teacher")
+    teacher = load_finetuned(f"{folder}/teacher")
     examples = Examples("text", ["w1", "w2 w3", "w4"], None, (), ["1", "2", "3"], "toy")
     batches = teacher.batches(examples, 1).in_order()
     assert milliseconds(teacher.model, batches) == pytest.approx(4.0)

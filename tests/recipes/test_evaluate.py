@@ -20,7 +20,7 @@ def runs(tmp_path_factory):
     text = classifier(TextEncoder(7, 1, num_heads=1, hidden_dim=4, intermediate_dim=4), 2)
     image = classifier(SmallCNN((8, 8, 1), (8,)), 2)
     tokenizer = TextEncoderTokenizer([*SPECIAL_TOKENS, "good", "bad"], lowercase=True)
-    task = {"class_names": ["no", "yes"], "source": "demo:bbc", "licence": ""}
+    task = {"class_names": ["no", "yes"], "source": "demo:bbc", "license": ""}
     save_preset(folder / "text/preset", text, tokenizer=tokenizer, task=task | {"kind": "text", "sequence_length": 8})
     save_preset(folder / "image/preset", image, task=task | {"kind": "image", "image_shape": [8, 8, 1]})
     for name in ("cat", "dog"):

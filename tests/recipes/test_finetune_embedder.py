@@ -96,7 +96,7 @@ def test_a_dry_run_leaves_nothing(folder, tmp_path, capsys):
         ({"r_drop": 1.0}, "--r-drop: embeddings have no distance"),
         ({"accumulate_steps": 2}, "--accumulate-steps must be 1"),
         ({"temperature": 0.0}, "--temperature above 0"),
-        ({"window_length": 100}, "is no multiple of --window-length 100"),
+        ({"window_length": 100}, "is not a multiple of --window-length 100"),
         ({"cache_features": True, "frozen": "all"}, "give --per-class 0"),
         ({"jit": "on", "devices": DevicesConfig(replicas=2)}, "--jit on with several replicas"),
     ],

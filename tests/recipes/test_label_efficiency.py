@@ -1,4 +1,4 @@
-"""The whole comparison on a few digits; the figures mean nothing."""
+"""The whole comparison on a few digits; the metrics mean nothing."""
 
 import json
 import shutil
@@ -38,7 +38,7 @@ def test_every_trial_once(preset, tmp_path, capsys):
     assert capsys.readouterr().out.count("seed ") == 0
     assert again.rows == table.rows
     page = (tmp_path / "out/report/index.html").read_text("utf-8")
-    assert "labels a class" in page
+    assert "labels per class" in page
     assert len(json.loads((tmp_path / "out/report/metrics.json").read_text("utf-8"))) == 10
 
 
@@ -82,8 +82,8 @@ def test_other_trials_are_not_mixed_with_these(preset, tmp_path):
         ({"seeds": 1}, "--seeds must be at least 2"),
         ({"methods": ("full", "lora")}, "needs 'from scratch'"),
         ({"labels": ()}, "--labels must be"),
-        ({"unfreeze_share": 0.0}, "--unfreeze-share must be above 0 and below 1, received 0.0"),
-        ({"unfreeze_share": 1.0}, "--unfreeze-share must be above 0 and below 1, received 1.0"),
+        ({"unfreeze_fraction": 0.0}, "--unfreeze-fraction must be above 0 and below 1, received 0.0"),
+        ({"unfreeze_fraction": 1.0}, "--unfreeze-fraction must be above 0 and below 1, received 1.0"),
     ],
 )
 def test_settings_that_cannot_work(own, message, tmp_path):

@@ -16,13 +16,13 @@ from tfpretune.backbones import SmallCNN
 from tfpretune.cli.arguments import main
 from tfpretune.data.batches.pairs import encode_all_pairs
 from tfpretune.data.readers.source_form import SourceForm
-from tfpretune.data.sources.labelled import labelled_parts
+from tfpretune.data.sources.labelled import labelled_splits
 from tfpretune.data.text.tokens import encode_all
 from tfpretune.errors import UsageError
 from tfpretune.evaluation.metrics.multi_label import multi_label_metrics
 from tfpretune.evaluation.metrics.regression import regression_metrics
 from tfpretune.finetune import pooled_head
-from tfpretune.objectives import DenoisingAutoencoder, MaskedLM, MultiLabel, Numbers
+from tfpretune.objectives import DenoisingAutoencoder, MaskedLM, MultiLabel, Regression
 from tfpretune.settings.run import OptimizerConfig
 from tfpretune.training.presets import load_task, save_preset
 
@@ -65,7 +65,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def sets(folder):
     out = folder / "runs" / "sets"
-    own = {"source": f"csv:{folder}/sets.csv", "label_kind": "set", "balance_classes": True, "window_length": 8}
+    own = {"source": f"csv:{folder}/sets.csv", "label_kind": "multi-label", "balance_classes": True, "window_length": 8}
     run_recipe("finetune_text", **TEXT, **own, preset=str(folder / "text"), out_dir=str(out))
     return out
 
@@ -85,7 +85,7 @@ def test_sets_of_texts(sets, folder):
     model, task = load_task(sets / "preset")
     assert isinstance(model.target, MultiLabel)
     assert (tuple(task["class_names"]), task["label_separator"]) == (NAMES, ";")
-    test = labelled_parts(task["source"], SourceForm(label_kind="set")).test
+    test = labelled_splits(task["source"], SourceForm(label_kind="multi-label")).test
     copies = test.near_copies()
     answers = keras.ops.sigmoid(model(encode_all(make_tokenizer(), test.inputs, sequence_length=16)))
     expected = multi_label_metrics(test.labels, answers, NAMES, threshold=task["threshold"])
@@ -124,11 +124,11 @@ def test_soups_of_sets(sets, folder, tmp_path):
 
 def test_numbers_of_texts(folder, tmp_path):
     out = tmp_path / "run"
-    own = {"source": f"csv:{folder}/numbers.csv", "label_kind": "number", "window_length": 0, "steps": 60}
+    own = {"source": f"csv:{folder}/numbers.csv", "label_kind": "regression", "window_length": 0, "steps": 60}
     run_recipe("finetune_text", **TEXT | own, preset=str(folder / "text"), out_dir=str(out))
     model, task = load_task(out / "preset")
-    parts = labelled_parts(task["source"], SourceForm(label_kind="number"))
-    assert isinstance(model.target, Numbers)
+    parts = labelled_splits(task["source"], SourceForm(label_kind="regression"))
+    assert isinstance(model.target, Regression)
     assert model.target.offset == pytest.approx(parts.train.labels.mean(), rel=1e-5)
     assert model.target.scale == pytest.approx(parts.train.labels.std(), rel=1e-5)
     served = exported(out, tmp_path).signatures["serving_default"](texts=tf.constant(parts.test.inputs))
@@ -142,7 +142,7 @@ def test_numbers_of_texts(folder, tmp_path):
 
 def test_numbers_of_images(folder, tmp_path):
     """The digits as numbers; evaluated and served as such."""
-    own = {"source": "demo:digits", "label_kind": "number", "preset": str(folder / "images"), "fast": True}
+    own = {"source": "demo:digits", "label_kind": "regression", "preset": str(folder / "images"), "fast": True}
     run_recipe("finetune_image", **TINY, **own, out_dir=str(tmp_path / "run"))
     model, task = load_task(tmp_path / "run" / "preset")
     assert {"mean_absolute_error", "r2"} <= set(task["metrics"])
@@ -157,7 +157,7 @@ def test_numbers_of_images(folder, tmp_path):
 def test_numbers_of_pairs(folder, tmp_path):
     """How alike two texts are; the recipe's report is evaluated again from the run's own column."""
     out = tmp_path / "run"
-    own = {"source": f"csv:{folder}/pairs.csv", "label_kind": "number", "preset": str(folder / "text")}
+    own = {"source": f"csv:{folder}/pairs.csv", "label_kind": "regression", "preset": str(folder / "text")}
     run_recipe("finetune_pairs", **TEXT, **own, out_dir=str(out))
     model, task = load_task(out / "preset")
     assert (model.name, task["pair_column"]) == ("pair_regressor", "text_pair")
@@ -176,7 +176,10 @@ def test_sets_of_pairs(folder, tmp_path):
         ("text", "other", "label"),
         [(f"w{n % 60}", f"w{n % 7}", "a|b" if n % 2 else "b") for n in range(120)],
     )
-    out, own = tmp_path / "run", {"pair_column": "other", "label_kind": "set", "label_separator": "|", "fast": True}
+    out, own = (
+        tmp_path / "run",
+        {"pair_column": "other", "label_kind": "multi-label", "label_separator": "|", "fast": True},
+    )
     run_recipe(
         "finetune_pairs", **TEXT, **own, source=f"csv:{tmp_path}/a.csv", preset=str(folder / "text"), out_dir=str(out)
     )
@@ -197,7 +200,7 @@ def test_sets_of_images(folder, tmp_path):
         for number in range(40):
             pixels = random.integers(level - 40, level + 40, (8, 8), dtype=np.uint8)
             Image.fromarray(pixels).save(tmp_path / "images" / name / f"{number}.png")
-    own = {"source": f"images:{tmp_path}/images", "label_kind": "set", "preset": str(folder / "images")}
+    own = {"source": f"images:{tmp_path}/images", "label_kind": "multi-label", "preset": str(folder / "images")}
     run_recipe("finetune_image", **TINY, **own, out_dir=str(tmp_path / "run"))
     assert load_task(tmp_path / "run" / "preset")[1]["class_names"] == ["bright", "dark"]
     assert figures(tmp_path / "run")["average_precision_macro"] > 0.5
@@ -205,11 +208,11 @@ def test_sets_of_images(folder, tmp_path):
     assert figures(tmp_path / "again") == pytest.approx(figures(tmp_path / "run"), abs=1e-5)
 
 
-@pytest.mark.parametrize("name", ["finetune_text", "finetune_image", "finetune_pairs", "find_rate"])
+@pytest.mark.parametrize("name", ["finetune_text", "finetune_image", "finetune_pairs", "find_learning_rate"])
 def test_refusals_are_one_line_and_exit_2(name, tmp_path, capsys):
     """What each setting says is in tests/tasks/test_labels.py."""
     with pytest.raises(SystemExit) as stop:
-        main(["run", name, "--label-kind", "number", "--balance-classes", "--out-dir", str(tmp_path / "out")])
+        main(["run", name, "--label-kind", "regression", "--balance-classes", "--out-dir", str(tmp_path / "out")])
     assert stop.value.code == 2
     said = capsys.readouterr().err
     assert said == "error: --balance-classes and labels that are numbers: there are no classes to balance\n"
@@ -227,20 +230,20 @@ def test_recipes_for_classes_refuse_other_labels(sets, tmp_path):
             run_recipe(name, out_dir=str(tmp_path / name), **own)
     with pytest.raises(UsageError, match=re.escape(f"{sets} holds no classifier of whole texts or images")):
         run_recipe("distil", teacher_dir=str(sets), preset="p")
-    with pytest.raises(UsageError, match="--label-kind set: this recipe is for classes"):
-        load("distil").Config(label_kind="set")
+    with pytest.raises(UsageError, match="--label-kind multi-label: this recipe is for classes"):
+        load("distil").Config(label_kind="multi-label")
 
 
 def test_runs_of_another_kind_are_not_averaged(sets, tmp_path):
     """A regression with the mean of other labels counts in other units; one on numbers is none on sets."""
     for name, offset in (("one", 1.0), ("two", 2.0)):
-        model = pooled_head(make_encoder(), Numbers(1, offset, 1.0), name="regressor")
-        task = {"kind": "text", "class_names": [], "source": "demo:bbc", "licence": "", "sequence_length": 16}
+        model = pooled_head(make_encoder(), Regression(1, offset, 1.0), name="regressor")
+        task = {"kind": "text", "class_names": [], "source": "demo:bbc", "license": "", "sequence_length": 16}
         save_preset(tmp_path / name / "preset", model, tokenizer=make_tokenizer(), task=task)
     one, two, out = str(tmp_path / "one"), str(tmp_path / "two"), str(tmp_path / "out")
     write(tmp_path / "n.csv", ("text", "label"), [(f"w{n % 60} w{n // 60}", n) for n in range(100)])
     own = {"out_dir": out, "source": f"csv:{tmp_path}/n.csv", "method": "greedy"}
     with pytest.raises(UsageError, match=rf"{two} does not fit {one}: offset: 1.0 -> 2.0"):
         run_recipe("soup", run_dirs=(one, two), **own)
-    with pytest.raises(UsageError, match=rf'{sets} does not fit {one}: .*labels: "number" -> "set"'):
+    with pytest.raises(UsageError, match=rf'{sets} does not fit {one}: .*labels: "regression" -> "multi-label"'):
         run_recipe("soup", run_dirs=(one, str(sets)), **own)

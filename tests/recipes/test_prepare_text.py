@@ -29,13 +29,13 @@ def test_a_small_corpus_becomes_what_pretraining_makes_of_it_in_memory(tmp_path)
     lines = [line for text in open_source("demo:bbc").inputs[:60] for line in text.split("\n")]
     (tmp_path / "a.txt").write_text("\n".join(lines))
     run_recipe(
-        "prepare_text", source=f"text:{tmp_path}/a.txt", out_dir=str(tmp_path / "shards"), licence="mine", **SMALL
+        "prepare_text", source=f"text:{tmp_path}/a.txt", out_dir=str(tmp_path / "shards"), license="mine", **SMALL
     )
     examples = open_source(f"text:{tmp_path}/a.txt").without_duplicates()
     vocabulary = train_wordpiece(examples.split("train").inputs, 400)
     opened = open_shards(tmp_path / "shards")
     assert opened.vocabulary == vocabulary
-    assert opened.manifest["licence"] == "mine"
+    assert opened.manifest["license"] == "mine"
     tokenizer = TextEncoderTokenizer(vocabulary, lowercase=True)
     for part in ("train", "validation", "test"):
         rows = opened.rows(part)
@@ -69,7 +69,7 @@ def test_pretraining_reads_shards(shards, tmp_path):
 def test_what_does_not_go_together_is_refused(shards, tmp_path):
     with pytest.raises(UsageError, match="--sequence-length 128: the rows of .*bbc have 32 tokens"):
         run_recipe("pretrain_text", source=f"shards:{shards}", out_dir=str(tmp_path / "run"))
-    with pytest.raises(UsageError, match="no/such is no folder of shards"):
+    with pytest.raises(UsageError, match="no/such is not a folder of shards"):
         run_recipe("pretrain_text", source="shards:no/such", out_dir=str(tmp_path / "run"))
     assert not list(tmp_path.iterdir())
 
@@ -79,7 +79,7 @@ def test_damage_met_in_training_is_one_line(shards, tmp_path, monkeypatch):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes((shards / name).read_bytes())
     (train,) = (tmp_path / "data").glob("train-*")
-    monkeypatch.setattr("tfpretune.tasks.pretraining.text_rows.COUNTED_ROWS", 1)
+    monkeypatch.setattr("tfpretune.tasks.pretraining.text_sequences.COUNTED_ROWS", 1)
     monkeypatch.setattr("tfpretune.data.corpus.shards.open_shards.__kwdefaults__", {"checked_bytes": 0})
     size = 32 * 2 + 4
     train.write_bytes(train.read_bytes()[:size] + bytes(train.stat().st_size - size))
@@ -95,9 +95,9 @@ def test_damage_met_in_training_is_one_line(shards, tmp_path, monkeypatch):
         ({"source": "demo:digits"}, "--source demo:digits holds image examples, expected text"),
         ({"vocabulary": "none.txt"}, "--vocabulary none.txt: No such file"),
         ({"vocabulary": "a", "preset": "b"}, "give --preset or --vocabulary, not both"),
-        ({"validation_share": 1.0}, "--validation-share must be in [0, 1), received 1.0"),
-        ({"validation_share": 0.6, "test_share": 0.6}, "must leave some for training"),
-        ({"piece_megabytes": 0}, "--piece-megabytes and --vocabulary-megabytes must be at least 1"),
+        ({"validation_fraction": 1.0}, "--validation-fraction must be in [0, 1), received 1.0"),
+        ({"validation_fraction": 0.6, "test_fraction": 0.6}, "must leave some for training"),
+        ({"chunk_megabytes": 0}, "--chunk-megabytes and --vocabulary-megabytes must be at least 1"),
         ({"sequence_length": 2}, "--sequence-length must be at least 3, received 2"),
         ({"preset": "no/such"}, "--preset no/such: "),
     ],

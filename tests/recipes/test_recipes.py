@@ -134,7 +134,7 @@ def test_devices_are_made_before_tensorflow_starts(name, monkeypatch):
 
     monkeypatch.setattr(training, "make_strategy", stop)
     monkeypatch.setattr(training, "set_random_seed", None)
-    monkeypatch.setattr(labels, "open_parts", None)
+    monkeypatch.setattr(labels, "open_splits", None)
     monkeypatch.setattr(examples, "open_source", None)
     with pytest.raises(UsageError, match="2 replicas"):
         module.main(module.Config(devices=DevicesConfig(replicas=2)))
@@ -311,7 +311,7 @@ def test_chinese_vocabulary_has_characters(tmp_path):
         ("pretrain_text", {"mask_rate": 1.5}, "--mask-rate must be in [0, 1), received 1.5"),
         ("finetune_text", {"label_smoothing": 1.0}, "--label-smoothing must be in [0, 1), received 1.0"),
         ("finetune_text", {"source": "demo:people-daily"}, "demo:people-daily has 0 classes: labels of at least 2"),
-        ("finetune_text", {"sequence_length": 100, "window_length": 64}, "--sequence-length 100 is no multiple of"),
+        ("finetune_text", {"sequence_length": 100, "window_length": 64}, "--sequence-length 100 is not a multiple of"),
         ("finetune_image", {"preset": "no/such"}, "--preset no/such: "),
         ("finetune_image", {"scale": 1.0}, "--scale must be in [0, 1), received 1.0"),
         ("finetune_image", {"patience": -1}, "--patience must not be negative, received -1"),

@@ -18,7 +18,7 @@ def save_run(folder, seed, *, words=WORDS, classes=("a", "b"), width=8, preset="
     """A run that nobody trained: the head points somewhere."""
     keras.utils.set_random_seed(seed)
     model = classifier(make_encoder(hidden_dim=width), len(classes), window_length=8)
-    task = {"kind": "text", "class_names": list(classes), "source": f"csv:{folder.parent}/texts.csv", "licence": ""}
+    task = {"kind": "text", "class_names": list(classes), "source": f"csv:{folder.parent}/texts.csv", "license": ""}
     save_preset(
         folder / "preset",
         model,

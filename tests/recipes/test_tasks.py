@@ -146,7 +146,7 @@ def write_reviews(path):
 
 
 def check_report(tmp_path, model, spec, tasks):
-    """The figures of the report are those of the saved model on the test part; returns its answers, and the texts."""
+    """The figures of the report are those of the saved model on the test split; returns its answers, and the texts."""
     metrics = json.loads((tmp_path / "multitask" / "report" / "metrics.json").read_text("utf-8"))
     sources = open_tasks(read_places(tasks, spec))
     tokenizer = load_tokenizer(str(tmp_path / "multitask" / "preset"))
@@ -228,7 +228,7 @@ def test_tasks_with_texts_of_their_own(folder, tmp_path):
     [
         ({"tasks": ("a", "b="), "temperature": 1.0}, "NAME=SOURCE"),
         ({"temperature": 0.0}, "--temperature must be above 0"),
-        ({"sequence_length": 32, "window_length": 64}, "--sequence-length 32 is no multiple of --window-length 64"),
+        ({"sequence_length": 32, "window_length": 64}, "--sequence-length 32 is not a multiple of --window-length 64"),
         ({"tasks": ("label",)}, "--tasks needs two or more"),
         ({"weights": (1.0,)}, "as many as there are tasks"),
         ({"weights": (1.0, 2.0), "weighting": "gradnorm"}, "finds the weights itself"),

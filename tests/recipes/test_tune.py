@@ -19,7 +19,7 @@ from tfpretune.errors import RunError, UsageError
 from tfpretune.search.options import options_of, parse_pairs
 from tfpretune.search.report import trials_table, winners_command
 from tfpretune.search.space import make_space
-from tfpretune.search.study import EARLY, WHOLE, Found, Outcome
+from tfpretune.search.state import EARLY, WHOLE, Outcome, SearchResult
 from tfpretune.search.trials import Budget, open_recipe, search
 from tfpretune.settings import launch
 from tfpretune.settings.finetune import FinetuneConfig
@@ -148,8 +148,10 @@ def test_options_of_every_kind_of_value():
 
 def test_pairs(capsys):
     config_class = load("finetune_text").Config
-    run = parse_pairs(config_class, ["source=csv:my file.csv", "--probe-head=false", "optimizer.multipliers=a 2 b 3"])
-    assert (run.source, run.probe_head) == ("csv:my file.csv", False)
+    run = parse_pairs(
+        config_class, ["source=csv:my file.csv", "--init-head-from-probe=false", "optimizer.multipliers=a 2 b 3"]
+    )
+    assert (run.source, run.init_head_from_probe) == ("csv:my file.csv", False)
     assert run.optimizer.multipliers == (("a", 2.0), ("b", 3.0))
     for pair, message in (("steps", "expected NAME=VALUE"), ("probe-head=perhaps", "expected true or false")):
         with pytest.raises(UsageError, match=message):
@@ -164,7 +166,7 @@ def test_pairs(capsys):
 
 @dataclasses.dataclass
 class Played:
-    """A recipe whose validation figures are given: `curves[trial]`, of which one may be an exception."""
+    """A recipe whose validation metrics are given: `curves[trial]`, of which one may be an exception."""
 
     curves: list
     runs: list = dataclasses.field(default_factory=list)
@@ -251,7 +253,7 @@ def test_nothing_ends_early_without_pruning_and_a_loss_is_to_fall(tmp_path):
 @pytest.mark.usefixtures("played_fit")
 def test_a_search_in_two_parts_finds_what_one_finds(tmp_path, monkeypatch):
     """Also the draws after the random ones, which depend on the figures before; finished trials are not made again."""
-    monkeypatch.setattr("tfpretune.search.study.RANDOM_TRIALS", 3)
+    monkeypatch.setattr("tfpretune.search.state.RANDOM_TRIALS", 3)
     figures = [[0.1 * (3 * n % 7)] for n in range(6)]
     whole, first, second = Played(figures), Played(figures[:2]), Played(figures[2:])
     expected = make(whole, tmp_path / "whole", 6)
@@ -331,9 +333,9 @@ def test_the_best_of_equal_ones_is_the_first():
         Outcome(n, run, figure, ended, 1.0)
         for n, (figure, ended) in enumerate([(0.5, WHOLE), (0.9, EARLY), (0.7, WHOLE), (0.7, WHOLE), (None, "nan")])
     ]
-    assert Found(outcomes, "val_accuracy", "max", False).best.number == 2
-    assert Found(outcomes, "val_loss", "min", False).best.number == 0
-    assert Found(outcomes[4:], "val_loss", "min", False).best is None
+    assert SearchResult(outcomes, "val_accuracy", "max", False).best.number == 2
+    assert SearchResult(outcomes, "val_loss", "min", False).best.number == 0
+    assert SearchResult(outcomes[4:], "val_loss", "min", False).best is None
 
 
 # The recipe
@@ -350,7 +352,7 @@ def tune(tiny, out_dir, recipe="finetune_text", **own):
 @pytest.mark.parametrize("recipe", ["finetune_text", "finetune_image"])
 def test_the_winners_command_gives_the_winners_figure(tiny, tmp_path, capsys, recipe):
     out = tmp_path / "out"
-    table = tune(tiny, out, recipe, rates=(1e-3, 1e-1))
+    table = tune(tiny, out, recipe, learning_rates=(1e-3, 1e-1))
     printed = capsys.readouterr().out
     command = (out / "best.txt").read_text("utf-8")
     assert printed.endswith(command)
@@ -363,11 +365,11 @@ def test_the_winners_command_gives_the_winners_figure(tiny, tmp_path, capsys, re
     assert result.best == table.rows[0][1]
     assert (out / "best/preset").is_dir()
     assert len(table.rows) == 3
-    again = tune(tiny, out, recipe, rates=(1e-3, 1e-1))
+    again = tune(tiny, out, recipe, learning_rates=(1e-3, 1e-1))
     assert again.rows == table.rows
     assert "trial 0: " not in capsys.readouterr().out
     assert len([*(out / "trials").iterdir()]) == 3
-    with pytest.raises(UsageError, match="other settings .*rates"):
+    with pytest.raises(UsageError, match="other settings .*learning_rates"):
         tune(tiny, out, recipe)
 
 
@@ -392,10 +394,20 @@ def test_a_real_trial_ends_early_and_a_real_signal_waits_for_its_end(tiny, tmp_p
 
 
 def test_all_failed(tiny, tmp_path, capsys, monkeypatch):
-    """Every rate is far too high: each trial ends at a loss that is no number."""
+    """Every rate is far too high: each trial ends at a loss that is not a number."""
     own = (*TEXT, "optimizer.name=sgd", "optimizer.clip-norm=0", "optimizer.warmup=0", "optimizer.learning-rate=1e30")
     arguments = ["--recipe", "finetune_text", "--source", f"csv:{tiny}/texts.csv", "--preset", f"{tiny}/text"]
-    arguments += ["--search", "learning_rate", "--rates", "1e30", "1e33", "--trials", "2", "--out-dir", str(tmp_path)]
+    arguments += [
+        "--search",
+        "learning_rate",
+        "--learning-rates",
+        "1e30",
+        "1e33",
+        "--trials",
+        "2",
+        "--out-dir",
+        str(tmp_path),
+    ]
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as stop:
         cli.main(["run", str(FOLDER / "tune.py"), *arguments, "--set", *own])
@@ -413,12 +425,12 @@ def test_without_optuna(tmp_path, capsys, monkeypatch):
 
 
 def test_mistakes_are_usage_errors(tiny, tmp_path):
-    for name in ("distil", "find_rate", "pretrain_text"):
+    for name in ("distil", "find_learning_rate", "pretrain_text"):
         with pytest.raises(UsageError, match=f"--recipe {name}: expected a recipe that fine-tunes once"):
             open_recipe(FOLDER / f"{name}.py")
     for wrong, message in (
         ({"trials": 0}, "--trials must be at least 1"),
-        ({"rates": (1e-2, 1e-3)}, "two rising numbers"),
+        ({"learning_rates": (1e-2, 1e-3)}, "two rising numbers"),
         ({"search": ()}, "--search needs at least one name"),
         ({"search": ("l2_sp", "l2_sp")}, "each once"),
     ):

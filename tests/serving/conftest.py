@@ -38,7 +38,7 @@ def image_model():
 def text_settings(tokenizer):
     metadata = {
         "source": "demo:films",
-        "licence": "CC0",
+        "license": "CC0",
         "metrics": {"accuracy": 0.875, "precision/neutral": 0.5},
         "command": "recipes/finetune_text.py",
     }

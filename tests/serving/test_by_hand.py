@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from tests.serving.conftest import VOCABULARY
-from tfpretune.objectives import Classes, MultiLabel, Numbers, Supervised
+from tfpretune.objectives import Classification, MultiLabel, Regression, Supervised
 from tfpretune.serving import export
 from tfpretune.serving.loading import load
 
@@ -60,7 +60,7 @@ def test_classes_of_raw_text(tmp_path, tokenizer):
 
     "GOOD films." is [CLS] good film ##s . [SEP]; of eight tokens the longer text keeps [CLS], six and [SEP].
     """
-    model = text_model(Classes(2), {"bad": (1, 0), "good": (0, 1), "##s": (0, 0.5)}, (0, 0))
+    model = text_model(Classification(2), {"bad": (1, 0), "good": (0, 1), "##s": (0, 0.5)}, (0, 0))
     served = serve(tmp_path, model, class_names=("no", "yes"), tokenizer=tokenizer, sequence_length=8)
     texts = ["GOOD films.", "bad\tBad good", "", "nothing known", "good " * 6 + "bad bad bad", b"b\xffad bad"]
     found = served.call("serving_default", texts)
@@ -85,7 +85,7 @@ def test_labels_of_raw_text_fit_from_the_threshold_on(tmp_path, tokenizer):
 
 def test_numbers_of_raw_text_are_in_the_units_of_the_labels(tmp_path, tokenizer):
     """Learnt as (stars - 3) / 1.5: one "good" is half a deviation, the bias a fifth."""
-    model = text_model(Numbers(1, offset=3.0, scale=1.5), {"good": (0.5,), "bad": (-1,)}, (0.2,))
+    model = text_model(Regression(1, offset=3.0, scale=1.5), {"good": (0.5,), "bad": (-1,)}, (0.2,))
     served = serve(tmp_path, model, tokenizer=tokenizer, sequence_length=8)
     found = served.call("serving_default", ["good", "bad bad", ""])["values"]
     np.testing.assert_allclose(found, [[3 + 1.5 * 0.7], [3 - 1.5 * 1.8], [3.3]], atol=1e-6)
@@ -100,7 +100,7 @@ def pixels(tmp_path_factory):
     images = keras.Input((*SIZE, 1), name="images")
     features = keras.layers.Activation("linear", name="features")(images)
     outputs = keras.layers.Conv2D(2, 1, name="logits")(features)
-    model = Supervised({"images": images}, outputs, "pixels", target=Classes(2))
+    model = Supervised({"images": images}, outputs, "pixels", target=Classification(2))
     model.get_layer("logits").set_weights([np.array([[[[0.0, 10.0]]]], "float32"), np.array([0.0, -5.0], "float32")])
     return serve(tmp_path_factory.mktemp("served"), model, class_names=("dark", "bright"))
 

@@ -34,7 +34,7 @@ def test_files_of_an_export(saved_models, tokenizer):
     assert (assets / "labels.txt").read_text("utf-8") == "neutral\nnégatif\npositive\n"
     assert (assets / "vocabulary.txt").read_text("utf-8").split() == tokenizer.get_vocabulary()
     assert json.loads((assets / "preprocessing.json").read_text("utf-8"))["sequence_length"] == 8
-    assert json.loads((assets / "metadata.json").read_text("utf-8"))["training"]["licence"] == "CC0"
+    assert json.loads((assets / "metadata.json").read_text("utf-8"))["training"]["license"] == "CC0"
 
 
 def test_weights_are_stored_once(saved_models, image_model):

@@ -6,8 +6,9 @@ import tensorflow as tf
 
 from tests.serving.conftest import VOCABULARY
 from tfpretune.backbones.text.text_encoder import TextEncoderTokenizer
-from tfpretune.objectives.targets.contrastive import Similar
-from tfpretune.objectives.targets.standard import Classes, MultiLabel, Numbers, Spans
+from tfpretune.objectives.targets.contrastive import SupervisedContrastive
+from tfpretune.objectives.targets.extractive_qa import ExtractiveQA
+from tfpretune.objectives.targets.standard import Classification, MultiLabel, Regression
 from tfpretune.serving import raw
 from tfpretune.serving.heads.pixels import PixelsHead
 from tfpretune.serving.heads.pooled import ClassHead, LabelsHead, NumbersHead, VectorHead
@@ -22,7 +23,7 @@ def plain(answers):
 
 
 def test_the_likeliest_class_and_a_tie():
-    head = ClassHead(Classes(2), ("a", "ß"))
+    head = ClassHead(Classification(2), ("a", "ß"))
     outputs = tf.constant([[0.0, LN3], [1.0, 1.0]], tf.float32)
     answers = head.answers(outputs)
     assert answers["label"].numpy().tolist() == ["ß".encode(), b"a"]
@@ -45,18 +46,18 @@ def test_labels_fit_from_the_threshold_on():
 
 
 def test_numbers_are_in_the_units_of_the_data():
-    head = NumbersHead(Numbers(2, offset=10.0, scale=2.0))
+    head = NumbersHead(Regression(2, offset=10.0, scale=2.0))
     assert plain(head.answers(tf.constant([[0.0, -1.5]]))) == {"values": [[10.0, 7.0]]}
 
 
 def test_vectors_have_length_one():
-    answers = VectorHead(Similar(2)).answers(tf.constant([[3.0, 4.0], [-0.1, 0.0]]))
+    answers = VectorHead(SupervisedContrastive(2)).answers(tf.constant([[3.0, 4.0], [-0.1, 0.0]]))
     np.testing.assert_allclose(answers["embedding"], [[0.6, 0.8], [-1.0, 0.0]], atol=1e-6)
 
 
 def test_pixels():
     outputs = tf.constant([[[[0.0, LN3], [LN3, 0.0]]]], tf.float32)  # one image of 1 x 2 pixels
-    head = PixelsHead(Classes(2), ("sky", "sea"), (1, 2))
+    head = PixelsHead(Classification(2), ("sky", "sea"), (1, 2))
     answers = head.answers(outputs)
     assert answers["classes"].dtype == tf.int32
     assert answers["classes"].numpy().tolist() == [[[1, 0]]]
@@ -66,7 +67,7 @@ def test_pixels():
 
 def rows_of(texts, length):
     tokenizer = TextEncoderTokenizer(vocabulary=VOCABULARY, lowercase=True)
-    reading = raw.word_reading(tokenizer, length)
+    reading = raw.word_preprocessing(tokenizer, length)
     return tf.function(lambda sent: reading.rows(reading.clean(sent)))(tf.constant(texts))
 
 
@@ -79,7 +80,7 @@ def test_words_speak_at_their_first_token_and_keep_their_place():
     outputs[0, 3, 1] = 9.0  # ##s: goes on, does not speak
     outputs[1, 1] = -LN3, 0.0  # the full stop
     outputs[2, 1, 0] = LN3  # bad
-    head = TagHead(Classes(2), ("O", "B-X"))
+    head = TagHead(Classification(2), ("O", "B-X"))
     answers = head.answers(tf.constant(outputs), rows.context)
     assert answers["words"].numpy().tolist() == [[b"good", b"films", b"."], [b"bad", b"", b""], [b""] * 3]
     assert answers["tags"].numpy().tolist() == [[b"B-X", b"O", b"B-X"], [b"O", b"", b""], [b""] * 3]
@@ -131,7 +132,7 @@ CONTEXTS = [b"good film bad films . bad good", "fílm".encode(), b""]
 
 def windows_of(contexts, questions, length):
     tokenizer = TextEncoderTokenizer(vocabulary=VOCABULARY, lowercase=True)
-    reading = raw.context_reading(tokenizer, length, 2)
+    reading = raw.context_preprocessing(tokenizer, length, 2)
     rows = tf.function(lambda *sent: reading.rows(*map(reading.clean, sent)))(
         tf.constant(questions), tf.constant(contexts)
     )
@@ -142,7 +143,7 @@ def test_the_best_span_of_all_rows():
     context = windows_of(CONTEXTS, ["bad", "", "good"], 8)
     windows = type(context[1])(*(column.numpy() for column in context[1]))
     assert windows.example_of.tolist() == [0, 0, 0, 1, 2]
-    head, random = SpanHead(Spans(), longest_answer=2), np.random.default_rng(3)
+    head, random = SpanHead(ExtractiveQA(), longest_answer=2), np.random.default_rng(3)
     for _ in range(20):
         outputs = random.normal(0.0, 3.0, (5, 8, 2)).astype(np.float32)
         outputs[windows.segment_ids == 0] = -1e9  # as `span_finder` gives them
@@ -159,11 +160,11 @@ def test_the_best_span_of_all_rows():
 
 
 def test_an_end_before_its_start_is_no_span():
-    """[CLS] [SEP] good film . bad [SEP]: the likeliest start is "." and the likeliest end "good"."""
+    """[CLS] [SEP] good film . bad [SEP]: the most probable start is "." and the most probable end "good"."""
     outputs = np.full((1, 7, 2), -5.0, np.float32)
     outputs[0, 4, 0] = outputs[0, 2, 1] = 5.0
     outputs[0, 4, 1] = 1.0
-    answers = SpanHead(Spans(), longest_answer=4).answers(
+    answers = SpanHead(ExtractiveQA(), longest_answer=4).answers(
         tf.constant(outputs), windows_of([b"good film. bad"], [""], 7)
     )
     assert answers["answer"].numpy().tolist() == [b"."]

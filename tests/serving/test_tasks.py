@@ -10,8 +10,8 @@ import tensorflow as tf
 from tests.serving.conftest import VOCABULARY
 from tfpretune.backbones.image.cnn import SmallCNN
 from tfpretune.backbones.text.text_encoder import TextEncoder, TextEncoderTokenizer
-from tfpretune.data.batches.questions import answer_rows
-from tfpretune.data.batches.tagged import tag_rows
+from tfpretune.data.batches.questions import question_inputs
+from tfpretune.data.batches.tagged import tag_inputs
 from tfpretune.data.examples.questions import QuestionExamples
 from tfpretune.data.examples.tagged import TaggedExamples
 from tfpretune.errors import UsageError
@@ -25,7 +25,7 @@ from tfpretune.finetune import (
     span_finder,
     tagger,
 )
-from tfpretune.objectives import Classes, MultiLabel, Numbers
+from tfpretune.objectives import Classification, MultiLabel, Regression
 from tfpretune.serving import export, predict, verify
 from tfpretune.serving.lines import as_line
 from tfpretune.serving.loading import WARMUP, load
@@ -46,7 +46,11 @@ def spread(model):
     return model
 
 
-TARGETS = {"mood": Classes(2), "topics": MultiLabel(3, column="topics"), "stars": Numbers(1, 3.0, 1.5, column="stars")}
+TARGETS = {
+    "mood": Classification(2),
+    "topics": MultiLabel(3, column="topics"),
+    "stars": Regression(1, 3.0, 1.5, column="stars"),
+}
 TEXTS = ["Good films.", "bad film", "good \u3000bad."]
 TEXT = {"sequence_length": 6, "examples": TEXTS}
 KINDS = {
@@ -131,7 +135,7 @@ def test_a_tagger_says_of_raw_text_what_it_says_of_training_rows(made, tokenizer
     model, served = made("tags")
     sentences = [("good", "films", "bad", "film", ".", "good"), ("bad",)]  # the first needs two rows
     examples = TaggedExamples(sentences, None, ("O", "B-X", "I-X"), ("1", "2"), "toy")
-    rows = tag_rows(examples, tokenizer=tokenizer, sequence_length=6)
+    rows = tag_inputs(examples, tokenizer=tokenizer, sequence_length=6)
     assert rows.columns["token_ids"].shape == (3, 6)
     expected = rows.words_of(model(rows.columns).numpy().argmax(-1))
     answers = served.call("serving_default", ["good films bad film . good", "bad"])
@@ -172,7 +176,7 @@ def test_answers_are_cut_from_the_context_as_it_was_sent(made, tokenizer):
     examples = QuestionExamples(
         ["bad", "good film"], ["good  Film bad \u4eca films. bad good", "film"], [(), ()], ["1", "2"], "toy"
     )
-    rows = answer_rows(examples, tokenizer=tokenizer, sequence_length=8)
+    rows = question_inputs(examples, tokenizer=tokenizer, sequence_length=8)
     assert len(rows.example_of) > 2
     outputs = model.target.activate(model({name: rows.columns[name] for name in model.input}))
     answers = served.call("serving_default", list(zip(examples.questions, examples.contexts, strict=True)))
@@ -286,6 +290,6 @@ def test_names_that_do_not_fit(tokenizer, tmp_path):
     refused(multi_head(encoder(), TARGETS), "does not fit 0 class_names", class_names={"mood": ("sad", "glad")})
     refused(multi_label(encoder(), 3), r"threshold must be in \(0, 1\)", class_names=LABELS, threshold=1.0)
     refused(regressor(encoder()), "class_names by task need a model with several tasks", class_names={"x": ("a",)})
-    tasks = {"embed": Classes(2), "b": Numbers(column="b")}
+    tasks = {"embed": Classification(2), "b": Regression(column="b")}
     refused(multi_head(encoder(), tasks), "the name of a signature", class_names={"embed": ("sad", "glad")})
     assert list(tmp_path.iterdir()) == []

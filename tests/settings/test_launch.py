@@ -256,7 +256,7 @@ def test_help_says_what_each_field_is_for(capsys):
         launch.parse(Config, ["--help"], description="Does it.")
     assert stop.value.code == 0
     text = " ".join(capsys.readouterr().out.split())
-    for part in ("Does it.", "Examples a step, over all replicas.", "Peak rate", "--config", "config.json"):
+    for part in ("Does it.", "Examples a step, over all replicas.", "Peak learning rate", "--config", "config.json"):
         assert part in text, part
 
 

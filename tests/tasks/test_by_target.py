@@ -18,8 +18,8 @@ from tfpretune.evaluation.predict import predictor
 from tfpretune.evaluation.report.report import write_report
 from tfpretune.evaluation.report.written import Report
 from tfpretune.finetune import pooled_head
-from tfpretune.objectives import Classes, MultiLabel, Numbers, Spans, Target
-from tfpretune.objectives.targets.contrastive import Similar
+from tfpretune.objectives import Classification, ExtractiveQA, MultiLabel, Regression, Target
+from tfpretune.objectives.targets.contrastive import SupervisedContrastive
 from tfpretune.objectives.terms import Term
 from tfpretune.serving.heads import by_target as served
 from tfpretune.serving.heads.pooled import NumbersHead
@@ -27,16 +27,16 @@ from tfpretune.serving.loading import load
 from tfpretune.settings.finetune import TaskConfig
 from tfpretune.tasks.base import Parts, Task, loss_curves, split_parts
 from tfpretune.tasks.by_target import LABELS, TASKS, task_of
-from tfpretune.tasks.classification import Classification
-from tfpretune.tasks.embedding import Embedding
+from tfpretune.tasks.classification import ClassificationTask
+from tfpretune.tasks.embedding import EmbeddingTask
 from tfpretune.tasks.finetuning.exporting import export_run
 from tfpretune.tasks.finetuning.fitting import fit_task, made_ready
-from tfpretune.tasks.multi_label import MultiLabelClassification
+from tfpretune.tasks.multi_label import MultiLabelTask
 from tfpretune.tasks.multitask import SeveralTasks
-from tfpretune.tasks.questions import Questions
-from tfpretune.tasks.regression import Regression
-from tfpretune.tasks.segmentation import Segmentation
-from tfpretune.tasks.tagging import Tagging
+from tfpretune.tasks.questions import QuestionAnsweringTask
+from tfpretune.tasks.regression import RegressionTask
+from tfpretune.tasks.segmentation import SegmentationTask
+from tfpretune.tasks.tagging import TaggingTask
 from tfpretune.training.presets import save_preset
 
 
@@ -46,18 +46,18 @@ def model_of(target, rank):
 
 def test_each_model_has_its_task():
     targets = {
-        (Classes(2), 2): Classification,
-        (Classes(2), 3): Tagging,
-        (Classes(2), 4): Segmentation,
-        (MultiLabel(3), 2): MultiLabelClassification,
-        (Numbers(), 2): Regression,
-        (Similar(8), 2): Embedding,
-        (Spans(), 3): Questions,
+        (Classification(2), 2): ClassificationTask,
+        (Classification(2), 3): TaggingTask,
+        (Classification(2), 4): SegmentationTask,
+        (MultiLabel(3), 2): MultiLabelTask,
+        (Regression(), 2): RegressionTask,
+        (SupervisedContrastive(8), 2): EmbeddingTask,
+        (ExtractiveQA(), 3): QuestionAnsweringTask,
     }
     assert {kind: task_of(model_of(*kind)) for kind in targets} == targets
-    assert task_of(types.SimpleNamespace(targets={"a": Classes(2)})) is SeveralTasks
+    assert task_of(types.SimpleNamespace(targets={"a": Classification(2)})) is SeveralTasks
     assert task_of(model_of(None, 2)) is None
-    assert task_of(model_of(Numbers(), 3)) is None
+    assert task_of(model_of(Regression(), 3)) is None
 
 
 def test_the_tables_of_tasks_and_of_served_heads_have_the_same_rows():

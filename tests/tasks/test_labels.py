@@ -6,21 +6,21 @@ import types
 import numpy as np
 import pytest
 
-from tests.evaluation.report.pages import Page
+from tests.evaluation.report.pages import PageCallback
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.readers.source_form import SourceForm
-from tfpretune.data.sources.labelled import LabelledParts
+from tfpretune.data.sources.labelled import LabelledSplits
 from tfpretune.errors import UsageError
 from tfpretune.evaluation.baselines.labels import linear_numbers, linear_sets
 from tfpretune.evaluation.metrics.multi_label import best_threshold, multi_label_metrics
 from tfpretune.evaluation.metrics.regression import regression_metrics
-from tfpretune.objectives import Classes, MultiLabel, Numbers
+from tfpretune.objectives import Classification, MultiLabel, Regression
 from tfpretune.settings.finetune import FinetuneConfig
 from tfpretune.tasks import labels as labelled
 from tfpretune.tasks.by_target import LABELS
-from tfpretune.tasks.labels import open_parts, source_form
-from tfpretune.tasks.multi_label import MultiLabelClassification
-from tfpretune.tasks.regression import Regression
+from tfpretune.tasks.labels import open_splits, source_form
+from tfpretune.tasks.multi_label import MultiLabelTask
+from tfpretune.tasks.regression import RegressionTask
 
 RESULT = types.SimpleNamespace(curves={"loss": [(1, 2.0)], "val_loss": [(1, 1.0)]}, steps=1)
 
@@ -45,10 +45,10 @@ def test_the_target_follows_from_the_training_labels():
     assert make_target(sets, settings()) == MultiLabel(2)
     balanced = make_target(sets, settings(balance_classes=True))
     assert balanced.positive_weights == pytest.approx((1 / 3, 1.0))  # one without a, three with it; two and two
-    assert make_target(texts(np.array([1.0, 5.0], np.float32)), settings()) == Numbers(1, 3.0, 2.0)
+    assert make_target(texts(np.array([1.0, 5.0], np.float32)), settings()) == Regression(1, 3.0, 2.0)
     classes = texts(np.array([0, 1, 1, 1], np.int32), ("a", "b"))
     given = {"balance_classes": True, "label_smoothing": 0.1}
-    assert make_target(classes, settings(**given)) == Classes(2, 0.1, (2.0, 4 / 6))
+    assert make_target(classes, settings(**given)) == Classification(2, 0.1, (2.0, 4 / 6))
 
 
 def test_labels_that_teach_nothing_are_refused():
@@ -63,23 +63,31 @@ def test_labels_that_teach_nothing_are_refused():
 @pytest.mark.parametrize(
     ("own", "message"),
     [
-        ({"label_kind": "set", "labels_per_class": 5}, "--labels-per-class and labels that are sets of classes: "),
-        ({"label_kind": "number", "labels_per_class": 5}, "--labels-per-class and labels that are numbers: "),
-        ({"label_kind": "set", "label_smoothing": 0.1}, "--label-smoothing and labels that are sets of classes: "),
-        ({"label_kind": "number", "label_smoothing": 0.1}, "--label-smoothing and labels that are numbers: "),
-        ({"label_kind": "number", "balance_classes": True}, "--balance-classes and labels that are numbers: "),
+        (
+            {"label_kind": "multi-label", "labels_per_class": 5},
+            "--labels-per-class and labels that are sets of classes: ",
+        ),
+        ({"label_kind": "regression", "labels_per_class": 5}, "--labels-per-class and labels that are numbers: "),
+        (
+            {"label_kind": "multi-label", "label_smoothing": 0.1},
+            "--label-smoothing and labels that are sets of classes: ",
+        ),
+        ({"label_kind": "regression", "label_smoothing": 0.1}, "--label-smoothing and labels that are numbers: "),
+        ({"label_kind": "regression", "balance_classes": True}, "--balance-classes and labels that are numbers: "),
     ],
 )
 def test_settings_that_do_not_go_with_a_kind(own, message, monkeypatch):
     """As options, and where the source says of itself what its labels are."""
     with pytest.raises(UsageError, match=message):
         settings(**own)
-    kind = {"set": np.eye(2, dtype=np.int32), "number": np.array([1.0, 2.0], np.float32)}[own.pop("label_kind")]
+    kind = {"multi-label": np.eye(2, dtype=np.int32), "regression": np.array([1.0, 2.0], np.float32)}[
+        own.pop("label_kind")
+    ]
     part = texts(kind, ("a", "b") if kind.ndim == 2 else ())
-    monkeypatch.setattr(labelled, "labelled_parts", lambda *_, **__: LabelledParts(part, part, part))
+    monkeypatch.setattr(labelled, "labelled_splits", lambda *_, **__: LabelledSplits(part, part, part))
     with pytest.raises(UsageError, match=message):
-        open_parts(settings(**own))
-    assert open_parts(settings()).train is part
+        open_splits(settings(**own))
+    assert open_splits(settings()).train is part
 
 
 NO_COPIES = {"near_copies": 0, "near_copy_groups": 0}
@@ -97,14 +105,14 @@ def test_the_threshold_of_sets_comes_from_the_validation_set(monkeypatch, tmp_pa
     on_validation, on_test = np.where(seen == 1, 0.4, 0.2), np.where(truth == 1, 0.9, 0.7)
     assert best_threshold(truth, on_test) == pytest.approx(0.8)
     monkeypatch.setattr(labelled, "predict_outputs", lambda model, batches: batches)
-    parts, run = LabelledParts(train, validation, test), settings(out_dir=str(tmp_path))
+    parts, run = LabelledSplits(train, validation, test), settings(out_dir=str(tmp_path))
     model = types.SimpleNamespace(target=MultiLabel(2))
-    report = MultiLabelClassification(parts, on_validation, on_test).report(model, run, RESULT)
+    report = MultiLabelTask(parts, on_validation, on_test).report(model, run, RESULT)
     assert report.task["threshold"] == pytest.approx(0.3)
     expected = multi_label_metrics(truth, on_test, ("a", "b"), threshold=0.3)
     expected |= {"threshold": report.task["threshold"]}
     assert json.loads(report.page.with_name("metrics.json").read_text("utf-8")) == pytest.approx(expected | NO_COPIES)
-    page = Page(report.page.read_text("utf-8")).text
+    page = PageCallback(report.page.read_text("utf-8")).text
     name, predict = linear_sets(train)
     simple = multi_label_metrics(truth, predict(test), ("a", "b"), threshold=best_threshold(seen, predict(validation)))
     assert f"{name} {simple['f1_micro']:.3f} {simple['f1_macro']:.3f}" in page
@@ -116,15 +124,15 @@ def test_the_threshold_of_sets_comes_from_the_validation_set(monkeypatch, tmp_pa
 
 def test_numbers_stand_beside_the_mean_and_a_ridge_regression(monkeypatch, tmp_path):
     random = np.random.default_rng(0)
-    parts = LabelledParts(*(texts(random.normal(1.0, 1.0, 30).astype(np.float32)) for _ in range(3)))
+    parts = LabelledSplits(*(texts(random.normal(1.0, 1.0, 30).astype(np.float32)) for _ in range(3)))
     found = parts.test.known_labels[:, np.newaxis] + 0.5
     monkeypatch.setattr(labelled, "predict_outputs", lambda model, batches: batches)
-    model, run = types.SimpleNamespace(target=Numbers()), settings(out_dir=str(tmp_path))
-    report = Regression(parts, None, found).report(model, run, RESULT)
+    model, run = types.SimpleNamespace(target=Regression()), settings(out_dir=str(tmp_path))
+    report = RegressionTask(parts, None, found).report(model, run, RESULT)
     expected = regression_metrics(parts.test.labels, found[:, 0])
     assert expected["mean_absolute_error"] == pytest.approx(0.5)
     assert json.loads(report.page.with_name("metrics.json").read_text("utf-8")) == pytest.approx(expected | NO_COPIES)
-    page = Page(report.page.read_text("utf-8"))
+    page = PageCallback(report.page.read_text("utf-8"))
     mean = regression_metrics(parts.test.labels, np.full(30, parts.train.known_labels.mean(dtype=np.float64)))
     simple = regression_metrics(parts.test.labels, linear_numbers(parts.train)[1](parts.test))
     assert f"always the mean {mean['root_mean_squared_error']:.3f} {mean['mean_absolute_error']:.3f}" in page.text
@@ -139,23 +147,23 @@ def test_what_decides_and_what_must_be_the_same():
     cases = (
         (MultiLabel(2), texts(np.array([[1, 1], [0, 0]], np.int32), ("a", "b")), {}, ["a;b", ""]),
         (
-            Numbers(1, 3.0, 2.0),
+            Regression(1, 3.0, 2.0),
             texts(np.array([1.5, 4.0], np.float32)),
             {"mean of the labels": 3.0, "spread of the labels": 2.0},
             ["1.5", "4"],
         ),
-        (Classes(2), texts(np.array([1, 0], np.int32), ("a", "b")), {}, ["b", "a"]),
+        (Classification(2), texts(np.array([1, 0], np.int32), ("a", "b")), {}, ["b", "a"]),
     )
     for target, examples, same, shown in cases:
-        task = LABELS[examples.label_kind](LabelledParts(examples, examples, examples), None, None)
+        task = LABELS[examples.label_kind](LabelledSplits(examples, examples, examples), None, None)
         assert task.identity(types.SimpleNamespace(target=target)) == same
         assert task.monitor is None  # the target's own
         assert task.label_texts(examples) == shown
-    assert (MultiLabel.monitor, Numbers.monitor) == (("binary_cross_entropy", "min"), ("mean_absolute_error", "min"))
+    assert (MultiLabel.monitor, Regression.monitor) == (("binary_cross_entropy", "min"), ("mean_absolute_error", "min"))
 
 
 def test_the_options_of_a_run_are_the_form_of_its_source():
     assert source_form(settings()) == SourceForm()
-    own = {"text_column": "body", "label_column": "topic", "label_kind": "set", "label_separator": "|"}
+    own = {"text_column": "body", "label_column": "topic", "label_kind": "multi-label", "label_separator": "|"}
     form = source_form(settings(**own, labels_as_written=True), pair_column="other")
     assert form == SourceForm(**own, labels_as_written=True, pair_column="other")

@@ -210,7 +210,7 @@ def test_damage_and_numbers_that_are_none_are_refused(adapters, tmp_path):
     with pytest.raises(RunError, match=r"adapter.safetensors is damaged"):
         load_adapter(model, tmp_path / "a")
     next(iter(lora_variables(model).values())).assign(np.full((8, 4), np.nan))
-    with pytest.raises(RunError, match="1 of 6 variables hold values that are no numbers, the first is lora/block_0"):
+    with pytest.raises(RunError, match="1 of 6 variables hold values that are not numbers, the first is lora/block_0"):
         save_adapter(tmp_path / "b", model)
     assert not (tmp_path / "b").exists()
 

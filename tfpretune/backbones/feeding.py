@@ -185,7 +185,7 @@ def image_shape(backbone: keras.Model, default: tuple[int, int] | None = None) -
     name = type(backbone).__name__
     images = _image_input(backbone)
     if images is None:
-        raise UsageError(f"{name} is no image backbone: it takes {_input_names(backbone)}")
+        raise UsageError(f"{name} is not an image backbone: it takes {_input_names(backbone)}")
     height, width, channels = images.shape[1:]
     if None in (height, width):
         if default is None:

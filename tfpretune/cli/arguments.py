@@ -13,10 +13,11 @@ from typing import NoReturn
 from tfpretune.cli import commands
 from tfpretune.cli.recipes import nearest
 from tfpretune.errors import RunError, UsageError
+from tfpretune.settings.renamed import modern_arguments
 
 SOURCES = (
-    "demo:NAME, tfds:NAME, csv:FILES, jsonl:FILES, text:FILES (a line an example), text:FOLDER (a subfolder a class), "
-    "images:FOLDER (a subfolder a class, or its folders images and masks), conll:FILES (words with tags), squad:FILES "
+    "demo:NAME, tfds:NAME, csv:FILES, jsonl:FILES, text:FILES (one example per line), text:FOLDER (one class per subfolder), "
+    "images:FOLDER (one class per subfolder, or its folders images and masks), conll:FILES (words with tags), squad:FILES "
     "(questions with contexts)"
 )
 
@@ -83,6 +84,8 @@ def _parse(args: list[str]) -> argparse.Namespace:
         raise SystemExit(2)
     if not args[0].startswith("-") and args[0] not in known:
         raise UsageError(f"no command {args[0]!r}{nearest(args[0], list(known))}; see tfpretune --help")
+    if args[0] in known:
+        args = modern_arguments(args, list(known[args[0]]._option_string_actions))
     settings, unknown = parser.parse_known_args(args)
     if unknown:
         options = list(known[args[0]]._option_string_actions) if args[0] in known else []
@@ -127,7 +130,7 @@ def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
     check.add_argument("--label-column", default="label", help="column with the labels (default: label)")
     check.add_argument(
         "--label-kind",
-        choices=("class", "set", "number"),
+        choices=("single", "multi-label", "regression"),
         default="",
         help="what a label is: one class, a set of classes, a number (default: what the source says, of files a class)",
     )
@@ -135,7 +138,7 @@ def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
     check.add_argument(
         "--labels-as-written",
         action="store_true",
-        help="each spelling is a class of its own, such as NA, -1 beside 0 1 2, Sport beside sport",
+        help="each spelling is a class of its own, such as NA, -1 alongside 0 1 2, Sport and sport",
     )
     check.add_argument(
         "--may-lack", action="store_true", help="rows may lack a label, as those of one task of several may"

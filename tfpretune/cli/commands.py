@@ -119,7 +119,7 @@ def export(settings: argparse.Namespace) -> int:
     """Exports the fine-tuned model in RUN_DIR/preset."""
     preset = Path(settings.run_dir) / "preset"
     if not preset.is_dir():
-        raise UsageError(f"{preset} is no folder: expected the --out-dir of a finished fine-tuning run")
+        raise UsageError(f"{preset} is not a folder: expected the --out-dir of a finished fine-tuning run")
     start_tensorflow()
     from tfpretune.tasks.finetuning.exporting import export_run
 

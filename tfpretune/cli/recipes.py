@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tfpretune.errors import RunError, UsageError
+from tfpretune.settings.renamed import modern_recipe
 
 # A command starts its line (after `$`, or after a word and a colon) or stands between backticks.
 _COMMAND = re.compile(r"(?:^\s*(?:\w+: +)?(?:\$ )?|`)((?:tfpretune run \S|make \w|(?:\S*/)?python3? \S+\.py)[^`]*)")
@@ -72,6 +73,8 @@ def recipe_path(name: str, folder: Path | None) -> Path:
     names = [found.stem for found in sorted(folder.glob("[!_]*.py"))]
     if path.stem in names and path.parent == folder:
         return path
+    if (modern := modern_recipe(name)) != name:
+        return recipe_path(modern, folder)
     if os.sep in name or name.endswith(".py"):
         raise UsageError(f"no file {name}")
     raise UsageError(f"no recipe {name!r}{nearest(name, names)}; see tfpretune ls")

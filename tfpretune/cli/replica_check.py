@@ -42,10 +42,10 @@ class Difference:
         return self.weights <= TOLERANCE and self.figures <= TOLERANCE
 
     def __str__(self) -> str:
-        verdict = "they learn the same" if self.same else "they do NOT learn the same"
+        verdict = "they train the same" if self.same else "they do NOT train the same"
         return (
             f"weights: largest difference {self.weights:.1e} ({self.weight})\n"
-            f"logged figures: largest difference {self.figures:.1e} ({self.figure})\n"
+            f"logged metrics: largest difference {self.figures:.1e} ({self.figure})\n"
             f"1 and 2 replicas, {STEPS} steps with each update rule: {verdict} (at most {TOLERANCE:.0e})"
         )
 

@@ -22,7 +22,7 @@ from tfpretune.settings.run import OptimizerConfig
 from tfpretune.training import resolve_precision
 from tfpretune.training.loop.trials import start_like, train_briefly
 
-COLUMNS = ("", "labels a class", "mean", "sd")
+COLUMNS = ("", "labels per class", "mean", "sd")
 PRETRAINED, SCRATCH = "pre-trained", "from scratch"
 TEST_BATCH_SIZE = 128
 
@@ -55,7 +55,7 @@ class Side:
         pretrained: start from the preset's weights; otherwise only from its architecture.
         steps: optimizer steps.
         optimizer: the update rule.
-        probe_head: start the head from a logistic regression on the frozen features.
+        init_head_from_probe: start the head from a logistic regression on the frozen features.
         head_dropout: rate before the last layer.
         backbone_dropout: another rate than the preset's; None keeps that.
         prepare: puts fine-tuning methods on the network before it is compiled, such as `apply_methods` with settings.
@@ -72,7 +72,7 @@ class Side:
     pretrained: bool
     steps: int
     optimizer: OptimizerConfig
-    probe_head: bool = False
+    init_head_from_probe: bool = False
     head_dropout: float = 0.1
     backbone_dropout: float | None = None
     prepare: Callable[[Supervised], object] | None = None
@@ -88,7 +88,7 @@ class Trials:
         test: what every trained network is scored on.
         make_batches: `(examples, batch_size, *, seed, transform) -> StepIndexed`, such as `image_batches`.
         make_model: `(backbone, *, dropout) -> Supervised`, such as `classifier`.
-        batch_size: examples a step.
+        batch_size: examples per step.
         seeds: draws of labels, each with start weights of its own.
         transform: augmentation of the training batches.
         most_steps: upper bound of all sides' steps, for rehearsals; 0: none.
@@ -105,7 +105,7 @@ class Trials:
     most_steps: int = 0
 
     def draws(self, labels: int) -> list[Examples]:
-        """Draws so many labels a class, once for each seed; the same for every side."""
+        """Draws so many labels per class, once for each seed; the same for every side."""
         return [self.train.few_labels(labels, seed) for seed in range(self.seeds)]
 
     def fine_tune(self, side: Side, few: Examples, seed: int, before: Supervised | None = None) -> Supervised:
@@ -127,7 +127,7 @@ class Trials:
         if before is not None:
             start_like(before, model)
             model = before
-        if side.probe_head:
+        if side.init_head_from_probe:
             start_head_from_probe(model, self.make_batches(few, self.batch_size).in_order())
         batches = self.make_batches(few, self.batch_size, seed=seed, transform=self.transform)
         steps = min(side.steps, self.most_steps) if self.most_steps else side.steps
@@ -148,7 +148,7 @@ class Comparison:
     """What `compare` found.
 
     Attributes:
-        labels: labels a class.
+        labels: labels per class.
         scores: name of the side or baseline -> accuracy of each draw.
         model: the last network of the last side.
     """
@@ -158,7 +158,7 @@ class Comparison:
     model: Supervised
 
     def rows(self) -> list[list[Cell]]:
-        """Rows of a table with `COLUMNS`: name, labels a class, mean, sample standard deviation."""
+        """Rows of a table with `COLUMNS`: name, labels per class, mean, sample standard deviation."""
         return [
             [name, self.labels, float(np.mean(scores)), float(np.std(scores, ddof=1))]
             for name, scores in self.scores.items()
@@ -177,7 +177,7 @@ def compare(
     Args:
         trials: what all sides share.
         sides: at least one; the network of the last one is kept.
-        labels: labels a class.
+        labels: labels per class.
         baselines: name -> a model that is fitted on a draw.
     """
     if not sides or not trials.seeds:
@@ -194,5 +194,5 @@ def compare(
             before = model = trials.fine_tune(side, few, seed, before)
             score = trials.score(model)
             scores[side.name].append(score)
-            print(f"{trials.train.name}, {labels} labels a class, {side.name}, seed {seed}: {score:.3f}", flush=True)
+            print(f"{trials.train.name}, {labels} labels per class, {side.name}, seed {seed}: {score:.3f}", flush=True)
     return Comparison(labels, scores, model)

@@ -10,7 +10,7 @@ from typing import Any
 import keras_hub
 
 from tfpretune.backbones.hugging_face.folder import packaged_folder
-from tfpretune.data.sources.labelled import LabelledParts
+from tfpretune.data.sources.labelled import LabelledSplits
 from tfpretune.errors import UsageError
 from tfpretune.runtime.files import MANIFEST, write_atomic
 from tfpretune.settings import file as config_file
@@ -32,7 +32,7 @@ def check_same_comparison(
         out_dir: the folder.
         run: the settings.
         may_differ: names of settings that do not matter.
-        identity: what else must be the same, such as `trial_identity`; JSON values, which go to `identity.json`.
+        identity: what else must be the same, such as `trial_fingerprint`; JSON values, which go to `identity.json`.
 
     Raises:
         UsageError: lists what differs.
@@ -52,7 +52,7 @@ def check_same_comparison(
     write_atomic(file, config_file.to_json(run))
 
 
-def trial_identity(preset: str, parts: Mapping[str, LabelledParts] | None = None) -> dict[str, Any]:
+def trial_fingerprint(preset: str, parts: Mapping[str, LabelledSplits] | None = None) -> dict[str, Any]:
     """Returns what trials are made of beside their settings: the way they are made, the files of the preset, the data.
 
     Args:

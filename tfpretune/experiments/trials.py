@@ -7,7 +7,7 @@ import tensorflow as tf
 from tfpretune.backbones.by_name import load_tokenizer
 from tfpretune.data.batches.examples import image_batches, text_batches
 from tfpretune.data.batches.step_indexed import Transform
-from tfpretune.data.sources.labelled import LabelledParts
+from tfpretune.data.sources.labelled import LabelledSplits
 from tfpretune.experiments.comparison import Trials
 from tfpretune.finetune import classifier
 
@@ -20,7 +20,7 @@ def begin_trials() -> None:
 
 def image_trials(
     preset: str,
-    parts: LabelledParts,
+    parts: LabelledSplits,
     *,
     image_shape: tuple[int, int, int],
     batch_size: int,
@@ -34,7 +34,7 @@ def image_trials(
         preset: the pre-trained backbone.
         parts: labelled images.
         image_shape: height, width, channels that they are brought to.
-        batch_size: images a step.
+        batch_size: images per step.
         seeds: draws of labels.
         transform: augmentation.
         most_steps: of rehearsals.
@@ -54,7 +54,7 @@ def image_trials(
 
 def text_trials(
     preset: str,
-    parts: LabelledParts,
+    parts: LabelledSplits,
     *,
     sequence_length: int,
     window_length: int,
@@ -69,7 +69,7 @@ def text_trials(
         parts: labelled texts.
         sequence_length: tokens of a text that are read.
         window_length: in windows of so many; 0: at once.
-        batch_size: texts a step.
+        batch_size: texts per step.
         seeds: draws of labels.
         most_steps: of rehearsals.
     """

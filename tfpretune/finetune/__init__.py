@@ -22,7 +22,7 @@ from tfpretune.finetune.heads.pooled import (
     regressor,
 )
 from tfpretune.finetune.heads.positions import segmenter, span_finder, tagger
-from tfpretune.finetune.methods.distillation import SoftClasses, without_teacher
+from tfpretune.finetune.methods.distillation import SoftClassification, without_teacher
 from tfpretune.finetune.methods.freezing import format_table, freeze, frozen_table
 from tfpretune.finetune.methods.layerwise_rates import format_rates, layerwise_rates
 from tfpretune.finetune.methods.lora import enable_lora, format_lora, merge_lora, remove_lora
@@ -35,7 +35,7 @@ from tfpretune.finetune.reuse.cached import cache_in_order, with_cached_features
 __all__ = [
     "L2SP",
     "GradualUnfreezing",
-    "SoftClasses",
+    "SoftClassification",
     "add_l1",
     "balanced_class_weights",
     "balanced_positive_weights",

@@ -15,8 +15,9 @@ from tfpretune.objectives.image.masked_autoencoder import MaskedAutoencoder
 from tfpretune.objectives.image.reconstruction import Autoencoder, DenoisingAutoencoder
 from tfpretune.objectives.supervised import Supervised
 from tfpretune.objectives.targets.base import Target
-from tfpretune.objectives.targets.contrastive import Similar
-from tfpretune.objectives.targets.standard import Classes, MultiLabel, Numbers, Spans
+from tfpretune.objectives.targets.contrastive import SupervisedContrastive
+from tfpretune.objectives.targets.extractive_qa import ExtractiveQA
+from tfpretune.objectives.targets.standard import Classification, MultiLabel, Regression
 from tfpretune.objectives.terms import Term
 from tfpretune.objectives.text.masked_lm import MaskedLM
 from tfpretune.objectives.transfer.domains import DeepCoral, DomainAdversarial
@@ -24,7 +25,7 @@ from tfpretune.objectives.transfer.multitask import MultiTask
 
 __all__ = [
     "Autoencoder",
-    "Classes",
+    "Classification",
     "DeepCoral",
     "DenoisingAutoencoder",
     "DomainAdversarial",
@@ -32,10 +33,10 @@ __all__ = [
     "MaskedLM",
     "MultiLabel",
     "MultiTask",
-    "Numbers",
+    "Regression",
     "Objective",
-    "Similar",
-    "Spans",
+    "SupervisedContrastive",
+    "ExtractiveQA",
     "Supervised",
     "Target",
     "Term",

@@ -9,8 +9,8 @@ from keras.optimizers import LossScaleOptimizer
 
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.objectives.gradients import (
-    Found,
     Gradients,
+    SearchResult,
     gradients_at_once,
     gradients_in_parts,
     penalty_gradients,
@@ -175,7 +175,7 @@ class Objective(keras.Model):
         return super().evaluate(data, batch_size=batch_size, **settings)
 
     def predict(self, x: Any, batch_size: int | None = None, **settings: Any) -> Any:
-        """Returns raw outputs as `keras.Model.predict` does; `x` as for `fit`, columns that are no inputs are left out."""
+        """Returns raw outputs as `keras.Model.predict` does; `x` as for `fit`, columns that are not inputs are left out."""
         data = x.in_order() if isinstance(x, StepIndexed) else as_columns(self, x)
         return super().predict(data, batch_size=batch_size, **settings)
 
@@ -215,12 +215,12 @@ class Objective(keras.Model):
             self.recent.add(totals, factors, penalty, norm)
         return logs
 
-    def global_gradients(self, data: Batch, slopes: Gradients) -> Found:
+    def global_gradients(self, data: Batch, slopes: Gradients) -> SearchResult:
         """Returns the gradients of the loss over all replicas, the terms' weights, and the terms' sums.
 
         Args:
             data: this replica's part of the batch.
-            slopes: this replica's share of the penalties' gradients, which is to be added.
+            slopes: this replica's fraction of the penalties' gradients, which is to be added.
         """
         several = tf.distribute.get_strategy().num_replicas_in_sync > 1
         in_parts = self.accumulate_steps > 1 or (several and self.jit_compile)
@@ -246,7 +246,7 @@ class Objective(keras.Model):
         return self.test_function
 
     def predict_step(self, data: Batch) -> Any:
-        """Returns the model's output for one batch; columns that are no inputs are left out."""
+        """Returns the model's output for one batch; columns that are not inputs are left out."""
         return self(self.pick_inputs(as_batch(self, data)), training=False)
 
     def pick_inputs(self, batch: Batch) -> Any:

@@ -1,4 +1,4 @@
-"""The gradients of one replica's share of the loss: of the whole batch at once, or of its parts one after the other."""
+"""The gradients of one replica's fraction of the loss: of the whole batch at once, or of its parts one after the other."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,11 +14,11 @@ from tfpretune.objectives.terms import weights as term_weights
 
 Batch = Mapping[str, tf.Tensor]
 Gradients = list[tf.Tensor | None]
-Found = tuple[Gradients, dict[str, Weight], tf.Tensor]
+SearchResult = tuple[Gradients, dict[str, Weight], tf.Tensor]
 
 
-def gradients_at_once(model: Any, data: Batch) -> Found:
-    """Returns the gradients of this replica's share of the loss, the terms' weights, and their sums over all replicas."""
+def gradients_at_once(model: Any, data: Batch) -> SearchResult:
+    """Returns the gradients of this replica's fraction of the loss, the terms' weights, and their sums over all replicas."""
     with tf.GradientTape() as tape:
         terms = model.terms(data, training=True)
         sums = sum_over_replicas([tf.stop_gradient(term_sums(terms))])[0]
@@ -27,7 +27,7 @@ def gradients_at_once(model: Any, data: Batch) -> Found:
     return _dense(tape.gradient(loss, variables)), term_weights(terms), sums
 
 
-def gradients_in_parts(model: Any, data: Batch) -> Found:
+def gradients_in_parts(model: Any, data: Batch) -> SearchResult:
     """The same, with the rows in parts, one after the other, and XLA around each part where it is wanted."""
     by_term, weights, sums = gradients_by_term(model, data)
     gradients: Gradients = [None] * len(model.trainable_variables)
@@ -87,7 +87,7 @@ def summed(gradients: Gradients) -> Gradients:
 
 
 def penalty_gradients(model: Any) -> tuple[tf.Tensor | None, Gradients]:
-    """Returns the sum of the model's own losses (regularizers), and this replica's share of its gradients."""
+    """Returns the sum of the model's own losses (regularizers), and this replica's fraction of its gradients."""
     variables = [v.value for v in model.trainable_variables]
     with tf.GradientTape() as tape:
         losses = model.losses

@@ -98,7 +98,7 @@ def checked_labels(target: Any, labels: np.ndarray) -> np.ndarray:
     """Returns labels of any number type in that of the target, checked against its range.
 
     Raises:
-        ValueError: labels that are no numbers, out of range, or, for classes, no whole ones.
+        ValueError: labels that are not numbers, out of range, or, for classes, no whole ones.
     """
     if labels.dtype.kind not in "biuf":
         raise ValueError(

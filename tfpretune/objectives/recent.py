@@ -38,7 +38,7 @@ class RecentSums:
             totals: totals and counts of the global batch `(terms, 2)`, in the order of `factors`.
             factors: name of the term -> factor of its mean in the loss; None for what is only shown.
             penalty: what is added to the terms.
-            norm: of the gradient; one that is no number (float16 tries scales that are too large) is left out.
+            norm: of the gradient; one that is not a number (float16 tries scales that are too large) is left out.
         """
         self._learnt = tuple(factors)
         parts = tf.stack([tf.cast(0.0 if value is None else value, tf.float32) for value in factors.values()])

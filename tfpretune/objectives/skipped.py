@@ -11,7 +11,7 @@ Kept = list[tuple[keras.Variable, tf.Tensor]]
 
 
 def may_be_skipped(model: Any) -> bool:
-    """Says whether the model's optimizer leaves out steps whose gradient is no finite number."""
+    """Says whether the model's optimizer leaves out steps whose gradient is not a finite number."""
     return isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
 
 

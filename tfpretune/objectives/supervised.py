@@ -31,9 +31,9 @@ class Supervised(Objective):
 
     Examples:
         >>> import keras, numpy as np
-        >>> from tfpretune.objectives import Classes, Supervised
+        >>> from tfpretune.objectives import Classification, Supervised
         >>> x = keras.Input((3,), name="x")
-        >>> model = Supervised({"x": x}, keras.layers.Dense(2, kernel_initializer="zeros")(x), target=Classes(2))
+        >>> model = Supervised({"x": x}, keras.layers.Dense(2, kernel_initializer="zeros")(x), target=Classification(2))
         >>> model.compile(run_eagerly=True)
         >>> batch = {"x": np.ones((4, 3), "float32"), "labels": np.array([0, 0, 0, 1])}
         >>> found = model.evaluate(batch, verbose=0, return_dict=True)

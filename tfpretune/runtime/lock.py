@@ -1,4 +1,4 @@
-"""One run a folder."""
+"""One run per folder."""
 
 import contextlib
 import datetime

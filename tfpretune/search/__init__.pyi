@@ -3,8 +3,8 @@ from .options import parse_pairs as parse_pairs
 from .report import write_search as write_search
 from .space import Searched as Searched
 from .space import make_space as make_space
-from .study import FILE as FILE
-from .study import import_optuna as import_optuna
+from .state import FILE as FILE
+from .state import import_optuna as import_optuna
 from .trials import DATA_FILE as DATA_FILE
 from .trials import STOPPED as STOPPED
 from .trials import Budget as Budget

@@ -15,10 +15,10 @@ from tfpretune.evaluation.report.tables import Cell, Table
 from tfpretune.runtime.files import write_atomic
 from tfpretune.search.options import options_of
 from tfpretune.search.space import Space
-from tfpretune.search.study import EARLY, WHOLE, Found, Outcome
+from tfpretune.search.state import EARLY, WHOLE, Outcome, SearchResult
 
 
-def trials_table(found: Found, space: Space) -> Table:
+def trials_table(found: SearchResult, space: Space) -> Table:
     """Returns a row for each trial: the whole ones first, the best on top."""
     sign = -1 if found.mode == "max" else 1
     rank = {WHOLE: 0, EARLY: 1}
@@ -40,7 +40,9 @@ def winners_command(best: Outcome, *, recipe: str, out_dir: str) -> str:
     return shlex.join(["tfpretune", "run", recipe, *options_of(settings)])
 
 
-def write_search(found: Found, space: Space, *, recipe: str, out_dir: Path, settings: Mapping[str, Any]) -> Table:
+def write_search(
+    found: SearchResult, space: Space, *, recipe: str, out_dir: Path, settings: Mapping[str, Any]
+) -> Table:
     """Prints the table, the best figure and the winner's command; writes `best.txt` and the page.
 
     Raises:
@@ -69,7 +71,7 @@ def write_search(found: Found, space: Space, *, recipe: str, out_dir: Path, sett
     return table
 
 
-def _chart(found: Found) -> str:
+def _chart(found: SearchResult) -> str:
     """The whole trials' figures by number, and the best so far."""
     whole = [one for one in found.outcomes if one.ended == WHOLE]
     numbers = np.array([one.number for one in whole], np.float64)

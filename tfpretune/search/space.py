@@ -55,7 +55,7 @@ class Space:
     lora_beside: frozenset[str]
 
     def settings(self, trial: "BaseTrial") -> TaskConfig:
-        """Draws the settings of a trial; what does not go with what was drawn before is not asked for."""
+        """Draws the settings of a trial; what is not compatible with what was drawn before is not asked for."""
         run = _plain(self.base, self.searched)
         if "learning_rate" in self.searched:
             low, high = self.rates

@@ -24,7 +24,7 @@ from tfpretune import training
 from tfpretune.errors import RunError, UsageError
 from tfpretune.runtime.files import write_atomic
 from tfpretune.search.space import Space
-from tfpretune.search.study import EARLY, WHOLE, Found, Lagging, Outcome, Study, Trial
+from tfpretune.search.state import EARLY, WHOLE, Lagging, Outcome, SearchResult, SearchState, Trial
 from tfpretune.settings.file import changes
 from tfpretune.settings.finetune import TaskConfig
 from tfpretune.settings.launch import as_options
@@ -40,7 +40,7 @@ STOPPED = 128 + signal.SIGINT
 
 @dataclasses.dataclass(frozen=True)
 class Budget:
-    """When a search ends: after so many trials in all, or so many minutes of this call (0: no end), whichever is first.
+    """When a search ends: after N trials in all, or N minutes of this call (0: no end), whichever is first.
 
     Examples:
         >>> from tfpretune.search import Budget
@@ -70,7 +70,9 @@ def open_recipe(path: Path) -> ModuleType:
     return module
 
 
-def search(main: Main, space: Space, out_dir: Path, *, budget: Budget, seed: int = 0, prune: bool = True) -> Found:
+def search(
+    main: Main, space: Space, out_dir: Path, *, budget: Budget, seed: int = 0, prune: bool = True
+) -> SearchResult:
     """Makes trials until the budget is spent. The same call goes on with the study in `out_dir/study.db`.
 
     SIGINT ends it after the present trial. A trial that was killed is made again; one that fails counts.
@@ -87,16 +89,16 @@ def search(main: Main, space: Space, out_dir: Path, *, budget: Budget, seed: int
         UsageError: Optuna is not installed, the settings of the very first trial do not work, or the data have changed.
     """
     tf.get_logger().setLevel("ERROR")  # a network for each trial, so many traces: no news
-    with contextlib.closing(Study(out_dir, space, seed=seed, prune=prune)) as study, _AfterThisTrial() as stop:
+    with contextlib.closing(SearchState(out_dir, space, seed=seed, prune=prune)) as study, _AfterThisTrial() as stop:
         for number in study.make_killed_again(out_dir / "trials"):
             print(f"trial {number} was killed: it is made again", flush=True)
         ends = time.monotonic() + 60 * budget.minutes if budget.minutes else math.inf
         while len(study.outcomes()) < budget.trials and time.monotonic() < ends and not stop.received:
             _make(study, main, out_dir, stop)
-        return Found(study.outcomes(), study.monitor, study.mode, stop.received)
+        return SearchResult(study.outcomes(), study.monitor, study.mode, stop.received)
 
 
-def _make(study: Study, main: Main, out_dir: Path, stop: "_AfterThisTrial") -> None:
+def _make(study: SearchState, main: Main, out_dir: Path, stop: "_AfterThisTrial") -> None:
     """Makes one trial and prints a line."""
     keras.utils.clear_session(free_memory=False)  # names of layers must not depend on what was made before
     gc.collect()
@@ -161,7 +163,7 @@ class _Fitted(Exception):
 
 
 def _train(main: Main, trial: Trial, folder: Path, stop: "_AfterThisTrial") -> float:
-    """Returns the best validation figure of the recipe's training; what it prints goes to `folder/log.txt`."""
+    """Returns the best validation metric of the recipe's training; what it prints goes to `folder/log.txt`."""
     true_fit = training.fit
 
     def fit(model: Any, batches: Any, run: Any, **given: Any) -> NoReturn:
@@ -176,7 +178,7 @@ def _train(main: Main, trial: Trial, folder: Path, stop: "_AfterThisTrial") -> f
             main(dataclasses.replace(trial.settings, out_dir=str(folder)))
         except _Fitted as done:
             if done.result.best is None:
-                raise RunError("the recipe has no validation figure") from None
+                raise RunError("the recipe has no validation metric") from None
             return done.result.best
     raise UsageError("the recipe called no fit: --dry-run trains nothing")
 
@@ -196,7 +198,7 @@ def _fit_is(replacement: Callable[..., NoReturn]) -> Iterator[None]:
 
 
 class _Watch(keras.callbacks.Callback):
-    """Reports the validation figure after each interval."""
+    """Reports the validation metric after each interval."""
 
     def __init__(self, trial: Trial, monitor: str, stop: "_AfterThisTrial"):
         super().__init__()

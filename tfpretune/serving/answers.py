@@ -14,7 +14,7 @@ from tfpretune.errors import RunError, UsageError
 from tfpretune.serving import signatures
 from tfpretune.serving.heads.base import Head
 from tfpretune.serving.heads.pixels import PixelsHead
-from tfpretune.serving.raw import Reading, Rows
+from tfpretune.serving.raw import ModelInputs, RawPreprocessing
 
 STORED = 8
 MOST_PIXELS = 200_000  # of the maps in checks.json
@@ -31,7 +31,7 @@ HARD_TEXTS = (
 
 
 def text_answers(
-    model: keras.Model, reading: Reading, heads: Mapping[str, Head], examples: Sequence[Any]
+    model: keras.Model, reading: RawPreprocessing, heads: Mapping[str, Head], examples: Sequence[Any]
 ) -> dict[str, Any]:
     """Returns the content of `checks.json` for a text model: examples, hard texts, and the answers.
 
@@ -45,7 +45,7 @@ def text_answers(
 
     # KerasHub tokenizers answer eager calls with Python lists, and calls from a tf.function with ragged tensors.
     @tf.function(autograph=False)
-    def to_rows(*cleaned: tf.Tensor) -> Rows:
+    def to_rows(*cleaned: tf.Tensor) -> ModelInputs:
         return reading.rows(*cleaned)
 
     columns = zip(*sent, strict=True)
@@ -54,7 +54,7 @@ def text_answers(
 
 
 def image_answers(
-    model: keras.Model, reading: Reading, heads: Mapping[str, Head], examples: Sequence[Any]
+    model: keras.Model, reading: RawPreprocessing, heads: Mapping[str, Head], examples: Sequence[Any]
 ) -> dict[str, Any]:
     """Returns the content of `checks.json` for an image model: some of the examples, some made images, and the answers.
 
@@ -74,10 +74,10 @@ def image_answers(
         encoded.append(contents)
         pixels.append(example / np.float32(255) if as_is else _decode(contents, image_shape, example))
     inputs = [{"base64": base64.b64encode(contents).decode("ascii")} for contents in encoded]
-    return {"inputs": inputs} | _answers(model, heads, Rows({"images": np.stack(pixels).astype(np.float32)}))
+    return {"inputs": inputs} | _answers(model, heads, ModelInputs({"images": np.stack(pixels).astype(np.float32)}))
 
 
-def _answers(model: keras.Model, heads: Mapping[str, Head], rows: Rows) -> dict[str, Any]:
+def _answers(model: keras.Model, heads: Mapping[str, Head], rows: ModelInputs) -> dict[str, Any]:
     vectors = signatures.embedding_model(model)
     with tf.device("/CPU:0"):  # the comparison runs on the CPU too: a GPU rounds otherwise
         inputs = {name: tf.constant(value) for name, value in rows.inputs.items()}
@@ -104,7 +104,7 @@ def _plain(values: np.ndarray) -> list:
     return np.round(values.astype(np.float64), 8).tolist() if values.dtype.kind == "f" else values.tolist()
 
 
-def _texts(example: Any, reading: Reading) -> tuple[str | bytes, ...]:
+def _texts(example: Any, reading: RawPreprocessing) -> tuple[str | bytes, ...]:
     texts = (example,) if isinstance(example, str | bytes) else tuple(example)
     if len(texts) != len(reading.names):
         raise UsageError(
@@ -124,7 +124,7 @@ def _decoded(text: str | bytes) -> str:
     return text.decode("utf-8", "replace") if isinstance(text, bytes) else text
 
 
-def _stored(sent: tuple[str | bytes, ...], reading: Reading) -> dict[str, Any]:
+def _stored(sent: tuple[str | bytes, ...], reading: RawPreprocessing) -> dict[str, Any]:
     """Returns {"text": …} or {"base64": …}; of several texts such for each name."""
     stored = [
         {"base64": base64.b64encode(text).decode("ascii")} if isinstance(text, bytes) else {"text": text}

@@ -97,7 +97,7 @@ KINDS = {
         "raw_value": 'open("image.png", "rb").read()',
         "limits": "- Images are stretched to {height} x {width} pixels whatever their shape.\n"
         "- Photos are put upright as the Exif block of a JPEG file says; that of PNG and WebP is not read.\n"
-        "- One file that is no image, or has more than {max_pixels} pixels, fails the whole request.",
+        "- One file that is not an image, or has more than {max_pixels} pixels, fails the whole request.",
         "in_python": "",
         "settings": "Images become {height} x {width} pixels of {channels} channel(s).",
     },

@@ -15,14 +15,14 @@ TOLERANCE = 1e-5
 ALONE = 4  # so many examples are also sent one by one, to see that an answer does not depend on its batch
 
 
-class Comparison(NamedTuple):
+class ReplayComparison(NamedTuple):
     """How far the answers are apart."""
 
     examples: int
     difference: float
 
 
-def compare(folder: Path | str) -> Comparison:
+def compare(folder: Path | str) -> ReplayComparison:
     """Calls all signatures with the stored raw inputs: all at once, some alone, and none at all.
 
     Returns:
@@ -47,7 +47,7 @@ def compare(folder: Path | str) -> Comparison:
     for name, values in _answers(served, []):
         if len(values):
             raise RunError(f"{folder}: {name} has answers to an empty batch")
-    return Comparison(count, difference)
+    return ReplayComparison(count, difference)
 
 
 def _answers(served: ServedModel, raw: Sequence[Any]) -> list[tuple[str, np.ndarray]]:

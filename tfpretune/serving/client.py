@@ -20,7 +20,7 @@ Answer = dict[str, Any]
 
 
 class Prediction(NamedTuple):
-    """The likeliest class of one input.
+    """The most probable class of one input.
 
     Attributes:
         label: name of the class.
@@ -52,7 +52,7 @@ def predict(target: Path | str, inputs: Sequence[str]) -> list[Prediction] | lis
 
     Raises:
         UsageError: there is no such export or file, or inputs of another number than the model takes.
-        RunError: the export is damaged, a file is no image, or the server cannot be reached or refuses.
+        RunError: the export is damaged, a file is not an image, or the server cannot be reached or refuses.
 
     Examples:
         >>> import numpy as np, PIL.Image

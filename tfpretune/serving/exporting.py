@@ -17,7 +17,7 @@ from tfpretune.serving.model_card import model_card
 if TYPE_CHECKING:
     from tfpretune.data.text.tokenizer import Tokenizer
     from tfpretune.serving.heads.base import Head
-    from tfpretune.serving.raw import Reading
+    from tfpretune.serving.raw import RawPreprocessing
 
 
 def export(
@@ -48,9 +48,9 @@ def export(
         kind: "text" (needs `tokenizer` and `sequence_length`) or "image"; without it, found from the model.
         class_names: name of each output, in order; of a model with several tasks by task. None for numbers, vectors, answers.
         tokenizer: the KerasHub tokenizer of the training.
-        sequence_length: tokens a row, as in training.
+        sequence_length: tokens per row, as in training.
         image_shape: height, width, channels (1 or 3); without it, the model's.
-        threshold: a label fits from this probability on (models with several labels an example).
+        threshold: a label fits from this probability on (models with several labels per example).
         longest_answer: most tokens of an answer (models that find answers in contexts).
         stride: the same models: see `data.text.windows`; as in training.
         metadata: what `task.json` says of the training (source, licence, metrics, command), for the model card.
@@ -83,7 +83,7 @@ def export(
     served = heads_of(model, class_names, threshold=threshold, longest_answer=longest_answer)
     _check_names(name, served, version)
     inputs.check_weights(model)
-    reading = inputs.reading_of(model, served, settings, tokenizer=tokenizer, stride=stride)
+    reading = inputs.raw_preprocessing_of(model, served, settings, tokenizer=tokenizer, stride=stride)
     settings |= {"inputs": list(reading.names), "steps": reading.steps} | reading.sizes
     parent = Path(directory) / name
     number = version or max(versions_in(parent), default=0) + 1
@@ -107,7 +107,7 @@ def _write(
     folder: Path,
     model: Any,
     *,
-    reading: "Reading",
+    reading: "RawPreprocessing",
     heads: "Mapping[str, Head]",
     settings: dict[str, Any],
     about: dict[str, Any],

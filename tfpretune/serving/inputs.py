@@ -39,9 +39,9 @@ def preprocessing(
     return {"kind": name} | served.sizes(model, tokenizer, sequence_length, image_shape)
 
 
-def reading_of(
+def raw_preprocessing_of(
     model: Any, heads: Mapping[str, Head], settings: Mapping[str, Any], *, tokenizer: Tokenizer | None, stride: int
-) -> raw.Reading:
+) -> raw.RawPreprocessing:
     """Returns how raw inputs become rows for a model.
 
     Args:
@@ -58,7 +58,11 @@ def reading_of(
 
 
 def answers_of(
-    model: Any, reading: raw.Reading, settings: Mapping[str, Any], heads: Mapping[str, Head], examples: Sequence[Any]
+    model: Any,
+    reading: raw.RawPreprocessing,
+    settings: Mapping[str, Any],
+    heads: Mapping[str, Head],
+    examples: Sequence[Any],
 ) -> dict[str, Any]:
     """Returns the content of `checks.json`: example inputs, and what the model answers to them."""
     return SERVED[settings["kind"]].answers(model, reading, heads, examples)
@@ -66,7 +70,7 @@ def answers_of(
 
 def _text_reading(
     model: Any, heads: Mapping[str, Head], settings: Mapping[str, Any], tokenizer: Any, stride: int
-) -> raw.Reading:
+) -> raw.RawPreprocessing:
     length = settings["sequence_length"]
     segments = any(tensor.name == _SEGMENTS for tensor in model.inputs)
     of_tokens = {task: head.says for task, head in heads.items() if head.says in _OF_TOKENS}
@@ -76,19 +80,23 @@ def _text_reading(
             f"task {task} says {says}: with several tasks, only those that say one thing of each example are served"
         )
     if not of_tokens:
-        return raw.pair_reading(tokenizer, length) if segments else raw.text_reading(tokenizer, length)
+        return raw.pair_preprocessing(tokenizer, length) if segments else raw.text_preprocessing(tokenizer, length)
     says = next(iter(of_tokens.values()))
     if segments != (says == "span"):
         raise UsageError(
             f"a model that says {says} and takes {sorted(x.name for x in model.inputs)} has no served form"
         )
-    return raw.context_reading(tokenizer, length, stride) if says == "span" else raw.word_reading(tokenizer, length)
+    return (
+        raw.context_preprocessing(tokenizer, length, stride)
+        if says == "span"
+        else raw.word_preprocessing(tokenizer, length)
+    )
 
 
 def _image_reading(
     model: Any, heads: Mapping[str, Head], settings: Mapping[str, Any], tokenizer: Any, stride: int
-) -> raw.Reading:
-    return raw.image_reading(tuple(settings["image_shape"]))
+) -> raw.RawPreprocessing:
+    return raw.image_preprocessing(tuple(settings["image_shape"]))
 
 
 def check_weights(model: Any) -> None:
@@ -149,7 +157,7 @@ class ServedKind:
     inputs: frozenset[str]
     optional: frozenset[str]
     sizes: Callable[..., dict[str, Any]]
-    reading: Callable[..., raw.Reading]
+    reading: Callable[..., raw.RawPreprocessing]
     answers: Callable[..., dict[str, Any]]
 
 

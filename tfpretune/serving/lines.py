@@ -8,7 +8,7 @@ _SHOWN = 4
 
 
 def as_line(answer: Mapping[str, Any]) -> str:
-    """Returns one line of what `client.predict` gives for a model that is no classifier.
+    """Returns one line of what `client.predict` gives for a model that is not a classifier.
 
     Args:
         answer: the answers by their names; those of several tasks have the task's name before theirs.

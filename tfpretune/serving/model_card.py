@@ -28,7 +28,7 @@ def model_card(about: Mapping[str, Any], settings: Mapping[str, Any], checks: Ma
         "tensorflow": about["software"]["tensorflow"],
         "keras": about["software"]["keras"],
         "source": training.get("source") or "not stated",
-        "licence": training.get("licence") or "not stated",
+        "license": training.get("license") or "not stated",
         "command": f" by `{training['command']}`" if training.get("command") else "",
         "metrics": _metrics(training.get("metrics") or {}),
         "steps": settings["steps"],
@@ -62,7 +62,7 @@ def _said(head: Mapping[str, Any]) -> str:
 def _names(task: str, head: Mapping[str, Any]) -> str:
     if not head.get("class_names"):
         return ""
-    title = LABELS.get(head["says"], "Classes") + (f" of {task}" if task else "")
+    title = LABELS.get(head["says"], "Classification") + (f" of {task}" if task else "")
     return f"{title}: {', '.join(f'`{label}`' for label in head['class_names'])}.\n\n"
 
 

@@ -13,7 +13,7 @@ from tfpretune.data.text.pairs import encode_pairs, require_room
 from tfpretune.data.text.tokenizer import Tokenizer
 from tfpretune.data.text.tokens import encode
 from tfpretune.data.text.windows import question_windows
-from tfpretune.data.text.words import Words, split_for, word_rows
+from tfpretune.data.text.words import Words, split_for, word_inputs
 
 # What `data.text.cleaning.clean` calls white space, line breaks and unwanted, in the notation of RE2.
 _SPACE = r"\t-\r\x{1c}-\x{1f}\x{85}\p{Z}"
@@ -21,7 +21,7 @@ _LINE_BREAK = r"\n-\r\x{1c}-\x{1e}\x{85}\x{2028}\x{2029}"
 _UNWANTED = r"[\x{0}-\x{8}\x{e}-\x{1b}\x{7f}-\x{84}\x{86}-\x{9f}\x{feff}]"
 
 
-class Rows(NamedTuple):
+class ModelInputs(NamedTuple):
     """What a model is called with.
 
     Attributes:
@@ -34,7 +34,7 @@ class Rows(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class Reading:
+class RawPreprocessing:
     """How raw strings become rows.
 
     Args:
@@ -49,7 +49,7 @@ class Reading:
     names: tuple[str, ...]
     clean: Callable[[tf.Tensor], tf.Tensor]
     clean_one: Callable[[str], str]
-    rows: Callable[..., Rows]
+    rows: Callable[..., ModelInputs]
     steps: str
     sizes: dict[str, Any] = dataclasses.field(default_factory=dict)
 
@@ -87,54 +87,56 @@ def word_tokens_form(words: tf.RaggedTensor) -> tf.RaggedTensor:
     return words.with_flat_values(tf_text.normalize_utf8(words.flat_values, "NFC"))
 
 
-def text_reading(tokenizer: Tokenizer, sequence_length: int) -> Reading:
-    """One text a row, cut after `sequence_length` tokens."""
+def text_preprocessing(tokenizer: Tokenizer, sequence_length: int) -> RawPreprocessing:
+    """One text per row, cut after `sequence_length` tokens."""
 
-    def rows(texts: tf.Tensor) -> Rows:
-        return Rows(encode(tokenizer, texts, sequence_length=sequence_length))
+    def rows(texts: tf.Tensor) -> ModelInputs:
+        return ModelInputs(encode(tokenizer, texts, sequence_length=sequence_length))
 
-    return Reading(("texts",), clean_in_graph, clean, rows, f"{_CLEANED}, tokenized")
+    return RawPreprocessing(("texts",), clean_in_graph, clean, rows, f"{_CLEANED}, tokenized")
 
 
-def pair_reading(tokenizer: Tokenizer, sequence_length: int) -> Reading:
-    """Two texts a row; where they are too long, the longer one is cut first."""
+def pair_preprocessing(tokenizer: Tokenizer, sequence_length: int) -> RawPreprocessing:
+    """Two texts per row; where they are too long, the longer one is cut first."""
     require_room(sequence_length)
 
-    def rows(firsts: tf.Tensor, seconds: tf.Tensor) -> Rows:
-        return Rows(encode_pairs(tokenizer, firsts, seconds, sequence_length=sequence_length))
+    def rows(firsts: tf.Tensor, seconds: tf.Tensor) -> ModelInputs:
+        return ModelInputs(encode_pairs(tokenizer, firsts, seconds, sequence_length=sequence_length))
 
-    return Reading(("texts", "text_pairs"), clean_in_graph, clean, rows, f"{_CLEANED}, tokenized, both in one row")
+    return RawPreprocessing(
+        ("texts", "text_pairs"), clean_in_graph, clean, rows, f"{_CLEANED}, tokenized, both in one row"
+    )
 
 
-def word_reading(tokenizer: Tokenizer, sequence_length: int) -> Reading:
-    """The words of a text in one row or several; the context is the `Words` and the `WordRows`."""
+def word_preprocessing(tokenizer: Tokenizer, sequence_length: int) -> RawPreprocessing:
+    """The words of a text in one row or several; the context is the `Words` and the `WordInputs`."""
 
-    def rows(texts: tf.Tensor) -> Rows:
+    def rows(texts: tf.Tensor) -> ModelInputs:
         words = words_in_place(tokenizer, texts)
-        cut = word_rows(tokenizer, word_tokens_form(words.words), sequence_length=sequence_length)
-        return Rows({"token_ids": cut.token_ids, "padding_mask": cut.padding_mask}, (words, cut))
+        cut = word_inputs(tokenizer, word_tokens_form(words.words), sequence_length=sequence_length)
+        return ModelInputs({"token_ids": cut.token_ids, "padding_mask": cut.padding_mask}, (words, cut))
 
     steps = (
         "invalid UTF-8 replaced, split into words at white space, control characters, punctuation and Chinese characters, "
         "Unicode NFC, tokenized"
     )
-    return Reading(("texts",), valid_utf8, str, rows, steps)
+    return RawPreprocessing(("texts",), valid_utf8, str, rows, steps)
 
 
-def context_reading(tokenizer: Tokenizer, sequence_length: int, stride: int) -> Reading:
+def context_preprocessing(tokenizer: Tokenizer, sequence_length: int, stride: int) -> RawPreprocessing:
     """Questions and contexts in rows, see `question_windows`; the head's context is the contexts and the windows."""
     require_room(sequence_length)
 
-    def rows(questions: tf.Tensor, contexts: tf.Tensor) -> Rows:
+    def rows(questions: tf.Tensor, contexts: tf.Tensor) -> ModelInputs:
         windows = question_windows(tokenizer, questions, contexts, sequence_length=sequence_length, stride=stride)
         inputs = {name: getattr(windows, name) for name in ("token_ids", "padding_mask", "segment_ids")}
-        return Rows(inputs, (contexts, windows))
+        return ModelInputs(inputs, (contexts, windows))
 
     steps = "invalid UTF-8 replaced, tokenized, the question and a part of the context in each row"
-    return Reading(("questions", "contexts"), valid_utf8, str, rows, steps, {"stride": stride})
+    return RawPreprocessing(("questions", "contexts"), valid_utf8, str, rows, steps, {"stride": stride})
 
 
-def image_reading(image_shape: tuple[int, int, int]) -> Reading:
+def image_preprocessing(image_shape: tuple[int, int, int]) -> RawPreprocessing:
     """Encoded images as float32 `images` in [0, 1]."""
     height, width, channels = image_shape
     pixels = tf.TensorSpec((height, width, channels), tf.float32)
@@ -142,14 +144,14 @@ def image_reading(image_shape: tuple[int, int, int]) -> Reading:
     def decode(contents: tf.Tensor) -> tf.Tensor:
         return decode_image(contents, size=(height, width), channels=channels)
 
-    def rows(contents: tf.Tensor) -> Rows:
-        return Rows({"images": tf.map_fn(decode, contents, fn_output_signature=pixels)})
+    def rows(contents: tf.Tensor) -> ModelInputs:
+        return ModelInputs({"images": tf.map_fn(decode, contents, fn_output_signature=pixels)})
 
     steps = (
         "decoded, put upright as Exif says (JPEG), transparency laid on white, "
         "resized bilinearly with antialiasing, scaled to [0, 1]"
     )
-    return Reading(("image_bytes",), tf.identity, str, rows, steps)
+    return RawPreprocessing(("image_bytes",), tf.identity, str, rows, steps)
 
 
 _CLEANED = "invalid UTF-8 replaced, Unicode NFC, control characters removed, white space joined"

@@ -9,14 +9,19 @@ import keras
 import tensorflow as tf
 
 from tfpretune.data.text.tokenizer import Tokenizer
-from tfpretune.objectives.targets.contrastive import Similar
+from tfpretune.objectives.targets.contrastive import SupervisedContrastive
 from tfpretune.serving.heads.base import Answers, Head
 from tfpretune.serving.loading import DEFAULT, EMBED
-from tfpretune.serving.raw import Reading
+from tfpretune.serving.raw import RawPreprocessing
 
 
 def write_saved_model(
-    model: keras.Model, folder: Path, *, reading: Reading, heads: Mapping[str, Head], tokenizer: Tokenizer | None = None
+    model: keras.Model,
+    folder: Path,
+    *,
+    reading: RawPreprocessing,
+    heads: Mapping[str, Head],
+    tokenizer: Tokenizer | None = None,
 ) -> None:
     """Writes a SavedModel that takes raw strings `(batch,)`.
 
@@ -45,7 +50,7 @@ def embedding_model(model: keras.Model) -> keras.Model | None:
 
     The vector is the layer "features", which the head reads; a model that was trained to give vectors gives its own.
     """
-    if isinstance(getattr(model, "target", None), Similar):
+    if isinstance(getattr(model, "target", None), SupervisedContrastive):
         return keras.Model(model.inputs, keras.ops.normalize(model.output, axis=-1, epsilon=1e-12))
     features = model.get_layer("features").output
     return keras.Model(model.inputs, features) if len(features.shape) == 2 else None
@@ -73,7 +78,7 @@ def _named(task: str, name: str) -> str:
     return f"{task}_{name}" if task else name
 
 
-def _endpoints(model: keras.Model, reading: Reading, heads: Mapping[str, Head]) -> dict[str, Any]:
+def _endpoints(model: keras.Model, reading: RawPreprocessing, heads: Mapping[str, Head]) -> dict[str, Any]:
     def serve(called: keras.Model, served: Mapping[str, Head], *raw: tf.Tensor) -> Answers:
         rows = reading.rows(*map(reading.clean, raw))
         return all_answers(served, _call(called, rows.inputs), rows.context)

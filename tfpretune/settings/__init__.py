@@ -12,8 +12,8 @@ from tfpretune.settings.embedding import EmbeddingConfig
 from tfpretune.settings.file import read_config
 from tfpretune.settings.finetune import FinetuneConfig, TaskConfig
 from tfpretune.settings.multitask import WeighedTasks
-from tfpretune.settings.reading import MovedImages, WindowedText
-from tfpretune.settings.run import DevicesConfig, OptimizerConfig, RunConfig, require_at_least, require_shares
+from tfpretune.settings.preprocessing import MovedImages, WindowedText
+from tfpretune.settings.run import DevicesConfig, OptimizerConfig, RunConfig, require_at_least, require_fractions
 from tfpretune.settings.vocabulary import VocabularyConfig
 
 __all__ = [
@@ -32,5 +32,5 @@ __all__ = [
     "launch",
     "read_config",
     "require_at_least",
-    "require_shares",
+    "require_fractions",
 ]

@@ -18,9 +18,9 @@ class SeedsConfig:
     """
 
     seeds: int = 3
-    """Start weights, orders and draws of labels that each figure is the mean of, at least 2."""
+    """Start weights, orders and draws of labels that each metric is the mean of, at least 2."""
     fast: bool = False
-    """Rehearse on a few batches: the figures mean nothing."""
+    """Rehearse on a few batches: the metrics mean nothing."""
 
     def __post_init__(self) -> None:
         """Refuses what gives no standard deviation."""
@@ -40,11 +40,11 @@ class ComparisonConfig(SeedsConfig):
     out_dir: str = "runs/comparison"
     """Folder of the comparison. Trials that are finished there are not made again."""
     labels_as_written: bool = False
-    """Each spelling is a class of its own, such as NA, or Sport beside sport."""
+    """Each spelling is a class of its own, such as NA, or Sport and sport."""
     steps: int = 500
     """Optimizer steps of every method."""
     batch_size: int = 64
-    """Labelled examples a step."""
+    """Labelled examples per step."""
 
     def __post_init__(self) -> None:
         """Refuses values that cannot work."""

@@ -4,7 +4,7 @@ import dataclasses
 
 from tfpretune.errors import UsageError
 from tfpretune.settings.finetune import TaskConfig
-from tfpretune.settings.reading import MovedImages, WindowedText
+from tfpretune.settings.preprocessing import MovedImages, WindowedText
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,7 +18,7 @@ class EmbeddingConfig(WindowedText, MovedImages, TaskConfig):
     """
 
     labels_per_class: int = 0
-    """Use only so many labelled examples of each class; 0 uses all."""
+    """Labelled examples to use per class; 0 uses all."""
     size: int = 128
     """Numbers of an embedding."""
     temperature: float = 0.1

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from tfpretune.errors import UsageError
+from tfpretune.settings.renamed import modern_fields
 
 Settings = TypeVar("Settings")
 
 
 def to_json(settings: Any) -> str:
-    """Returns the settings as JSON, one field a line."""
+    """Returns the settings as JSON, one field per line."""
     return json.dumps(dataclasses.asdict(settings), indent=2, ensure_ascii=False) + "\n"
 
 
@@ -91,7 +92,7 @@ def _build(config_class: Any, values: Any, where: str) -> Any:
     hints = typing.get_type_hints(config_class)
     names = [field.name for field in dataclasses.fields(config_class)]
     built: dict[str, Any] = {}
-    for key, value in values.items():
+    for key, value in modern_fields(values, names, where=where).items():
         if key not in names:
             near = difflib.get_close_matches(key, names, n=1)
             hint = f", did you mean {near[0]!r}?" if near else ""

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from tfpretune.errors import UsageError
-from tfpretune.settings.run import RunConfig, require_shares
+from tfpretune.settings.run import RunConfig, require_fractions
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,18 +24,18 @@ class TaskConfig(RunConfig):
     from_scratch: bool = False
     """Take only the preset's architecture, with random weights: the side to compare with."""
     frozen: str = "none"
-    """none; all (only the head learns); K bottom layers stay; last:K (only the top K blocks learn); bias (only biases and
-    normalisation learn); or a pattern on the names of layers that stay."""
+    """none; all (only the head is trained); K bottom layers stay; last:K (only the top K blocks are trained); bias (only biases
+    and normalization are trained); or a pattern on the names of layers that stay."""
     unfreeze_every: int = 0
-    """Let the head learn alone at first, and one block of the backbone more after every so many steps; 0: all at once."""
+    """Train the head alone at first, and one block of the backbone more after every N steps; 0: all at once."""
     layer_decay: float = 1.0
-    """Multiply the rate by this from each block to the one below, in (0, 1]; such as 0.8."""
+    """Multiply the learning rate by this from each block to the one below, in (0, 1]; such as 0.8."""
     lora_rank: int = 0
-    """Learn low-rank matrices beside the backbone's (LoRA) instead of these; 0: no."""
+    """Train low-rank matrices beside the backbone's (LoRA) instead of these; 0: no."""
     lora_alpha: float = 0.0
     """LoRA's product is multiplied by alpha / rank; 0: alpha is the rank."""
     lora_dropout: float = 0.0
-    """Rate of dropout before LoRA's matrices."""
+    """Dropout rate before LoRA's matrices."""
     lora_layers: str = ""
     """Pattern on the paths of the layers that get LoRA; empty: attention's queries and values, without attention all."""
     l2_sp: float = 0.0
@@ -43,24 +43,24 @@ class TaskConfig(RunConfig):
     l2_sp_head: float = 0.0
     """Pull the head's weights towards 0, such as 0.01; 0: no."""
     l1: float = 0.0
-    """Pull the kernels that learn towards 0 by their absolute values; 0: no."""
+    """Pull the trainable kernels towards 0 by their absolute values; 0: no."""
     r_drop: float = 0.0
     """Weight of the difference between two passes with different dropout (R-Drop), such as 1; 0: one pass."""
     cache_features: bool = False
     """With --frozen all: compute the backbone's features once, and train the head on them."""
     dropout: float = 0.1
-    """Rate of dropout before the head's last layer."""
+    """Dropout rate before the head's last layer."""
     backbone_dropout: float | None = None
-    """Rate of dropout inside the backbone, against overfitting; None keeps the preset's. For backbones that have one."""
+    """Dropout rate inside the backbone, against overfitting; None keeps the preset's. For backbones that have one."""
     most_unknown: float = 0.2
-    """Texts: refuse those of which a larger share of the tokens is [UNK] than this, in [0, 1]; 1 refuses nothing."""
+    """Texts: refuse those of which a larger fraction of the tokens is [UNK] than this, in [0, 1]; 1 refuses nothing."""
     patience: int = 0
-    """Stop after so many evaluations without a better validation figure; 0 never stops early."""
+    """Stop after N evaluations without a better validation metric; 0 never stops early."""
 
     def __post_init__(self) -> None:
         """Refuses values that cannot work."""
         super().__post_init__()
-        require_shares(
+        require_fractions(
             self,
             "dropout",
             "lora_dropout",
@@ -97,7 +97,7 @@ class TaskConfig(RunConfig):
             (self.l2_sp and head_only, "--l2-sp and --frozen all: the backbone does not move"),
             (self.l2_sp and self.lora_rank, "--l2-sp and --lora-rank: the weights that LoRA stands on do not move"),
             (self.l2_sp and self.from_scratch, "--l2-sp and --from-scratch: there are no pre-trained values"),
-            (self.has_layer_rates and head_only, "--layer-decay and --frozen all: the head has one rate"),
+            (self.has_layer_rates and head_only, "--layer-decay and --frozen all: the head has one learning rate"),
             (self.cache_features and not head_only, "--cache-features needs --frozen all: else the features change"),
             (
                 self.cache_features and self.backbone_dropout,
@@ -121,28 +121,28 @@ class FinetuneConfig(TaskConfig):
 
     Examples:
         >>> from tfpretune.settings import FinetuneConfig
-        >>> run = FinetuneConfig("csv:tickets.csv", "runs/tickets", epochs=5, preset="runs/a/preset", label_kind="set")
+        >>> run = FinetuneConfig("csv:tickets.csv", "runs/tickets", epochs=5, preset="runs/a/preset", label_kind="multi-label")
         >>> run.label_kind, run.label_separator
-        ('set', ';')
+        ('multi-label', ';')
     """
 
-    label_kind: Literal["", "class", "set", "number"] = ""
+    label_kind: Literal["", "single", "multi-label", "regression"] = ""
     """What a label is: one class; a set of classes, several or none; a number. Empty: as the source says, of files a class."""
     label_separator: str = ";"
     """Between the classes of a set in a csv file: "sport;politics"."""
     labels_as_written: bool = False
-    """Each spelling is a class of its own: NA, -1 beside 0 1 2, 1 beside 01, Sport beside sport. Otherwise they are refused."""
+    """Each spelling is a class of its own: NA, -1 alongside 0 1 2, 1 and 01, Sport and sport. Otherwise they are refused."""
     text_column: str = "text"
     """Column, key or feature with the texts."""
     label_column: str = "label"
     """Column, key or feature with the labels."""
     labels_per_class: int = 0
-    """Use only so many labelled examples of each class; 0 uses all. Not for sets and numbers."""
-    probe_head: bool = True
+    """Labelled examples to use per class; 0 uses all. Not for sets and numbers."""
+    init_head_from_probe: bool = True
     """Start the head from a linear model on the frozen features (LP-FT): a logistic regression, of sets one for each class, of
     numbers a ridge regression. Matters most with few labels."""
     label_smoothing: float = 0.0
-    """Share of each target that is spread over all classes. Not for sets and numbers."""
+    """Fraction of each target that is spread over all classes. Not for sets and numbers."""
     balance_classes: bool = False
     """Weigh examples so that all classes count the same; of sets, that the examples with a class count as much as those
     without. Not for numbers."""
@@ -150,23 +150,23 @@ class FinetuneConfig(TaskConfig):
     def __post_init__(self) -> None:
         """Refuses values that cannot work."""
         super().__post_init__()
-        require_shares(self, "label_smoothing")
+        require_fractions(self, "label_smoothing")
         if self.labels_per_class < 0:
             raise UsageError(f"--labels-per-class must not be negative, received {self.labels_per_class}")
         self.require_fits(self.label_kind)
 
     def require_fits(self, label_kind: str) -> None:
-        """Refuses settings that do not go with a kind of labels: that of the option, or later what the source has.
+        """Refuses settings that are not compatible with a kind of labels: that of the option, or later what the source has.
 
         Raises:
             UsageError: says which setting, and why.
         """
-        if label_kind not in ("set", "number"):
+        if label_kind not in ("multi-label", "regression"):
             return
-        what = {"set": "sets of classes", "number": "numbers"}[label_kind]
+        what = {"multi-label": "sets of classes", "regression": "numbers"}[label_kind]
         if self.labels_per_class:
-            raise UsageError(f"--labels-per-class and labels that are {what}: so many of each class cannot be drawn")
+            raise UsageError(f"--labels-per-class and labels that are {what}: that number per class cannot be drawn")
         if self.label_smoothing:
             raise UsageError(f"--label-smoothing and labels that are {what}: it spreads one class over all")
-        if self.balance_classes and label_kind == "number":
+        if self.balance_classes and label_kind == "regression":
             raise UsageError("--balance-classes and labels that are numbers: there are no classes to balance")

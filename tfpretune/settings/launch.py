@@ -17,6 +17,7 @@ from tfpretune.runtime.quiet import start_tensorflow
 from tfpretune.runtime.ray_workers import run_on_ray
 from tfpretune.runtime.workers import lost_worker_named, own_folder, this_task
 from tfpretune.settings.file import Settings, read_config
+from tfpretune.settings.renamed import modern_arguments
 from tfpretune.settings.run import RunConfig
 
 _ARGUMENT = re.compile(r"`([\w.]+(?:\(\w+\))?)`")
@@ -50,6 +51,7 @@ def parse(config_class: type[Settings], args: list[str] | None = None, *, descri
     about = f"{description or config_class.__doc__}\n\nSettings of an earlier run: --config OLD/config.json"
     try:
         _take_auto_batch_size(args)
+        args = modern_arguments(args, option_names(config_class))
         defaults = _take_config_option(config_class, args)
         _refuse_unknown_options(config_class, args)
         with _unboxed():

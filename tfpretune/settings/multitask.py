@@ -36,7 +36,7 @@ class WeighedTasks(TaskConfig):
     weights: tuple[float, ...] = ()
     """A factor for each task, in their order; empty: 1 each."""
     layered: bool = False
-    """After the steps learn as many again with the backbone frozen: shared layers first, then the heads."""
+    """After the steps train as many again with the backbone frozen: shared layers first, then the heads."""
 
     def __post_init__(self) -> None:
         """Refuses values that cannot work."""
@@ -48,7 +48,7 @@ class WeighedTasks(TaskConfig):
             raise UsageError("--tasks needs two or more, and --weights none or as many as there are tasks")
         if self.layered and (self.unfreeze_every or self.frozen == "all"):
             raise UsageError(
-                "--layered freezes the backbone after the steps: it goes with no --unfreeze-every or --frozen all"
+                "--layered freezes the backbone after the steps: it is not compatible with --unfreeze-every or --frozen all"
             )
         if self.weighting in SHARED and self.frozen == "all":
             raise UsageError(nothing_shared(self.weighting, self.frozen))
@@ -85,7 +85,7 @@ def read_places(tasks: Sequence[str], source: str) -> dict[str, tuple[str, str]]
 
 
 def nothing_shared(weighting: str, frozen: str) -> str:
-    """Says why a weighting of `SHARED` goes with no frozen backbone."""
+    """Says why a weighting of `SHARED` is not compatible with a frozen backbone."""
     return (
         f"--weighting {weighting} and --frozen {frozen}: it compares the tasks' gradients on the backbone, of which "
         "nothing learns: let part of it learn, or take fixed or uncertainty"

@@ -27,14 +27,14 @@ class OptimizerConfig:
     """
 
     name: Optimizer = "adamw"
-    """The update rule. AdamW and Adam take rates near 1e-3, SGD (momentum 0.9) near 1e-1, AdaGrad near 1e-2."""
+    """The update rule. AdamW and Adam take learning rates near 1e-3, SGD (momentum 0.9) near 1e-1, AdaGrad near 1e-2."""
     learning_rate: float = 1e-3
-    """Peak rate, reached at the end of the warm-up."""
+    """Peak learning rate, reached at the end of the warm-up."""
     schedule: Schedule = "cosine"
-    """How the rate falls after the warm-up: to 0 (cosine, linear), to a hundredth (exponential), or not at all. one_cycle: from
-    a 25th up to the peak and along half a wave down to a 10,000th; give it a longer warm-up, such as 0.3."""
+    """How the learning rate falls after the warm-up: to 0 (cosine, linear), to a hundredth (exponential), or not at all.
+    one_cycle: from a 25th up to the peak and along half a wave down to a 10,000th; give it a longer warm-up, such as 0.3."""
     warmup: float = 0.06
-    """Share of all steps in which the rate rises from 0 to its peak, in [0, 1)."""
+    """Fraction of all steps in which the learning rate rises from 0 to its peak, in [0, 1)."""
     weight_decay: float = 0.01
     """Decoupled decay of kernels and tables of tokens, with every update rule; never of biases, normalisation, position tables
     and class tokens. 0: none."""
@@ -43,11 +43,11 @@ class OptimizerConfig:
     ema: float = 0.0
     """Decay of a moving average of the weights, such as 0.999; it is what is evaluated and kept. 0: none."""
     swa: float = 0.0
-    """After this share of the steps the equal average of the weights of all steps since is evaluated and kept, such as 0.75.
-    It wants a rate that does not fall to 0, such as --optimizer.schedule constant. 0: none."""
+    """After this fraction of the steps the equal average of the weights of all steps since is evaluated and kept, such as 0.75.
+    It wants a learning rate that does not fall to 0, such as --optimizer.schedule constant. 0: none."""
     multipliers: tuple[tuple[str, float], ...] = ()
-    """Pairs of a pattern on a variable's path and a factor of its rate, such as token_embedding 3. The first that fits counts,
-    and comes on top of what --layer-decay says."""
+    """Pairs of a pattern on a variable's path and a factor of its learning rate, such as token_embedding 3. The first that fits
+    counts, and comes on top of what --layer-decay says."""
 
     def __post_init__(self) -> None:
         """Refuses values that cannot work."""
@@ -108,9 +108,9 @@ class RunConfig:
     steps: int = 0
     """Optimizer steps; 0 to give --epochs."""
     batch_size: int = 64
-    """Examples a step, over all replicas. auto (the recipe's own): in so many parts that one fits in the memory."""
+    """Examples a step, over all replicas. auto (the recipe's own): in as many micro-batches as needed to fit in memory."""
     accumulate_steps: int = 1
-    """Parts that a batch is learnt from, one after the other: less memory, the same update. 0: as few as fit."""
+    """Micro-batches that a batch is trained in, one after the other: less memory, the same update. 0: as few as fit."""
     steps_per_execution: int = 1
     """Steps in one call of TensorFlow: less work between the steps of a small model; divides --save-every-steps."""
     seed: int = 0
@@ -118,13 +118,13 @@ class RunConfig:
     save_every_steps: int = 500
     """Steps between two checkpoints; the validation set is evaluated as often."""
     save_every_minutes: float = 10.0
-    """Save also when so many minutes have passed since the last checkpoint; 0: only at the steps above."""
+    """Save also when N minutes have passed since the last checkpoint; 0: only at the steps above."""
     keep_checkpoints: int = 2
     """How many of the newest stay, beside the best; with 2 there is another one when a disk has damaged the last."""
     max_minutes: float = 0.0
-    """Save and stop after so many minutes, with exit code 143; the same command goes on. 0: no end."""
+    """Save and stop after N minutes, with exit code 143; the same command goes on. 0: no end."""
     skip_bad_steps: int = 0
-    """Go back to the last checkpoint and leave a step out whose gradient is no number, at most so often."""
+    """Go back to the last checkpoint and leave a step out whose gradient is not a number, at most so often."""
     resume: Literal["auto", "never"] = "auto"
     """auto: go on from the newest checkpoint in OUT_DIR; never: refuse a folder that has one."""
     deterministic: bool = True
@@ -165,14 +165,14 @@ class RunConfig:
         return self.steps or max(1, round(self.epochs * steps_per_epoch))
 
 
-def require_shares(settings: Any, *names: str) -> None:
+def require_fractions(settings: Any, *names: str) -> None:
     """Raises UsageError unless each of these fields is a share in [0, 1).
 
     Examples:
         >>> from types import SimpleNamespace
-        >>> from tfpretune.settings import require_shares
-        >>> require_shares(SimpleNamespace(mask_rate=0.15), "mask_rate")
-        >>> require_shares(SimpleNamespace(mask_rate=15), "mask_rate")
+        >>> from tfpretune.settings import require_fractions
+        >>> require_fractions(SimpleNamespace(mask_rate=0.15), "mask_rate")
+        >>> require_fractions(SimpleNamespace(mask_rate=15), "mask_rate")
         Traceback (most recent call last):
             ...
         tfpretune.errors.UsageError: --mask-rate must be in [0, 1), received 15

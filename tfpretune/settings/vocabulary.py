@@ -22,7 +22,7 @@ class VocabularyConfig:
     """Drop all marks, so that é is e: for European languages, since vowel signs of Hindi and Thai and voice marks of kana go,
     too; and for an uncased vocabulary of BERT. Not used with --preset and shards."""
     most_unknown: float = 0.2
-    """Refuse texts of which a larger share of the tokens is [UNK] than this, in [0, 1]; 1 refuses nothing."""
+    """Refuse texts of which a larger fraction of the tokens is [UNK] than this, in [0, 1]; 1 refuses nothing."""
     sequence_length: int = 128
     """Tokens in a row. Texts are joined and cut, so no row is padded."""
 

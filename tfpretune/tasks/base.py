@@ -1,4 +1,4 @@
-"""What a task says of itself: what it learns from, what picks the checkpoint, what is reported. One subclass a file."""
+"""What a task says of itself: what it learns from, what picks the checkpoint, what is reported. One subclass per file."""
 
 import abc
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +15,7 @@ from tfpretune.training import FitResult
 from tfpretune.training.loop.fingerprint import Data
 
 Measure = Callable[[], Mapping[str, float]]
-"""Computes figures of the validation set, with the weights that a model has when it is called."""
+"""Computes metrics of the validation set, with the weights that a model has when it is called."""
 
 
 class Splits(Protocol):
@@ -72,11 +72,11 @@ class Task(abc.ABC):
 
     @property
     def monitor(self) -> tuple[str, str] | None:
-        """The validation figure that picks the checkpoint, and "max" or "min"; None: the one that the target watches."""
+        """The validation metric that picks the checkpoint, and "max" or "min"; None: the one that the target watches."""
         return None
 
     def measure(self, model: keras.Model) -> Measure | None:
-        """Returns what computes further figures of the validation set; None where the target's own say all."""
+        """Returns what computes further metrics of the validation set; None where the target's own say all."""
         del model
         return None
 
@@ -97,7 +97,7 @@ class Task(abc.ABC):
     @staticmethod
     @abc.abstractmethod
     def raw_inputs(source: str, task: Mapping[str, Any], count: int) -> Sequence[Any]:
-        """Returns a few inputs from the test part of a source, as they are sent to a served model.
+        """Returns a few inputs from the test split of a source, as they are sent to a served model.
 
         Args:
             source: as the task's recipe takes it.

@@ -2,34 +2,34 @@
 
 from typing import Any
 
-from tfpretune.objectives import Classes, MultiLabel, Numbers, Spans, Target
-from tfpretune.objectives.targets.contrastive import Similar
+from tfpretune.objectives import Classification, ExtractiveQA, MultiLabel, Regression, Target
+from tfpretune.objectives.targets.contrastive import SupervisedContrastive
 from tfpretune.tasks.base import Task
-from tfpretune.tasks.classification import Classification
-from tfpretune.tasks.embedding import Embedding
+from tfpretune.tasks.classification import ClassificationTask
+from tfpretune.tasks.embedding import EmbeddingTask
 from tfpretune.tasks.labels import LabelTask
-from tfpretune.tasks.multi_label import MultiLabelClassification
+from tfpretune.tasks.multi_label import MultiLabelTask
 from tfpretune.tasks.multitask import SeveralTasks
-from tfpretune.tasks.questions import Questions
-from tfpretune.tasks.regression import Regression
-from tfpretune.tasks.segmentation import Segmentation
-from tfpretune.tasks.tagging import Tagging
+from tfpretune.tasks.questions import QuestionAnsweringTask
+from tfpretune.tasks.regression import RegressionTask
+from tfpretune.tasks.segmentation import SegmentationTask
+from tfpretune.tasks.tagging import TaggingTask
 
 TASKS: dict[tuple[type[Target], int], type[Task]] = {
-    (Classes, 2): Classification,
-    (Classes, 3): Tagging,
-    (Classes, 4): Segmentation,
-    (MultiLabel, 2): MultiLabelClassification,
-    (Numbers, 2): Regression,
-    (Similar, 2): Embedding,
-    (Spans, 3): Questions,
+    (Classification, 2): ClassificationTask,
+    (Classification, 3): TaggingTask,
+    (Classification, 4): SegmentationTask,
+    (MultiLabel, 2): MultiLabelTask,
+    (Regression, 2): RegressionTask,
+    (SupervisedContrastive, 2): EmbeddingTask,
+    (ExtractiveQA, 3): QuestionAnsweringTask,
 }
 """(target, rank of the outputs) -> the task. A target of a kind of these is of that task."""
 
 LABELS: dict[str, type[LabelTask]] = {
-    "class": Classification,
-    "set": MultiLabelClassification,
-    "number": Regression,
+    "single": ClassificationTask,
+    "multi-label": MultiLabelTask,
+    "regression": RegressionTask,
 }
 """What a label of a whole example is -> the task."""
 

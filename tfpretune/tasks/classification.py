@@ -11,27 +11,27 @@ from tfpretune.evaluation.metrics.classification import accuracy
 from tfpretune.evaluation.report.classifier import report_classes
 from tfpretune.evaluation.report.written import PageFacts, Report
 from tfpretune.finetune import balanced_class_weights
-from tfpretune.objectives import Classes
+from tfpretune.objectives import Classification
 from tfpretune.settings.finetune import FinetuneConfig
 from tfpretune.tasks.labels import Baselines, LabelTask
-from tfpretune.training.tensorboard.images import ConfusionPage
+from tfpretune.training.tensorboard.images import ConfusionMatrixCallback
 
 
-class Classification(LabelTask):
+class ClassificationTask(LabelTask):
     """The best weights are those with the highest accuracy on the validation set."""
 
-    kind = "class"
+    kind = "single"
     what = "classifier"
     head = "classifier"
     score_name = "accuracy"
     hparams = ("accuracy", "f1_macro")
 
     @staticmethod
-    def target(train: Examples, run: FinetuneConfig) -> Classes:
+    def target(train: Examples, run: FinetuneConfig) -> Classification:
         """The classes, with weights where they are balanced."""
         names = train.class_names
         weights = balanced_class_weights(train.known_labels, len(names)) if run.balance_classes else None
-        return Classes(len(names), label_smoothing=run.label_smoothing, class_weights=weights)
+        return Classification(len(names), label_smoothing=run.label_smoothing, class_weights=weights)
 
     @staticmethod
     def label_texts(examples: Examples) -> list[str]:
@@ -59,4 +59,4 @@ class Classification(LabelTask):
 
     def pages(self, batches: tf.data.Dataset, logs: str) -> list[keras.callbacks.Callback]:
         """Which classes are taken for each other, and the features."""
-        return [ConfusionPage(batches, self.class_names, log_dir=logs), *super().pages(batches, logs)]
+        return [ConfusionMatrixCallback(batches, self.class_names, log_dir=logs), *super().pages(batches, logs)]

@@ -10,8 +10,8 @@ import tensorflow as tf
 
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.data.examples.examples import Examples
-from tfpretune.data.sources.labelled import LabelledParts
-from tfpretune.evaluation.baselines.search import Space, search_metrics, simple_space
+from tfpretune.data.sources.labelled import LabelledSplits
+from tfpretune.evaluation.baselines.search import EmbeddingSpace, search_metrics, simple_space
 from tfpretune.evaluation.metrics.retrieval import retrieval_metrics
 from tfpretune.evaluation.report.report import write_report
 from tfpretune.evaluation.report.search import FIGURES, search_tables, show_nearest
@@ -22,7 +22,7 @@ from tfpretune.settings.finetune import TaskConfig
 from tfpretune.tasks.base import Measure, Parts, Task, loss_curves
 from tfpretune.tasks.labels import raw_examples
 from tfpretune.training import FitResult
-from tfpretune.training.tensorboard.run import EmbeddingsPage
+from tfpretune.training.tensorboard.run import EmbeddingsCallback
 
 OWN = "embedder"
 MakeBatches = Callable[[Examples, int], StepIndexed]
@@ -38,33 +38,33 @@ def embedding_predictor(model: Supervised) -> Callable[[tf.data.Dataset], np.nda
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Embedding(Task):
+class EmbeddingTask(Task):
     """Judged by the mean average precision of searching the validation set in itself.
 
     Args:
-        parts: the data of the run; the validation part is mixed, since a source may be sorted by its classes.
+        parts: the data of the run; the validation split is mixed, since a source may be sorted by its classes.
         batches: all parts in order, as the model reads them.
         simple: name of the vectors that need no training.
         compared: name -> vectors that stand beside the model's own.
         image_shape: height, width, channels of images; None of texts.
     """
 
-    parts: LabelledParts
+    parts: LabelledSplits
     batches: Parts[tf.data.Dataset]
     simple: str
-    compared: Mapping[str, Space]
+    compared: Mapping[str, EmbeddingSpace]
     image_shape: tuple[int, int, int] | None
 
     @classmethod
     def before(
         cls,
         model: Supervised,
-        parts: LabelledParts,
+        parts: LabelledSplits,
         make_batches: MakeBatches,
         *,
         batch_size: int,
         seed: int,
-    ) -> "Embedding":
+    ) -> "EmbeddingTask":
         """Looks at the model before it is fitted: its features are compared with what it will give."""
         shape = None if parts.train.kind == "text" else tuple(model.input["images"].shape[1:])
         mixed = np.random.default_rng(seed).permutation(len(parts.validation))
@@ -72,7 +72,7 @@ class Embedding(Task):
         sides = (make_batches(part, batch_size).in_order() for part in (parts.train, parts.validation, parts.test))
         batches = Parts(*sides)
         name, simple = simple_space(parts, shape=shape)
-        own = Space(features_of(model, batches.train), features_of(model, batches.test))
+        own = EmbeddingSpace(features_of(model, batches.train), features_of(model, batches.test))
         return cls(parts, batches, name, {name: simple, "backbone before": own}, shape)
 
     @property
@@ -109,12 +109,12 @@ class Embedding(Task):
         """The embeddings of the validation set, with their classes."""
         examples = self.parts.validation
         names = [self.class_names[label] for label in examples.known_labels]
-        return [EmbeddingsPage(batches, {"label": names, "where": examples.where}, log_dir=logs, outputs=True)]
+        return [EmbeddingsCallback(batches, {"label": names, "where": examples.where}, log_dir=logs, outputs=True)]
 
     def report(self, model: Supervised, run: TaskConfig, result: FitResult) -> Report:
         """Writes the report on searching with the test set, beside the backbone before and what needs no training."""
         embed, train = embedding_predictor(model), self.parts.train
-        own = Space(embed(self.batches.train), embed(self.batches.test))
+        own = EmbeddingSpace(embed(self.batches.train), embed(self.batches.test))
         found = {name: search_metrics(space, self.parts) for name, space in {**self.compared, OWN: own}.items()}
         metrics, simple = found[OWN], found[self.simple]
         neighbours, pictures = show_nearest(own, self.parts)
@@ -127,11 +127,11 @@ class Embedding(Task):
             curves={**loss_curves(result), "searching the validation set": searched},
             tables=[*search_tables(found), neighbours],
             pictures=pictures,
-            settings=dataclasses.asdict(run) | {"training examples": len(train), "licence": train.licence},
+            settings=dataclasses.asdict(run) | {"training examples": len(train), "license": train.license},
             data=train.near_copies(),
         )
         beside = f"{self.simple} {simple['recall@1']:.3f}, {simple['map']:.3f}"
-        facts: dict[str, Any] = {"kind": train.kind, "source": run.source, "licence": train.licence}
+        facts: dict[str, Any] = {"kind": train.kind, "source": run.source, "license": train.license}
         return Report(
             page,
             metrics,

@@ -13,7 +13,7 @@ from tfpretune.data.batches.examples import image_array
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.readers.source_form import LabelKind, SourceForm
 from tfpretune.data.sources.examples import open_examples
-from tfpretune.data.sources.labelled import LabelledParts, labelled_parts
+from tfpretune.data.sources.labelled import LabelledSplits, labelled_splits
 from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.evaluation.report.kinds import SHOWN
 from tfpretune.evaluation.report.tables import Table
@@ -22,17 +22,17 @@ from tfpretune.objectives import Supervised, Target
 from tfpretune.settings.finetune import FinetuneConfig
 from tfpretune.tasks.base import Task, loss_curves
 from tfpretune.training import FitResult
-from tfpretune.training.tensorboard.run import EmbeddingsPage, write_hparams
+from tfpretune.training.tensorboard.run import EmbeddingsCallback, write_hparams
 
 Baselines = Mapping[str, Mapping[str, float]]
 """Name of a simple model -> its figures on the test set."""
 
 
-def open_parts(run: FinetuneConfig, *, pair_column: str = "") -> LabelledParts:
-    """Opens the source of a run, and refuses settings that do not go with its kind of labels."""
+def open_splits(run: FinetuneConfig, *, pair_column: str = "") -> LabelledSplits:
+    """Opens the source of a run, and refuses settings that are not compatible with its kind of labels."""
     form = source_form(run, pair_column=pair_column)
     most = 64 if run.fast else 0
-    parts = labelled_parts(run.source, form, labels_per_class=run.labels_per_class, most=most, seed=run.seed)
+    parts = labelled_splits(run.source, form, labels_per_class=run.labels_per_class, most=most, seed=run.seed)
     run.require_fits(parts.train.label_kind)
     return parts
 
@@ -50,7 +50,7 @@ def source_form(run: FinetuneConfig, *, pair_column: str = "") -> SourceForm:
 
 
 def raw_examples(source: str, task: Mapping[str, Any], count: int) -> Sequence[Any]:
-    """Returns a few texts, pairs of them, or images from the test part of a source; arguments as `Task.raw_inputs`."""
+    """Returns a few texts, pairs of them, or images from the test split of a source; arguments as `Task.raw_inputs`."""
     form = dataclasses.replace(SourceForm.from_task(task), label_column="")
     examples = open_examples(source, form).split("test").sample(count)
     if examples.seconds is None:
@@ -87,7 +87,7 @@ class LabelTask(Task):
         hparams: the figures for TensorBoard's HParams page.
     """
 
-    parts: LabelledParts
+    parts: LabelledSplits
     validation: tf.data.Dataset
     test: tf.data.Dataset
     tables: Sequence[Table] = ()
@@ -158,7 +158,7 @@ class LabelTask(Task):
         return {}
 
     def baselines(self) -> Baselines:
-        """Returns the test figures of simple models, by name."""
+        """Returns the test metrics of simple models, by name."""
         return {}
 
     @property
@@ -185,7 +185,7 @@ class LabelTask(Task):
         """The features of the validation set, with their labels."""
         examples = self.parts.validation
         shown = {"label": self.label_texts(examples), "where": examples.where}
-        return [EmbeddingsPage(batches, shown, log_dir=logs)]
+        return [EmbeddingsCallback(batches, shown, log_dir=logs)]
 
     def report(self, model: Supervised, run: FinetuneConfig, result: FitResult) -> Report:  # type: ignore[override]
         """Writes the report on the test set, and the settings with its figures for TensorBoard's HParams page."""

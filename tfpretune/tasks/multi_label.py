@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from tfpretune.data.examples.examples import Examples
-from tfpretune.data.sources.labelled import LabelledParts
+from tfpretune.data.sources.labelled import LabelledSplits
 from tfpretune.evaluation.baselines.labels import linear_sets
 from tfpretune.evaluation.metrics.multi_label import best_threshold, multi_label_metrics
 from tfpretune.evaluation.report.labelled import report_sets
@@ -17,10 +17,10 @@ from tfpretune.settings.finetune import FinetuneConfig
 from tfpretune.tasks.labels import Baselines, LabelTask
 
 
-class MultiLabelClassification(LabelTask):
+class MultiLabelTask(LabelTask):
     """The best weights are those with the lowest cross-entropy on the validation set, which chooses the threshold, too."""
 
-    kind = "set"
+    kind = "multi-label"
     what = "multi-label classifier"
     head = "multi_label"
     score_name = "mean average precision"
@@ -69,8 +69,8 @@ class MultiLabelClassification(LabelTask):
         return set_baselines(self.parts)
 
 
-def set_baselines(parts: LabelledParts) -> dict[str, dict[str, float]]:
-    """Returns the test figures of a linear model for each label, by its name; the validation set chooses its threshold, too."""
+def set_baselines(parts: LabelledSplits) -> dict[str, dict[str, float]]:
+    """Returns the test metrics of a linear model for each label, by its name; the validation set chooses its threshold, too."""
     name, predict = linear_sets(parts.train)
     threshold = best_threshold(parts.validation.known_labels, predict(parts.validation))
     truth, names = parts.test.known_labels, parts.class_names

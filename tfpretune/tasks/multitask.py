@@ -79,10 +79,10 @@ class SeveralTasks(Task):
             metrics={name: value for name, value in metrics.items() if name.split("/", 1)[1] in FIGURES},
             curves=loss_curves(result),
             tables=[Table("Tasks", ("", *FIGURES), lines)],
-            settings=dataclasses.asdict(run) | {"licence": sources.licence},
+            settings=dataclasses.asdict(run) | {"license": sources.license},
             data=sources.near_copies(),
         )
-        facts: dict[str, Any] = {"kind": "text", "source": next(iter(sources.parts)), "licence": sources.licence}
+        facts: dict[str, Any] = {"kind": "text", "source": next(iter(sources.parts)), "license": sources.license}
         return Report(
             page,
             metrics,

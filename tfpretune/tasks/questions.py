@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfpretune.data.batches.questions import AnswerRows
+from tfpretune.data.batches.questions import QuestionInputs
 from tfpretune.data.examples.questions import QuestionExamples
 from tfpretune.data.sources.questions import open_questions
 from tfpretune.evaluation.metrics.spans import span_metrics
@@ -20,7 +20,7 @@ from tfpretune.training import FitResult
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Questions(Task):
+class QuestionAnsweringTask(Task):
     """Judged by the F1 of the answers.
 
     Args:
@@ -32,7 +32,7 @@ class Questions(Task):
     """
 
     parts: Parts[QuestionExamples]
-    rows: Parts[AnswerRows]
+    rows: Parts[QuestionInputs]
     batch_size: int
     may_lack: bool = False
     per_character: bool = True
@@ -66,7 +66,7 @@ class Questions(Task):
             title=f"{run.source}: answers of the test set",
             metrics=metrics,
             curves=loss_curves(result),
-            settings=dataclasses.asdict(run) | {"licence": train.licence},
+            settings=dataclasses.asdict(run) | {"license": train.license},
             data=train.near_copies(),
             notes=[f"{len(lost)} training questions have answers that fit in no row"] if lost else [],
         )
@@ -74,7 +74,7 @@ class Questions(Task):
             page,
             metrics,
             f"exact match {metrics['exact_match']:.3f}, F1 {metrics['f1']:.3f}",
-            {"kind": "text", "source": run.source, "licence": train.licence, "metrics": metrics},
+            {"kind": "text", "source": run.source, "license": train.license, "metrics": metrics},
         )
 
     @staticmethod
@@ -84,11 +84,11 @@ class Questions(Task):
         found = open_questions(source).split("test").sample(count)
         return list(zip(found.questions, found.contexts, strict=True))
 
-    def _figures_of(self, model: keras.Model) -> Callable[[QuestionExamples, AnswerRows], dict[str, float]]:
+    def _figures_of(self, model: keras.Model) -> Callable[[QuestionExamples, QuestionInputs], dict[str, float]]:
         """Returns a function of questions and their rows, with the weights that the model has when it is called."""
         predict = predictor(model)
 
-        def figures(examples: QuestionExamples, rows: AnswerRows) -> dict[str, float]:
+        def figures(examples: QuestionExamples, rows: QuestionInputs) -> dict[str, float]:
             outputs = predict(rows.batches(self.batch_size).in_order())
             answers = rows.answers_of(outputs, examples.contexts, may_lack=self.may_lack)
             return span_metrics(examples.answer_texts, answers, per_character=self.per_character)

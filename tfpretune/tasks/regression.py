@@ -11,15 +11,15 @@ from tfpretune.evaluation.baselines.labels import linear_numbers
 from tfpretune.evaluation.metrics.regression import regression_metrics
 from tfpretune.evaluation.report.labelled import report_numbers
 from tfpretune.evaluation.report.written import PageFacts, Report
-from tfpretune.objectives import Numbers, Target
+from tfpretune.objectives import Regression, Target
 from tfpretune.settings.finetune import FinetuneConfig
 from tfpretune.tasks.labels import Baselines, LabelTask
 
 
-class Regression(LabelTask):
+class RegressionTask(LabelTask):
     """The best weights are those with the lowest mean absolute error on the validation set."""
 
-    kind = "number"
+    kind = "regression"
     what = "regressor"
     head = "regressor"
     score_name = "mean absolute error"
@@ -27,14 +27,14 @@ class Regression(LabelTask):
     hparams = ("root_mean_squared_error", "mean_absolute_error", "r2")
 
     @staticmethod
-    def target(train: Examples, run: FinetuneConfig) -> Numbers:
+    def target(train: Examples, run: FinetuneConfig) -> Regression:
         """A number in units of the training labels' spread around their mean."""
         del run
         labels = train.known_labels
         offset, scale = float(labels.mean(dtype=np.float64)), float(labels.std(dtype=np.float64))
         if not scale > 0:
             raise UsageError(f"--source {train.name}: all training labels are {offset:g}: there is nothing to learn")
-        return Numbers(1, offset, scale)
+        return Regression(1, offset, scale)
 
     @staticmethod
     def label_texts(examples: Examples) -> list[str]:

@@ -27,7 +27,7 @@ OWN = "segmenter"
 
 
 def pixel_weights(pixels: np.ndarray) -> tuple[float, ...]:
-    """Returns one factor a class, so that all classes weigh the same in the loss: n / (classes * pixels of the class).
+    """Returns one factor per class, so that all classes weigh the same in the loss: n / (classes * pixels of the class).
 
     Args:
         pixels: ints `(classes,)`, the training pixels of each; a class without any gets 1.
@@ -46,7 +46,7 @@ def pixel_predictor(model: Supervised) -> Predict:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Segmentation(Task):
+class SegmentationTask(Task):
     """Judged by the mean IoU (intersection over union of each class).
 
     Args:
@@ -99,7 +99,7 @@ class Segmentation(Task):
             curves={**loss_curves(result), "mean IoU": {"validation": result.curves["val_mean_iou"]}},
             tables=segmentation_tables(found, names, model=OWN),
             pictures=segmentation_pictures(predict, shown, names),
-            settings=dataclasses.asdict(run) | {"training images": len(train), "licence": train.images.licence},
+            settings=dataclasses.asdict(run) | {"training images": len(train), "license": train.images.license},
         )
         simple = max(figures["mean_iou"] for name, figures in found.items() if name != OWN)
         facts: dict[str, Any] = {"kind": "image", "class_names": list(names), "image_shape": self.image_shape}
@@ -107,7 +107,7 @@ class Segmentation(Task):
             page,
             found[OWN],
             f"mean IoU {found[OWN]['mean_iou']:.3f} (the better simple model {simple:.3f})",
-            facts | {"source": run.source, "licence": train.images.licence, "metrics": found[OWN]},
+            facts | {"source": run.source, "license": train.images.license, "metrics": found[OWN]},
         )
 
     @staticmethod

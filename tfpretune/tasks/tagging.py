@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfpretune.data.batches.tagged import TagRows
+from tfpretune.data.batches.tagged import TagInputs
 from tfpretune.data.examples.tagged import TaggedExamples, is_bio
 from tfpretune.data.sources.tagged import open_tagged
 from tfpretune.evaluation.metrics.entities import dictionary_tags, entity_metrics
@@ -71,8 +71,8 @@ WORDS = Judge(
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Tagging(Task):
-    """Tags of entities are judged by the F1 of whole entities, others by the share of right words.
+class TaggingTask(Task):
+    """Tags of entities are judged by the F1 of whole entities, others by the fraction of right words.
 
     Args:
         parts: sentences with tags.
@@ -81,7 +81,7 @@ class Tagging(Task):
     """
 
     parts: Parts[TaggedExamples]
-    rows: Parts[TagRows]
+    rows: Parts[TagInputs]
     batch_size: int
 
     @property
@@ -129,7 +129,7 @@ class Tagging(Task):
             metrics=metrics,
             curves=loss_curves(result),
             tables=[Table(judge.title, ("", *judge.figures), rows)],
-            settings=dataclasses.asdict(run) | {"licence": train.licence},
+            settings=dataclasses.asdict(run) | {"license": train.license},
             data=train.near_copies(),
         )
         facts: dict[str, Any] = {"kind": "text", "class_names": list(train.tag_names), "source": run.source}
@@ -137,7 +137,7 @@ class Tagging(Task):
             page,
             metrics,
             f"{judge.words} {metrics[judge.best]:.3f} (dictionary {simple[judge.best]:.3f})",
-            facts | {"licence": train.licence, "metrics": metrics},
+            facts | {"license": train.license, "metrics": metrics},
         )
 
     @staticmethod
@@ -146,11 +146,11 @@ class Tagging(Task):
         columns = {"word_column": task.get("word_column", 0), "tag_column": task.get("tag_column", -1)}
         return open_tagged(source, **columns, repair=True).split("test").sample(count).texts()
 
-    def _figures_of(self, model: keras.Model) -> Callable[[TaggedExamples, TagRows], dict[str, float]]:
+    def _figures_of(self, model: keras.Model) -> Callable[[TaggedExamples, TagInputs], dict[str, float]]:
         """Returns a function of sentences and their rows, with the weights that the model has when it is called."""
         predict = predictor(model)
 
-        def figures(examples: TaggedExamples, rows: TagRows) -> dict[str, float]:
+        def figures(examples: TaggedExamples, rows: TagInputs) -> dict[str, float]:
             tags = rows.words_of(predict(rows.batches(self.batch_size).in_order()).argmax(axis=-1))
             return self.judge.metrics(examples.tag_lists(), examples.names_of(tags))
 

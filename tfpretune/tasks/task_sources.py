@@ -8,11 +8,11 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from tfpretune.data.batches.examples import text_batches
-from tfpretune.data.batches.mixing import Mixed, batch_shares
+from tfpretune.data.batches.mixing import Mixed, batch_fractions
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.readers.source_form import SourceForm
-from tfpretune.data.sources.labelled import LabelledParts, labelled_parts
+from tfpretune.data.sources.labelled import LabelledSplits, labelled_splits
 from tfpretune.data.splits.rule import Part
 from tfpretune.data.text.tokenizer import Tokenizer
 from tfpretune.errors import UsageError
@@ -27,7 +27,7 @@ class TaskSources:
         places: task -> its source and the label column there; "label" is the source's own, others are columns of its files.
     """
 
-    parts: Mapping[str, LabelledParts]
+    parts: Mapping[str, LabelledSplits]
     places: Mapping[str, tuple[str, str]]
 
     def examples(self, task: str, part: Literal["train", "validation", "test"]) -> Examples:
@@ -47,9 +47,9 @@ class TaskSources:
         return self.examples(task, "test").class_names
 
     @property
-    def licence(self) -> str:
+    def license(self) -> str:
         """The licences of all sources."""
-        return "; ".join(dict.fromkeys(parts.test.licence for parts in self.parts.values() if parts.test.licence))
+        return "; ".join(dict.fromkeys(parts.test.license for parts in self.parts.values() if parts.test.license))
 
     def near_copies(self) -> dict[str, int]:
         """Counts the near copies in all sources; see `ExampleSet.near_copies`."""
@@ -72,10 +72,10 @@ class TaskSources:
 
         Args:
             part: which part of the sources.
-            batch_size: texts a step, at least as many as there are sources.
+            batch_size: texts per step, at least as many as there are sources.
             tokenizer: a KerasHub BERT-like tokenizer.
             sequence_length: length of the rows.
-            temperature: how a batch is shared among several sources; see `batch_shares`.
+            temperature: how a batch is shared among several sources; see `batch_fractions`.
             seed: decides the order.
 
         Returns:
@@ -89,7 +89,7 @@ class TaskSources:
             raise UsageError(
                 f"--batch-size {batch_size} has no text for each of {len(columns)} sources: make it larger"
             )
-        shares = batch_shares([len(each["token_ids"]) for each in columns], batch_size, temperature=temperature)
+        shares = batch_fractions([len(each["token_ids"]) for each in columns], batch_size, temperature=temperature)
         served = [
             StepIndexed(each, share, seed=seed + number)
             for number, (each, share) in enumerate(zip(columns, shares, strict=True))
@@ -117,7 +117,7 @@ def open_tasks(
         labels_as_written: as for `open_source`.
 
     Raises:
-        UsageError: a source lacks a column, the labels of one are no classes, or a part has none for a task.
+        UsageError: a source lacks a column, the labels of one are not classes, or a part has none for a task.
     """
     parts = {}
     for source in dict.fromkeys(source for source, _ in places.values()):
@@ -130,8 +130,8 @@ def open_tasks(
             may_lack=len(columns) > 1,
             more_labels=tuple(column for column in columns if column != own),
         )
-        parts[source] = labelled_parts(source, form, most=most, seed=seed)
-        if own and parts[source].train.label_kind != "class":
+        parts[source] = labelled_splits(source, form, most=most, seed=seed)
+        if own and parts[source].train.label_kind != "single":
             kind = parts[source].train.label_kind
             raise UsageError(f"--source {source}: each label is a {kind}, and tasks need a class for each text")
     sources = TaskSources(parts, places)

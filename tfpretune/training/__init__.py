@@ -13,43 +13,48 @@ from tfpretune.training.devices.randomness import set_random_seed
 from tfpretune.training.devices.strategies import is_chief, make_strategy, resolve_precision
 from tfpretune.training.loop.checkpoints import CheckpointFolder
 from tfpretune.training.loop.dry_run import describe
-from tfpretune.training.loop.fingerprint import fingerprints, identity_of
+from tfpretune.training.loop.fingerprint import fingerprint_of, fingerprints
 from tfpretune.training.loop.fit import FitResult, fit
 from tfpretune.training.loop.preparation import compile_model
 from tfpretune.training.loop.signals import Stopped
 from tfpretune.training.optimizers.from_settings import make_optimizer
+from tfpretune.training.optimizers.learning_rate_finder import (
+    LearningRateCurve,
+    find_learning_rate,
+    print_curve,
+    write_curve,
+)
 from tfpretune.training.optimizers.moving_averages import AverageWeights
 from tfpretune.training.optimizers.multi_rate import MultiRateAdagrad, MultiRateAdamW, MultiRateSGD
-from tfpretune.training.optimizers.rate_finder import RateCurve, find_rate, print_curve, write_curve
 from tfpretune.training.optimizers.schedules import WarmUp
 from tfpretune.training.presets import load_task, save_preset
 from tfpretune.training.run_variables import snapshot
-from tfpretune.training.tensorboard.distance import DistanceToStart
-from tfpretune.training.tensorboard.images import ConfusionPage, ReconstructionPage
-from tfpretune.training.tensorboard.run import EmbeddingsPage
-from tfpretune.training.tensorboard.text import FillingsPage
+from tfpretune.training.tensorboard.distance import DistanceFromInitialization
+from tfpretune.training.tensorboard.images import ConfusionMatrixCallback, ReconstructionCallback
+from tfpretune.training.tensorboard.run import EmbeddingsCallback
+from tfpretune.training.tensorboard.text import FillMaskCallback
 
 __all__ = [
     "AverageWeights",
     "CheckpointFolder",
-    "ConfusionPage",
-    "DistanceToStart",
-    "EmbeddingsPage",
-    "FillingsPage",
+    "ConfusionMatrixCallback",
+    "DistanceFromInitialization",
+    "EmbeddingsCallback",
+    "FillMaskCallback",
     "FitResult",
     "MultiRateAdagrad",
     "MultiRateAdamW",
     "MultiRateSGD",
-    "RateCurve",
-    "ReconstructionPage",
+    "LearningRateCurve",
+    "ReconstructionCallback",
     "Stopped",
     "WarmUp",
     "compile_model",
     "describe",
-    "find_rate",
+    "find_learning_rate",
     "fingerprints",
     "fit",
-    "identity_of",
+    "fingerprint_of",
     "is_chief",
     "load_adapter",
     "load_task",

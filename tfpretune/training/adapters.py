@@ -37,7 +37,7 @@ def save_adapter(folder: Path | str, model: keras.Model) -> Path:
 
     Raises:
         UsageError: the model has no LoRA.
-        RunError: a value is no number, or the disk is full.
+        RunError: a value is not a number, or the disk is full.
 
     Examples:
         >>> from tfpretune.backbones import TextEncoder
@@ -56,7 +56,7 @@ def save_adapter(folder: Path | str, model: keras.Model) -> Path:
     arrays = {name: np.array(variable.numpy(), order="C") for name, variable in variables.items()}
     bad = [name for name, array in arrays.items() if not np.isfinite(array.astype("float32", copy=False)).all()]
     if bad:
-        raise RunError(f"{len(bad)} of {len(arrays)} variables hold values that are no numbers, the first is {bad[0]}")
+        raise RunError(f"{len(bad)} of {len(arrays)} variables hold values that are not numbers, the first is {bad[0]}")
     about = dataclasses.asdict(settings) | {"backbone": type(model.backbone).__name__, "base": _sum(model, arrays)}
     folder = Path(folder)
     needed = sum(array.nbytes for array in arrays.values())

@@ -12,6 +12,7 @@ from tfpretune.data.text.tokenizer import Tokenizer
 from tfpretune.errors import RunError, UsageError
 from tfpretune.finetune.methods.lora import merged_weights
 from tfpretune.runtime.files import atomic_folder, check_manifest
+from tfpretune.settings.renamed import modern_keys
 
 
 def save_preset(
@@ -70,7 +71,7 @@ def load_task(folder: Path | str) -> tuple[keras.Model, dict[str, Any]]:
     if not (folder / "task.json").is_file():
         raise UsageError(f"{folder} holds no fine-tuned model (no task.json): give the folder of a fine-tuning run")
     check_manifest(folder)
-    task = json.loads((folder / "task.json").read_text("utf-8"))
+    task = modern_keys(json.loads((folder / "task.json").read_text("utf-8")))
     try:
         return keras.models.load_model(folder / "task.keras", compile=False), task
     except (ValueError, TypeError, KeyError, OSError, AttributeError, ImportError) as error:

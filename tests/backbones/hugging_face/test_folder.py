@@ -15,7 +15,7 @@ from tfpretune.backbones import BertEncoder, BertEncoderTokenizer
 from tfpretune.backbones.by_name import load_backbone, load_tokenizer
 from tfpretune.backbones.hugging_face.folder import PACKAGED, packaged_folder
 from tfpretune.data.text.tokens import encode
-from tfpretune.data.text.words import split_for, word_rows
+from tfpretune.data.text.words import split_for, word_inputs
 from tfpretune.errors import RunError, UsageError
 from tfpretune.finetune import classifier
 from tfpretune.objectives import MaskedLM
@@ -279,7 +279,7 @@ def test_added_tokens_are_found_in_texts(folder):
     assert words(folder, "a<User>b")[1] == "<User>"
     assert "<User>" not in words(folder, "a<user>b")
     tokenizer = load_tokenizer(str(folder))
-    found = tf.function(lambda texts: word_rows(tokenizer, split_for(tokenizer, texts).words, sequence_length=8))
+    found = tf.function(lambda texts: word_inputs(tokenizer, split_for(tokenizer, texts).words, sequence_length=8))
     assert found(tf.constant(["a <User>b"])).token_ids.numpy().tolist() == [[2, 13, size, 14, 3, 0, 0, 0]]
     again = BertEncoderTokenizer.from_config(tokenizer.get_config() | {"vocabulary": tokenizer.get_vocabulary()})
     assert again(["a<User>"]) == tokenizer(["a<User>"])

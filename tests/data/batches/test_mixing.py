@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfpretune.data.batches.mixing import Mixed, batch_shares, progress
+from tfpretune.data.batches.mixing import Mixed, batch_fractions, progress
 from tfpretune.data.batches.step_indexed import StepIndexed
 
 
@@ -39,14 +39,14 @@ def as_lists(dataset):
     ],
 )
 def test_shares_by_hand(sizes, temperature, expected):
-    assert batch_shares(sizes, 10, temperature=temperature) == expected
+    assert batch_fractions(sizes, 10, temperature=temperature) == expected
 
 
 def test_shares_always_fill_the_batch():
     generator = np.random.default_rng(0)
     for _ in range(200):
         sizes = generator.integers(1, 10_000, generator.integers(1, 9)).tolist()
-        shares = batch_shares(sizes, 16, temperature=float(generator.uniform(0.5, 20)))
+        shares = batch_fractions(sizes, 16, temperature=float(generator.uniform(0.5, 20)))
         assert (sum(shares), min(shares) >= 1) == (16, True)
 
 
@@ -117,6 +117,6 @@ def test_sources_that_do_not_go_together():
     with pytest.raises(ValueError, match="at least one source"):
         Mixed([])
     with pytest.raises(ValueError, match="a batch_size of at least one row a source"):
-        batch_shares([5, 5, 5], 2)
+        batch_fractions([5, 5, 5], 2)
     with pytest.raises(ValueError, match="total_steps must be at least 1"):
         progress(0)

@@ -46,7 +46,7 @@ def test_masks(tmp_path):
     assert result.ok
     assert result.histogram == {"0": 3, "1": 2, "2": 1}
     assert result.notes == (
-        "255 is no class (the others are 0 to 2)",
+        "255 is not a class (the others are 0 to 2)",
         "3 images have pixels without a class, 6.2 % of all pixels",
         "images are 4 to 4 pixels high and 4 to 4 wide",
     )

@@ -8,7 +8,7 @@ import numpy as np
 
 from tests.data.corpus.shard_toys import make
 from tfpretune.data.batches.step_indexed import StepIndexed
-from tfpretune.data.corpus.shard_rows import ShardRows, row_dtype, write_rows
+from tfpretune.data.corpus.shard_sequences import ShardSequences, row_dtype, write_rows
 
 
 def peak():
@@ -35,7 +35,7 @@ def read(folder, megabytes):
     for number in range(megabytes // 4):
         rows = np.random.default_rng(number).integers(0, 1000, (4_000_000 // dtype.itemsize, 1024))
         files.append((f"{number}", write_rows(folder / f"{number}", rows, dtype)["rows"]))
-    batches = StepIndexed({"token_ids": ShardRows(folder, files, dtype)}, 64)
+    batches = StepIndexed({"token_ids": ShardSequences(folder, files, dtype)}, 64)
     for _ in batches.from_step(0, batches.steps_per_epoch):
         pass
 

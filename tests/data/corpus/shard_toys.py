@@ -20,7 +20,7 @@ SETTINGS = {"sequence_length": 8}
 
 
 def write_corpus(path, texts, *, start=0):
-    """Writes one text a line; every tenth comes a second time at once, with other case and spaces."""
+    """Writes one text per line; every tenth comes a second time at once, with other case and spaces."""
     with path.open("a", encoding="utf-8") as file:
         for number in range(start, start + texts):
             file.write(f"the cats sat {number}\n")

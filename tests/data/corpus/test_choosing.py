@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tfpretune.data.corpus import choosing
-from tfpretune.data.corpus.choosing import choose, read_copies, read_parts, scan_piece
-from tfpretune.data.corpus.chunks import Piece, cut_corpus, read_texts
+from tfpretune.data.corpus.choosing import choose, read_copies, read_parts, scan_chunk
+from tfpretune.data.corpus.chunks import Chunk, cut_corpus, read_texts
 from tfpretune.data.demo.catalogue import DEMOS
 from tfpretune.data.sources.examples import open_source
 from tfpretune.data.splits.rule import PARTS
@@ -21,7 +21,7 @@ def parts_of(folder, spec, *, piece_bytes=4000, shares=EIGHTY, at_once=choosing.
     """Returns the texts of each part, as shards are made of them: index 0 holds those that are left out."""
     pieces = cut_corpus(spec, piece_bytes=piece_bytes).pieces
     for piece in pieces:
-        scan_piece(folder, piece)
+        scan_chunk(folder, piece)
     choose(folder, pieces, shares, at_once=at_once)
     found = [[], [], [], []]
     for piece in pieces:
@@ -117,17 +117,17 @@ def test_no_text_of_a_demo_is_in_a_training_shard_and_in_another_part(tmp_path, 
 def test_of_equal_texts_the_first_of_the_corpus_stays(tmp_path, at_once):
     """Case, white space and Unicode form make no difference; pieces are in order, texts within them too."""
     texts = [("a", "b", "A"), ("c", "b  ", "c"), (), ("\u00e9", "e\u0301", "d", " a")]
-    pieces = [Piece(number, texts=of_piece) for number, of_piece in enumerate(texts)]
+    pieces = [Chunk(number, texts=of_piece) for number, of_piece in enumerate(texts)]
     for piece in pieces:
-        scan_piece(tmp_path, piece)
+        scan_chunk(tmp_path, piece)
     choose(tmp_path, pieces, (1.0, 0.0, 0.0), at_once=at_once)
     assert [read_parts(tmp_path, number).tolist() for number in range(4)] == [[1, 1, 0], [1, 0, 0], [], [1, 0, 1, 0]]
 
 
 def test_known_positions_decide_and_copies_are_left_out(tmp_path):
-    pieces = [Piece(0, texts=("a", "b", "A"), positions=(0.7, 0.85, 0.7)), Piece(1, texts=("c",), positions=(0.95,))]
+    pieces = [Chunk(0, texts=("a", "b", "A"), positions=(0.7, 0.85, 0.7)), Chunk(1, texts=("c",), positions=(0.95,))]
     for piece in pieces:
-        scan_piece(tmp_path, piece)
+        scan_chunk(tmp_path, piece)
     choose(tmp_path, pieces, EIGHTY)
     assert [read_parts(tmp_path, number).tolist() for number in range(2)] == [[1, 2, 0], [3]]
 
@@ -136,9 +136,9 @@ def test_known_positions_decide_and_copies_are_left_out(tmp_path):
 def test_ranges_of_keys_do_not_change_what_is_chosen(tmp_path, at_once):
     generator = np.random.default_rng(0)
     texts = [tuple(f"text {n}" for n in generator.integers(0, 300, 200)) for _ in range(3)]
-    pieces = [Piece(number, texts=of_piece) for number, of_piece in enumerate(texts)]
+    pieces = [Chunk(number, texts=of_piece) for number, of_piece in enumerate(texts)]
     for piece in pieces:
-        scan_piece(tmp_path, piece)
+        scan_chunk(tmp_path, piece)
     choose(tmp_path, pieces, EIGHTY, at_once=at_once)
     seen = set()
     for piece in pieces:
@@ -148,6 +148,6 @@ def test_ranges_of_keys_do_not_change_what_is_chosen(tmp_path, at_once):
 
 
 def test_a_corpus_without_texts_is_refused(tmp_path):
-    scan_piece(tmp_path, Piece(0, texts=()))
+    scan_chunk(tmp_path, Chunk(0, texts=()))
     with pytest.raises(RunError, match="there are no texts in the source"):
-        choose(tmp_path, [Piece(0)], (1.0, 0.0, 0.0))
+        choose(tmp_path, [Chunk(0)], (1.0, 0.0, 0.0))

@@ -52,7 +52,7 @@ def test_other_sources_are_read_whole_and_keep_their_licence():
     texts = [text for piece in corpus.pieces for text in read_texts(piece)]
     assert texts == list(open_source("demo:bbc").inputs)
     assert len(corpus.pieces) == 5  # of 5,028,197 bytes
-    assert "BBC news" in corpus.licence
+    assert "BBC news" in corpus.license
 
 
 @pytest.mark.parametrize("piece_bytes", [1, 4, 100])
@@ -62,7 +62,7 @@ def test_other_sources_are_read_whole_and_keep_their_licence():
         ("a.txt", b"good\nb\xe4d\n", r"a\.txt:2:2: byte 0xe4 is not UTF-8; save the file as UTF-8"),
         ("a.txt", "word".encode("utf-16"), r"a\.txt:1:1: byte 0xff is not UTF-8"),
         ("a.jsonl", b'{"text": "x"}\n{"text": \n', r"a\.jsonl:2: not JSON \("),
-        ("a.jsonl", b'{"text": "x"}\n\n{"txt": "y"}\n', r"a\.jsonl:3: no text under 'text'; write one object a line"),
+        ("a.jsonl", b'{"text": "x"}\n\n{"txt": "y"}\n', r"a\.jsonl:3: no text under 'text'; write one object per line"),
         ("a.jsonl", b"[1]", r"a\.jsonl:1: no text under 'text'"),
     ],
 )

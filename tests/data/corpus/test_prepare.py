@@ -15,7 +15,7 @@ from tests.data.corpus import shard_toys
 from tests.data.corpus.shard_toys import SETTINGS, contents, make, write_corpus
 from tfpretune.data.corpus import prepare as module
 from tfpretune.data.corpus.chunks import cut_corpus
-from tfpretune.data.corpus.packing import pack_piece
+from tfpretune.data.corpus.packing import pack_chunk
 from tfpretune.data.corpus.packing_settings import Packing
 from tfpretune.data.corpus.prepare import claim
 from tfpretune.data.corpus.shards import open_shards
@@ -124,10 +124,10 @@ def interrupted(folder, corpus, monkeypatch, *, after):
         calls.append(arguments)
         if len(calls) > after:
             raise KeyboardInterrupt
-        pack_piece(*arguments)
+        pack_chunk(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(module, "pack_piece", pack)
+        patch.setattr(module, "pack_chunk", pack)
         with pytest.raises(KeyboardInterrupt):
             make(folder, corpus)
 

@@ -9,8 +9,8 @@ import tensorflow as tf
 
 from tests.data.corpus.shard_toys import WORDS, contents, make, write_corpus
 from tfpretune.data.batches.step_indexed import StepIndexed
-from tfpretune.data.corpus import shard_rows
-from tfpretune.data.corpus.shard_rows import ShardRows, damage_named, row_dtype, write_rows
+from tfpretune.data.corpus import shard_sequences as shard_rows
+from tfpretune.data.corpus.shard_sequences import ShardSequences, damage_named, row_dtype, write_rows
 from tfpretune.data.corpus.shards import open_shards
 from tfpretune.errors import RunError, UsageError
 from tfpretune.training import make_strategy
@@ -25,7 +25,7 @@ def rows(tmp_path):
     for name, start, end in (("a", 0, 3), ("b", 3, 3), ("c", 3, 7)):
         entry = write_rows(tmp_path / name, all_rows[start:end], dtype)
         files.append((name, entry["rows"]))
-    return ShardRows(tmp_path, files, dtype)
+    return ShardSequences(tmp_path, files, dtype)
 
 
 def test_rows_by_hand(rows, tmp_path):
@@ -42,7 +42,7 @@ def test_ids_over_two_bytes_take_four(tmp_path):
     dtype = row_dtype((1 << 16) + 1, 3)
     assert dtype.itemsize == 3 * 4 + 4
     write_rows(tmp_path / "a", np.array([[1 << 16, 0, 70_000]]), dtype)
-    assert ShardRows(tmp_path, [("a", 1)], dtype).read(np.array([0])).tolist() == [[65536, 0, 70000]]
+    assert ShardSequences(tmp_path, [("a", 1)], dtype).read(np.array([0])).tolist() == [[65536, 0, 70000]]
 
 
 @pytest.mark.parametrize(("token", "vocabulary_size"), [(23, 100), (23, 1 << 17), (-1, 1 << 17)])
@@ -52,12 +52,12 @@ def test_an_id_over_the_limit_is_named(tmp_path, token, vocabulary_size):
     for name, ids in (("a", [[0, 1, 22]]), ("b", [[5, 6, 7], [8, token, 9]])):
         write_rows(tmp_path / name, np.array(ids), dtype)
     files = [("a", 1), ("b", 2)]
-    rows = ShardRows(tmp_path, files, dtype, limit=23)
+    rows = ShardSequences(tmp_path, files, dtype, limit=23)
     assert rows.read(np.array([0, 1])).tolist() == [[0, 1, 22], [5, 6, 7]]
     assert rows.read(np.zeros(0, np.int64)).shape == (0, 3)
     with pytest.raises(RunError, match=rf"b is damaged at row 1: it holds {token}, outside 0\.\.22: run prepare_text"):
         rows.read(np.array([1, 2]))
-    assert ShardRows(tmp_path, files, dtype).read(np.array([2])).tolist() == [[8, token, 9]]
+    assert ShardSequences(tmp_path, files, dtype).read(np.array([2])).tolist() == [[8, token, 9]]
 
 
 def test_a_sample_is_spread_over_all_rows(rows):
@@ -173,7 +173,7 @@ def flip(folder):
         (lambda folder: (folder / FIRST).unlink(), RunError, f"{FIRST} is missing: run prepare_text on this folder"),
         (lambda folder: (folder / FIRST).write_bytes(b"x"), RunError, f"{FIRST} is damaged: it has 1 bytes instead of"),
         (lambda folder: (folder / "vocabulary.txt").write_text("[PAD]\n"), RunError, "vocabulary.txt is damaged"),
-        (lambda folder: (folder / "manifest.json").unlink(), UsageError, "is no folder of shards"),
+        (lambda folder: (folder / "manifest.json").unlink(), UsageError, "is not a folder of shards"),
         (lambda folder: (folder / "manifest.json").write_text("{"), UsageError, "manifest.json is not of the form"),
         (lambda folder: (folder / "manifest.json").write_text("[]"), UsageError, "manifest.json is not of the form"),
     ],
@@ -205,7 +205,7 @@ def test_reading_holds_a_batch_and_not_the_file(tmp_path):
     dtype = row_dtype(1000, 128)
     entry = write_rows(tmp_path / "a", np.random.default_rng(0).integers(0, 1000, (61_000, 128)), dtype)
     assert entry["bytes"] > 15_800_000
-    column = ShardRows(tmp_path, [("a", entry["rows"])], dtype)
+    column = ShardSequences(tmp_path, [("a", entry["rows"])], dtype)
     generator = np.random.default_rng(1)
     tracemalloc.start()
     for _ in range(500):

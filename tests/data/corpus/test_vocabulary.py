@@ -3,7 +3,7 @@
 import pytest
 
 from tests.data.corpus.shard_toys import WORDS
-from tfpretune.data.corpus.choosing import choose, scan_piece
+from tfpretune.data.corpus.choosing import choose, scan_chunk
 from tfpretune.data.corpus.chunks import cut_corpus
 from tfpretune.data.corpus.vocabulary import read_vocabulary, vocabulary_sample, write_vocabulary
 from tfpretune.data.examples.examples import Examples
@@ -45,7 +45,7 @@ def test_files_that_cannot_be_read_are_named(tmp_path):
 
 def chosen(folder, corpus, shares):
     for piece in corpus.pieces:
-        scan_piece(folder, piece)
+        scan_chunk(folder, piece)
     choose(folder, corpus.pieces, shares)
     return corpus
 

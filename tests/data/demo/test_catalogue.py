@@ -22,7 +22,7 @@ def test_digits_are_those_of_scikit_learn():
     np.testing.assert_array_equal(source.labels, expected.target)
     np.testing.assert_allclose(source.inputs[..., 0] / 255 * 16, expected.images, atol=0.04)
     assert source.class_names == tuple("0123456789")
-    assert source.licence
+    assert source.license
 
 
 def test_mnist5k():
@@ -129,7 +129,7 @@ def test_people_daily_sentences_have_sets_of_kinds():
     Near copies of earlier paragraphs stay with them.
     """
     source = open_source("demo:people-daily-kinds")
-    assert (len(source), source.label_kind, source.class_names) == (44533, "set", ("PER", "LOC", "ORG"))
+    assert (len(source), source.label_kind, source.class_names) == (44533, "multi-label", ("PER", "LOC", "ORG"))
     assert source.labels.sum(axis=0).tolist() == [11381, 15009, 2662]
     row = source.inputs.index("（新华社记者兰红光摄）")
     assert (source.labels[row].tolist(), source.where[row]) == ([1, 0, 1], "demo:people-daily-kinds:4:46")
@@ -140,8 +140,8 @@ def test_people_daily_sentences_have_sets_of_kinds():
         assert not set(before) & set(after)
     assert min(groups[1]) > 0.8 * 19484
     assert min(groups[2]) > 0.9 * 19484
-    with pytest.raises(UsageError, match="are sets of classes: ask for kind 'set', not 'class'"):
-        open_source("demo:people-daily-kinds", label_kind="class")
+    with pytest.raises(UsageError, match="are sets of classes: ask for kind 'multi-label', not 'single'"):
+        open_source("demo:people-daily-kinds", label_kind="single")
     assert open_source("demo:people-daily-kinds", label_separator=",").class_names == source.class_names
 
 

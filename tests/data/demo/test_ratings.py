@@ -49,9 +49,11 @@ def test_ratings_are_numbers():
     source = open_source("demo:vader-movie")
     assert source.inputs == ["Great film.", "Bad film.", "A film."]
     assert source.labels.tolist() == [2.25, -3.0, 0.5]
-    assert (source.label_kind, source.groups, source.where[1]) == ("number", None, "demo:vader-movie:2")
-    with pytest.raises(UsageError, match="the labels of this source are numbers: ask for kind 'number', not 'class'"):
-        open_source("demo:vader-movie", label_kind="class")
+    assert (source.label_kind, source.groups, source.where[1]) == ("regression", None, "demo:vader-movie:2")
+    with pytest.raises(
+        UsageError, match="the labels of this source are numbers: ask for kind 'regression', not 'single'"
+    ):
+        open_source("demo:vader-movie", label_kind="single")
 
 
 @pytest.mark.usefixtures("small")

@@ -11,7 +11,7 @@ from tfpretune.data.examples.examples import Examples
 from tfpretune.data.examples.masks import MaskExamples
 from tfpretune.data.readers.labels.column import LabelColumn
 from tfpretune.data.splits.rule import PARTS
-from tfpretune.data.splits.sides import find_places
+from tfpretune.data.splits.sides import find_positions
 from tfpretune.data.text.cleaning import text_key
 
 
@@ -32,7 +32,7 @@ class Melodies(ExampleSet):
         return map(text_key, self.notes)
 
     def _places(self):
-        return find_places(lambda: [text_key(notes) for notes in self.notes])
+        return find_positions(lambda: [text_key(notes) for notes in self.notes])
 
     def _contents_and_labels(self):
         return map(in_bytes, self.notes), None if self.moods is None else (mood.tobytes() for mood in self.moods)

@@ -64,13 +64,13 @@ def test_a_share_of_zero_gives_nothing_and_the_others_everything():
 
 def test_split_refuses_what_cannot_work():
     source = texts(["a", "b"])
-    with pytest.raises(UsageError, match="unknown part 'val': expected one of train, validation, test"):
+    with pytest.raises(UsageError, match="unknown split 'val': expected one of train, validation, test"):
         source.split("val")
     with pytest.raises(UsageError, match="sum to 1"):
         source.split("train", (0.8, 0.1, 0.2))
     with pytest.raises(UsageError, match="sum to 1"):
         source.split("train", (1.1, 0.1, -0.2))
-    with pytest.raises(UsageError, match=r"the test part of csv:t.csv is empty \(2 examples, share 1e-06\)"):
+    with pytest.raises(UsageError, match=r"the test split of csv:t.csv is empty \(2 examples, fraction 1e-06\)"):
         source.split("test", (0.899999, 0.1, 0.000001))
 
 

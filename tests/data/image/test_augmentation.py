@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfpretune.data.batches.transforms import jitter
+from tfpretune.data.batches.transforms import augmented
 from tfpretune.data.image.augmentation import augment, augment_with_masks
 
 
@@ -88,7 +88,7 @@ def test_images_are_the_same_with_and_without_masks_and_depend_on_the_seed_alone
     images = tf.constant(np.random.default_rng(0).random((5, 8, 8, 1)), tf.float32)
     batch = {"images": images, "labels": tf.zeros((5, 8, 8), tf.int32)}
     settings = {"flip": True, "shift": 2, "rotate_degrees": 10.0, "scale": 0.1}
-    alone, both = jitter(**settings), jitter(**settings, masks="labels")
+    alone, both = augmented(**settings), augmented(**settings, masks="labels")
     for step in range(3):
         seed = tf.constant([1, step])
         np.testing.assert_array_equal(alone(batch, seed)["images"], both(batch, seed)["images"])

@@ -1,4 +1,4 @@
-"""Hidden patches and noise: shares, shapes, the same for a seed."""
+"""Masked patches and noise: shares, shapes, the same for a seed."""
 
 import numpy as np
 import pytest

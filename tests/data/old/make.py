@@ -33,13 +33,13 @@ from tfpretune.finetune import (
 )
 from tfpretune.objectives import (
     Autoencoder,
-    Classes,
+    Classification,
     DeepCoral,
     DenoisingAutoencoder,
     DomainAdversarial,
     MaskedAutoencoder,
     MaskedLM,
-    Numbers,
+    Regression,
 )
 from tfpretune.settings.run import OptimizerConfig
 from tfpretune.training.adapters import save_adapter
@@ -94,7 +94,7 @@ def models():
         "segmenter": segmenter(cnn(), 2),
         "embedder": embedder(make_encoder(), 4),
         "multi_task": multi_head(
-            cnn(), {"a": Classes(2, column="a"), "b": Numbers(column="b")}, weighting="uncertainty"
+            cnn(), {"a": Classification(2, column="a"), "b": Regression(column="b")}, weighting="uncertainty"
         ),
         "adversarial": DomainAdversarial(classifier(cnn(), 2), domain_units=4),
         "coral": DeepCoral(classifier(cnn(), 2)),

@@ -17,7 +17,7 @@ EVERY = {
     "text_column": "body",
     "label_column": "topic",
     "pair_column": "other",
-    "label_kind": "set",
+    "label_kind": "multi-label",
     "label_separator": "|",
     "labels_as_written": True,
     "may_lack": True,
@@ -32,7 +32,7 @@ OTHERS += ("--mask-orientation", "stored", "--mask-values", "0", "255")
     ("settings", "message"),
     [
         ({"label_kind": "sets"}, "unknown kind of labels 'sets': expected one of class, number, set"),
-        ({"label_kind": "set", "label_separator": ""}, "the separator between the classes of a set is empty"),
+        ({"label_kind": "multi-label", "label_separator": ""}, "the separator between the classes of a set is empty"),
         ({"class_names": ("a", "b", "a")}, "class_names holds 'a' twice"),
     ],
 )
@@ -58,7 +58,7 @@ def test_label_columns_that_must_be_there():
 
 def test_task_json_keeps_what_is_not_usual_under_the_keys_of_before():
     assert SourceForm().as_task() == {}
-    assert SourceForm(label_kind="set").as_task() == {"label_separator": ";"}
+    assert SourceForm(label_kind="multi-label").as_task() == {"label_separator": ";"}
     kept = {name: EVERY[name] for name in ("text_column", "label_column", "pair_column", "label_separator")}
     assert SourceForm(**EVERY).as_task() == kept | {"labels_as_written": True}
 
@@ -86,7 +86,16 @@ def test_options_of_check_become_a_form(monkeypatch):
         raise Called(spec, form, tags, masks)
 
     monkeypatch.setattr(checks, "check", called)
-    options = ["--text-column", "body", "--label-column", "topic", "--pair-column", "other", "--label-kind", "set"]
+    options = [
+        "--text-column",
+        "body",
+        "--label-column",
+        "topic",
+        "--pair-column",
+        "other",
+        "--label-kind",
+        "multi-label",
+    ]
     given = _parse(
         ["check", "csv:a.csv", *options, "--label-separator", "|", "--labels-as-written", "--may-lack", *OTHERS]
     )

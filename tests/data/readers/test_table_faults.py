@@ -54,7 +54,7 @@ def test_an_open_quote_in_the_header(tmp_path):
 
 def test_an_empty_label_in_a_list_is_no_null(tmp_path):
     lines = '{"text": "a", "label": ["x", ""]}\n{"text": "b", "label": ["y"]}\n'
-    assert whats(check(write(tmp_path, "a.jsonl", lines), SourceForm(label_kind="set"))) == [
+    assert whats(check(write(tmp_path, "a.jsonl", lines), SourceForm(label_kind="multi-label"))) == [
         'the labels ["x", ""] hold an empty one'
     ]
 
@@ -120,7 +120,7 @@ def test_words_and_tags_in_one_column_are_refused(tmp_path, word, tag):
 @pytest.mark.parametrize("key", ["ner_tags", "labels", "pos_tags"])
 def test_tags_under_another_key_are_named(tmp_path, key):
     spec = write(tmp_path, "a.jsonl", json.dumps({"id": "0", "tokens": ["Ann", "ran"], key: ["B-PER", "O"]}))
-    assert f"no object has the key 'tags', and there are lists of one value a word under: {key}" in whats(check(spec))
+    assert f"no object has the key 'tags', and there are lists of one value per word under: {key}" in whats(check(spec))
     with pytest.raises(RunError, match=f"tags_key='{key}'"):
         open_tagged(spec)
     assert open_tagged(spec, tags_key=key).tags is not None
@@ -150,7 +150,7 @@ def test_a_question_with_and_without_an_answer(tmp_path):
         ("a.csv", {"masks": MaskForm(values=(0, 1))}, "--mask-values"),
         ("a.csv", {"tags": TagForm(repair=True)}, "--repair"),
         ("a.csv", {"tags": TagForm(tag_column=1)}, "--tag-column"),
-        ("a.conll", {"form": SourceForm(label_kind="set")}, "--label-kind"),
+        ("a.conll", {"form": SourceForm(label_kind="multi-label")}, "--label-kind"),
         ("a.conll", {"form": SourceForm(labels_as_written=True)}, "--labels-as-written"),
         ("a.text", {"form": SourceForm(label_column="stars")}, "--label-column"),
     ],

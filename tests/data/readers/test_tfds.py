@@ -137,10 +137,10 @@ def test_bools_are_classes_floats_are_numbers_and_pairs_are_read(folders):
     unread = set(source.notes[0].removeprefix(note).split(", "))
     assert unread == {"stars (float32)", "id (int32)", "inner (FeaturesDict)", "tags (Sequence)"}
     rated = open_source(spec, text_column="premise", label_column="stars")
-    assert (rated.label_kind, rated.class_names) == ("number", ())
+    assert (rated.label_kind, rated.class_names) == ("regression", ())
     np.testing.assert_array_equal(rated.labels, [int(text[-1]) - 1.5 for text in rated.inputs])
     with pytest.raises(UsageError, match="the labels of this source are numbers"):
-        open_source(spec, text_column="premise", label_column="stars", label_kind="class")
+        open_source(spec, text_column="premise", label_column="stars", label_kind="single")
 
 
 def test_a_label_of_another_name_is_found_or_told(folders):
@@ -189,7 +189,7 @@ def test_data_sets_of_the_catalogue():
         ("{0}", {"label_column": "lable"}, "has no label feature 'lable': it has"),
         ("{2}", {"more_labels": ("topik",)}, "has no label feature 'label': it has"),
         ("{2}", {"label_column": "", "more_labels": ("topik",)}, "has no label feature 'topik': it has .*topic"),
-        ("{3}", {"text_column": "premise", "label_column": "tags"}, r"the feature tags .Sequence. is no label"),
+        ("{3}", {"text_column": "premise", "label_column": "tags"}, r"the feature tags .Sequence. is not a label"),
         ("{3}", {"text_column": "premise", "pair_column": "inner"}, "has no text feature 'inner'"),
         ("{3}", {}, "hypothesis, premise: name one with --text-column, and of pairs the second with --pair-column"),
         ("cifar1", {}, "unknown tfds data set 'cifar1', did you mean 'cifar10'"),

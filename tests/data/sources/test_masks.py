@@ -109,7 +109,7 @@ def test_a_bad_mask_is_named(folder, fault, message):
 
 
 def test_other_sources_are_refused(folder):
-    with pytest.raises(UsageError, match="is no source of masks"):
+    with pytest.raises(UsageError, match="is not a source of masks"):
         open_masks("csv:a.csv")
     with pytest.raises(UsageError, match="has no folders images and masks"):
         open_masks(f"images:{folder}/images")
@@ -135,7 +135,7 @@ def test_digits_on_noise():
 
 
 def test_pixels_of_each_class_are_counted(folder):
-    """In files and in memory; 255 is no class."""
+    """In files and in memory; 255 is not a class."""
     counts = [int((number == CLASSES).sum()) for number in range(3)]
     source = open_masks(f"images:{folder}")
     assert source.pixels().tolist() == counts

@@ -7,12 +7,12 @@ import pytest
 import tensorflow as tf
 
 from tfpretune.backbones import TextEncoderTokenizer
-from tfpretune.data.batches.questions import answer_rows, question_batches
+from tfpretune.data.batches.questions import question_batches, question_inputs
 from tfpretune.data.examples.questions import QuestionExamples
-from tfpretune.data.readers.question_rows import Answer
+from tfpretune.data.readers.question_records import Answer
 from tfpretune.data.sources.questions import open_questions
 from tfpretune.data.text.tokens import SPECIAL_TOKENS
-from tfpretune.data.text.windows import RowAnswers, best_answers, row_answers
+from tfpretune.data.text.windows import SequenceAnswers, best_answers, sequence_answers
 from tfpretune.errors import RunError, UsageError
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -106,7 +106,7 @@ def test_bad_files_and_sources_are_named(tmp_path):
         open_questions(f"squad:{tmp_path}/a.json")
     with pytest.raises(UsageError, match="there are no questions"):
         open_questions(squad(tmp_path, []))
-    with pytest.raises(UsageError, match="is no source of questions: expected squad:FILES"):
+    with pytest.raises(UsageError, match="is not a source of questions: expected squad:FILES"):
         open_questions("csv:a.csv")
 
 
@@ -119,7 +119,7 @@ def test_examples_with_one_context_stay_together():
 
 
 def test_a_row_by_hand():
-    rows = answer_rows(toy(["x abc, y"], [[Answer("abc", 2)]]), tokenizer=TOKENIZER, sequence_length=11)
+    rows = question_inputs(toy(["x abc, y"], [[Answer("abc", 2)]]), tokenizer=TOKENIZER, sequence_length=11)
     q, x, a, y = (5 + LETTERS.index(letter) for letter in "qxay")
     assert rows.columns["token_ids"].tolist() == [[2, q, 3, x, a, 31, 32, 1, y, 3, 0]]  # abc is a ##b ##c
     assert rows.columns["segment_ids"].tolist() == [[0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 0]]
@@ -133,13 +133,13 @@ def test_a_row_by_hand():
 def test_long_contexts_have_overlapping_rows():
     """Room of 4, stride 2, 7 tokens: 0-4, 2-6, 4-7. "e" is whole in the last two."""
     source = toy(["a b c d e f g", "x"], [[Answer("e", 8)], []])
-    rows = answer_rows(source, tokenizer=TOKENIZER, sequence_length=8, stride=2)
+    rows = question_inputs(source, tokenizer=TOKENIZER, sequence_length=8, stride=2)
     contexts = [row[3:][row[3:] > 3].tolist() for row in rows.columns["token_ids"]]
     assert contexts == [ids("abcd"), ids("cdef"), ids("efg"), ids("x")]
     assert rows.example_of.tolist() == [0, 0, 0, 1]
     assert rows.columns["starts"].tolist() == [7, 5, 3, 4]  # in the first and the last the [SEP]: no answer here
     assert rows.columns["ends"].tolist() == [7, 5, 3, 4]
-    whole = answer_rows(toy(["a b c d"], [[]]), tokenizer=TOKENIZER, sequence_length=8, stride=2)
+    whole = question_inputs(toy(["a b c d"], [[]]), tokenizer=TOKENIZER, sequence_length=8, stride=2)
     assert len(whole.example_of) == 1
 
 
@@ -149,7 +149,7 @@ def test_no_token_is_lost(stride):
     contexts = [" ".join(rng.choice(list(LETTERS), rng.integers(1, 40))) for _ in range(30)]
     questions = [" ".join("q" * int(n)) for n in rng.integers(0, 9, 30)]
     source = toy(contexts, [[]] * 30, questions)
-    rows = answer_rows(source, tokenizer=TOKENIZER, sequence_length=12, stride=stride)
+    rows = question_inputs(source, tokenizer=TOKENIZER, sequence_length=12, stride=stride)
     for row, context in enumerate(contexts):
         seen = set(rows.start_characters[rows.example_of == row].ravel()) - {-1}
         assert seen == set(range(0, len(context), 2))
@@ -157,7 +157,7 @@ def test_no_token_is_lost(stride):
 
 def test_answers_that_no_row_holds_are_told():
     source = toy(["a b c d e f g", "a b"], [[Answer("b c d e f g", 2)], [Answer(" b", 1)]])
-    rows = answer_rows(source, tokenizer=TOKENIZER, sequence_length=8)
+    rows = question_inputs(source, tokenizer=TOKENIZER, sequence_length=8)
     assert rows.lost == (0,)
     assert rows.columns["starts"][-1] == 4  # white space at an answer's ends does not count
 
@@ -173,7 +173,7 @@ def test_right_scores_give_the_right_answers(length):
         contexts.append(" ".join(words))
         answers.append([Answer(text, start)])
     source = toy(contexts, answers)
-    rows = answer_rows(source, tokenizer=TOKENIZER, sequence_length=length, stride=2)
+    rows = question_inputs(source, tokenizer=TOKENIZER, sequence_length=length, stride=2)
     outputs = np.zeros((*rows.start_characters.shape, 2), np.float32)
     outputs[np.arange(len(outputs)), rows.columns["starts"], 0] = 5
     outputs[np.arange(len(outputs)), rows.columns["ends"], 1] = 5
@@ -189,24 +189,24 @@ def test_the_best_span_by_hand():
     outputs[0, :, 1] = [9, 9, 9, 0, 5, 2, 1, 2]
     mask = tf.ones((1, 8), tf.int32)
     ends = tf.where(starts >= 0, starts + 1, -1)
-    found = row_answers(tf.constant(outputs), mask, starts, ends)
+    found = sequence_answers(tf.constant(outputs), mask, starts, ends)
     assert [column.numpy().tolist() for column in found] == [[2], [3], [7.0], [5.0]]
     outputs[0, 4, 1] = 0
-    found = row_answers(tf.constant(outputs), mask, starts, ends, most_tokens=2)  # 6 alone: 5; 4 to 5: 4
+    found = sequence_answers(tf.constant(outputs), mask, starts, ends, most_tokens=2)  # 6 alone: 5; 4 to 5: 4
     assert [column.numpy().tolist() for column in found] == [[6], [7], [5.0], [5.0]]
     outputs[0, 6, 0], outputs[0, 6, 1] = 0, 3  # 4 to 6 would have 5, but is three tokens
-    found = row_answers(tf.constant(outputs), mask, starts, ends, most_tokens=2)
+    found = sequence_answers(tf.constant(outputs), mask, starts, ends, most_tokens=2)
     assert found.scores.numpy().tolist() == [4.0]
 
 
 def test_the_best_row_of_an_example():
-    rows = RowAnswers(*(tf.constant(each) for each in ([1, 2, 3], [4, 5, 6], [0.5, 2.0, 1.0], [3.0, 0.25, 1.5])))
+    rows = SequenceAnswers(*(tf.constant(each) for each in ([1, 2, 3], [4, 5, 6], [0.5, 2.0, 1.0], [3.0, 0.25, 1.5])))
     best = best_answers(rows, tf.constant([0, 0, 1]), 2)
     assert [column.numpy().tolist() for column in best] == [[2, 3], [5, 6], [2.0, 1.0], [0.25, 1.5]]
 
 
 def test_no_answer_where_that_scores_higher():
-    rows = answer_rows(toy(["a b", "a b"], [[], []]), tokenizer=TOKENIZER, sequence_length=8)
+    rows = question_inputs(toy(["a b", "a b"], [[], []]), tokenizer=TOKENIZER, sequence_length=8)
     outputs = np.zeros((2, 8, 2), np.float32)
     outputs[:, 4] = 1  # the answer "b": 2
     outputs[0, 5] = 2  # no answer: 4

@@ -3,17 +3,17 @@
 import pytest
 
 from tfpretune.data.checks.examples import check
-from tfpretune.data.readers.rows import Problem, Rows
+from tfpretune.data.readers.records import Problem, Records
 from tfpretune.data.readers.source_form import SourceForm
 from tfpretune.data.sources.examples import open_source
-from tfpretune.data.sources.labelled import labelled_parts
+from tfpretune.data.sources.labelled import labelled_splits
 from tfpretune.data.sources.schemes import SCHEMES
 from tfpretune.errors import RunError, UsageError
 
 
 def read_spoken(spec, count, form):
     """A toy: `spoken:COUNT`, so many sentences; the last class is what the label column is called."""
-    rows = Rows("text", licence="none", in_order=True)
+    rows = Records("text", license="none", in_order=True)
     for number in range(int(count)):
         rows.add_text(f"sentence {number}", ("question", form.label_column)[number % 2], f"{spec}[{number}]")
     if int(count) == 13:
@@ -27,7 +27,7 @@ def spoken(monkeypatch):
 
 
 def test_a_new_scheme_is_opened_split_and_checked():
-    parts = labelled_parts("spoken:40", SourceForm(label_column="answer"))
+    parts = labelled_splits("spoken:40", SourceForm(label_column="answer"))
     assert parts.class_names == ("answer", "question")
     assert [len(part) for part in (parts.train, parts.validation, parts.test)] == [32, 4, 4]
     assert parts.test.inputs == [f"sentence {number}" for number in range(36, 40)]

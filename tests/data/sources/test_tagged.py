@@ -119,7 +119,7 @@ def test_repair_lets_what_cannot_follow_begin_an_entity(tmp_path):
 
 
 def test_unknown_sources_are_refused():
-    with pytest.raises(UsageError, match="is no tagged source: expected conll:FILES"):
+    with pytest.raises(UsageError, match="is not a tagged source: expected conll:FILES"):
         open_tagged("csv:a.csv")
     with pytest.raises(UsageError, match="demo:bbc holds examples with one label each, which open_source opens"):
         open_tagged("demo:bbc")
@@ -143,7 +143,7 @@ def test_parts_in_order_and_by_content():
     parts = [set(drawn.split(part, (0.6, 0.2, 0.2)).words) for part in ("train", "validation", "test")]
     assert set.union(*parts) == {(f"w{number}",) for number in range(20)}
     assert sum(map(len, parts)) == 20
-    with pytest.raises(UsageError, match="unknown part 'tset'"):
+    with pytest.raises(UsageError, match="unknown split 'tset'"):
         source.split("tset")
 
 
@@ -153,7 +153,7 @@ def test_equal_sentences_are_dropped_unless_their_tags_differ():
 
 
 def test_wrong_forms_are_refused():
-    with pytest.raises(ValueError, match="t:0: tags need one value a word: 2 words, 1 tags"):
+    with pytest.raises(ValueError, match="t:0: tags need one value per word: 2 words, 1 tags"):
         toy([["a", "b"]], [[0]])
     with pytest.raises(ValueError, match=r"tags must be in 0..2, received 3..3"):
         toy([["a"]], [[3]])

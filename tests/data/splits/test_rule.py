@@ -10,9 +10,9 @@ from tfpretune.data.examples.examples import PARTS, Examples
 from tfpretune.data.examples.masks import MaskExamples
 from tfpretune.data.examples.questions import QuestionExamples
 from tfpretune.data.examples.tagged import TaggedExamples
-from tfpretune.data.readers.question_rows import Answer
+from tfpretune.data.readers.question_records import Answer
 from tfpretune.data.splits.rule import sides_of
-from tfpretune.data.splits.sides import find_places, hash_positions, leading_numbers
+from tfpretune.data.splits.sides import find_positions, hash_positions, leading_numbers
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyz"
 
@@ -86,7 +86,7 @@ def test_a_copy_that_is_added_moves_its_own_group_only():
 
 def test_in_order_a_group_is_on_the_side_of_its_first_text():
     texts = long_texts(20)
-    texts[19] = texts[0] + " end"  # in the order of the source it would be of the test part
+    texts[19] = texts[0] + " end"  # in the order of the source it would be of the test split
     texts[10] = texts[18].upper()  # equal contents, too
     source = examples_of(texts, in_order=True)
     found = sides(source, (0.5, 0.25, 0.25))
@@ -146,13 +146,13 @@ def test_masks_are_split_as_their_images():
 
 
 def test_positions_by_hand():
-    places = find_places(lambda: [b"\x00" * 32, b"\x80" + b"\x00" * 31, b"\x00" * 32])
+    places = find_positions(lambda: [b"\x00" * 32, b"\x80" + b"\x00" * 31, b"\x00" * 32])
     assert places.positions.tolist() == [0.0, 0.5, 0.0]
-    ordered = find_places(lambda: [b"b" * 32, b"a" * 32, b"b" * 32, b"c" * 32], in_order=True)
+    ordered = find_positions(lambda: [b"b" * 32, b"a" * 32, b"b" * 32, b"c" * 32], in_order=True)
     assert ordered.positions.tolist() == [0.125, 0.375, 0.125, 0.875]
-    grouped = find_places(list, groups=["x", "y", "x", "z"], in_order=True)
+    grouped = find_positions(list, groups=["x", "y", "x", "z"], in_order=True)
     np.testing.assert_allclose(grouped.positions, [1 / 6, 1 / 2, 1 / 6, 5 / 6])
-    assert find_places(list, texts=[]).positions.tolist() == []
+    assert find_positions(list, texts=[]).positions.tolist() == []
 
 
 def test_a_fingerprint_changes_with_contents_labels_and_order():
@@ -160,7 +160,7 @@ def test_a_fingerprint_changes_with_contents_labels_and_order():
     one = Examples("text", ["a", "b", "c", "d"], labels, ("x", "y"), ["1", "2", "3", "4"], "toys")
     found = one.fingerprint()
     assert list(found) == ["contents", "labels"]
-    moved = dataclasses.replace(one, where=["elsewhere"] * 4, name="other", licence="mine")
+    moved = dataclasses.replace(one, where=["elsewhere"] * 4, name="other", license="mine")
     assert moved.fingerprint() == found
     swapped = dataclasses.replace(one, labels=1 - labels).fingerprint()
     assert swapped["contents"] == found["contents"]

@@ -27,7 +27,7 @@ def test_long_lines_are_split_at_the_last_space_that_fits():
 
 
 def test_long_lines_without_spaces_are_split_between_characters():
-    # Three bytes a character: two fit in 8 bytes.
+    # Three bytes per character: two fit in 8 bytes.
     assert split_long_lines("新年快乐好", max_bytes=8) == ("新年\n快乐\n好", 1)
 
 

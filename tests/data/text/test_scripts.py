@@ -13,7 +13,7 @@ from tfpretune.data.text.cleaning import clean
 from tfpretune.data.text.learner import _CHINESE
 from tfpretune.data.text.normalizers import CHINESE, Normalizer
 from tfpretune.data.text.tokens import train_wordpiece
-from tfpretune.data.text.words import split_for, word_rows
+from tfpretune.data.text.words import split_for, word_inputs
 from tfpretune.serving.raw import clean_in_graph
 
 TEXTS = [clean(text) for text in SENTENCES.values()]
@@ -33,7 +33,7 @@ def graph(tokenizer):
     @tf.function(input_signature=[tf.TensorSpec((None,), tf.string)])
     def ids(texts):
         served = clean_in_graph(texts)
-        cut = word_rows(tokenizer, split_for(tokenizer, served).words, sequence_length=256)
+        cut = word_inputs(tokenizer, split_for(tokenizer, served).words, sequence_length=256)
         normal = tokenizer.normalizer(texts)
         return tokenizer(texts), tokenizer(served), cut.token_ids, tokenizer.normalizer.split(normal)
 

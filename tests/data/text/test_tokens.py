@@ -7,7 +7,15 @@ import pytest
 import tensorflow as tf
 
 from tfpretune.backbones import TextEncoderTokenizer
-from tfpretune.data.text.tokens import SPECIAL_TOKENS, cut_rows, encode, encode_all, pack, train_wordpiece, unigram_loss
+from tfpretune.data.text.tokens import (
+    SPECIAL_TOKENS,
+    cut_rows,
+    encode,
+    encode_all,
+    pack,
+    train_wordpiece,
+    unigram_entropy,
+)
 from tfpretune.errors import UsageError
 
 # ids      0-4             5      6      7       8     9     10    11
@@ -94,8 +102,8 @@ def test_a_stream_is_cut_into_rows_of_its_own_type(tokens, rows):
 def test_unigram_loss_by_hand():
     """Tokens 5 5 6 7: shares 1/2, 1/4, 1/4, entropy 1.5 ln 2. Special tokens do not count, also those beyond all ids."""
     rows = np.array([[CLS, 5, 5, SEP], [6, 7, PAD, PAD]])
-    assert math.isclose(unigram_loss(rows, special_token_ids=(0, 2, 3, 99)), 1.5 * math.log(2))
-    assert unigram_loss(np.array([[5, 5]]), special_token_ids=(0,)) == 0.0
+    assert math.isclose(unigram_entropy(rows, special_token_ids=(0, 2, 3, 99)), 1.5 * math.log(2))
+    assert unigram_entropy(np.array([[5, 5]]), special_token_ids=(0,)) == 0.0
 
 
 CORPUS = ["The cats sat on the mat. The cat sat.", "Cats, cats and Möwen!", "我是猫。猫是我。"] * 4

@@ -9,7 +9,7 @@ import pytest
 from tfpretune.backbones import TextEncoderTokenizer
 from tfpretune.data.text import unknown
 from tfpretune.data.text.tokens import SPECIAL_TOKENS
-from tfpretune.data.text.unknown import Unknown, count_in_rows, count_unknown, never_hidden, unknown_id
+from tfpretune.data.text.unknown import Unknown, count_in_rows, count_unknown, never_masked, unknown_id
 from tfpretune.errors import UsageError
 from tfpretune.tasks.finetuning.known_words import judge, require_known
 
@@ -47,8 +47,8 @@ def test_tokenizers_without_an_unknown_token():
     assert unknown_id(of_bytes) is None
     assert count_unknown(of_bytes, ["a"]) is None
     assert count_in_rows(of_bytes, np.zeros((1, 2))) is None
-    assert never_hidden(of_bytes) == (0, 3)
-    assert never_hidden(TOKENIZER) == (0, 1, 2, 3, 4)
+    assert never_masked(of_bytes) == (0, 3)
+    assert never_masked(TOKENIZER) == (0, 1, 2, 3, 4)
     judge(None, source="a.txt")
 
 

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from tfpretune.backbones import TextEncoderTokenizer
 from tfpretune.data.text.tokens import SPECIAL_TOKENS
-from tfpretune.data.text.words import split_for, split_words, word_rows
+from tfpretune.data.text.words import split_for, split_words, word_inputs
 from tfpretune.errors import UsageError
 
 PIECES = [*SPECIAL_TOKENS, "un", "##aff", "##able", "a", "b", "c", ".", "中", "国", "!", "'", "s", "u", "e", "##1", "1"]
@@ -64,7 +64,7 @@ def test_the_words_tokens_are_the_texts_tokens(kind, options):
 
     @tf.function(input_signature=[tf.TensorSpec((None,), tf.string)])
     def both(texts):
-        rows = word_rows(each, split_for(each, texts).words, sequence_length=40)
+        rows = word_inputs(each, split_for(each, texts).words, sequence_length=40)
         return each(texts), rows.token_ids, rows.padding_mask
 
     whole, token_ids, padding_mask = both(tf.constant(texts))
@@ -79,7 +79,7 @@ def test_rows_are_cut_and_no_token_is_lost():
 
     @tf.function(input_signature=[tf.TensorSpec((None,), tf.string)])
     def rows_of(texts):
-        return word_rows(each, split_for(each, texts).words, sequence_length=6)
+        return word_inputs(each, split_for(each, texts).words, sequence_length=6)
 
     rows = rows_of(tf.constant(["Unaffable a中国b.", "", "\u0301 a"]))
     un, aff, able, a, b, dot, zhong, guo = (
@@ -108,4 +108,4 @@ def test_other_tokenizers_and_rows_too_short_are_refused():
     ):
         split_for(object(), tf.constant(["a"]))
     with pytest.raises(UsageError, match="`sequence_length` must be at least 3, received 2"):
-        word_rows(tokenizer(), split_words(tf.constant(["a"])).words, sequence_length=2)
+        word_inputs(tokenizer(), split_words(tf.constant(["a"])).words, sequence_length=2)

@@ -5,20 +5,20 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.evaluation.report.pages import Page
+from tests.evaluation.report.pages import PageCallback
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.splits.rule import RULE
 from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.evaluation.report.classifier import report_classes
 from tfpretune.evaluation.report.tables import Table
-from tfpretune.objectives import Classes, Supervised
+from tfpretune.objectives import Classification, Supervised
 
 
 @pytest.fixture
 def report(tmp_path):
     """The model returns its input as logits: of the texts a a b b it takes the last for an a."""
     x = keras.Input((2,), name="x")
-    model = Supervised({"x": x}, keras.layers.Activation("linear")(x), target=Classes(2))
+    model = Supervised({"x": x}, keras.layers.Activation("linear")(x), target=Classification(2))
     logits = np.array([[2, 0], [3, 0], [0, 1], [1, 0]], "float32")
     labels = np.array([0, 0, 1, 1], np.int32)
     where = [f"t.csv:{line}" for line in (2, 3, 4, 5)]
@@ -37,13 +37,13 @@ def test_figures_by_hand(report):
 
 
 def test_the_task_says_what_the_classifier_is_for(report):
-    expected = {"kind": "text", "class_names": ["a", "b"], "source": "csv:t.csv", "licence": "CC0"}
+    expected = {"kind": "text", "class_names": ["a", "b"], "source": "csv:t.csv", "license": "CC0"}
     assert report.task == expected | {"metrics": report.metrics, "split_rule": RULE}
     json.dumps(report.task)
 
 
 def test_the_page_shows_table_mistake_settings_and_licence(report):
     text = report.page.read_text("utf-8")
-    Page(text)
+    PageCallback(text)
     for words in ("Four texts", "Both sides", "vier", "t.csv:5", "seed", "CC0"):
         assert words in text

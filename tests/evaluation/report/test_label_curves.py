@@ -35,14 +35,14 @@ def test_table_by_hand():
     assert [rows["full", n][4:] for n in (100, 1000)] == [["+0.110", "0.041", "255"], ["-0.043", "0.023", "-393"]]
     assert rows["from scratch", 10][4:] == [None] * 3
     assert rows["baseline", 100][4:] == [None] * 3
-    assert "full: pre-training paid at 10, 100 labels a class; did harm at 1000 labels a class." in table.note
+    assert "full: pre-training paid at 10, 100 labels per class; did harm at 1000 labels per class." in table.note
     assert "brackets" not in table.note
 
 
 def test_a_baseline_is_ahead_by_its_mean_and_shown_by_the_test():
     """.13, .09, .05 at 100: mean .09, sd .04, t^2 = 15.2, p = .06; .1, .1, .01 at 1000: t^2 = 5.44, p = .145. Never shown."""
     note = label_table("t", [SCRATCH, FULL, BASELINE], scratch="from scratch", baselines=("baseline",)).note
-    ahead = "baseline has a higher mean than every fine-tuning at 100, 1000 labels a class, shown at"
+    ahead = "baseline has a higher mean than every fine-tuning at 100, 1000 labels per class, shown at"
     assert f"{ahead} none of them (p below 0.05 against each)." in note
     sure = LabelCurve("baseline", BASELINE.scores | {100: (0.87, 0.92, 0.95)})  # .10, .11, .10
     assert (
@@ -60,8 +60,8 @@ def test_what_is_not_shown_stands_in_brackets():
     table = label_table("t", [SCRATCH, more], scratch="from scratch")
     assert table.rows[3][4:] == ["+0.200", "0.074", "(90)"]
     assert (
-        "full: pre-training paid at 100 labels a class; did harm at 1000 labels a class; "
-        "is ahead at 10 labels a class, which shows nothing.\n"
+        "full: pre-training paid at 100 labels per class; did harm at 1000 labels per class; "
+        "is ahead at 10 labels per class, which shows nothing.\n"
         "Labels saved in brackets: the difference is not shown, by a paired t-test with p below 0.05."
     ) in table.note
     two = [LabelCurve(curve.name, {n: scores[:2] for n, scores in curve.scores.items()}) for curve in (SCRATCH, FULL)]
@@ -76,7 +76,7 @@ def test_methods_beside_the_plain_one():
     l2_sp = LabelCurve("l2-sp", {10: (0.63, 0.68, 0.82), 100: (0.1, 0.1, 0.1), 1000: (0.1, 0.1, 0.1)})
     lora = LabelCurve("lora", {10: (0.6, 0.68, 0.79), 100: (0.9, 0.9, 0.9), 1000: (0.9, 0.9, 0.9)})
     table = label_table("t", [SCRATCH, FULL, l2_sp, lora], scratch="from scratch", plain="full")
-    words = "At 10 labels a class, beside full on the same draws: l2-sp +0.000 (sd 0.020), lora -0.020 (sd 0.010)."
+    words = "At 10 labels per class, against full on the same draws: l2-sp +0.000 (sd 0.020), lora -0.020 (sd 0.010)."
     assert words in table.note
     assert "beside full" not in label_table("t", [SCRATCH, FULL, l2_sp], scratch="from scratch").note
 

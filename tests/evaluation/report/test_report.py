@@ -4,7 +4,7 @@ import re
 import numpy as np
 import pytest
 
-from tests.evaluation.report.pages import Page
+from tests.evaluation.report.pages import PageCallback
 from tfpretune.errors import RunError
 from tfpretune.evaluation.report import report as report_module
 from tfpretune.evaluation.report import sections
@@ -30,7 +30,7 @@ def arguments(**changes):
 
 
 def read(path):
-    return Page(path.read_text("utf-8"))
+    return PageCallback(path.read_text("utf-8"))
 
 
 def test_a_chinese_report(tmp_path):
@@ -41,7 +41,7 @@ def test_a_chinese_report(tmp_path):
         curves=curves,
         hlines={"Loss": {"unigram": 1.5}},
         tables=[Table("Runs", ("start", "accuracy"), [("scratch", 0.5)])],
-        settings={"seed": 0, "optimizer": {"name": "adamw", "betas": (0.9, 0.98)}, "licence": "MIT"},
+        settings={"seed": 0, "optimizer": {"name": "adamw", "betas": (0.9, 0.98)}, "license": "MIT"},
         notes=["Stayed on the plateau."],
     )
     assert path == tmp_path / "report" / "index.html"

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from tfpretune.data.sources.labelled import LabelledParts, labelled_parts
+from tfpretune.data.sources.labelled import LabelledSplits, labelled_splits
 from tfpretune.errors import UsageError
 from tfpretune.experiments.adaptation import methods as adaptation
 from tfpretune.experiments.adaptation.inputs import image_inputs
@@ -24,7 +24,7 @@ SHAPE = (8, 8, 1)
 
 @pytest.fixture(scope="module")
 def parts():
-    return labelled_parts("demo:digits", most=60)
+    return labelled_splits("demo:digits", most=60)
 
 
 def make_domains(parts, **changes):
@@ -35,7 +35,7 @@ def make_domains(parts, **changes):
     ]
     inputs = image_inputs(10, image_shape=SHAPE, backbone="cnn-small")
     rate = OptimizerConfig(learning_rate=1e-3)
-    return dataclasses.replace(Domains((parts,), LabelledParts(*turned), inputs, rate, 5, 8), **changes)
+    return dataclasses.replace(Domains((parts,), LabelledSplits(*turned), inputs, rate, 5, 8), **changes)
 
 
 @pytest.fixture
@@ -135,7 +135,7 @@ def test_no_steps_are_not_all_steps(parts, seen):
 
 
 def test_other_classes_are_refused(parts):
-    other = LabelledParts(*[dataclasses.replace(parts.train, class_names=tuple("abcdefghij"))] * 3)
+    other = LabelledSplits(*[dataclasses.replace(parts.train, class_names=tuple("abcdefghij"))] * 3)
     with pytest.raises(UsageError, match="--target demo:digits a, b, c, .*: they must be the same"):
         make_domains(parts, target=other)
 

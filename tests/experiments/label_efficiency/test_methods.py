@@ -9,7 +9,7 @@ CONFIG = load("label_efficiency").Config
 
 
 def test_each_method_differs_from_full_in_its_own_settings():
-    run = CONFIG(preset="p", source="s", steps=9, batch_size=4, l2_sp=0.5, lora_rank=2, lora_rate=2.0)
+    run = CONFIG(preset="p", source="s", steps=9, batch_size=4, l2_sp=0.5, lora_rank=2, lora_multiplier=2.0)
     work = run.work(open_source("demo:digits"))
     full = work.methods["full"]
     assert (full.preset, full.source, full.steps, full.batch_size, full.optimizer) == ("p", "s", 9, 4, run.optimizer)
@@ -34,12 +34,12 @@ def test_each_method_differs_from_full_in_its_own_settings():
         "lora": {"lora_rank": 2, "optimizer": faster},
     }
     assert work.methods["baseline"] is None
-    assert work.unfreeze_shares == {"gradual": 0.15}
+    assert work.unfreeze_fractions == {"gradual": 0.15}
 
 
 def test_images_are_moved_and_texts_are_not():
     run = CONFIG()
-    assert run.work(open_source("demo:digits")).jitter == (2, 15.0, 0.1)
+    assert run.work(open_source("demo:digits")).augmentation == (2, 15.0, 0.1)
     texts = open_source("demo:bbc")
-    assert run.work(texts).jitter is None
+    assert run.work(texts).augmentation is None
     assert run.for_examples(texts) is run

@@ -19,7 +19,7 @@ def preset(tmp_path_factory):
 def make_work(preset="p", *, share=0.15, epochs=3.0, fast=False, **own):
     fields = {"source": "demo:digits", "out_dir": "x", "preset": preset, "steps": 120, "batch_size": 16}
     methods = {"gradual": FinetuneConfig(**fields | own), "full": FinetuneConfig(**fields | own)}
-    return Work("demo:digits", methods, 512, 0, None, epochs, fast, unfreeze_shares={"gradual": share})
+    return Work("demo:digits", methods, 512, 0, None, epochs, fast, unfreeze_fractions={"gradual": share})
 
 
 @pytest.mark.parametrize(

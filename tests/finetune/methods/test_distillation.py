@@ -13,8 +13,8 @@ from tfpretune.data.batches.mixing import Mixed
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.errors import UsageError
 from tfpretune.finetune import classifier, pooled_head, segmenter
-from tfpretune.finetune.methods.distillation import SoftClasses, teacher_answers, with_teacher, without_teacher
-from tfpretune.objectives import Classes
+from tfpretune.finetune.methods.distillation import SoftClassification, teacher_answers, with_teacher, without_teacher
+from tfpretune.objectives import Classification
 from tfpretune.settings.run import OptimizerConfig, RunConfig
 from tfpretune.training import fit
 
@@ -26,7 +26,7 @@ BATCH = {"images": IMAGES, "labels": LABELS, "teacher_logits": ANSWERS}
 
 
 def make_student(**settings):
-    return pooled_head(SmallCNN((8, 8, 1), (8,)), SoftClasses(3, **settings), dropout=0.0)
+    return pooled_head(SmallCNN((8, 8, 1), (8,)), SoftClassification(3, **settings), dropout=0.0)
 
 
 def term(target, student, teacher, labels):
@@ -37,7 +37,7 @@ def term(target, student, teacher, labels):
 
 def test_the_loss_by_hand():
     """Teacher (1/2, 1/2), student (1/4, 3/4), label 0, T = 1: cross-entropy ln 4, divergence ln 2 - ln(3) / 2."""
-    found = term(SoftClasses(2, share=0.25, temperature=1.0), [0.0, math.log(3)], [0.5, 0.5], [0])
+    found = term(SoftClassification(2, share=0.25, temperature=1.0), [0.0, math.log(3)], [0.5, 0.5], [0])
     np.testing.assert_allclose(found["cross_entropy"], (math.log(4), 1, 0.75), rtol=1e-6)
     np.testing.assert_allclose(found["distillation"], (math.log(2) - math.log(3) / 2, 1, 0.25), rtol=1e-6)
     assert found["accuracy"] == (0, 1, 0)
@@ -45,7 +45,7 @@ def test_the_loss_by_hand():
 
 def test_the_temperature_by_hand():
     """T = 2 takes roots: (1/10, 9/10) to (1/4, 3/4). Times T^2: 4 * (ln(1/4) / 4 + 3 ln(3/4) / 4 + ln 2)."""
-    found = term(SoftClasses(2, temperature=2.0), [0.0, 0.0], [0.1, 0.9], [0])
+    found = term(SoftClassification(2, temperature=2.0), [0.0, 0.0], [0.1, 0.9], [0])
     expected = 4 * (math.log(1 / 4) / 4 + 3 * math.log(3 / 4) / 4 + math.log(2))
     np.testing.assert_allclose(found["distillation"][0], expected, rtol=1e-5)
 
@@ -55,7 +55,9 @@ def test_at_high_temperatures_it_matches_logits():
     z, v = tf.constant([[1.0, -3.0, 2.0]]), tf.constant([[0.5, 0.5, -1.0]])
     with tf.GradientTape() as tape:
         tape.watch(z)
-        terms = SoftClasses(3, temperature=1000.0).terms(z, {"labels": tf.constant([0]), "teacher_logits": v}, True)
+        terms = SoftClassification(3, temperature=1000.0).terms(
+            z, {"labels": tf.constant([0]), "teacher_logits": v}, True
+        )
         total = terms["distillation"].total
     np.testing.assert_allclose(tape.gradient(total, z), (z - v) / 3, atol=5e-3)
 
@@ -76,7 +78,7 @@ def test_with_a_share_of_0_it_is_the_plain_loss():
     """The same steps to the bit: label smoothing, class weights and all."""
     weights = []
     settings = {"label_smoothing": 0.1, "class_weights": (1.0, 2.0, 3.0)}
-    for target in (SoftClasses(3, share=0.0, **settings), Classes(3, **settings)):
+    for target in (SoftClassification(3, share=0.0, **settings), Classification(3, **settings)):
         keras.utils.set_random_seed(3)
         model = pooled_head(SmallCNN((8, 8, 1), (8,)), target, dropout=0.0)
         model.compile(keras.optimizers.SGD(0.1))
@@ -118,7 +120,7 @@ def test_the_answers_are_the_teachers_and_follow_their_rows():
         np.testing.assert_allclose(batch["images"], IMAGES[rows] * 0.5)
     with pytest.raises(ValueError, match="columns must have the same number of rows"):
         with_teacher(plain, answers[:4])
-    with pytest.raises(UsageError, match="a teacher has one answer an example"):
+    with pytest.raises(UsageError, match="a teacher has one answer per example"):
         teacher_answers(segmenter(SmallCNN((8, 8, 1), (8,)), 3), plain.in_order())
 
 
@@ -133,7 +135,7 @@ def test_a_student_learns_from_unlabelled_rows_what_two_labels_do_not_say(tmp_pa
     few = {"images": IMAGES[:2], "labels": np.array([0, 1], "int32")}
     labelled = with_teacher(StepIndexed(few, 2, seed=1), np.zeros((2, 2)))
     batches = Mixed([labelled, unlabelled], fill={"labels": -1})
-    student = pooled_head(SmallCNN((8, 8, 1), (8,)), SoftClasses(2, share=0.9), dropout=0.0)
+    student = pooled_head(SmallCNN((8, 8, 1), (8,)), SoftClassification(2, share=0.9), dropout=0.0)
     optimizer = OptimizerConfig(learning_rate=0.02, warmup=0.1)
     run = RunConfig(source="toy", out_dir=str(tmp_path), steps=40, batch_size=10, optimizer=optimizer, jit="off")
     fit(student, batches, run)
@@ -143,9 +145,9 @@ def test_a_student_learns_from_unlabelled_rows_what_two_labels_do_not_say(tmp_pa
 def test_a_student_becomes_a_plain_classifier():
     student = make_student(label_smoothing=0.1)
     plain = without_teacher(student)
-    assert plain.target == Classes(3, label_smoothing=0.1)
+    assert plain.target == Classification(3, label_smoothing=0.1)
     assert plain.get_layer("logits") is student.get_layer("logits")
-    with pytest.raises(ValueError, match="expected a student with the target SoftClasses, received Classes"):
+    with pytest.raises(ValueError, match="expected a student with the target SoftClassification, received Classes"):
         without_teacher(plain)
 
 
@@ -160,4 +162,4 @@ def test_a_student_becomes_a_plain_classifier():
 )
 def test_settings_that_cannot_work(settings, message):
     with pytest.raises(ValueError, match=message):
-        SoftClasses(3, **settings)
+        SoftClassification(3, **settings)

@@ -197,7 +197,7 @@ def test_a_loaded_model_forgets_which_variables_were_frozen(tmp_path):
     [
         ("5", "`frozen` 5: the backbone has 4 layers with weights: stage_0_conv_0, stage_0_norm_0"),
         ("blok", "`frozen` 'blok' fits no layer of the backbone: stage_0_conv_0"),
-        ("conv(", r"`frozen` 'conv\(' is no regular expression: "),
+        ("conv(", r"`frozen` 'conv\(' is not a regular expression: "),
         ("²", "`frozen` '²' fits no layer"),
         ("last:2", "`frozen` last:2: the backbone has 1 blocks: stage_0_conv_0 … stage_0_norm_1"),
         ("last:x", "`frozen` last:x: after last: a number of blocks is expected, such as last:2"),

@@ -373,7 +373,7 @@ def test_frozen_layers_get_none():
             {"layers": "blok"},
             "'blok' fits no layer that can take LoRA; there are token_embedding, ",
         ),
-        (make_encoder, "none", {"layers": "blok("}, "is no regular expression"),
+        (make_encoder, "none", {"layers": "blok("}, "is not a regular expression"),
         (make_encoder, "none", {"rank": 0}, "LoRA needs a rank above 0"),
         (make_encoder, "none", {"dropout": 1.0}, r"a dropout in \[0, 1\), received 2, 0.0, 1.0"),
         (

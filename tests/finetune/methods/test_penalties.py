@@ -14,7 +14,7 @@ from tfpretune.errors import UsageError
 from tfpretune.finetune import GradualUnfreezing, classifier, freeze
 from tfpretune.finetune.heads.multi_head import multi_head
 from tfpretune.finetune.methods.penalties import L2SP, add_l1, learnable
-from tfpretune.objectives import Classes
+from tfpretune.objectives import Classification
 from tfpretune.objectives.gradients import penalty_gradients
 from tfpretune.settings.run import OptimizerConfig
 from tfpretune.training import fit
@@ -77,7 +77,7 @@ def test_l1_by_hand():
 
 def test_the_weights_of_the_loss_are_outside_every_penalty():
     """Variances of two tasks at 1: neither pulled, nor counted by L1, nor decayed; their own s / 2 is a term of the loss."""
-    targets = {name: Classes(2, column=name) for name in ("a", "b")}
+    targets = {name: Classification(2, column=name) for name in ("a", "b")}
     model = multi_head(SmallCNN((8, 8, 1), (8,)), targets, weighting="uncertainty")
     before, _ = penalised(model)
     assert before is None

@@ -222,7 +222,7 @@ def test_good_features_are_used(kind, capsys):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_noise_is_no_feature(kind, capsys):
-    """The head says the shares of the classes, or the mean, and a line says that it starts so."""
+    """The head says the fractions of the classes, or the mean, and a line says that it starts so."""
     model = KINDS[kind][0](SmallCNN((8, 8, 1), (8,)))
     truths = truths_of(kind)
     noise = np.random.default_rng(5).normal(size=(24, 40))

@@ -10,7 +10,7 @@ from tests.training.loop.toys import Interrupt, make_run
 from tfpretune.backbones import SmallCNN
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.finetune import classifier, embedder, enable_r_drop, multi_head, with_cached_features
-from tfpretune.objectives import Classes, DomainAdversarial, Numbers, Similar
+from tfpretune.objectives import Classification, DomainAdversarial, Regression, SupervisedContrastive
 from tfpretune.training import fit
 from tfpretune.training.run_variables import run_variables
 
@@ -22,7 +22,10 @@ BATCH = {
     "digit": np.array([0, -1, 1, 0, 1], "int32"),
     "number": np.array([0.5, 1.0, np.nan, 0.0, -1.0], "float32"),
 }
-TARGETS = {"digit": Classes(2, column="digit", may_lack=True), "number": Numbers(column="number", may_lack=True)}
+TARGETS = {
+    "digit": Classification(2, column="digit", may_lack=True),
+    "number": Regression(column="number", may_lack=True),
+}
 TERMS = ("digit_cross_entropy", "digit_accuracy", "digit_r_drop", "digit_penalty") + (
     "number_squared_error",
     "number_mean_absolute_error",
@@ -61,10 +64,10 @@ def test_it_is_half_of_the_papers_loss(monkeypatch):
     monkeypatch.setattr(type(model), "__call__", lambda self, inputs, training: next(passes))
     batch = {"images": IMAGES[:1], "labels": np.array([1], "int32")}
     terms = model.terms(batch, training=True)
-    losses = [Classes(2).terms(x, batch, True)["cross_entropy"].total for x in (a, b)]
+    losses = [Classification(2).terms(x, batch, True)["cross_entropy"].total for x in (a, b)]
     np.testing.assert_allclose(terms["cross_entropy"].total, sum(losses) / 2, rtol=1e-6)
     assert terms["r_drop"].weight == 1.5
-    np.testing.assert_allclose(terms["r_drop"].total, Classes(2).divergence(a, b, batch).total, rtol=1e-6)
+    np.testing.assert_allclose(terms["r_drop"].total, Classification(2).divergence(a, b, batch).total, rtol=1e-6)
     assert float(terms["accuracy"].total) == 1  # of the first pass
 
 
@@ -137,7 +140,7 @@ def test_a_model_that_is_compiled_is_refused():
         ),
         pytest.param(lambda: embedder(cnn(), 4), 1.0, "Similar has no distance between two outputs", id="embeddings"),
         pytest.param(
-            lambda: multi_head(cnn(), TARGETS | {"near": Similar(4, column="near")}),
+            lambda: multi_head(cnn(), TARGETS | {"near": SupervisedContrastive(4, column="near")}),
             1.0,
             r"`enable_r_drop\(weight\)`: Similar has no distance between two outputs; leave it out",
             id="embeddings beside others",

@@ -14,7 +14,7 @@ from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.finetune import classifier, regressor
 from tfpretune.finetune.methods.normalization import refresh_normalization
 from tfpretune.finetune.methods.soups import ensemble, facts_of, greedy_soup, require_same, uniform_soup
-from tfpretune.objectives import Classes, Supervised
+from tfpretune.objectives import Classification, Supervised
 from tfpretune.serving import export, verify
 from tfpretune.training.presets import load_task, save_preset
 
@@ -88,7 +88,7 @@ def make_normal(seed):
     x = keras.layers.BatchNormalization(name="norm")(model.input["images"])
     pooled = model.get_layer("features")(model.backbone({"images": x}))
     outputs = model.get_layer("logits")(pooled)
-    return Supervised(model.input, outputs, "normal", target=Classes(3))
+    return Supervised(model.input, outputs, "normal", target=Classification(3))
 
 
 def test_a_soup_takes_the_statistics_of_its_normalisation_anew():
@@ -176,7 +176,9 @@ def test_the_stack_answers_what_scikit_learn_answers():
     stack = LogisticRegression(C=1.0, max_iter=2000).fit((found - found.mean(0)) / scale, LABELS)
     expected = stack.predict_proba((found - found.mean(0)) / scale)
     np.testing.assert_allclose(predict_outputs(model, batches()), expected, atol=1e-3)
-    with pytest.raises(ValueError, match="batches go with the method stacked, and with no other: received 'mean'"):
+    with pytest.raises(
+        ValueError, match="batches are compatible with the method stacked, and with no other: received 'mean'"
+    ):
         ensemble(models, "mean", batches=batches())
     with pytest.raises(ValueError, match="received 'stacked'"):
         ensemble(models, "stacked")

@@ -84,7 +84,7 @@ def test_what_cannot_be_is_refused():
     freeze(frozen, "all")
     with pytest.raises(
         UsageError,
-        match=r"`GradualUnfreezing\(every_steps\)`: no layer of the backbone may learn; give another `frozen`",
+        match=r"`GradualUnfreezing\(every_steps\)`: no layer of the backbone may train; give another `frozen`",
     ):
         GradualUnfreezing(frozen, every_steps=1)
     model = make_model()

@@ -9,7 +9,7 @@ from tests.training.loop.toys import make_run
 from tfpretune.backbones import SmallCNN, TextEncoder
 from tfpretune.data.batches.examples import image_batches
 from tfpretune.data.batches.step_indexed import StepIndexed
-from tfpretune.data.batches.transforms import jitter
+from tfpretune.data.batches.transforms import augmented
 from tfpretune.data.examples.examples import Examples
 from tfpretune.errors import UsageError
 from tfpretune.finetune import (
@@ -141,7 +141,7 @@ def test_pixels_that_are_only_scaled_are_no_augmentation_and_moved_ones_are():
     model, _ = make(image_model)
     plain = image_batches(examples(), 8, image_shape=(8, 8, 1))
     assert with_cached_features(model, plain)[1].num_rows == 30
-    moved = image_batches(examples(), 8, image_shape=(8, 8, 1), transform=jitter(shift=1))
+    moved = image_batches(examples(), 8, image_shape=(8, 8, 1), transform=augmented(shift=1))
     with pytest.raises(UsageError, match="changed anew in every step: switch augmentation off"):
         with_cached_features(model, moved)
 
@@ -151,7 +151,7 @@ def test_what_changes_the_features_is_refused():
     freeze(model, "bias")
     with pytest.raises(
         UsageError,
-        match="`with_cached_features`: stage_0_conv_0/bias learns, so the features change: give `frozen` all",
+        match="`with_cached_features`: stage_0_conv_0/bias is trained, so the features change: give `frozen` all",
     ):
         with_cached_features(model, batches)
     freeze(model, "none")

@@ -28,7 +28,7 @@ def say_nothing(model):
 
 
 def test_loss_counts_hidden_patches_only():
-    """Patches are black but for the hidden ones, which are 0.5; the model says 0: 0.25 for each of the 6 hidden patches."""
+    """Patches are black but for the hidden ones, which are 0.5; the model says 0: 0.25 for each of the 6 masked patches."""
     model = make_mae()
     say_nothing(model)
     patches = np.zeros((3, 4, 16), "float32")

@@ -19,7 +19,7 @@ from tfpretune.finetune import (
     span_finder,
     tagger,
 )
-from tfpretune.objectives import Classes, MultiLabel, Numbers, Similar, Spans
+from tfpretune.objectives import Classification, ExtractiveQA, MultiLabel, Regression, SupervisedContrastive
 
 random = np.random.default_rng(0)
 IMAGES = random.random((5, 8, 8, 1)).astype("float32")
@@ -87,7 +87,7 @@ def test_proofs(name, tmp_path):
 def test_unlabelled_items_do_not_count():
     """Two tokens of four: (ln 2 + ln 4) / 2."""
     shares = np.log([[[1, 1], [1, 3], [1, 3], [5, 1]]]).astype("float32")
-    terms = Classes(2).terms(tf.constant(shares), {"labels": np.array([[0, 0, -1, -1]], "int32")}, training=True)
+    terms = Classification(2).terms(tf.constant(shares), {"labels": np.array([[0, 0, -1, -1]], "int32")}, training=True)
     np.testing.assert_allclose(terms["cross_entropy"].total, math.log(2) + math.log(4), rtol=1e-6)
     assert [float(terms[name].count) for name in terms] == [2, 2]
 
@@ -111,7 +111,7 @@ def test_multi_label_f1_is_sklearns():
 def test_numbers_by_hand():
     """Outputs 1 and -1 in units of 2 around 3 are 5 and 1; the truths 3 and 2 are 0 and -.5 in these units."""
     outputs, truth = tf.constant([[1.0], [-1.0]]), {"labels": np.array([3.0, 2.0], "float32")}
-    terms = Numbers(1, offset=3.0, scale=2.0).terms(outputs, truth, training=True)
+    terms = Regression(1, offset=3.0, scale=2.0).terms(outputs, truth, training=True)
     np.testing.assert_allclose(terms["squared_error"].total, 1.0 + 0.25, rtol=1e-6)
     np.testing.assert_allclose(terms["mean_absolute_error"].total, 2.0 + 1.0, rtol=1e-6)
 
@@ -119,7 +119,7 @@ def test_numbers_by_hand():
 def test_numbers_that_are_not_known_do_not_count():
     """NaN is not known, and -1 is a number as any other."""
     outputs, truth = tf.Variable([[1.0], [-1.0], [0.5]]), {"labels": np.array([3.0, -1.0, np.nan], "float32")}
-    target = Numbers(1, offset=3.0, scale=2.0)
+    target = Regression(1, offset=3.0, scale=2.0)
     with tf.GradientTape() as tape:
         terms = target.terms(outputs, truth, training=True)
     np.testing.assert_allclose([terms["squared_error"].total, terms["squared_error"].count], [1.0 + 1.0, 2], rtol=1e-6)
@@ -128,8 +128,8 @@ def test_numbers_that_are_not_known_do_not_count():
     apart = target.divergence(outputs, outputs + 1.0, truth)
     np.testing.assert_allclose([apart.total, apart.count], [2, 2])
     assert target.label_range() == (-math.inf, math.inf)
-    assert Numbers(may_lack=True).label_range() is None
-    assert Numbers.from_config({"size": 1, "offset": 3.0, "scale": 2.0, "column": "labels"}) == target
+    assert Regression(may_lack=True).label_range() is None
+    assert Regression.from_config({"size": 1, "offset": 3.0, "scale": 2.0, "column": "labels"}) == target
 
 
 def test_spans_by_hand():
@@ -138,14 +138,14 @@ def test_spans_by_hand():
     shares[0, 2, 1] = 0.0
     scores = tf.constant(np.log(shares + 1e-30), tf.float32)
     truth = {"starts": np.array([1, -1], "int32"), "ends": np.array([1, -1], "int32")}
-    terms = Spans().terms(scores, truth, training=True)
+    terms = ExtractiveQA().terms(scores, truth, training=True)
     np.testing.assert_allclose(terms["span_cross_entropy"].total, (math.log(2) + math.log(4)) / 2, rtol=1e-5)
     assert [float(x) for x in (terms["span_cross_entropy"].count, terms["exact_match"].total)] == [1, 0]
     for labels in (
         {"starts": [1, -1], "ends": [1, -1]},
         {name: column.astype("int64") for name, column in truth.items()},
     ):
-        again = Spans().terms(scores, labels, training=True)["span_cross_entropy"]
+        again = ExtractiveQA().terms(scores, labels, training=True)["span_cross_entropy"]
         assert float(again.total) == float(terms["span_cross_entropy"].total)
 
 
@@ -160,7 +160,9 @@ def test_a_span_never_starts_in_the_question():
 def test_similar_by_hand():
     """Unit vectors at 0, 90 and 0 degrees, classes a, a, a; temperature 1: each row's softmax over the two others."""
     vectors = tf.constant([[2.0, 0.0], [0.0, 3.0], [5.0, 0.0]])
-    terms = Similar(2, temperature=1.0).terms(vectors, {"labels": np.array([7, 7, 7], "int32")}, training=True)
+    terms = SupervisedContrastive(2, temperature=1.0).terms(
+        vectors, {"labels": np.array([7, 7, 7], "int32")}, training=True
+    )
     far, near = math.log(math.e + 1), math.log(math.e + 1) - 1
     expected = (near + far) / 2 + math.log(2) + (near + far) / 2
     np.testing.assert_allclose(terms["contrastive"].total, expected, rtol=1e-6)
@@ -169,7 +171,7 @@ def test_similar_by_hand():
 
 def test_similar_leaves_out_whoever_is_alone():
     vectors = tf.constant([[1.0, 0.0], [0.0, 1.0], [1.0, 0.1]])
-    terms = Similar(2).terms(vectors, {"labels": np.array([1, 2, 1], "int32")}, training=True)
+    terms = SupervisedContrastive(2).terms(vectors, {"labels": np.array([1, 2, 1], "int32")}, training=True)
     assert [float(terms["nearest_right"].total), float(terms["nearest_right"].count)] == [2, 2]
 
 
@@ -183,7 +185,7 @@ def test_divergences_by_hand():
     p, q = np.array([0.2, 0.8]), np.array([0.6, 0.4])
     expected = 0.5 * (np.sum(p * np.log(p / q)) + np.sum(q * np.log(q / p)))
     logits, others = tf.constant([np.log(p)], tf.float32), tf.constant([np.log(q)], tf.float32)
-    term = Classes(2).divergence(logits, others, {"labels": np.array([1], "int32")})
+    term = Classification(2).divergence(logits, others, {"labels": np.array([1], "int32")})
     np.testing.assert_allclose([term.total, term.count], [expected, 1], rtol=1e-5)
     ratio = np.log(p[1] / p[0]), np.log(q[1] / q[0])  # the same two distributions as one label each
     one, other = (tf.constant([[value]], tf.float32) for value in ratio)
@@ -191,9 +193,9 @@ def test_divergences_by_hand():
     np.testing.assert_allclose(term.total, expected, rtol=1e-5)
     outside = -1e9  # a token of the question; starts go from p to q and ends stay, which is half of it
     spans = [tf.constant([np.transpose([[*np.log(x), outside], [0.0, 0.0, outside]])], tf.float32) for x in (p, q)]
-    term = Spans().divergence(*spans, {"starts": np.array([1], "int32"), "ends": np.array([0], "int32")})
+    term = ExtractiveQA().divergence(*spans, {"starts": np.array([1], "int32"), "ends": np.array([0], "int32")})
     np.testing.assert_allclose([term.total, term.count], [expected / 2, 1], rtol=1e-5)
-    term = Spans().divergence(*spans, {"starts": np.array([-1], "int32"), "ends": np.array([0], "int32")})
+    term = ExtractiveQA().divergence(*spans, {"starts": np.array([-1], "int32"), "ends": np.array([0], "int32")})
     np.testing.assert_allclose([term.total, term.count], [0, 0])
 
 
@@ -217,8 +219,8 @@ def test_pairs_reach_berts_segments():
     [
         (lambda: MultiLabel(0), "labels must be at least 1"),
         (lambda: MultiLabel(2, (1.0,)), "positive_weights needs 2 values, received 1"),
-        (lambda: Numbers(scale=0.0), "scale above 0"),
-        (lambda: Similar(4, temperature=0.0), "temperature above 0"),
+        (lambda: Regression(scale=0.0), "scale above 0"),
+        (lambda: SupervisedContrastive(4, temperature=0.0), "temperature above 0"),
     ],
 )
 def test_settings_that_cannot_work(make, message):

@@ -11,7 +11,7 @@ import tensorflow as tf
 from tests import checks
 from tfpretune.backbones import SmallCNN
 from tfpretune.finetune import enable_r_drop, multi_head
-from tfpretune.objectives import Classes, MultiLabel, Numbers
+from tfpretune.objectives import Classification, MultiLabel, Regression
 from tfpretune.objectives.terms import share, sums
 from tfpretune.objectives.transfer.task_gradients import shared_norms, without_conflict
 
@@ -23,9 +23,9 @@ BATCH = {
     "odd": np.array([0, 1, -1, -1, 1], "int32"),
 }
 TARGETS = {
-    "digit": Classes(3, column="digit", may_lack=True),
-    "size": Numbers(column="size"),
-    "odd": Classes(2, column="odd", may_lack=True),
+    "digit": Classification(3, column="digit", may_lack=True),
+    "size": Regression(column="size"),
+    "odd": Classification(2, column="odd", may_lack=True),
 }
 
 
@@ -61,8 +61,8 @@ def test_weights_by_hand():
 def test_a_missing_label_counts_for_nothing(kind):
     """Two tasks of one kind: what one learns is the same whether an example without a label is in the batch or not."""
     target, known, none = {
-        "class": (Classes(3, column="a", may_lack=True), [0, 2, 1, 2, 0], -1),
-        "number": (Numbers(column="a", may_lack=True), [-1.0, 2.0, 0.0, -1.0, 3.0], np.nan),
+        "class": (Classification(3, column="a", may_lack=True), [0, 2, 1, 2, 0], -1),
+        "number": (Regression(column="a", may_lack=True), [-1.0, 2.0, 0.0, -1.0, 3.0], np.nan),
         "set": (MultiLabel(2, column="a"), [[0, 1], [1, 1], [0, 0], [1, 0], [0, 1]], -1),
     }[kind]
     labels = np.array(known, "float32" if kind == "number" else "int32")
@@ -181,7 +181,7 @@ def test_norms_over_shared_weights_only():
 
 def test_gradnorm_moves_towards_the_task_with_the_small_gradient():
     """A task whose loss is a hundredth of another's gets the larger factor; they sum to their number; the first losses stay."""
-    targets = {"big": Numbers(column="big"), "small": Numbers(column="small", scale=10.0)}
+    targets = {"big": Regression(column="big"), "small": Regression(column="small", scale=10.0)}
     model = multi_head(SmallCNN((8, 8, 1), (8,)), targets, weighting="gradnorm", dropout=0.0)
     batch = {"images": BATCH["images"], "big": BATCH["size"], "small": BATCH["size"]}
     before = {
@@ -197,7 +197,7 @@ def test_gradnorm_moves_towards_the_task_with_the_small_gradient():
 
 def balanced_with(**changes):
     """A model of two tasks after one call of GradNorm's update, with gradients of norms 5 and 1 on the shared weights."""
-    targets = {"a": Numbers(column="a"), "b": Numbers(column="b")}
+    targets = {"a": Regression(column="a"), "b": Regression(column="b")}
     model = multi_head(SmallCNN((8, 8, 1), (8,)), targets, weighting="gradnorm", dropout=0.0)
     model.compile(keras.optimizers.SGD(0.0))
     model.first_losses.assign([2.0, 1.0])
@@ -252,7 +252,7 @@ def test_r_drop_by_hand(weighting, monkeypatch):
     logs = math.log(3.0)
     first = {"digit": tf.constant([[logs, 0.0], [0.0, 0.0]]), "odd": tf.constant([[0.0, 0.0], [0.0, 0.0]])}
     other = {"digit": tf.constant([[0.0, 0.0], [9.0, 0.0]]), "odd": tf.constant([[0.0, 0.0], [0.0, logs]])}
-    targets = {name: Classes(2, column=name, may_lack=True) for name in first}
+    targets = {name: Classification(2, column=name, may_lack=True) for name in first}
     weights = {"digit": 2.0} if weighting in ("fixed", "pcgrad") else None
     model = multi_head(SmallCNN((8, 8, 1), (8,)), targets, weighting=weighting, weights=weights, dropout=0.5)
     enable_r_drop(model, 3.0)
@@ -310,8 +310,8 @@ def test_the_gradients_of_a_task_are_those_of_its_loss_and_its_divergence(monkey
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"targets": {"a": Classes(2)}}, "2 or more tasks"),
-        ({"targets": {"a": Classes(2), "b": Classes(2)}}, "a column of its own"),
+        ({"targets": {"a": Classification(2)}}, "2 or more tasks"),
+        ({"targets": {"a": Classification(2), "b": Classification(2)}}, "a column of its own"),
         ({"targets": TARGETS, "weighting": "best"}, "weighting must be"),
         ({"targets": TARGETS, "weighting": "gradnorm", "weights": {"odd": 1.0}}, "finds the weights itself"),
         ({"targets": TARGETS, "weights": {"even": 1.0}}, "one a task of"),

@@ -9,7 +9,7 @@ import pytest
 from tests.serving.conftest import VOCABULARY
 from tfpretune.backbones import TextEncoder, TextEncoderTokenizer
 from tfpretune.finetune import multi_head, segmenter, tagger
-from tfpretune.objectives import Classes, MultiLabel
+from tfpretune.objectives import Classification, MultiLabel
 from tfpretune.serving.loading import load
 from tfpretune.tasks.finetuning.exporting import examples_of, export_run
 from tfpretune.training.presets import save_preset
@@ -25,7 +25,7 @@ def encoder():
 
 
 def test_several_tasks_from_a_preset(tokenizer, tmp_path):
-    targets = {"mood": Classes(2), "topics": MultiLabel(3, column="topics")}
+    targets = {"mood": Classification(2), "topics": MultiLabel(3, column="topics")}
     keras.utils.set_random_seed(0)
     model = multi_head(encoder(), targets, weighting="uncertainty")
     names = {"mood": ["sad", "glad"], "topics": ["a", "b", "c"]}

@@ -35,7 +35,7 @@ METHODS = {
     "l1": {"l1": 0.001},
     "r_drop": {"r_drop": 1.0},
     "cache": {"cache_features": True},
-    "from scratch": {"from_scratch": True, "probe_head": False},
+    "from scratch": {"from_scratch": True, "init_head_from_probe": False},
     "label smoothing": {"label_smoothing": 0.1},
     "accumulate": {"accumulate_steps": 2},
     "ema": {"optimizer": OptimizerConfig(ema=0.9)},
@@ -46,7 +46,7 @@ METHODS = {
 }
 REFUSED = {  # in the order of METHODS
     ("frozen all", "unfreeze"): "nothing may be unfrozen",
-    ("frozen all", "layer decay"): "the head has one rate",
+    ("frozen all", "layer decay"): "the head has one learning rate",
     ("frozen all", "lora"): "no layer is left for LoRA",
     ("frozen all", "l2_sp"): "the backbone does not move",
     ("unfreeze", "from scratch"): "random layers cannot wait",
@@ -192,7 +192,9 @@ WITH_A_SET = ["frozen all", "unfreeze", "layer decay", "lora", "l2_sp", "r_drop"
 @pytest.mark.parametrize("name", WITH_A_SET)
 def test_each_with_sets_of_labels(name):
     """The methods know the backbone and the layer "logits", not what the head says."""
-    run = FinetuneConfig(source="demo:digits", out_dir="x", preset="p", steps=4, label_kind="set", **settings(name))
+    run = FinetuneConfig(
+        source="demo:digits", out_dir="x", preset="p", steps=4, label_kind="multi-label", **settings(name)
+    )
     keras.utils.set_random_seed(0)
     encoder = TextEncoder(11, 2, num_heads=2, hidden_dim=4, intermediate_dim=8)
     model = pooled_head(encoder, MultiLabel(3, (1.0, 2.0, 0.5)), dropout=0.3)
@@ -202,7 +204,7 @@ def test_each_with_sets_of_labels(name):
 def test_cached_features_with_sets_of_labels():
     """A step on the features leaves the weights that a step on the whole model leaves."""
     run = FinetuneConfig(
-        source="demo:digits", out_dir="x", preset="p", steps=4, label_kind="set", **settings("frozen all")
+        source="demo:digits", out_dir="x", preset="p", steps=4, label_kind="multi-label", **settings("frozen all")
     )
     found = []
     for cached in (False, True):
@@ -239,7 +241,7 @@ def test_the_tables_say_what_learns_when_and_how_fast():
     run = FinetuneConfig(source="demo:digits", out_dir="x", preset="p", steps=9, unfreeze_every=3, layer_decay=0.5)
     text = apply_methods(classifier(SmallCNN((8, 8, 1), (8, 8)), 2), run)
     assert "trainable" in text
-    assert "rate x" in text
+    assert "learning rate x" in text
     assert "from step" in text
 
 

@@ -49,7 +49,18 @@ def test_a_new_method_is_an_option_of_a_recipe(tmp_path, monkeypatch):
     keras.utils.set_random_seed(0)
     cnn = SmallCNN((8, 8, 1), (8,))
     cnn.save_to_preset(preset)
-    own = ["--preset", preset, "--source", "demo:digits", "--out-dir", out, "--fast", "--no-probe-head", "--jit", "off"]
+    own = [
+        "--preset",
+        preset,
+        "--source",
+        "demo:digits",
+        "--out-dir",
+        out,
+        "--fast",
+        "--no-init-head-from-probe",
+        "--jit",
+        "off",
+    ]
     recipe.main(launch.parse(Config, [*own, "--keep-bias"]))
     model, _ = load_task(f"{out}/preset")
     assert not np.any(model.get_layer("logits").bias)

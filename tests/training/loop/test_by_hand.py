@@ -137,7 +137,7 @@ def test_all_ways_of_a_step(tmp_path, name, settings):
 
 @pytest.mark.parametrize("replicas", [1, 2])
 def test_dropout(tmp_path, replicas):
-    """Replica i draws from the model's seed plus i: the masks of a stand-alone layer with these seeds, one draw a step."""
+    """Replica i draws from the model's seed plus i: the masks of a stand-alone layer with these seeds, one draw per step."""
     model, batches = make(Toy, replicas, dropout=0.5), make_batches(None)
     expected = weights_of(model)
     separate_dropout(model)  # as `fit` does, which finds it done

@@ -37,7 +37,7 @@ def make_step(model, total, count, *, norm=1.0, factor=1.0, penalty=None):
 def test_scalars_by_hand(tmp_path):
     """Steps 5 to 9 of a resumed run, a point every second step and after the last; the first counts what was pending.
 
-    Step 5 has 1 item of loss 6, step 6 three of 2: their mean is 12 / 4. Step 8 had a gradient that is no number.
+    Step 5 has 1 item of loss 6, step 6 three of 2: their mean is 12 / 4. Step 8 had a gradient that is not a number.
     """
     log = ScalarLog(tmp_path, 4, every_steps=2, start_step=4, last_step=9, curves={"loss": [[2, 9.0], [4, 7.0]]})
     model = make_model()

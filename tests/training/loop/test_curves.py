@@ -43,7 +43,7 @@ class Watch(keras.callbacks.Callback):
 
 
 class Signal(keras.callbacks.Callback):
-    """SIGINT after so many steps: the run saves and stops."""
+    """SIGINT after N steps: the run saves and stops."""
 
     def __init__(self, after):
         super().__init__()

@@ -13,7 +13,7 @@ from tfpretune.training.loop.trials import train_briefly
 def test_memory_by_hand():
     """3 x 4 + 4 + 4 + 1 = 21 parameters: 4 bytes each for weight, gradient and Adam's two slots.
 
-    Outputs of the layers: 3 (input), 4, 4 (dropout), 1 = 12 values a row, forward and backward, 10 rows.
+    Outputs of the layers: 3 (input), 4, 4 (dropout), 1 = 12 values per row, forward and backward, 10 rows.
     """
     assert memory_estimate(Toy(), "adamw", 10) == (21 * 4 * 4, 12 * 2 * 4 * 10)
     model = Toy()

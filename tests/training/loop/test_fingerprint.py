@@ -5,9 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from tfpretune.data.batches.step_indexed import RowSource, StepIndexed
+from tfpretune.data.batches.step_indexed import RecordSource, StepIndexed
 from tfpretune.errors import UsageError
-from tfpretune.objectives import Classes, Numbers, Objective
+from tfpretune.objectives import Classification, Objective, Regression
 from tfpretune.training.loop.fingerprint import check_ranges
 
 
@@ -21,7 +21,7 @@ def stand_in(**attributes):
 MODEL = stand_in(backbone=SimpleNamespace(get_config=lambda: {"vocabulary_size": 20}))
 
 
-class Ids(RowSource):
+class Ids(RecordSource):
     """Counts the rows that are read."""
 
     def __init__(self, ids, limit):
@@ -50,7 +50,7 @@ def test_a_bad_id_of_a_source_is_named(limit):
 
 def test_paths_are_no_labels_to_compare():
     """Masks that stay in files; in memory a class beyond the model's is named."""
-    model = stand_in(target=Classes(2, may_lack=True))
+    model = stand_in(target=Classification(2, may_lack=True))
     check_ranges(model, StepIndexed({"labels": np.array(["a.png", "b.png"])}, 1))
     with pytest.raises(UsageError, match=r"training row 1: labels holds 2, outside -1\.\.1, the classes of the model"):
         check_ranges(model, StepIndexed({"labels": np.array([[[0, -1]], [[1, 2]]])}, 1))
@@ -58,7 +58,7 @@ def test_paths_are_no_labels_to_compare():
 
 def test_labels_of_several_tasks_and_numbers_are_looked_at():
     """A class beyond the model's, and a missing number where none is meant."""
-    model = stand_in(targets={"a": Classes(2, column="a", may_lack=True), "b": Numbers(column="b")})
+    model = stand_in(targets={"a": Classification(2, column="a", may_lack=True), "b": Regression(column="b")})
     fine = {"a": np.array([1, -1], np.int32), "b": np.array([-1.0, 2.0], np.float32)}
     check_ranges(model, StepIndexed(fine, 1))
     with pytest.raises(UsageError, match=r"training row 1: a holds 2, outside -1\.\.1, the classes of the model"):
@@ -66,5 +66,5 @@ def test_labels_of_several_tasks_and_numbers_are_looked_at():
     lacking = fine | {"b": np.array([1.0, np.nan], np.float32)}
     with pytest.raises(UsageError, match=r"training row 1: b holds nan, outside -inf\.\.inf, the numbers"):
         check_ranges(model, StepIndexed(lacking, 1))
-    model.targets["b"] = Numbers(column="b", may_lack=True)
+    model.targets["b"] = Regression(column="b", may_lack=True)
     check_ranges(model, StepIndexed(lacking, 1))

@@ -16,10 +16,10 @@ from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.errors import RunError, UsageError
 from tfpretune.settings.run import DevicesConfig
 from tfpretune.training import fit, make_strategy
-from tfpretune.training.devices.strategies import Agreement
+from tfpretune.training.devices.strategies import CrossWorkerSync
 from tfpretune.training.loop.callbacks import ScalarLog
 from tfpretune.training.loop.checkpoints import CheckpointFolder
-from tfpretune.training.loop.fit import _legs
+from tfpretune.training.loop.fit import _segments
 from tfpretune.training.loop.saving import Checkpoints
 from tfpretune.training.loop.signals import Stop
 from tfpretune.training.optimizers.moving_averages import AverageWeights
@@ -141,7 +141,7 @@ def test_patience_stops_and_survives_a_resume(tmp_path):
 
 
 def judge(folder, figures, *, progress=None, mode="min", patience=2):
-    """Plays intervals of one step with the given validation figures to the callback."""
+    """Plays intervals of one step with the given validation metrics to the callback."""
     model = make_model()
     model.compile("sgd")
     model.build_optimizer()
@@ -155,7 +155,7 @@ def judge(folder, figures, *, progress=None, mode="min", patience=2):
         progress=progress or {},
         facts={"rows": 7},
         stop=Stop(),
-        agreement=Agreement(tf.distribute.get_strategy()),
+        agreement=CrossWorkerSync(tf.distribute.get_strategy()),
         average=average,
         scalars=scalars,
     )
@@ -266,7 +266,7 @@ def test_two_replicas_learn_and_resume_as_one(tmp_path):
     ],
 )
 def test_saves_fall_on_multiples_of_the_interval(step, total, legs):
-    assert _legs(step, total, 4) == legs
+    assert _segments(step, total, 4) == legs
 
 
 def test_so_many_checkpoints_stay(tmp_path):

@@ -54,7 +54,7 @@ def curves(folder, worker=""):
     ],
 )
 def test_two_workers_learn_what_one_process_learns(tmp_path, model, settings):
-    """Weights, optimizer, every logged figure and an evaluation; the last validation batch has one row, for one worker."""
+    """Weights, optimizer, every logged metric and an evaluation; the last validation batch has one row, for one worker."""
     rate = 0.05 if model == "toy" else 1e-3  # Adam makes a full step of a gradient that is all rounding
     two = tmp_path / "two"
     run_two(two, model=model, **{"optimizer.learning_rate": rate}, **settings)

@@ -10,7 +10,7 @@ from tfpretune.backbones import TextEncoder
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.finetune import classifier, freeze
 from tfpretune.training import fit
-from tfpretune.training.tensorboard.distance import DistanceToStart
+from tfpretune.training.tensorboard.distance import DistanceFromInitialization
 
 ROWS = {
     "token_ids": np.random.default_rng(0).integers(1, 11, (8, 4)).astype("int32"),
@@ -29,7 +29,7 @@ def test_distances_by_hand(tmp_path):
     for variable in model.backbone.weights:
         variable.assign(tf.fill(variable.shape, 2.0))
     assert model.backbone.count_params() == 44 + 136 + 8
-    page = DistanceToStart(model, tmp_path)
+    page = DistanceFromInitialization(model, tmp_path)
     page.set_model(model)
     model.compile("sgd")
     for name, value in (("token_embedding", 3.0), ("final_norm", 4.0)):
@@ -39,11 +39,11 @@ def test_distances_by_hand(tmp_path):
     found = {tag: points[0][1] for tag, points in scalars(tmp_path / "validation").items()}
     assert found == pytest.approx(
         {
-            "distance/norm": 76**0.5,
-            "distance/share": (76 / 752) ** 0.5,
-            "distance_by_depth/00 token_embedding": 0.5,
-            "distance_by_depth/01 block_0": 0.0,
-            "distance_by_depth/02 above": 1.0,
+            "l2_from_initialization/norm": 76**0.5,
+            "l2_from_initialization/ratio": (76 / 752) ** 0.5,
+            "l2_from_initialization_by_depth/00 token_embedding": 0.5,
+            "l2_from_initialization_by_depth/01 block_0": 0.0,
+            "l2_from_initialization_by_depth/02 above": 1.0,
         }
     )
 
@@ -54,11 +54,11 @@ def test_a_run_writes_a_point_each_interval(tmp_path):
     model = make_model()
     freeze(model, "1")
     start = {v.path: v.numpy() for v in model.backbone.weights}
-    pages = [DistanceToStart(model, tmp_path / "logs")]
+    pages = [DistanceFromInitialization(model, tmp_path / "logs")]
     fit(model, batches, run, callbacks=pages)
     norm = np.sqrt(sum(np.sum((v.numpy() - start[v.path]) ** 2) for v in model.backbone.weights))
     curves = scalars(tmp_path / "logs" / "validation")
-    assert [step for step, _ in curves["distance/norm"]] == [2, 4]
-    np.testing.assert_allclose(curves["distance/norm"][-1][1], norm, rtol=1e-5)
-    assert [value for _, value in curves["distance_by_depth/00 token_embedding"]] == [0.0, 0.0]
-    assert 0.0 < curves["distance/norm"][0][1] < norm
+    assert [step for step, _ in curves["l2_from_initialization/norm"]] == [2, 4]
+    np.testing.assert_allclose(curves["l2_from_initialization/norm"][-1][1], norm, rtol=1e-5)
+    assert [value for _, value in curves["l2_from_initialization_by_depth/00 token_embedding"]] == [0.0, 0.0]
+    assert 0.0 < curves["l2_from_initialization/norm"][0][1] < norm

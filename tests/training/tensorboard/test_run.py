@@ -16,16 +16,16 @@ from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.data.masking.patches import mask_patches
 from tfpretune.data.text.tokens import SPECIAL_TOKENS, encode_all
 from tfpretune.finetune import classifier
-from tfpretune.objectives import Classes, DenoisingAutoencoder, MaskedAutoencoder, MaskedLM, Supervised
+from tfpretune.objectives import Classification, DenoisingAutoencoder, MaskedAutoencoder, MaskedLM, Supervised
 from tfpretune.training.tensorboard.images import (
-    ConfusionPage,
-    ReconstructionPage,
+    ConfusionMatrixCallback,
+    ReconstructionCallback,
     confusion_image,
     drawable_names,
     reconstruction_grid,
 )
-from tfpretune.training.tensorboard.run import EmbeddingsPage, features, write_hparams
-from tfpretune.training.tensorboard.text import FillingsPage, fillings_markdown, readable
+from tfpretune.training.tensorboard.run import EmbeddingsCallback, features, write_hparams
+from tfpretune.training.tensorboard.text import FillMaskCallback, fill_mask_markdown, readable
 
 WORDS = ["the", "cat", "sat", "on", "mat", "run", "##ning", "今", "天", "很", "好", "|", "."]
 
@@ -52,7 +52,7 @@ def identity_model():
     logits = keras.layers.Dense(2, use_bias=False, kernel_initializer=keras.initializers.Identity(10.0), name="logits")(
         flat
     )
-    return Supervised({"images": inputs}, logits, target=Classes(2))
+    return Supervised({"images": inputs}, logits, target=Classification(2))
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +110,7 @@ def test_reconstruction_page_writes_at_the_optimizer_step(tmp_path):
     model.compile("sgd")
     noisy = np.full((10, 8, 8, 1), 0.5, np.float32)
     data = StepIndexed({"images": noisy, "targets": np.ones_like(noisy)}, 2)
-    page = ReconstructionPage(next(iter(data.in_order(10))), tmp_path)
+    page = ReconstructionCallback(next(iter(data.in_order(10))), tmp_path)
     model.fit(data.from_step(0, 4), steps_per_epoch=2, epochs=2, callbacks=[page], shuffle=False, verbose=0)
     assert [path.name for path in tmp_path.iterdir()] == ["validation"]
     pictures = images_of(tmp_path / "validation", "reconstruction")
@@ -126,7 +126,7 @@ def test_pages_of_a_resumed_run_go_on_at_its_step(tmp_path):
     data = StepIndexed({"images": np.zeros((4, 8, 8, 1), np.float32), "targets": np.zeros((4, 8, 8, 1), np.float32)}, 2)
     batch = next(iter(data.in_order()))
     for start in (0, 3):  # a new page object, as after a restart
-        page = ReconstructionPage(batch, tmp_path)
+        page = ReconstructionCallback(batch, tmp_path)
         model.fit(data.from_step(start, 3), steps_per_epoch=3, callbacks=[page], shuffle=False, verbose=0)
     assert list(images_of(tmp_path / "validation", "reconstruction")) == [3, 6]
 
@@ -137,7 +137,7 @@ def test_reconstruction_page_blanks_hidden_patches(tmp_path):
     model.compile("sgd")
     white = tf.ones((2, 8, 8, 3))
     batch = {"images": white} | mask_patches(tf.constant(2), tf.constant([0, 0]), num_patches=4, mask_rate=0.75)
-    page = ReconstructionPage(batch, tmp_path)
+    page = ReconstructionCallback(batch, tmp_path)
     page.set_model(model)
     page.on_epoch_end(0)
     picture = images_of(tmp_path / "validation", "reconstruction")[0]
@@ -158,7 +158,7 @@ def test_confusion_page_counts_what_was_taken_for_what(tmp_path, monkeypatch):
     model = identity_model()
     model.compile(keras.optimizers.SGD(0.0))
     data = StepIndexed({"images": pixels, "labels": labels}, 3)
-    page = ConfusionPage(data.in_order(), ["cat", "dog"], log_dir=tmp_path)
+    page = ConfusionMatrixCallback(data.in_order(), ["cat", "dog"], log_dir=tmp_path)
     model.fit(data.from_step(0, 5), steps_per_epoch=5, callbacks=[page], shuffle=False, verbose=0)
     assert [counts.tolist() for counts in seen] == [[[2, 0], [1, 1]]]
     ((step, picture),) = images_of(tmp_path / "validation", "confusion_matrix").items()
@@ -186,10 +186,10 @@ def test_chinese_names_draw_without_a_warning():
 
 def test_fillings_page_shows_the_same_words_each_time(tmp_path, tokenizer, masked_lm):
     texts = ["the cat sat on the mat .", "今天很好"]
-    page = FillingsPage(tokenizer, texts, log_dir=tmp_path, sequence_length=12, mask_rate=0.25, seed=3)
+    page = FillMaskCallback(tokenizer, texts, log_dir=tmp_path, sequence_length=12, mask_rate=0.25, seed=3)
     hidden = (page.batch["token_ids"].numpy() == tokenizer.mask_token_id).sum(axis=1)
     assert hidden.tolist() == [2, 1]  # 7 words and 4 characters, a quarter of them, rounded
-    again = FillingsPage(tokenizer, texts, log_dir=tmp_path, sequence_length=12, mask_rate=0.25, seed=3)
+    again = FillMaskCallback(tokenizer, texts, log_dir=tmp_path, sequence_length=12, mask_rate=0.25, seed=3)
     np.testing.assert_array_equal(page.batch["mask_positions"], again.batch["mask_positions"])
     page.set_model(masked_lm)
     for step in (1, 2):
@@ -215,7 +215,7 @@ def test_fillings_table_by_hand(tokenizer):
     }
     probabilities = np.full((1, 2, 18), 0.125 / 15)
     probabilities[0, 0, [7, 6, 16]] = [0.5, 0.25, 0.125]
-    assert fillings_markdown(tokenizer, batch, probabilities, top=3) == (
+    assert fill_mask_markdown(tokenizer, batch, probabilities, top=3) == (
         "**1.** the [MASK] sat\n\n"
         "| hidden | probability | 1 | 2 | 3 |\n"
         "|---|---|---|---|---|\n"
@@ -241,7 +241,7 @@ def test_readable_joins_pieces_and_chinese_characters():
 
 def test_fillings_page_needs_sentences(tmp_path, tokenizer):
     with pytest.raises(ValueError, match="at least one sentence"):
-        FillingsPage(tokenizer, [], log_dir=tmp_path)
+        FillMaskCallback(tokenizer, [], log_dir=tmp_path)
 
 
 def test_embeddings_page_leaves_what_the_projector_reads(tmp_path):
@@ -250,7 +250,7 @@ def test_embeddings_page_leaves_what_the_projector_reads(tmp_path):
     model = identity_model()
     model.compile(keras.optimizers.SGD(0.0))
     metadata = {"label": ["cat", "dog", "cat", "dog"], "text": ["a\tb", "c\nd", "", "e"]}
-    page = EmbeddingsPage(data.in_order(), metadata, log_dir=tmp_path, max_rows=3)
+    page = EmbeddingsCallback(data.in_order(), metadata, log_dir=tmp_path, max_rows=3)
     model.fit(data.from_step(0, 2), steps_per_epoch=1, epochs=2, callbacks=[page], shuffle=False, verbose=0)
     folder = tmp_path / "validation"
     embedding = text_format.Parse(
@@ -262,7 +262,7 @@ def test_embeddings_page_leaves_what_the_projector_reads(tmp_path):
 
 def test_embeddings_page_names_wrong_metadata_before_training(tmp_path):
     data = StepIndexed({"images": np.zeros((4, 1, 2, 1), np.float32), "labels": np.zeros(4, np.int32)}, 4)
-    page = EmbeddingsPage(data.in_order(), {"label": ["cat"]}, log_dir=tmp_path)
+    page = EmbeddingsCallback(data.in_order(), {"label": ["cat"]}, log_dir=tmp_path)
     with pytest.raises(ValueError, match=r"expected 4 metadata values in each column, received \{'label': 1\}"):
         page.on_train_begin()
 

@@ -20,7 +20,7 @@ class EncoderBlock(keras.layers.Layer):
         num_heads: attention heads; must divide `hidden_dim`.
         hidden_dim: width of the input and output.
         intermediate_dim: width of the feed-forward layer.
-        dropout: rate of dropout on the attention weights and on both residual branches, in [0, 1).
+        dropout: dropout rate on the attention weights and on both residual branches, in [0, 1).
         rotary: tell positions by turning queries and keys (RoFormer, arXiv:2104.09864, section 3.2.2), so that any length can
             be read; without it the block itself knows no order.
     """

@@ -11,7 +11,7 @@ from tfpretune.backbones.text.tokenizer import NormalizedTokenizer
 
 @keras.saving.register_keras_serializable("tfpretune")
 class TextEncoder(keras_hub.models.Backbone):
-    """Pre-norm BERT-like encoder that leaves the plateau of the unigram loss in a small budget.
+    """Pre-norm BERT-like encoder that leaves the plateau of the unigram entropy in a small budget.
 
     "Cramming" (Geiping and Goldstein 2023, arXiv:2212.14034, section 4.2) found pre-norm, no dropout in pre-training and a
     high rate to matter most when the budget is small. Positions are rotary, so there is no longest row.
@@ -113,7 +113,7 @@ class TextEncoderTokenizer(NormalizedTokenizer):
     Its text is normalized as `train_wordpiece` normalizes the corpus; one of a preset that says nothing of it, as by KerasHub.
 
     Args:
-        vocabulary: tokens in the order of their ids, or the path of a file with one a line; the five above are among them.
+        vocabulary: tokens in the order of their ids, or the path of a file with one per line; the five above are among them.
         lowercase: as the vocabulary was learnt.
         normalizer: the rule of `Normalizer`.
         added_tokens: found in a text before it is split.

@@ -15,7 +15,7 @@ class NormalizedTokenizer(keras_hub.tokenizers.BertTokenizer):
     """WordPiece with [PAD], [UNK], [CLS], [SEP] and [MASK] behind a `Normalizer`.
 
     Args:
-        vocabulary: tokens by id, or the path of a file with one a line.
+        vocabulary: tokens by id, or the path of a file with one per line.
         lowercase: see `Normalizer`.
         normalizer: the rule, see `Normalizer`. A tokenizer that was saved without one has `rule_before`.
         added_tokens: found in a text before it is split; `AddedToken`, or pairs of its values.
@@ -43,7 +43,7 @@ class NormalizedTokenizer(keras_hub.tokenizers.BertTokenizer):
         return Normalizer(self.rule, bool(self.lowercase), bool(self.strip_accents), bool(self.split_on_cjk))
 
     def set_vocabulary(self, vocabulary: Any) -> None:
-        """Sets the vocabulary: tokens, or the path of a file with one a line."""
+        """Sets the vocabulary: tokens, or the path of a file with one per line."""
         super().set_vocabulary(vocabulary)
         self._wordpiece: WordPiece | None = None
         if self.vocabulary is not None and self.rule != "keras_hub":

@@ -1,1 +1,1 @@
-"""The batch of a step, a function of the seed and the step, one file a form."""
+"""The batch of a step, a function of the seed and the step, one file per form."""

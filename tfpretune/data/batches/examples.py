@@ -31,7 +31,7 @@ def image_batches(
 
     Args:
         examples: of kind "image".
-        batch_size: images a step.
+        batch_size: images per step.
         image_shape: height, width, channels (1 or 3); other sizes are resized, other colours converted.
         seed: decides order and transforms.
         transform: applied to batches, after the pixels are in [0, 1].
@@ -112,7 +112,7 @@ def text_batches(
 
     Args:
         examples: of kind "text", no pairs.
-        batch_size: texts a step.
+        batch_size: texts per step.
         tokenizer: a KerasHub BERT-like tokenizer.
         sequence_length: length of the rows.
         seed: decides order and transforms.

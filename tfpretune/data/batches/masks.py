@@ -11,7 +11,7 @@ from tfpretune.data.batches.step_indexed import Batch, Load, StepIndexed, Transf
 from tfpretune.data.examples.masks import MaskExamples
 from tfpretune.data.readers.masks.files import READ_ERRORS
 from tfpretune.data.readers.masks.reader import MaskReader
-from tfpretune.data.readers.masks.rows import NO_CLASS
+from tfpretune.data.readers.masks.records import NO_CLASS
 from tfpretune.errors import RunError
 
 IGNORED = -1
@@ -32,10 +32,10 @@ def mask_batches(
 
     Args:
         examples: images with masks.
-        batch_size: images a step.
+        batch_size: images per step.
         image_shape: height, width, channels (1 or 3).
         seed: decides order and transforms.
-        transform: applied to batches; one that moves pixels must move the labels as well: `jitter(masks="labels")` does.
+        transform: applied to batches; one that moves pixels must move the labels as well: `augmented(masks="labels")` does.
 
     Returns:
         The batches, by step.

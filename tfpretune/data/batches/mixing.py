@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import tensorflow as tf
 
-from tfpretune.data.batches.step_indexed import Batch, RowSource, StepIndexed, Transform
+from tfpretune.data.batches.step_indexed import Batch, RecordSource, StepIndexed, Transform
 
 
-def batch_shares(sizes: Sequence[int], batch_size: int, *, temperature: float = 1.0) -> tuple[int, ...]:
+def batch_fractions(sizes: Sequence[int], batch_size: int, *, temperature: float = 1.0) -> tuple[int, ...]:
     """Divides the rows of a batch among sources, in proportion to size ** (1 / temperature); every source gets one at least.
 
     Args:
@@ -39,7 +39,7 @@ def batch_shares(sizes: Sequence[int], batch_size: int, *, temperature: float = 
 
 
 def progress(total_steps: int) -> Transform:
-    """Adds float32 `progress` `(batch,)`: the share of the run's steps that are over, in [0, 1], from the step alone."""
+    """Adds float32 `progress` `(batch,)`: the fraction of the run's steps that are over, in [0, 1], from the step alone."""
     if total_steps < 1:
         raise ValueError(f"total_steps must be at least 1, received {total_steps}")
 
@@ -58,7 +58,7 @@ class Mixed(StepIndexed):
     part of a batch gets its share of each.
 
     Args:
-        sources: each with its own `batch_size` (see `batch_shares`) and, best, with a seed of its own.
+        sources: each with its own `batch_size` (see `batch_fractions`) and, best, with a seed of its own.
         column: int32 column `(batch,)` that is added: the number of the source that a row is from.
         fill: what rows have in a column that only other sources have, such as `{"labels": -1}`; NaN where labels are numbers.
         seed: for `transform`.
@@ -139,16 +139,16 @@ class Mixed(StepIndexed):
         return self.transform(batch, seed) if self.transform else batch
 
 
-class _Joined(RowSource):
+class _Joined(RecordSource):
     """One column of several sources, one after the other; where a source lacks it, `fill`."""
 
-    def __init__(self, parts: Sequence[np.ndarray | RowSource | None], sizes: Sequence[int], fill: float):
+    def __init__(self, parts: Sequence[np.ndarray | RecordSource | None], sizes: Sequence[int], fill: float):
         known = next(part for part in parts if part is not None)
         self.parts, self.fill = parts, fill
         self.starts = np.cumsum([0, *sizes])
         self.dtype = known.dtype
         self.shape = (int(self.starts[-1]), *known.shape[1:])
-        limits = [part.limit if isinstance(part, RowSource) else None for part in parts]
+        limits = [part.limit if isinstance(part, RecordSource) else None for part in parts]
         self.limit = None if None in limits else max(limit for limit in limits if limit is not None)
 
     def read(self, rows: np.ndarray) -> np.ndarray:
@@ -163,10 +163,10 @@ class _Joined(RowSource):
         return values
 
 
-def _joined_columns(sources: Sequence[StepIndexed], fill: Mapping[str, float]) -> dict[str, np.ndarray | RowSource]:
+def _joined_columns(sources: Sequence[StepIndexed], fill: Mapping[str, float]) -> dict[str, np.ndarray | RecordSource]:
     sizes = [source.num_rows for source in sources]
     names = {name: None for source in sources for name in source.columns}
-    joined: dict[str, np.ndarray | RowSource] = {}
+    joined: dict[str, np.ndarray | RecordSource] = {}
     for name in names:
         parts = [source.columns.get(name) for source in sources]
         shapes = {part.shape[1:] for part in parts if part is not None}

@@ -29,7 +29,7 @@ def pair_batches(
 
     Args:
         examples: of kind "text", with second texts.
-        batch_size: pairs a step.
+        batch_size: pairs per step.
         tokenizer: a KerasHub BERT-like tokenizer.
         sequence_length: length of the rows, at least 5.
         seed: decides order and transforms.
@@ -40,7 +40,7 @@ def pair_batches(
         The batches: each row is `[CLS] first [SEP] second [SEP]`; `segment_ids` are 0 to the first [SEP], 1 to the second.
 
     Raises:
-        UsageError: the examples are no pairs, or the rows too short.
+        UsageError: the examples are not pairs, or the rows too short.
 
     Examples:
         >>> from tfpretune.backbones import TextEncoderTokenizer

@@ -12,11 +12,11 @@ from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.data.examples.questions import QuestionExamples
 from tfpretune.data.text.tokenizer import Tokenizer
 from tfpretune.data.text.tokens import CHUNK, STRINGS
-from tfpretune.data.text.windows import NOWHERE, best_answers, question_windows, row_answers
+from tfpretune.data.text.windows import NOWHERE, best_answers, question_windows, sequence_answers
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class AnswerRows:
+class QuestionInputs:
     """Questions and contexts as rows.
 
     Args:
@@ -29,10 +29,10 @@ class AnswerRows:
 
     Examples:
         >>> import numpy as np
-        >>> from tfpretune.data import AnswerRows
+        >>> from tfpretune.data import QuestionInputs
         >>> starts, ends = np.array([[-1, -1, -1, 0, 4, -1]]), np.array([[-1, -1, -1, 3, 8, -1]])  # of "bad" and "good"
         >>> columns = {"padding_mask": np.ones((1, 6), "int32")}  # [CLS] which [SEP] bad good [SEP]
-        >>> rows = AnswerRows(columns, np.array([0]), starts.astype("int32"), ends.astype("int32"), lost=())
+        >>> rows = QuestionInputs(columns, np.array([0]), starts.astype("int32"), ends.astype("int32"), lost=())
         >>> scores = np.zeros((1, 6, 2), "float32")
         >>> scores[0, 4] = 5.0
         >>> rows.answers_of(scores, ["bad good"])
@@ -75,7 +75,9 @@ class AnswerRows:
             rows = slice(start, start + 64)
             starts, ends = self.start_characters[rows], self.end_characters[rows]
             parts.append(
-                row_answers(outputs[rows], self.columns["padding_mask"][rows], starts, ends, most_tokens=most_tokens)
+                sequence_answers(
+                    outputs[rows], self.columns["padding_mask"][rows], starts, ends, most_tokens=most_tokens
+                )
             )
         whole = type(parts[0])(*(tf.concat(columns, 0) for columns in zip(*parts, strict=True)))
         best = [column.numpy() for column in best_answers(whole, tf.constant(self.example_of), len(contexts))]
@@ -85,9 +87,9 @@ class AnswerRows:
         ]
 
 
-def answer_rows(
+def question_inputs(
     examples: QuestionExamples, *, tokenizer: Tokenizer, sequence_length: int, stride: int = 0
-) -> AnswerRows:
+) -> QuestionInputs:
     """Turns questions into rows, see `question_windows`; the first right answer counts.
 
     The answer begins at the first token of the word that holds its first character, and ends with the last token of the word
@@ -95,12 +97,12 @@ def answer_rows(
 
     Examples:
         >>> from tfpretune.backbones import TextEncoderTokenizer
-        >>> from tfpretune.data import QuestionExamples, answer_rows
-        >>> from tfpretune.data.readers.question_rows import Answer
+        >>> from tfpretune.data import QuestionExamples, question_inputs
+        >>> from tfpretune.data.readers.question_records import Answer
         >>> tokenizer = TextEncoderTokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad"])
         >>> question = {"questions": ["good"], "contexts": ["bad good"], "answers": [(Answer("good", 4),)]}
         >>> examples = QuestionExamples(**question, where=["mine:1"], name="mine")
-        >>> columns = answer_rows(examples, tokenizer=tokenizer, sequence_length=8).columns
+        >>> columns = question_inputs(examples, tokenizer=tokenizer, sequence_length=8).columns
         >>> columns["token_ids"].tolist(), columns["starts"].tolist(), columns["ends"].tolist()
         ([[2, 5, 3, 6, 5, 3, 0, 0]], [4], [4])
     """
@@ -115,7 +117,7 @@ def answer_rows(
     starts, ends, held = _places(examples, found)
     answerable = [row for row, answers in enumerate(examples.answers) if answers]
     columns = {name: found[name] for name in ("token_ids", "padding_mask", "segment_ids")}
-    return AnswerRows(
+    return QuestionInputs(
         columns | {"starts": starts, "ends": ends},
         found["example_of"],
         found["starts"],
@@ -133,8 +135,8 @@ def question_batches(
     stride: int = 0,
     seed: int = 0,
 ) -> StepIndexed:
-    """Serves questions as the columns of `AnswerRows`."""
-    rows = answer_rows(examples, tokenizer=tokenizer, sequence_length=sequence_length, stride=stride)
+    """Serves questions as the columns of `QuestionInputs`."""
+    rows = question_inputs(examples, tokenizer=tokenizer, sequence_length=sequence_length, stride=stride)
     return rows.batches(batch_size, seed=seed)
 
 

@@ -14,7 +14,7 @@ Transform = Callable[[Batch, tf.Tensor], Batch]
 Load = Callable[[Batch], Batch]
 
 
-class RowSource(abc.ABC):
+class RecordSource(abc.ABC):
     """A column that stays on disk: its rows are looked up by number when their step comes.
 
     Attributes:
@@ -41,8 +41,8 @@ class StepIndexed:
     Each pass over the rows is a new permutation of them. A batch may span the end of one pass and the start of the next.
 
     Args:
-        columns: name -> array or `RowSource`, all with the same first dimension (rows).
-        batch_size: rows a batch, over all replicas.
+        columns: name -> array or `RecordSource`, all with the same first dimension (rows).
+        batch_size: rows per batch, over all replicas.
         seed: any int; decides the order and the seeds that `transform` gets.
         transform: `(batch, seed) -> batch`, applied to whole batches; `seed` is int32 `(2,)`, another one for every step.
         load: `row -> row`, applied to single rows in parallel before batching, for what cannot be held in memory (files). Where
@@ -62,7 +62,7 @@ class StepIndexed:
 
     def __init__(
         self,
-        columns: Mapping[str, np.ndarray | RowSource],
+        columns: Mapping[str, np.ndarray | RecordSource],
         batch_size: int,
         *,
         seed: int = 0,
@@ -198,8 +198,8 @@ def _note_files(files: np.ndarray) -> np.int64:
     return np.int64(note_error(RunError(what)))
 
 
-def _look_up(column: np.ndarray | RowSource) -> Callable[[tf.Tensor], tf.Tensor]:
-    if not isinstance(column, RowSource):
+def _look_up(column: np.ndarray | RecordSource) -> Callable[[tf.Tensor], tf.Tensor]:
+    if not isinstance(column, RecordSource):
         values = tf.constant(column)
         return lambda rows: tf.gather(values, rows)
 

@@ -11,13 +11,13 @@ from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.data.examples.tagged import TaggedExamples, continued
 from tfpretune.data.text.tokenizer import Tokenizer
 from tfpretune.data.text.tokens import CHUNK, STRINGS
-from tfpretune.data.text.words import split_for, word_rows
+from tfpretune.data.text.words import split_for, word_inputs
 
 IGNORED = -1
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class TagRows:
+class TagInputs:
     """Sentences as rows; one that is longer than a row has several.
 
     The tokenizer's words may differ from the source's ("U.S." is four, a run of digits one). A label stands at the first
@@ -36,11 +36,11 @@ class TagRows:
 
     Examples:
         >>> import numpy as np
-        >>> from tfpretune.data import TagRows
+        >>> from tfpretune.data import TagInputs
         >>> first_tokens = np.array([[False, True, False, True, False]])  # [CLS] un ##happy man [SEP]
         >>> counts = {"sentence_of": np.array([0]), "word_counts": np.array([2])}
         >>> places = {"place": np.array([0, 1]), "inside": np.array([False, False]), "first_tokens": first_tokens}
-        >>> rows = TagRows({}, **counts, **places, tag_names=("ADJ", "NOUN"))
+        >>> rows = TagInputs({}, **counts, **places, tag_names=("ADJ", "NOUN"))
         >>> [tags.tolist() for tags in rows.words_of(np.array([[1, 0, 1, 1, 1]]))]  # at the first token of each word
         [[0, 1]]
     """
@@ -78,11 +78,11 @@ class TagRows:
 def tag_batches(
     examples: TaggedExamples, batch_size: int, *, tokenizer: Tokenizer, sequence_length: int, seed: int = 0
 ) -> StepIndexed:
-    """Serves sentences as int32 `token_ids`, `padding_mask` and `labels` `(batch, sequence_length)`; see `TagRows`."""
-    return tag_rows(examples, tokenizer=tokenizer, sequence_length=sequence_length).batches(batch_size, seed=seed)
+    """Serves sentences as int32 `token_ids`, `padding_mask` and `labels` `(batch, sequence_length)`; see `TagInputs`."""
+    return tag_inputs(examples, tokenizer=tokenizer, sequence_length=sequence_length).batches(batch_size, seed=seed)
 
 
-def tag_rows(examples: TaggedExamples, *, tokenizer: Tokenizer, sequence_length: int) -> TagRows:
+def tag_inputs(examples: TaggedExamples, *, tokenizer: Tokenizer, sequence_length: int) -> TagInputs:
     """Turns sentences into rows.
 
     Args:
@@ -96,10 +96,10 @@ def tag_rows(examples: TaggedExamples, *, tokenizer: Tokenizer, sequence_length:
     Examples:
         >>> import numpy as np
         >>> from tfpretune.backbones import TextEncoderTokenizer
-        >>> from tfpretune.data import TaggedExamples, tag_rows
+        >>> from tfpretune.data import TaggedExamples, tag_inputs
         >>> tokenizer = TextEncoderTokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad"])
         >>> examples = TaggedExamples([("good", "bad")], [np.array([1, 0], "int32")], ("O", "B-X"), ["mine:1"], "mine")
-        >>> tag_rows(examples, tokenizer=tokenizer, sequence_length=5).columns["labels"].tolist()
+        >>> tag_inputs(examples, tokenizer=tokenizer, sequence_length=5).columns["labels"].tolist()
         [[-1, 1, 0, -1, -1]]
     """
     call = _graph(tokenizer, sequence_length)
@@ -117,7 +117,7 @@ def tag_rows(examples: TaggedExamples, *, tokenizer: Tokenizer, sequence_length:
         columns["labels"] = np.full(first_tokens.shape, IGNORED, np.int32)
         columns["labels"][first_tokens] = np.where(goes_on, continued(examples.tag_names)[tags], tags)
     counts = np.array([len(words) for words in examples.words], np.int32)
-    return TagRows(columns, found["sentence_of"], counts, place, inside, first_tokens, examples.tag_names)
+    return TagInputs(columns, found["sentence_of"], counts, place, inside, first_tokens, examples.tag_names)
 
 
 @functools.lru_cache(maxsize=4)
@@ -125,7 +125,7 @@ def _graph(tokenizer: Tokenizer, sequence_length: int) -> Callable[[tf.Tensor], 
     # Kept, since tracing takes longer than cutting a short list; few, since each holds its tokenizer in memory.
     def rows(texts: tf.Tensor) -> dict[str, tf.Tensor]:
         words = split_for(tokenizer, texts)
-        cut = word_rows(tokenizer, words.words, sequence_length=sequence_length)
+        cut = word_inputs(tokenizer, words.words, sequence_length=sequence_length)
         return {
             "token_ids": cut.token_ids,
             "padding_mask": cut.padding_mask,

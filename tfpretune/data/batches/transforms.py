@@ -1,4 +1,4 @@
-"""Transforms of batches, ready for `StepIndexed`: augmentation, and what each pre-training objective hides."""
+"""Transforms of batches, ready for `StepIndexed`: augmentation, and what each pre-training objective masks."""
 
 from typing import Any
 
@@ -9,10 +9,10 @@ from tfpretune.data.image.augmentation import augment, augment_with_masks
 from tfpretune.data.masking.patches import corrupt_images, mask_patches
 from tfpretune.data.masking.tokens import mask_tokens
 from tfpretune.data.text.tokenizer import Tokenizer
-from tfpretune.data.text.unknown import never_hidden
+from tfpretune.data.text.unknown import never_masked
 
 
-def jitter(
+def augmented(
     *, flip: bool = False, shift: int = 0, rotate_degrees: float = 0.0, scale: float = 0.0, masks: str = ""
 ) -> Transform:
     """Moves the `images` of a batch at random; the first arguments are those of `augment`.
@@ -21,7 +21,7 @@ def jitter(
         flip: mirror left and right.
         shift: largest move in each direction, whole pixels, at least 0.
         rotate_degrees: largest angle to either side, at least 0.
-        scale: largest zoom in or out, as a share of the size, in [0, 1).
+        scale: largest zoom in or out, as a fraction of the size, in [0, 1).
         masks: a column of classes of pixels that is moved by the same draw, such as "labels"; what came from outside of an
             image gets -1. The images are the same with and without.
 
@@ -30,8 +30,8 @@ def jitter(
 
     Examples:
         >>> import tensorflow as tf
-        >>> from tfpretune.data import jitter
-        >>> move, batch = jitter(shift=2), {"images": tf.random.uniform((4, 8, 8, 1))}
+        >>> from tfpretune.data import augmented
+        >>> move, batch = augmented(shift=2), {"images": tf.random.uniform((4, 8, 8, 1))}
         >>> once, again = (move(batch, tf.constant([0, 7])) for _ in range(2))
         >>> bool(tf.reduce_all(once["images"] == again["images"]))  # the seed decides
         True
@@ -58,7 +58,7 @@ def denoising(
         noise_stddev: standard deviation of the noise, in units of the pixel range, at least 0.
         mask_rate: chance of each patch to be blanked, in [0, 1).
         patch_size: side of a patch, pixels.
-        move: applied to the images first and not to the targets, such as `jitter`.
+        move: applied to the images first and not to the targets, such as `augmented`.
 
     Returns:
         A transform for `image_batches`. It raises ValueError for rates and deviations out of their range.
@@ -80,12 +80,12 @@ def denoising(
     return transform
 
 
-def hidden_patches(num_patches: int, mask_rate: float) -> Transform:
+def masked_patches(num_patches: int, mask_rate: float) -> Transform:
     """Adds `visible_positions` and `masked_positions` to a batch of `images`: see `mask_patches`.
 
     Args:
         num_patches: patches an image, such as `VisionTransformer.num_patches`.
-        mask_rate: share of them that is hidden, in (0, 1).
+        mask_rate: fraction of them that is hidden, in (0, 1).
 
     Returns:
         A transform for `image_batches`, as `MaskedAutoencoder` needs it. It raises ValueError where no patch is hidden,
@@ -93,8 +93,8 @@ def hidden_patches(num_patches: int, mask_rate: float) -> Transform:
 
     Examples:
         >>> import tensorflow as tf
-        >>> from tfpretune.data import hidden_patches
-        >>> batch = hidden_patches(4, 0.75)({"images": tf.zeros((2, 8, 8, 1))}, tf.constant([0, 0]))
+        >>> from tfpretune.data import masked_patches
+        >>> batch = masked_patches(4, 0.75)({"images": tf.zeros((2, 8, 8, 1))}, tf.constant([0, 0]))
         >>> tuple(batch["visible_positions"].shape), tuple(batch["masked_positions"].shape)
         ((2, 1), (2, 3))
     """
@@ -106,12 +106,12 @@ def hidden_patches(num_patches: int, mask_rate: float) -> Transform:
     return transform
 
 
-def hidden_tokens(tokenizer: Tokenizer, mask_rate: float) -> Transform:
+def masked_tokens(tokenizer: Tokenizer, mask_rate: float) -> Transform:
     """Hides tokens of a batch of `token_ids` and adds what stood there and a `padding_mask`: see `mask_tokens`.
 
     Args:
         tokenizer: of the batches.
-        mask_rate: share of the tokens, special ones left out, that is chosen, in (0, 1].
+        mask_rate: fraction of the tokens, special ones left out, that is chosen, in (0, 1].
 
     Returns:
         A transform for `text_batches`, as `MaskedLM` needs it. It raises ValueError for a rate out of its range.
@@ -119,14 +119,14 @@ def hidden_tokens(tokenizer: Tokenizer, mask_rate: float) -> Transform:
     Examples:
         >>> import tensorflow as tf
         >>> from tfpretune.backbones import TextEncoderTokenizer
-        >>> from tfpretune.data import hidden_tokens
+        >>> from tfpretune.data import masked_tokens
         >>> tokenizer = TextEncoderTokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad"])
-        >>> batch = hidden_tokens(tokenizer, 0.5)({"token_ids": tf.constant([[2, 5, 5, 3]])}, tf.constant([0, 0]))
+        >>> batch = masked_tokens(tokenizer, 0.5)({"token_ids": tf.constant([[2, 5, 5, 3]])}, tf.constant([0, 0]))
         >>> batch["mask_ids"].numpy()[batch["mask_weights"] == 1]  # one of the two words was chosen
         array([5], dtype=int32)
     """
     ids = {"vocabulary_size": tokenizer.vocabulary_size(), "mask_token_id": tokenizer.mask_token_id}
-    special, padding = never_hidden(tokenizer), tokenizer.pad_token_id
+    special, padding = never_masked(tokenizer), tokenizer.pad_token_id
 
     def transform(batch: Batch, seed: tf.Tensor) -> Batch:
         masked = mask_tokens(batch["token_ids"], seed, **ids, special_token_ids=special, mask_rate=mask_rate)

@@ -1,1 +1,1 @@
-"""One pass over a source before step 1, one file a form."""
+"""One pass over a source before step 1, one file per form."""

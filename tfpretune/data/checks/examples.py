@@ -16,7 +16,7 @@ from tfpretune.data.examples.examples import Examples
 from tfpretune.data.readers.folders.walking import hidden_note
 from tfpretune.data.readers.labels.labels import more_label_columns, read_labels
 from tfpretune.data.readers.masks.form import USUAL_MASKS, MaskForm
-from tfpretune.data.readers.rows import Problem, Rows
+from tfpretune.data.readers.records import Problem, Records
 from tfpretune.data.readers.source_form import USUAL_FORM, SourceForm
 from tfpretune.data.readers.tag_form import USUAL_TAGS, TagForm
 from tfpretune.data.sources.examples import make_examples
@@ -106,15 +106,15 @@ def check_examples(examples: Examples) -> CheckResult:
         groups[key].append(row)
     conflicts = 0
     histogram = {}
-    if examples.label_kind == "number" and len(examples):
+    if examples.label_kind == "regression" and len(examples):
         values = examples.known_labels
         notes.append(f"labels are {values.min():g} to {values.max():g}, {values.mean():g} in the mean")
         if values.min() == values.max():
             problems.append(Problem(examples.name, f"all labels are {values.min():g}", "add examples of other labels"))
-    elif examples.labels is not None and examples.label_kind != "number":
+    elif examples.labels is not None and examples.label_kind != "regression":
         histogram = label_histogram(examples)
         used = [name for name, count in histogram.items() if count]
-        if len(used) == 1 and examples.label_kind == "class":
+        if len(used) == 1 and examples.label_kind == "single":
             problems.append(
                 Problem(examples.name, f"there is only one class, {used[0]!r}", "add examples of another class")
             )
@@ -122,7 +122,7 @@ def check_examples(examples: Examples) -> CheckResult:
     if examples.labels is not None:
         found = [conflict for members in groups.values() for conflict in conflict_of(examples, members)]
         conflicts = len(found)
-        if examples.label_kind != "number":
+        if examples.label_kind != "regression":
             problems += found
         elif found:
             notes.append(
@@ -139,11 +139,11 @@ def check_examples(examples: Examples) -> CheckResult:
     notes += CHECKS[examples.kind].notes(examples.inputs) if len(examples) else []
     counts = {"examples": len(examples), "unique": len(groups), "duplicates": duplicates, "conflicts": conflicts}
     counts |= examples.near_copies()
-    numbers = examples.label_kind == "number"
+    numbers = examples.label_kind == "regression"
     return CheckResult(examples.name, tuple(problems), tuple(notes), histogram, counts, numbers)
 
 
-def _read(spec: str, form: SourceForm) -> tuple[Rows, Examples, np.ndarray]:
+def _read(spec: str, form: SourceForm) -> tuple[Records, Examples, np.ndarray]:
     """Returns all rows, the same as examples, and which of them are good; the labels of the others are put to 0."""
     rows = read_rows(spec, form)
     rows.more_labels = {name: rows.more_labels.get(name, []) for name in form.more_labels}

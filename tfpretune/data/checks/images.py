@@ -11,10 +11,10 @@ from PIL import Image
 
 from tfpretune.data.image.limits import DARK
 from tfpretune.data.readers.masks.files import READ_ERRORS
-from tfpretune.data.readers.rows import Problem
+from tfpretune.data.readers.records import Problem
 
 DIM = 63
-"""An image of 16 bits a pixel without a pixel above this, of 255, uses 14 of them at most, as cameras and scanners do."""
+"""An image of 16 bits per pixel without a pixel above this, of 255, uses 14 of them at most, as cameras and scanners do."""
 
 
 def decode_all(paths: list[str], *, todo: str = "replace or remove it") -> tuple[list[Problem], list[str]]:
@@ -91,7 +91,7 @@ def _dark_notes(images: list[tuple[str, int]]) -> list[str]:
     deep = [(path, top) for path, top in images if top <= DIM and _bits_of_png(path) == 16]
     if deep:
         bits = 8 + max(top for _, top in deep).bit_length()
-        what = f"{len(deep):,} images have 16 bits a pixel and use the lowest {bits} alone, the first is {deep[0][0]}"
+        what = f"{len(deep):,} images have 16 bits per pixel and use the lowest {bits} alone, the first is {deep[0][0]}"
         notes.append(f"{what}: they are read nearly black; multiply their pixels by {2 ** (16 - bits)}")
     rest = [path for path, top in images if top <= DARK and (path, top) not in deep]
     if rest:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tfpretune.data.checks.images import decode_all
-from tfpretune.data.readers.rows import Problem
+from tfpretune.data.readers.records import Problem
 
 Faults = tuple[list[Problem], list[str]]
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from tfpretune.data.examples.examples import Examples
-from tfpretune.data.readers.rows import Problem
+from tfpretune.data.readers.records import Problem
 
 
 def label_histogram(examples: Examples) -> dict[str, int]:
@@ -16,9 +16,9 @@ def label_histogram(examples: Examples) -> dict[str, int]:
 def written_label(examples: Examples, row: int) -> str:
     """Returns the label of one row as a message shows it."""
     label = examples.known_labels[row]
-    if examples.label_kind == "number":
+    if examples.label_kind == "regression":
         return f"{label:g}"
-    if examples.label_kind == "class":
+    if examples.label_kind == "single":
         return repr(examples.class_names[label])
     return repr(";".join(np.array(examples.class_names)[label > 0]))
 

@@ -3,7 +3,7 @@
 import dataclasses
 
 from tfpretune.data.checks.lines import at_most
-from tfpretune.data.readers.rows import Problem
+from tfpretune.data.readers.records import Problem
 
 MOST_LINES = 20
 """So many problems, notes or classes of a kind are printed."""

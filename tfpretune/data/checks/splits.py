@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from tfpretune.data.examples.examples import Examples
-from tfpretune.data.readers.rows import Problem
+from tfpretune.data.readers.records import Problem
 
 
 def shared_contents(examples: Examples, groups: Mapping[bytes, Sequence[int]]) -> list[Problem]:

@@ -5,7 +5,7 @@ import collections
 from tfpretune.data.checks.copies import copy_notes, shared_notes
 from tfpretune.data.checks.result import CheckResult
 from tfpretune.data.examples.tagged import TaggedExamples, is_bio
-from tfpretune.data.readers.rows import Problem
+from tfpretune.data.readers.records import Problem
 from tfpretune.data.readers.tag_form import USUAL_TAGS, TagForm
 from tfpretune.data.sources.tagged import index_tags, read_tagged
 

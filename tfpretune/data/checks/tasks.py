@@ -14,12 +14,12 @@ from tfpretune.data.demo.catalogue import DEMOS
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.readers.masks.folders import find_mask_folders
 from tfpretune.data.readers.masks.form import USUAL_MASKS, MaskForm
-from tfpretune.data.readers.rows import Problem, find_files
+from tfpretune.data.readers.records import Problem, find_files
 from tfpretune.data.readers.source_form import DEFAULT_TEXT
 from tfpretune.data.readers.tag_form import USUAL_TAGS, TagForm
 from tfpretune.data.sources.masks import read_masks
 from tfpretune.data.sources.questions import add_spec_problems, read_questions
-from tfpretune.data.splits.sides import find_places
+from tfpretune.data.splits.sides import find_positions
 from tfpretune.data.text.cleaning import text_key
 
 
@@ -81,7 +81,7 @@ def check_questions(spec: str, *, against: str = "") -> CheckResult:
         problems += _shared(contexts, rows.where, places, "context", against)
         notes += shared_notes(rows.contexts, rows.where, other.contexts, other.where, against)
     keys = {(context, text_key(question)) for context, question in zip(contexts, rows.questions, strict=True)}
-    copies = find_places(lambda: contexts, texts=rows.contexts).copies
+    copies = find_positions(lambda: contexts, texts=rows.contexts).copies
     notes += copy_notes(copies)
     if rows.contexts:
         lengths = [len(context) for context in rows.contexts]

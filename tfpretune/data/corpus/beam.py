@@ -14,9 +14,9 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from tfpretune.data.corpus.choosing import read_parts, scan_piece
-from tfpretune.data.corpus.chunks import Corpus, Piece
-from tfpretune.data.corpus.packing import pack_piece
+from tfpretune.data.corpus.choosing import read_parts, scan_chunk
+from tfpretune.data.corpus.chunks import Chunk, Corpus
+from tfpretune.data.corpus.packing import pack_chunk
 from tfpretune.data.corpus.packing_settings import Packing
 from tfpretune.data.corpus.prepare import choose_parts, seal
 from tfpretune.data.splits.rule import Shares
@@ -37,7 +37,7 @@ def prepare_with_beam(
     *,
     settings: dict[str, Any],
     flags: Sequence[str] = (),
-    licence: str = "",
+    license: str = "",
 ) -> dict[str, Any]:
     """Does what `prepare` does, in Beam pipelines.
 
@@ -47,7 +47,7 @@ def prepare_with_beam(
         packing: how.
         settings: those given to `claim`; they stand in the manifest.
         flags: Beam's own, such as `--runner=FlinkRunner --flink_master=HOST:8081`; without them Beam's DirectRunner.
-        licence: terms of use of the corpus, for the manifest.
+        license: terms of use of the corpus, for the manifest.
 
     Returns:
         The manifest.
@@ -59,10 +59,10 @@ def prepare_with_beam(
     if not (folder / "work" / "parts").is_dir():
         find_parts_with_beam(folder, corpus, packing.shares, flags=flags)
     _run(functools.partial(_pack, folder, packing), corpus, flags)
-    return seal(folder, corpus, packing, settings=settings, licence=licence)
+    return seal(folder, corpus, packing, settings=settings, license=license)
 
 
-def _run(do: Callable[[Piece], None], corpus: Corpus, flags: Sequence[str]) -> None:
+def _run(do: Callable[[Chunk], None], corpus: Corpus, flags: Sequence[str]) -> None:
     """Calls a function for each piece on Beam's workers."""
     try:
         with beam.Pipeline(options=PipelineOptions(list(flags))) as pipeline:
@@ -74,13 +74,13 @@ def _run(do: Callable[[Piece], None], corpus: Corpus, flags: Sequence[str]) -> N
         raise RunError(found[1].partition(" [while running")[0]) from error
 
 
-def _scan(folder: Path, piece: Piece) -> None:
+def _scan(folder: Path, piece: Chunk) -> None:
     if not (folder / "work" / "settings.json").is_file():
         raise RunError(f"{folder} is not seen by this worker: give an `out_dir` on a disk that all workers share")
-    scan_piece(folder, piece)
+    scan_chunk(folder, piece)
 
 
-def _pack(folder: Path, packing: Packing, piece: Piece) -> None:
+def _pack(folder: Path, packing: Packing, piece: Chunk) -> None:
     if not (folder / "vocabulary.txt").is_file():
         raise RunError(f"{folder} is not seen by this worker: give an `out_dir` on a disk that all workers share")
-    pack_piece(folder, piece, read_parts(folder, piece.number), packing)
+    pack_chunk(folder, piece, read_parts(folder, piece.number), packing)

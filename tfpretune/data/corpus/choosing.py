@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tfpretune.data.corpus.chunks import Piece, read_texts
+from tfpretune.data.corpus.chunks import Chunk, read_texts
 from tfpretune.data.splits.near_copies import CopyCounts, near_copies
 from tfpretune.data.splits.rule import Shares, shares_within, sides_of
 from tfpretune.data.splits.sides import hash_positions
@@ -23,7 +23,7 @@ from tfpretune.runtime.files import atomic_file, atomic_folder, write_atomic
 
 KEYS_AT_ONCE = 1 << 21
 SKETCHED = np.dtype([("key", "<u8"), ("position", "<u4"), ("values", "<u2", (VALUES,))])
-"""A text that is long enough for a sketch: the first half of its key, its position in its piece, the sketch."""
+"""A text that is long enough for a sketch: the first half of its key, its position in its chunk, the sketch."""
 COUNTS = "near copies.json"
 
 
@@ -32,7 +32,7 @@ def key_of(text: str) -> bytes:
     return text_key(text)[:16]
 
 
-def scan_piece(folder: Path, piece: Piece) -> None:
+def scan_chunk(folder: Path, piece: Chunk) -> None:
     """Writes the sketches of a piece, unless it knows its positions, and its keys.
 
     The keys are sorted: all first halves (uint64), all second halves (uint64), their positions (uint32).
@@ -62,7 +62,7 @@ def scan_piece(folder: Path, piece: Piece) -> None:
     write_atomic(path, b"".join([words[order, 0].tobytes(), words[order, 1].tobytes(), order.astype("<u4").tobytes()]))
 
 
-def choose(folder: Path, pieces: Sequence[Piece], shares: Shares, *, at_once: int = KEYS_AT_ONCE) -> None:
+def choose(folder: Path, pieces: Sequence[Chunk], shares: Shares, *, at_once: int = KEYS_AT_ONCE) -> None:
     """Writes for each piece one byte a text: its part, or 0 for a text that came before.
 
     Keys are taken from all pieces in ranges of about `at_once`, so memory does not grow with the corpus; near copies are found
@@ -130,7 +130,7 @@ def _choose_range(
 
 
 def _keep_together(
-    folder: Path, parts: Path, pieces: list[Piece], total: int, shares: Mapping[int, Shares]
+    folder: Path, parts: Path, pieces: list[Chunk], total: int, shares: Mapping[int, Shares]
 ) -> CopyCounts:
     """Gives all near copies the part of the one with the least key."""
     if not pieces:

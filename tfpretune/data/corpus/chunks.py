@@ -12,7 +12,7 @@ from tfpretune.data.readers.byte_offsets import decoded, line_number
 from tfpretune.data.readers.folders.kinds import TEXT_SUFFIXES
 from tfpretune.data.readers.folders.splits import files_by_split
 from tfpretune.data.readers.folders.walking import walk
-from tfpretune.data.readers.rows import find_files
+from tfpretune.data.readers.records import find_files
 from tfpretune.data.readers.source_form import DEFAULT_TEXT
 from tfpretune.data.sources.examples import open_source
 from tfpretune.data.splits.near_copies import CopyCounts
@@ -37,12 +37,12 @@ class Span:
 
 
 @dataclasses.dataclass(frozen=True)
-class Piece:
+class Chunk:
     """A part of a corpus that one process prepares at a time.
 
     Args:
         number: its place in the corpus, from 0.
-        form: what the spans hold: a text a line, a JSON object a line, or a text a file.
+        form: what the spans hold: a text per line, a JSON object a line, or a text per file.
         spans: where the texts lie.
         texts: the texts themselves, cleaned, of a source that is not read by span.
         positions: of `texts`, as `tfpretune.data.splits.rule` says for the whole source; () where they are still to be found.
@@ -69,25 +69,25 @@ class Corpus:
         num_bytes: bytes of these files, or of the texts.
         names_and_sizes: hex sha256 of the files' names and sizes.
         times: hex sha256 of the times at which they were changed.
-        licence: terms of use, where the source says.
+        license: terms of use, where the source says.
         copies: near copies in a source that is read whole; None where they are still to be counted.
 
     Examples:
         >>> from pathlib import Path
         >>> from tfpretune.data import cut_corpus
-        >>> _ = Path("lines.txt").write_text('''one text a line
+        >>> _ = Path("lines.txt").write_text('''one text per line
         ... another one''')
         >>> corpus = cut_corpus("text:lines.txt", piece_bytes=20)
         >>> len(corpus.pieces), len(corpus.names_and_sizes)
         (2, 64)
     """
 
-    pieces: tuple[Piece, ...]
+    pieces: tuple[Chunk, ...]
     num_files: int
     num_bytes: int
     names_and_sizes: str
     times: str
-    licence: str = ""
+    license: str = ""
     copies: CopyCounts | None = None
 
 
@@ -95,7 +95,7 @@ def cut_corpus(spec: str, *, piece_bytes: int = 1 << 26, text_column: str = DEFA
     """Cuts a source into pieces without reading it, so that it may be larger than memory.
 
     Args:
-        spec: `text:GLOB` (a text a line), `text:FOLDER` (a text a .txt file, in subfolders too), `jsonl:GLOB`; every other
+        spec: `text:GLOB` (a text per line), `text:FOLDER` (a text a .txt file, in subfolders too), `jsonl:GLOB`; every other
             source of `open_source` is read whole.
         piece_bytes: bytes of a piece; a file is split between lines, small files are joined.
         text_column: name of the column, key or feature with the text.
@@ -106,11 +106,11 @@ def cut_corpus(spec: str, *, piece_bytes: int = 1 << 26, text_column: str = DEFA
     Examples:
         >>> from pathlib import Path
         >>> from tfpretune.data import cut_corpus, read_texts
-        >>> _ = Path("lines.txt").write_text('''one text a line
+        >>> _ = Path("lines.txt").write_text('''one text per line
         ... another one''')
         >>> corpus = cut_corpus("text:lines.txt")
         >>> corpus.num_files, corpus.num_bytes, [text for piece in corpus.pieces for text in read_texts(piece)]
-        (1, 27, ['one text a line', 'another one'])
+        (1, 29, ['one text per line', 'another one'])
     """
     scheme, _, rest = spec.partition(":")
     form: Form = "jsonl" if scheme == "jsonl" else "lines"
@@ -122,11 +122,11 @@ def cut_corpus(spec: str, *, piece_bytes: int = 1 << 26, text_column: str = DEFA
         return _cut_texts(spec, piece_bytes, text_column)
     paths = [path for some in by_split.values() for path in some]
     facts = [os.stat(path) for path in paths]
-    pieces: list[Piece] = []
+    pieces: list[Chunk] = []
     for split, some in by_split.items():
         spans = _spans(some, [os.path.getsize(path) for path in some], piece_bytes, whole=form == "files")
         for group in _grouped(spans, lambda span: span.end - span.start, piece_bytes):
-            pieces.append(Piece(len(pieces), form, group, text_column=text_column, split=split))
+            pieces.append(Chunk(len(pieces), form, group, text_column=text_column, split=split))
     return Corpus(
         tuple(pieces),
         len(paths),
@@ -136,7 +136,7 @@ def cut_corpus(spec: str, *, piece_bytes: int = 1 << 26, text_column: str = DEFA
     )
 
 
-def read_texts(piece: Piece) -> Iterator[str]:
+def read_texts(piece: Chunk) -> Iterator[str]:
     """Yields the cleaned texts of a piece, as `open_source` would read them; blank ones are left out.
 
     Raises:
@@ -145,11 +145,11 @@ def read_texts(piece: Piece) -> Iterator[str]:
     Examples:
         >>> from pathlib import Path
         >>> from tfpretune.data import cut_corpus, read_texts
-        >>> _ = Path("lines.txt").write_text('''one text a line
+        >>> _ = Path("lines.txt").write_text('''one text per line
         ...
         ... another one''')
         >>> list(read_texts(cut_corpus("text:lines.txt").pieces[0]))  # blank lines are left out
-        ['one text a line', 'another one']
+        ['one text per line', 'another one']
     """
     yield from piece.texts
     read = {"lines": _read_lines, "jsonl": _read_objects, "files": _read_file}[piece.form]
@@ -165,11 +165,11 @@ def _cut_texts(spec: str, piece_bytes: int, text_column: str) -> Corpus:
     placed = zip(examples.inputs, examples.places.positions.tolist(), strict=True)
     groups = _grouped(placed, lambda each: len(each[0].encode()), piece_bytes)
     pieces = tuple(
-        Piece(number, texts=tuple(text for text, _ in group), positions=tuple(position for _, position in group))
+        Chunk(number, texts=tuple(text for text, _ in group), positions=tuple(position for _, position in group))
         for number, group in enumerate(groups)
     )
     size = sum(len(text.encode()) for text in examples.inputs)
-    return Corpus(pieces, 0, size, _digest([size]), _digest(examples.inputs), examples.licence, examples.places.copies)
+    return Corpus(pieces, 0, size, _digest([size]), _digest(examples.inputs), examples.license, examples.places.copies)
 
 
 def _text_files(folder: str) -> dict[Part | None, list[str]]:
@@ -230,7 +230,7 @@ def _field(line: str, column: str, path: str, at: int) -> str:
     except (ValueError, RecursionError) as error:
         fault = f"not JSON ({error})"
     if fault:
-        raise RunError(f'{path}:{line_number(path, at)}: {fault}; write one object a line: {{"{column}": "…"}}')
+        raise RunError(f'{path}:{line_number(path, at)}: {fault}; write one object per line: {{"{column}": "…"}}')
     return record[column]
 
 

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from tfpretune.data.corpus.chunks import Piece, read_texts
+from tfpretune.data.corpus.chunks import Chunk, read_texts
 from tfpretune.data.corpus.packing_settings import Packing
-from tfpretune.data.corpus.shard_rows import row_dtype, write_rows
+from tfpretune.data.corpus.shard_sequences import row_dtype, write_rows
 from tfpretune.data.corpus.shards import find_faults
 from tfpretune.data.corpus.vocabulary import VOCABULARY, read_vocabulary
 from tfpretune.data.examples.examples import PARTS
@@ -23,7 +23,7 @@ CHUNK_TEXTS = 1024
 CHUNK_CHARACTERS = 1 << 20
 
 
-def pack_piece(folder: Path, piece: Piece, parts: np.ndarray, packing: Packing) -> None:
+def pack_chunk(folder: Path, piece: Chunk, parts: np.ndarray, packing: Packing) -> None:
     """Writes the rows of a piece, one file a part, and a record of them; what an earlier run wrote whole is kept.
 
     Args:
@@ -61,7 +61,7 @@ def pack_piece(folder: Path, piece: Piece, parts: np.ndarray, packing: Packing) 
     write_atomic(record, json.dumps({"files": files, "texts": texts_in} | seen))
 
 
-def _chunks(texts: Iterable[str], parts: np.ndarray, piece: Piece) -> Iterator[tuple[list[str], list[int]]]:
+def _chunks(texts: Iterable[str], parts: np.ndarray, piece: Chunk) -> Iterator[tuple[list[str], list[int]]]:
     """Yields the texts that are kept with their parts, at most 1,024 and about a million characters at once."""
     chunk: list[str] = []
     kept: list[int] = []
@@ -103,5 +103,5 @@ def _tokeniser(vocabulary: Path, packing: Packing) -> tuple[Any, _Ids]:
 
 
 def record_path(folder: Path, piece: int) -> Path:
-    """Returns where `pack_piece` notes what it wrote for a piece."""
+    """Returns where `pack_chunk` notes what it wrote for a piece."""
     return folder / "work" / "records" / f"{piece:05d}.json"

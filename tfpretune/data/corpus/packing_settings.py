@@ -17,7 +17,7 @@ class Packing:
         sequence_length: tokens in a row.
         lowercase: see `Normalizer`.
         strip_accents: see `Normalizer`.
-        shares: the shares of texts for training, validation and test, as `Examples.split` takes them.
+        shares: the fractions of texts for training, validation and test, as `Examples.split` takes them.
         normalizer: the rule of the `Normalizer`.
         split_on_cjk: see `Normalizer`.
         added_tokens: of a preset's tokenizer.
@@ -41,7 +41,9 @@ class Packing:
         if self.sequence_length < 3:
             raise UsageError(f"`sequence_length` must be at least 3, received {self.sequence_length}")
         if min(self.shares) < 0 or not abs(sum(self.shares) - 1) < 1e-6:
-            raise UsageError(f"the shares of validation and test must leave some for training, received {self.shares}")
+            raise UsageError(
+                f"the fractions of validation and test must leave some for training, received {self.shares}"
+            )
 
     def tokenizer(self, vocabulary: Sequence[str]) -> Any:
         """Returns what turns texts into ids: the tokenizer with these settings and a vocabulary."""

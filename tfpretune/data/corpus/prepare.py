@@ -19,9 +19,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfpretune.data.corpus.choosing import choose, read_copies, read_parts, scan_piece
-from tfpretune.data.corpus.chunks import Corpus, Piece
-from tfpretune.data.corpus.packing import pack_piece, record_path
+from tfpretune.data.corpus.choosing import choose, read_copies, read_parts, scan_chunk
+from tfpretune.data.corpus.chunks import Chunk, Corpus
+from tfpretune.data.corpus.packing import pack_chunk, record_path
 from tfpretune.data.corpus.packing_settings import Packing
 from tfpretune.data.corpus.shards import FORMAT, VOCABULARY, files_of, find_faults, read_manifest
 from tfpretune.data.corpus.vocabulary import read_vocabulary
@@ -31,8 +31,9 @@ from tfpretune.data.splits.sides import too_alike_note
 from tfpretune.errors import RunError, UsageError
 from tfpretune.runtime.files import MANIFEST, remove_leftovers, write_atomic
 from tfpretune.runtime.lock import alone_in
+from tfpretune.settings.renamed import modern_keys
 
-Each = Callable[[str, Callable[[Piece], None], Sequence[Piece]], None]
+Each = Callable[[str, Callable[[Chunk], None], Sequence[Chunk]], None]
 
 
 @contextlib.contextmanager
@@ -69,7 +70,7 @@ def find_parts(folder: Path | str, corpus: Corpus, shares: Shares, *, workers: i
 
 def _find_parts(folder: Path, corpus: Corpus, shares: Shares, each: Each) -> None:
     if not (folder / "work" / "parts").is_dir():
-        each("scanned", functools.partial(scan_piece, folder), corpus.pieces)
+        each("scanned", functools.partial(scan_chunk, folder), corpus.pieces)
     choose_parts(folder, corpus, shares)
 
 
@@ -87,7 +88,7 @@ def prepare(
     *,
     settings: dict[str, Any],
     workers: int = 0,
-    licence: str = "",
+    license: str = "",
 ) -> dict[str, Any]:
     """Makes the shards of a corpus in a folder that `claim` gave and that holds a vocabulary.
 
@@ -97,7 +98,7 @@ def prepare(
         packing: how.
         settings: those given to `claim`; they stand in the manifest.
         workers: processes; 0 takes all cores. The files are the same for any number.
-        licence: terms of use of the corpus, for the manifest.
+        license: terms of use of the corpus, for the manifest.
 
     Returns:
         The manifest.
@@ -109,11 +110,11 @@ def prepare(
     with _processes(workers, corpus) as each:
         _find_parts(folder, corpus, packing.shares, each)
         each("packed", functools.partial(_pack, folder, packing), corpus.pieces)
-    return seal(folder, corpus, packing, settings=settings, licence=licence)
+    return seal(folder, corpus, packing, settings=settings, license=license)
 
 
 def seal(
-    folder: Path, corpus: Corpus, packing: Packing, *, settings: dict[str, Any], licence: str = ""
+    folder: Path, corpus: Corpus, packing: Packing, *, settings: dict[str, Any], license: str = ""
 ) -> dict[str, Any]:
     """Writes the manifest of a folder whose pieces are all packed, and removes what only the work needed."""
     pieces = [json.loads(record_path(folder, piece.number).read_bytes()) for piece in corpus.pieces]
@@ -125,13 +126,13 @@ def seal(
     }
     if not rows["train"]:
         raise RunError(
-            "there are no training texts in the source: give more data, or smaller shares to the other parts"
+            "there are no training texts in the source: give more data, or smaller fractions to the other splits"
         )
     vocabulary = (folder / VOCABULARY).read_bytes()
     copies = corpus.copies or read_copies(folder)
     manifest = {
         "format": FORMAT,
-        "licence": licence or corpus.licence,
+        "license": license or corpus.license,
         "settings": _identity(corpus, settings),
         "packing": dataclasses.asdict(packing),
         "vocabulary": {
@@ -151,8 +152,8 @@ def seal(
     return manifest
 
 
-def _pack(folder: Path, packing: Packing, piece: Piece) -> None:
-    pack_piece(folder, piece, read_parts(folder, piece.number), packing)
+def _pack(folder: Path, packing: Packing, piece: Chunk) -> None:
+    pack_chunk(folder, piece, read_parts(folder, piece.number), packing)
 
 
 def _identity(corpus: Corpus, settings: dict[str, Any]) -> dict[str, Any]:
@@ -165,7 +166,7 @@ def _look(folder: Path, identity: dict[str, Any], times: str) -> bool:
     _remove_leftovers(folder)
     if (folder / MANIFEST).is_file():
         manifest = read_manifest(folder)
-        _compare(folder, manifest["settings"], identity)
+        _compare(folder, modern_keys(manifest["settings"]), identity)
         faults = find_faults(folder, files_of(manifest))
         if not faults:
             shutil.rmtree(folder / "work", ignore_errors=True)
@@ -174,7 +175,7 @@ def _look(folder: Path, identity: dict[str, Any], times: str) -> bool:
         write_atomic(started, json.dumps(identity | {"times": times}, indent=1))
         _reopen(folder, manifest)
     elif any((folder / "work" / "records").glob("*.json")):
-        _compare(folder, json.loads(started.read_bytes()), identity | {"times": times})
+        _compare(folder, modern_keys(json.loads(started.read_bytes())), identity | {"times": times})
     elif started.is_file() and json.loads(started.read_bytes()) != identity | {"times": times}:
         (folder / VOCABULARY).unlink(missing_ok=True)
         shutil.rmtree(folder / "work")  # nothing is packed yet: it stopped at a mistake that is mended now
@@ -191,7 +192,7 @@ def _compare(folder: Path, old: dict[str, Any], new: dict[str, Any]) -> None:
 
 
 def _reopen(folder: Path, manifest: dict[str, Any]) -> None:
-    """Goes back to the state in which all pieces are packed; `pack_piece` makes again what is damaged."""
+    """Goes back to the state in which all pieces are packed; `pack_chunk` makes again what is damaged."""
     for number, piece in enumerate(manifest["pieces"]):
         write_atomic(record_path(folder, number), json.dumps(piece))
     if find_faults(folder, {VOCABULARY: manifest["vocabulary"]}):
@@ -218,7 +219,7 @@ def _processes(workers: int, corpus: Corpus) -> Iterator[Each]:
         yield lambda what, do, pieces: _report(what, executor.map(do, pieces), len(pieces))
     except BrokenProcessPool as error:
         raise RunError(
-            "a worker was killed, out of memory most likely: give fewer `workers` or smaller `piece_megabytes`, and start again"
+            "a worker was killed, out of memory most likely: give fewer `workers` or smaller `chunk_megabytes`, and start again"
         ) from error
     finally:
         executor.shutdown(cancel_futures=True)

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from tfpretune.data.corpus.shard_rows import ShardRows, row_dtype
+from tfpretune.data.corpus.shard_sequences import ShardSequences, row_dtype
 from tfpretune.data.corpus.vocabulary import VOCABULARY, read_vocabulary
 from tfpretune.data.splits.near_copies import CopyCounts
 from tfpretune.data.splits.rule import CONTENTS
@@ -64,7 +64,7 @@ class Shards:
         found = self.manifest.get("near_copies")
         return CopyCounts(**found).facts() if found else {}
 
-    def rows(self, part: str) -> ShardRows:
+    def rows(self, part: str) -> ShardSequences:
         """Returns the rows of "train", "validation" or "test".
 
         Raises:
@@ -77,9 +77,9 @@ class Shards:
             if name.startswith(f"data/{part}-")
         ]
         if not files:
-            raise UsageError(f"{self.folder} has no {part} rows: prepare more texts, or with another share")
+            raise UsageError(f"{self.folder} has no {part} rows: prepare more texts, or with another fraction")
         dtype = row_dtype(len(self.vocabulary), self.sequence_length)
-        return ShardRows(self.folder, files, dtype, limit=self.manifest["vocabulary"].get("tokens"))
+        return ShardSequences(self.folder, files, dtype, limit=self.manifest["vocabulary"].get("tokens"))
 
 
 def open_shards(folder: Path | str, *, checked_bytes: int = CHECKED_BYTES) -> Shards:
@@ -91,7 +91,7 @@ def open_shards(folder: Path | str, *, checked_bytes: int = CHECKED_BYTES) -> Sh
             its files, and row by row while it is used.
 
     Raises:
-        UsageError: this is no folder of shards, or it is not ready.
+        UsageError: this is not a folder of shards, or it is not ready.
         RunError: a file is missing or damaged; the message names the first.
     """
     folder = Path(folder).expanduser()
@@ -108,7 +108,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """Reads `manifest.json`; raises as `open_shards` does."""
     path = folder / MANIFEST
     if not path.is_file():
-        what = "is not ready: its preparation did not end" if (folder / "work").is_dir() else "is no folder of shards"
+        what = (
+            "is not ready: its preparation did not end" if (folder / "work").is_dir() else "is not a folder of shards"
+        )
         raise UsageError(f"{folder} {what} (no {MANIFEST}): make it with recipes/prepare_text.py")
     try:
         manifest = json.loads(path.read_bytes())

@@ -13,7 +13,7 @@ VOCABULARY = "vocabulary.txt"
 
 
 def read_vocabulary(path: Path | str) -> list[str]:
-    """Reads a vocabulary, one token a line, as BERT's `vocab.txt`.
+    """Reads a vocabulary, one token per line, as BERT's `vocab.txt`.
 
     Raises:
         UsageError: the file cannot be read, or is not UTF-8.
@@ -57,7 +57,7 @@ def write_vocabulary(folder: Path, vocabulary: Sequence[str], where: str) -> Non
     missing = [token for token in SPECIAL_TOKENS if token not in vocabulary]
     if missing:
         raise UsageError(
-            f"{where} lacks {', '.join(missing)}: give a WordPiece vocabulary as of BERT, one token a line"
+            f"{where} lacks {', '.join(missing)}: give a WordPiece vocabulary as of BERT, one token per line"
         )
     if len(set(vocabulary)) != len(vocabulary):
         twice = next(token for number, token in enumerate(vocabulary) if token in vocabulary[:number])

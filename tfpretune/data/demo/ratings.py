@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tfpretune.data.demo.archives import Archive
-from tfpretune.data.readers.rows import Rows
+from tfpretune.data.readers.records import Records
 
 VADER = Archive(
     "vaderSentiment-3.3.2.tar.gz",
@@ -19,22 +19,22 @@ NEUTRAL = 0.5
 """Mean ratings from -0.5 to 0.5 are neither positive nor negative."""
 
 
-def ratings_of(kind: str) -> Callable[[Path], Rows]:
+def ratings_of(kind: str) -> Callable[[Path], Records]:
     """Returns the reader of "movie" or "amazon": the label is the mean of about 20 ratings from -4 to 4."""
 
-    def read(archive: Path) -> Rows:
-        rows = Rows("text", label_kind="number")
+    def read(archive: Path) -> Records:
+        rows = Records("text", label_kind="regression")
         _add(rows, archive, kind, f"demo:vader-{kind}", lambda rating: rating)
         return rows
 
     return read
 
 
-def polarity_of(kind: str) -> Callable[[Path], Rows]:
+def polarity_of(kind: str) -> Callable[[Path], Records]:
     """Returns the reader of the same texts as two classes: those rated beyond -0.5 and 0.5."""
 
-    def read(archive: Path) -> Rows:
-        rows = Rows("text", class_names=("neg", "pos"))
+    def read(archive: Path) -> Records:
+        rows = Records("text", class_names=("neg", "pos"))
         _add(rows, archive, kind, f"demo:vader-{kind}-polar", _polarity)
         return rows
 
@@ -46,7 +46,7 @@ def _polarity(rating: str) -> str:
     return "" if abs(number) <= NEUTRAL else ("pos" if number > 0 else "neg")
 
 
-def _add(rows: Rows, archive: Path, kind: str, name: str, label_of: Callable[[str], str]) -> None:
+def _add(rows: Records, archive: Path, kind: str, name: str, label_of: Callable[[str], str]) -> None:
     with tarfile.open(archive) as outer:
         inner = io.BytesIO(_member(outer, INNER))
     with tarfile.open(fileobj=inner) as tar:
@@ -64,5 +64,5 @@ def _add(rows: Rows, archive: Path, kind: str, name: str, label_of: Callable[[st
 def _member(tar: tarfile.TarFile, name: str) -> bytes:
     file = tar.extractfile(name)  # read in memory, never written to a path that an archive names
     if file is None:
-        raise ValueError(f"{name} is no file")
+        raise ValueError(f"{name} is not a file")
     return file.read()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tfpretune.data.demo.package_files import existing
-from tfpretune.data.readers.rows import Rows
+from tfpretune.data.readers.records import Records
 from tfpretune.data.text.cleaning import text_key
 
 TOPICS = ("books", "hotels", "computers")
@@ -19,7 +19,7 @@ BLOCKS = {
 }
 
 
-def read_reviews(folder: Path) -> Rows:
+def read_reviews(folder: Path) -> Records:
     """Reads all reviews, copies too; the label is the sentiment, the further label `topic` is the kind of product.
 
     One text stands under two topics; here it has the first of them, so that it can be learnt from.
@@ -31,8 +31,8 @@ def read_reviews(folder: Path) -> Rows:
     return rows
 
 
-def _read(folder: Path) -> Rows:
-    rows = Rows("text", more_class_names={"topic": TOPICS})
+def _read(folder: Path) -> Records:
+    rows = Records("text", more_class_names={"topic": TOPICS})
     for label in ("neg", "pos"):
         path = existing(folder / f"sentiment/{label}.txt", "reviews-zh")
         for number, line in enumerate(path.read_text("utf-8").split("\n"), 1):
@@ -42,21 +42,21 @@ def _read(folder: Path) -> Rows:
     return rows
 
 
-def reader_of(topic: str) -> Callable[[Path], Rows]:
+def reader_of(topic: str) -> Callable[[Path], Records]:
     """Returns the reader of one topic: each text once, none that has both sentiments or stands under another topic too."""
 
-    def read(folder: Path) -> Rows:
+    def read(folder: Path) -> Records:
         return _only(_read(folder), topic)
 
     return read
 
 
-def _only(rows: Rows, topic: str) -> Rows:
+def _only(rows: Records, topic: str) -> Records:
     seen = collections.defaultdict(list)
     for row, text in enumerate(rows.inputs):
         seen[text_key(text)].append(row)
     topics = rows.more_labels["topic"]
-    one = Rows("text")
+    one = Records("text")
     for members in seen.values():
         facts = {(rows.labels[row], topics[row]) for row in members}
         if len(facts) == 1 and topics[members[0]] == topic:

@@ -1,1 +1,1 @@
-"""Records in memory, one file a form."""
+"""Records in memory, one file per form."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from tfpretune.data.readers.labels.column import LabelColumn
 from tfpretune.data.splits.rule import CONTENTS, LABELS, Part, Shares, part_number, shares_within, sides_of
-from tfpretune.data.splits.sides import Places, across_splits_note, too_alike_note
+from tfpretune.data.splits.sides import Positions, across_splits_note, too_alike_note
 from tfpretune.errors import UsageError
 
 
@@ -34,7 +34,7 @@ class ExampleSet:
     """
 
     COLUMNS: ClassVar[tuple[str, ...]]
-    """The fields with one value an example, the inputs first; the others may be None. One of columns by name has many."""
+    """The fields with one value per example, the inputs first; the others may be None. One of columns by name has many."""
     name: str
     origin: Origin | None
     splits: Sequence[str] | None = None
@@ -72,32 +72,32 @@ class ExampleSet:
         """Returns a value for each example that only examples that are the same share."""
         raise NotImplementedError
 
-    def _places(self) -> Places:
-        """Works out the places of a whole source; see `find_places`."""
+    def _places(self) -> Positions:
+        """Works out the places of a whole source; see `find_positions`."""
         raise NotImplementedError
 
     @functools.cached_property
-    def places(self) -> Places:
+    def places(self) -> Positions:
         """The positions of these examples, and the near copies in the whole source that they come from."""
         if self.origin is not None:
             whole = self.origin.whole.places
-            return Places(whole.positions[self.origin.rows], whole.copies)
+            return Positions(whole.positions[self.origin.rows], whole.copies)
         return self._places()
 
     def split(self, part: Part, fractions: Shares = (0.8, 0.1, 0.1)) -> Self:
         """Returns one part of the examples.
 
         Which part an example belongs to is decided by the source that it was opened from: by a hash of its content, or of its
-        group where there are groups; where the source is `in_order`, its first share is the training part, the next one
+        group where there are groups; where the source is `in_order`, its first share is the training split, the next one
         validation. Equal contents, examples of a group and near copies (`near_copies`) are on one side: in a source that is
         in order on that of the first of them. Rows that are added later move no others but near copies of theirs.
 
         Args:
             part: "train", "validation" or "test".
-            fractions: the shares of the three parts, each in [0, 1], together 1. Sizes come out near them, not exact.
+            fractions: the fractions of the three parts, each in [0, 1], together 1. Sizes come out near them, not exact.
 
         Raises:
-            UsageError: for an unknown part, for fractions that are no shares, and for a part that came out empty.
+            UsageError: for an unknown part, for fractions that are not fractions, and for a part that came out empty.
         """
         return self.take(self.split_rows(part, fractions))
 
@@ -112,7 +112,7 @@ class ExampleSet:
         if not len(chosen) and fractions[number] > 0:
             size, share = len(self), fractions[number]
             raise UsageError(
-                f"the {part} part of {self.name} is empty ({size} examples, share {share:g}): "
+                f"the {part} part of {self.name} is empty ({size} examples, fraction {share:g}): "
                 "give more data or other fractions"
             )
         return chosen

@@ -15,7 +15,7 @@ from tfpretune.data.examples.merging import merge
 from tfpretune.data.readers.labels.column import LabelColumn
 from tfpretune.data.readers.source_form import LabelKind
 from tfpretune.data.splits.rule import PARTS as PARTS
-from tfpretune.data.splits.sides import Places, find_places
+from tfpretune.data.splits.sides import Positions, find_positions
 from tfpretune.data.text.cleaning import text_key
 from tfpretune.errors import UsageError
 
@@ -32,7 +32,7 @@ class Examples(ExampleSet):
         class_names: the classes, in the order of their indices; () when unlabelled and for numbers.
         where: `(n,)` places for messages: "reviews.csv:17", "folder/cat/3.png", "demo:digits[5]".
         name: the source, such as "demo:bbc".
-        licence: what is known of the terms of use.
+        license: what is known of the terms of use.
         groups: `(n,)` optional keys; examples with the same key stay on one side of a split.
         seconds: the second text of each pair, whose first is the input; None where there are no pairs.
         more: further label columns by name, for several tasks on the same inputs.
@@ -60,7 +60,7 @@ class Examples(ExampleSet):
     class_names: tuple[str, ...]
     where: Sequence[str]
     name: str
-    licence: str = ""
+    license: str = ""
     groups: np.ndarray | None = None
     seconds: Sequence[str] | None = None
     more: Mapping[str, LabelColumn] = dataclasses.field(default_factory=dict)
@@ -79,8 +79,8 @@ class Examples(ExampleSet):
 
     def __repr__(self) -> str:
         pairs = "pairs of " if self.seconds is not None else ""
-        labels = {"class": _listed("classes", self.class_names), "set": _listed("labels", self.class_names)}
-        labelled = {"number": "numbers", "": "no labels"}.get(self.label_kind) or labels[self.label_kind]
+        labels = {"single": _listed("classes", self.class_names), "multi-label": _listed("labels", self.class_names)}
+        labelled = {"regression": "numbers", "": "no labels"}.get(self.label_kind) or labels[self.label_kind]
         more = f", more labels: {', '.join(self.more)}" if self.more else ""
         return f"<Examples of {self.name}: {len(self):,} {pairs}{self.kind}s, {labelled}{more}>"
 
@@ -105,12 +105,12 @@ class Examples(ExampleSet):
 
     @property
     def label_kind(self) -> LabelKind | Literal[""]:
-        """What each label is: "class", "number", "set" (of classes), or "" when unlabelled."""
+        """What each label is: "single", "regression", "multi-label" (of classes), or "" when unlabelled."""
         if self.labels is None:
             return ""
         if self.labels.ndim == 2:
-            return "set"
-        return "number" if self.labels.dtype.kind == "f" else "class"
+            return "multi-label"
+        return "regression" if self.labels.dtype.kind == "f" else "single"
 
     def with_labels(self, name: str) -> "Examples":
         """Returns the inputs that have a label in one of the further label columns, with that as their label.
@@ -156,8 +156,8 @@ class Examples(ExampleSet):
                 return [whole._keys[row] for row in rows]
         return self.of_kind.keys(self.inputs)
 
-    def _places(self) -> Places:
-        return find_places(self.keys, texts=self.compared_texts(), groups=self.groups, in_order=self.in_order)
+    def _places(self) -> Positions:
+        return find_positions(self.keys, texts=self.compared_texts(), groups=self.groups, in_order=self.in_order)
 
     def compared_texts(self) -> Sequence[str] | None:
         """Returns what near copies are looked for in: each text, or both of a pair; None for images."""
@@ -204,11 +204,11 @@ class Examples(ExampleSet):
             `per_class * len(class_names)` examples, in the order of the source.
 
         Raises:
-            UsageError: when the labels are no classes, or when a class has too few.
+            UsageError: when the labels are not classes, or when a class has too few.
         """
-        if self.labels is None or self.label_kind != "class":
+        if self.labels is None or self.label_kind != "single":
             what = f"no classes but a {self.label_kind}" if self.label_kind else "no labels"
-            raise UsageError(f"{self.name} has {what} for each example: so many of each class cannot be drawn")
+            raise UsageError(f"{self.name} has {what} for each example: that number per class cannot be drawn")
         if per_class < 1:
             raise UsageError(f"per_class must be at least 1, received {per_class}")
         generator = np.random.default_rng(seed)
@@ -238,7 +238,7 @@ def _require_range(labels: np.ndarray | None, class_names: tuple[str, ...], *, l
     if low < lowest or high >= top:
         raise ValueError(f"labels must be in {lowest}..{top - 1}, received {low}..{high}")
     if labels.ndim == 2 and labels.shape[1] != len(class_names):
-        raise ValueError(f"labels need one column a class: expected {len(class_names)}, received {labels.shape[1]}")
+        raise ValueError(f"labels need one column per class: expected {len(class_names)}, received {labels.shape[1]}")
 
 
 def _listed(what: str, names: Sequence[str]) -> str:

@@ -9,9 +9,9 @@ import numpy as np
 from tfpretune.data.examples.base import ExampleSet, Origin
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.readers.masks.reader import MaskReader
-from tfpretune.data.readers.masks.rows import NO_CLASS
+from tfpretune.data.readers.masks.records import NO_CLASS
 from tfpretune.data.splits.rule import CONTENTS, LABELS
-from tfpretune.data.splits.sides import Places
+from tfpretune.data.splits.sides import Positions
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -75,7 +75,7 @@ class MaskExamples(ExampleSet):
     def _sameness(self) -> Iterable[Hashable]:
         return zip(self.images.keys(), self._as_images().keys(), strict=True)
 
-    def _places(self) -> Places:
+    def _places(self) -> Positions:
         return self.images.places
 
     def _as_images(self) -> Examples:

@@ -43,7 +43,7 @@ def merge(keys: Sequence[bytes], labels: np.ndarray | None, more: Mapping[str, n
     """Keeps the first row of each content, unless its copies have different classes or sets. Numbers are averaged.
 
     Args:
-        keys: one a row; copies have the same.
+        keys: one per row; copies have the same.
         labels: as `Examples.labels`.
         more: further labels by column, -1 where a row has none.
     """

@@ -6,8 +6,8 @@ from collections.abc import Hashable, Iterable, Sequence
 from typing import ClassVar
 
 from tfpretune.data.examples.base import ExampleSet, Origin, in_bytes
-from tfpretune.data.readers.question_rows import Answer
-from tfpretune.data.splits.sides import Places, find_places
+from tfpretune.data.readers.question_records import Answer
+from tfpretune.data.splits.sides import Positions, find_positions
 from tfpretune.data.text.cleaning import text_key
 
 
@@ -16,12 +16,12 @@ class QuestionExamples(ExampleSet):
     """Questions about contexts. Those with the same question and the same context are the same.
 
     Args:
-        questions: one an example.
-        contexts: one an example, exactly as the answers' offsets count.
+        questions: one per example.
+        contexts: one per example, exactly as the answers' offsets count.
         answers: of each example those that count as right, the first for training; () where the context has none.
         where: the place of each example, for messages.
         name: the source.
-        licence: what is known of the terms of use.
+        license: what is known of the terms of use.
         groups: optional keys; examples with the same key, such as an article, stay on one side of a split. Without them
             examples with the same context do.
         in_order: the parts are cut in the order of the source.
@@ -29,7 +29,7 @@ class QuestionExamples(ExampleSet):
 
     Examples:
         >>> from tfpretune.data import QuestionExamples
-        >>> from tfpretune.data.readers.question_rows import Answer
+        >>> from tfpretune.data.readers.question_records import Answer
         >>> questions, contexts = ["Where is she?", "Where is he?"], ["She is in Paris.", "She is away."]
         >>> answers = [(Answer("Paris", start=10),), ()]
         >>> examples = QuestionExamples(questions, contexts, answers, ["mine:1", "mine:2"], "mine")
@@ -44,7 +44,7 @@ class QuestionExamples(ExampleSet):
     answers: Sequence[tuple[Answer, ...]]
     where: Sequence[str]
     name: str
-    licence: str = ""
+    license: str = ""
     groups: Sequence[str] | None = None
     in_order: bool = False
     origin: Origin | None = dataclasses.field(default=None, repr=False)
@@ -62,11 +62,11 @@ class QuestionExamples(ExampleSet):
         pairs = zip(self.questions, self.contexts, strict=True)
         return [text_key(question) + text_key(context) for question, context in pairs]
 
-    def _places(self) -> Places:
+    def _places(self) -> Positions:
         def contents() -> list[bytes]:
             return [text_key(context) for context in self.contexts]
 
-        return find_places(contents, texts=self.contexts, groups=self.groups, in_order=self.in_order)
+        return find_positions(contents, texts=self.contexts, groups=self.groups, in_order=self.in_order)
 
     def _contents_and_labels(self) -> tuple[Iterable[bytes], Iterable[bytes] | None]:
         contents = itertools.starmap(in_bytes, zip(self.questions, self.contexts, strict=True))

@@ -9,7 +9,7 @@ import numpy as np
 
 from tfpretune.data.examples.base import ExampleSet, Origin, in_bytes
 from tfpretune.data.readers.tag_schemes import OUTSIDE
-from tfpretune.data.splits.sides import Places, find_places
+from tfpretune.data.splits.sides import Positions, find_positions
 from tfpretune.data.text.cleaning import text_key
 from tfpretune.errors import UsageError
 
@@ -24,7 +24,7 @@ class TaggedExamples(ExampleSet):
         tag_names: the tags, in the order of their indices; () when untagged.
         where: the place of each sentence, for messages: "train.conll:17".
         name: the source.
-        licence: what is known of the terms of use.
+        license: what is known of the terms of use.
         joiner: what stands between words in the running text: " ", or "" where each character is a word.
         in_order: the parts are cut in the order of the source (a newspaper in the order of its days), not drawn.
         notes: how the source was read, where it could be read in another way.
@@ -46,7 +46,7 @@ class TaggedExamples(ExampleSet):
     tag_names: tuple[str, ...]
     where: Sequence[str]
     name: str
-    licence: str = ""
+    license: str = ""
     joiner: str = " "
     in_order: bool = False
     notes: tuple[str, ...] = ()
@@ -57,7 +57,7 @@ class TaggedExamples(ExampleSet):
         for row, tags in enumerate(self.tags or ()):
             if len(tags) != len(self.words[row]):
                 raise ValueError(
-                    f"{self.where[row]}: tags need one value a word: {len(self.words[row])} words, {len(tags)} tags"
+                    f"{self.where[row]}: tags need one value per word: {len(self.words[row])} words, {len(tags)} tags"
                 )
         if self.tags:
             flat = np.concatenate(self.tags)
@@ -97,8 +97,8 @@ class TaggedExamples(ExampleSet):
         tags = self._tag_bytes()
         return self._keys if tags is None else zip(self._keys, tags, strict=True)
 
-    def _places(self) -> Places:
-        return find_places(lambda: self._keys, texts=self.texts(), in_order=self.in_order)
+    def _places(self) -> Positions:
+        return find_positions(lambda: self._keys, texts=self.texts(), in_order=self.in_order)
 
     def _contents_and_labels(self) -> tuple[Iterable[bytes], Iterable[bytes] | None]:
         return (in_bytes(*words) for words in self.words), self._tag_bytes()

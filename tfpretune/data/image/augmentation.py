@@ -38,7 +38,7 @@ def augment(
         flip: mirror left and right with chance 1/2. Not for digits or letters.
         shift: largest move in each direction, whole pixels (a random crop after padding by as much).
         rotate_degrees: largest angle to either side.
-        scale: largest zoom in or out, as a share of the size, in [0, 1).
+        scale: largest zoom in or out, as a fraction of the size, in [0, 1).
         fill_mode: what stands where the image was moved away: "constant" (0) or "reflect".
 
     Returns:

@@ -60,7 +60,7 @@ def load_image(path: str, *, size: tuple[int, int], channels: int = 3) -> tf.Ten
     """Reads and decodes one image file, outside of tf.data, as `decode_image` does.
 
     Raises:
-        RunError: naming the file, when it cannot be read or is no image.
+        RunError: naming the file, when it cannot be read or is not an image.
     """
     try:
         return _file_decoder(tuple(size), channels)(tf.constant(path))
@@ -151,7 +151,7 @@ def _decode_webp(contents: tf.Tensor) -> tf.Tensor:
 
 def _decode_bmp(contents: tf.Tensor) -> tf.Tensor:
     contents = refuse_huge(contents, *bmp_size(contents))
-    image = tf.io.decode_bmp(contents, channels=0)  # with 8 bits a pixel: numbers of palette colours, not grey values
+    image = tf.io.decode_bmp(contents, channels=0)  # with 8 bits per pixel: numbers of palette colours, not grey values
 
     def coloured() -> tf.Tensor:
         header, compression = (tf.io.decode_raw(tf.strings.substr(contents, at, 4), tf.int32)[0] for at in (14, 30))

@@ -12,7 +12,7 @@ def mask_patches(
         batch: number of images, an int32 scalar.
         seed: int32 `(2,)`.
         num_patches: patches an image.
-        mask_rate: share of the patches that is hidden, in (0, 1).
+        mask_rate: fraction of the patches that is masked, in (0, 1).
 
     Returns:
         int32 `visible_positions` `(batch, kept)` and `masked_positions` `(batch, num_patches - kept)`, both in rising order.

@@ -21,8 +21,8 @@ def mask_tokens(
         seed: int32 `(2,)`. The same batch and seed give the same masks.
         vocabulary_size: number of token ids; random tokens are drawn from all of them.
         mask_token_id: the id of the mask token.
-        special_token_ids: ids that are never chosen: `data.text.unknown.never_hidden` of a tokenizer.
-        mask_rate: share of the other tokens that are chosen, in (0, 1]; at least one in each row that has any.
+        special_token_ids: ids that are never chosen: `data.text.unknown.never_masked` of a tokenizer.
+        mask_rate: fraction of the other tokens that are chosen, in (0, 1]; at least one in each row that has any.
 
     Returns:
         A dict: `token_ids` with the chosen tokens hidden, and int32 or float32 `(batch, slots)` tensors `mask_positions`

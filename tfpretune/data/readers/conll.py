@@ -4,8 +4,8 @@ import collections
 import re
 from collections.abc import Callable, Iterator, Sequence
 
-from tfpretune.data.readers.rows import Problem, lines_of, read_utf8
-from tfpretune.data.readers.tagged_rows import TaggedRows
+from tfpretune.data.readers.records import Problem, lines_of, read_utf8
+from tfpretune.data.readers.tagged_records import TaggedRecords
 from tfpretune.errors import UsageError
 
 TODO = "write a word and its tag a line, with tabs between columns where words hold spaces, and an empty line between sentences"
@@ -15,7 +15,7 @@ _NO_WORD = re.compile("[0-9]+[-.][0-9]+")
 Fields = Callable[[str], list[str]]
 
 
-def read_conll(rows: TaggedRows, path: str, word_column: int, tag_column: int) -> int:
+def read_conll(rows: TaggedRecords, path: str, word_column: int, tag_column: int) -> int:
     """Adds the sentences of a file to rows, and its bad lines to their problems.
 
     Columns are separated by tabs if most lines have one and tabs and blanks do not give all the same number of columns;

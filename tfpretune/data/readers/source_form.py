@@ -8,8 +8,8 @@ from tfpretune.errors import UsageError
 
 DEFAULT_TEXT = "text"
 DEFAULT_LABEL = "label"
-LabelKind = Literal["class", "number", "set"]
-LABEL_KINDS = ("class", "number", "set")
+LabelKind = Literal["single", "regression", "multi-label"]
+LABEL_KINDS = ("single", "regression", "multi-label")
 _STORED = ("text_column", "label_column", "pair_column", "label_separator", "labels_as_written")
 
 
@@ -23,8 +23,8 @@ class SourceForm:
             The default may be missing: then there are no labels, unless `more_labels` asks for others.
         pair_column: name of the column or key with the second text of each pair, such as "text_pair"; "" for single texts
             (csv, jsonl, tfds). A demo of pairs has its own.
-        label_kind: "class"; "number", a float each; "set", several classes or none: "a;b" in csv and jsonl, or a
-            list in jsonl. "" takes what the source says, which is "class" for files.
+        label_kind: "single"; "regression", a float each; "multi-label", several classes or none: "a;b" in csv and jsonl, or a
+            list in jsonl. "" takes what the source says, which is "single" for files.
         label_separator: between the classes of a set.
         labels_as_written: take every spelling for a class of its own. Otherwise labels that look missing (nan, N/A), that look
             alike (1 and 01, Sport and sport), or that look like numbers or sets where no kind is given, are refused.
@@ -49,7 +49,7 @@ class SourceForm:
         """Refuses values that cannot work, whatever the source."""
         if self.label_kind not in ("", *LABEL_KINDS):
             raise UsageError(f"unknown kind of labels {self.label_kind!r}: expected one of {', '.join(LABEL_KINDS)}")
-        if self.label_kind == "set" and not self.label_separator:
+        if self.label_kind == "multi-label" and not self.label_separator:
             raise UsageError("the separator between the classes of a set is empty: give one, such as ;")
         require_different(self.class_names, "class_names")
 
@@ -70,7 +70,7 @@ class SourceForm:
         What a label is, and the classes, follow from the model and stand there anyway.
         """
         found = {name: getattr(self, name) for name in _STORED if getattr(self, name) != getattr(SourceForm, name)}
-        return found | ({"label_separator": self.label_separator} if self.label_kind == "set" else {})
+        return found | ({"label_separator": self.label_separator} if self.label_kind == "multi-label" else {})
 
     @classmethod
     def from_task(cls, task: Mapping[str, Any]) -> Self:

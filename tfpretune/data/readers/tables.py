@@ -6,17 +6,17 @@ import math
 from collections.abc import Collection, Iterator, Sequence
 
 from tfpretune.data.readers.csv_records import QUOTES_TODO, header_fault, records, unquoted, width_fault
-from tfpretune.data.readers.rows import Problem, Rows, lines_of, read_utf8
+from tfpretune.data.readers.records import Problem, Records, lines_of, read_utf8
 from tfpretune.data.readers.source_form import SourceForm
 from tfpretune.errors import UsageError
 
 
-def read_csv(paths: Sequence[str], form: SourceForm) -> Rows:
+def read_csv(paths: Sequence[str], form: SourceForm) -> Records:
     """Reads comma-separated files with a header line (RFC 4180: quotes, doubled quotes, line breaks within quotes).
 
     Without a column named "label" the rows have no labels; a label column of any other name must exist.
     """
-    rows = Rows("text")
+    rows = Records("text")
     limit = csv.field_size_limit(2**31 - 1)  # the default of 131,072 characters refuses long documents
     try:
         for path in paths:
@@ -26,7 +26,7 @@ def read_csv(paths: Sequence[str], form: SourceForm) -> Rows:
     return rows
 
 
-def _read_csv_file(rows: Rows, path: str, form: SourceForm) -> None:
+def _read_csv_file(rows: Records, path: str, form: SourceForm) -> None:
     text, problems = read_utf8(path)
     rows.problems += problems
     found = records(text)
@@ -90,15 +90,15 @@ def _column(header: list[str], name: str, path: str) -> int:
     )
 
 
-def read_jsonl(paths: Sequence[str], form: SourceForm) -> Rows:
+def read_jsonl(paths: Sequence[str], form: SourceForm) -> Records:
     """Reads one JSON object a line, such as {"text": "…", "label": "…"}.
 
     Args:
         paths: the files.
-        form: its columns are keys. Labels of kind "number" may be any number, of kind "set" a list of strings or ints as well;
-            else a label is a string, an int or a bool.
+        form: its columns are keys. Labels of kind "regression" may be any number, of kind "multi-label" a list of strings or
+            ints as well; else a label is a string, an int or a bool.
     """
-    rows = Rows("text")
+    rows = Records("text")
     keys: dict[str, None] = {}
     kind, separator, pair = form.label_kind, form.label_separator, form.pair_column
     for where, record in read_objects(rows, paths, form.text_column):
@@ -129,7 +129,7 @@ def _require_keys(keys: Collection[str], needed: Sequence[str], paths: Sequence[
             raise UsageError(f"{files}: no object has the key {name!r}, the keys are: {found}")
 
 
-def read_objects(rows: Rows, paths: Sequence[str], example_key: str) -> Iterator[tuple[str, dict]]:
+def read_objects(rows: Records, paths: Sequence[str], example_key: str) -> Iterator[tuple[str, dict]]:
     """Yields (place, object) of each line that is a JSON object; the others are noted in `rows.problems`."""
     for path in paths:
         text, problems = read_utf8(path)
@@ -143,7 +143,7 @@ def read_objects(rows: Rows, paths: Sequence[str], example_key: str) -> Iterator
                     yield where, record
 
 
-def _object(rows: Rows, line: str, where: str, example_key: str) -> dict | None:
+def _object(rows: Records, line: str, where: str, example_key: str) -> dict | None:
     try:
         record = json.loads(line)
     except (ValueError, RecursionError) as error:
@@ -157,7 +157,7 @@ def _object(rows: Rows, line: str, where: str, example_key: str) -> dict | None:
     return record
 
 
-def _text_of(rows: Rows, record: dict, key: str, where: str) -> str | None:
+def _text_of(rows: Records, record: dict, key: str, where: str) -> str | None:
     text = record.get(key)
     if isinstance(text, str):
         return text
@@ -167,10 +167,10 @@ def _text_of(rows: Rows, record: dict, key: str, where: str) -> str | None:
 
 
 _LABEL_TODO = {
-    "": "give each row one class name or number, or say what a list is: --label-kind set",
-    "class": "give each row one class name or number",
-    "number": "give each row one number",
-    "set": "give each row a list of class names, [] for none",
+    "": "give each row one class name or number, or say what a list is: --label-kind multi-label",
+    "single": "give each row one class name or number",
+    "regression": "give each row one number",
+    "multi-label": "give each row a list of class names, [] for none",
 }
 
 
@@ -180,13 +180,13 @@ def _label_of(label: object, kind: str, separator: str) -> str | None:
     Raises:
         ValueError: it is of no kind that is allowed.
     """
-    if kind == "set" and label is None:
+    if kind == "multi-label" and label is None:
         raise ValueError("the labels are missing")
     if isinstance(label, float) and math.isnan(label):
         return "nan"
-    if isinstance(label, float) and (kind == "number" or not label.is_integer()):
+    if isinstance(label, float) and (kind == "regression" or not label.is_integer()):
         return repr(label)
-    if kind == "set" and isinstance(label, list):
+    if kind == "multi-label" and isinstance(label, list):
         if "" in label:
             raise ValueError(f"the labels {_shown(label)} hold an empty one")
         names = [_label_of(name, "", separator) or "null" for name in label]
@@ -197,7 +197,9 @@ def _label_of(label: object, kind: str, separator: str) -> str | None:
     if isinstance(label, float) and label.is_integer():
         label = int(label)
     if label is not None and not isinstance(label, str | int):
-        expected = {"number": "no number", "set": "no list of strings or ints"}.get(kind, "neither a string nor an int")
+        expected = {"regression": "no number", "multi-label": "no list of strings or ints"}.get(
+            kind, "neither a string nor an int"
+        )
         raise ValueError(f"the label {_shown(label)} is {expected}")
     label = json.dumps(label) if isinstance(label, bool) else label
     return None if label is None else str(label)

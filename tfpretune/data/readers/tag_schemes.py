@@ -186,7 +186,7 @@ def _parse(tags: Iterable[str], style: str) -> dict[str, Parsed]:
 
 
 def _is_plausible(parsed: Mapping[str, Parsed], style: str) -> bool:
-    """Whether so many letters are in use that it is no accident: a lone "NN-S" or "n" is no scheme."""
+    """Whether so many letters are in use that it is no accident: a lone "NN-S" or "n" is not a scheme."""
     letters = {letter for letter, _ in parsed.values()}
     if style == "first":
         return bool(letters & set("BI")) or (OUTSIDE in letters and bool(letters & set(END + SINGLE)))

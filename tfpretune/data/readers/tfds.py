@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from tfpretune.data.readers.rows import Problem, Rows
+from tfpretune.data.readers.records import Problem, Records
 from tfpretune.data.readers.source_form import SourceForm
 from tfpretune.data.readers.tfds_features import (
     class_names_of,
@@ -26,7 +26,7 @@ from tfpretune.data.readers.tfds_features import (
 from tfpretune.errors import RunError, UsageError
 
 
-def read_tfds(rest: str, form: SourceForm) -> Rows:
+def read_tfds(rest: str, form: SourceForm) -> Records:
     """Reads one split of a data set; prepares (downloads) the data set first where that has not been done.
 
     Images of one fixed shape come as an array; others as paths of files, written under `~/.cache/tfpretune/tfds` and
@@ -45,16 +45,16 @@ def read_tfds(rest: str, form: SourceForm) -> Rows:
     features = builder.info.features
     image = image_feature(features)
     label = label_feature(features, form.label_column, name, by_name=bool(form.more_labels))
-    rows = Rows("text" if image is None else "image")
+    rows = Records("text" if image is None else "image")
     text = text_feature(features, form.text_column, name) if image is None else ""
     if form.pair_column:
         require_text(features, form.pair_column, name)
     for column in form.more_labels:
         label_feature(features, column, name, by_name=True)
         rows.more_class_names[column] = class_names_of(features, column)
-    rows.licence = getattr(builder.info.redistribution_info, "license", "") or "see the data set's home page"
+    rows.license = getattr(builder.info.redistribution_info, "license", "") or "see the data set's home page"
     rows.class_names = class_names_of(features, label)
-    rows.label_kind = "number" if label and np.issubdtype(features[label].np_dtype, np.floating) else "class"
+    rows.label_kind = "regression" if label and np.issubdtype(features[label].np_dtype, np.floating) else "single"
     asked = (form.label_column, form.pair_column, *form.more_labels)
     rows.notes += feature_notes(features, image or text, label, asked)
     if image is None:
@@ -107,7 +107,7 @@ def _records(builder: tfds.core.DatasetBuilder, split: str, undecoded: str | Non
 
 
 def _add_texts(
-    rows: Rows, records: Iterator[dict[str, Any]], texts: tuple[str, str], label: str | None, name: str
+    rows: Records, records: Iterator[dict[str, Any]], texts: tuple[str, str], label: str | None, name: str
 ) -> None:
     for number, record in enumerate(records):
         where = f"{name}[{number}]"
@@ -123,7 +123,7 @@ def _add_texts(
 
 
 def _add_images(
-    rows: Rows, records: Iterator[dict[str, Any]], image: str, label: str | None, name: str, fixed: bool
+    rows: Records, records: Iterator[dict[str, Any]], image: str, label: str | None, name: str, fixed: bool
 ) -> None:
     pictures, cache = [], _cache_folder()
     for number, record in enumerate(records):
@@ -141,7 +141,7 @@ def _add_images(
             raise UsageError(f"{name} has {rows.inputs.dtype} images, only uint8 ones are read")
 
 
-def _more_labels(rows: Rows, record: dict[str, Any]) -> dict[str, str | None]:
+def _more_labels(rows: Records, record: dict[str, Any]) -> dict[str, str | None]:
     return {label: _label(record, label, names) for label, names in rows.more_class_names.items()}
 
 

@@ -114,7 +114,7 @@ def label_feature(
         return label_column or None
     if label_column in features:
         raise UsageError(
-            f"tfds:{name}: the feature {_listed(features, [label_column])} is no label: one value is needed"
+            f"tfds:{name}: the feature {_listed(features, [label_column])} is not a label: one value is needed"
         )
     if label_column != DEFAULT_LABEL or by_name:
         raise UsageError(f"tfds:{name} has no label feature {label_column!r}: it has {', '.join(features)}")

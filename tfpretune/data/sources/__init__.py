@@ -1,1 +1,1 @@
-"""What a line of text names, opened, one file a form."""
+"""What a line of text names, opened, one file per form."""

@@ -8,7 +8,7 @@ import numpy as np
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.readers.labels.column import LabelColumn
 from tfpretune.data.readers.labels.labels import more_label_columns, read_labels
-from tfpretune.data.readers.rows import Rows
+from tfpretune.data.readers.records import Records
 from tfpretune.data.readers.source_form import DEFAULT_LABEL, DEFAULT_TEXT, USUAL_FORM, LabelKind, SourceForm
 from tfpretune.data.sources.schemes import read_rows
 from tfpretune.errors import RunError
@@ -34,7 +34,7 @@ def open_source(
             `demo:NAME`, a data set inside a package: digits, mnist5k, bbc, reviews-zh, people-daily, … (`DEMOS`);
             `tfds:NAME[/CONFIG][:SPLIT]` or `tfds:FOLDER[:SPLIT]`, TensorFlow Datasets (SPLIT is "train" if left out);
             `csv:GLOB`, comma-separated with a header line; `jsonl:GLOB`, one JSON object a line;
-            `text:GLOB`, unlabelled, one example a line;
+            `text:GLOB`, unlabelled, one example per line;
             `text:FOLDER`, one example a .txt file, class subfolders are labels;
             `images:FOLDER`, class subfolders are labels, a flat folder has none. In both, folders train, val and test are the
             source's splits.
@@ -100,7 +100,7 @@ def open_examples(spec: str, form: SourceForm = USUAL_FORM) -> Examples:
 
 
 def make_examples(
-    rows: Rows,
+    rows: Records,
     labels: np.ndarray | None,
     class_names: tuple[str, ...],
     name: str,
@@ -115,7 +115,7 @@ def make_examples(
         class_names,
         rows.where,
         name,
-        rows.licence,
+        rows.license,
         groups=np.array(rows.groups) if rows.groups else None,
         seconds=rows.seconds or None,
         more=more or {},

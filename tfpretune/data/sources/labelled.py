@@ -1,4 +1,4 @@
-"""Train, validation and test part of a labelled source."""
+"""Train, validation and test split of a labelled source."""
 
 import dataclasses
 
@@ -9,7 +9,7 @@ from tfpretune.errors import UsageError
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class LabelledParts:
+class LabelledSplits:
     """The three parts of one labelled source; no content stands in two of them.
 
     Attributes:
@@ -19,8 +19,8 @@ class LabelledParts:
         form: how the source was read; its `label_kind` says what was found.
 
     Examples:
-        >>> from tfpretune.data import labelled_parts
-        >>> parts = labelled_parts("demo:digits")
+        >>> from tfpretune.data import labelled_splits
+        >>> parts = labelled_splits("demo:digits")
         >>> sum(len(part) for part in (parts.train, parts.validation, parts.test))
         1797
         >>> bool(set(parts.train.keys()) & set(parts.test.keys()))
@@ -38,9 +38,9 @@ class LabelledParts:
         return self.train.class_names
 
 
-def labelled_parts(
+def labelled_splits(
     source: str, form: SourceForm = USUAL_FORM, *, labels_per_class: int = 0, most: int = 0, seed: int = 0
-) -> LabelledParts:
+) -> LabelledSplits:
     """Opens a source, drops duplicates and splits it as `Examples.split` says, 80/10/10. Prints what was averaged or dropped.
 
     Args:
@@ -57,8 +57,8 @@ def labelled_parts(
         UsageError: the source is unlabelled, lacks a column, has fewer than two classes, or a class too few examples.
 
     Examples:
-        >>> from tfpretune.data import labelled_parts
-        >>> parts = labelled_parts("demo:digits", labels_per_class=5)
+        >>> from tfpretune.data import labelled_splits
+        >>> parts = labelled_splits("demo:digits", labels_per_class=5)
         >>> len(parts.train), len(parts.train) + len(parts.validation) + len(parts.test) < 1797
         (50, True)
         >>> parts.class_names
@@ -68,7 +68,7 @@ def labelled_parts(
     examples = opened.without_duplicates()
     for note in examples.notes[len(opened.notes) :]:
         print(f"{source}: {note}")
-    least = {"number": 0, "set": 1}.get(examples.label_kind, 2)
+    least = {"regression": 0, "multi-label": 1}.get(examples.label_kind, 2)
     if form.label_column and len(examples.class_names) < least:
         found = "".join(f" ({note})" for note in examples.notes if "--label-column" in note)
         raise UsageError(
@@ -82,4 +82,4 @@ def labelled_parts(
         train = train.few_labels(labels_per_class, seed)
     if most:
         train, validation, test = (part.sample(most, seed=seed) for part in (train, validation, test))
-    return LabelledParts(train, validation, test, dataclasses.replace(form, label_kind=examples.label_kind))
+    return LabelledSplits(train, validation, test, dataclasses.replace(form, label_kind=examples.label_kind))

@@ -14,9 +14,9 @@ from tfpretune.data.readers.masks.form import USUAL_MASKS, MaskForm
 from tfpretune.data.readers.masks.geometry import MaskOrientation, mask_turns
 from tfpretune.data.readers.masks.meaning import Meaning, find_meaning
 from tfpretune.data.readers.masks.reader import MaskReader
-from tfpretune.data.readers.masks.rows import NO_CLASS, MaskRows
+from tfpretune.data.readers.masks.records import NO_CLASS, MaskRecords
 from tfpretune.data.readers.masks.survey import Surveyed, survey
-from tfpretune.data.readers.rows import Problem
+from tfpretune.data.readers.records import Problem
 from tfpretune.data.splits.rule import PARTS
 from tfpretune.errors import RunError, UsageError
 
@@ -32,7 +32,7 @@ def open_masks(
 
     Args:
         spec: `images:FOLDER`, where FOLDER/images holds the images and FOLDER/masks for each a mask of the same name and size
-            (`readers.masks.folders` lists other names): .png, .bmp or .gif with a number or a colour a pixel. Or
+            (`readers.masks.folders` lists other names): .png, .bmp or .gif with a number or a colour per pixel. Or
             `demo:mnist5k-masks`.
         class_names: as for `MaskForm`.
         orientation: as for `MaskForm`.
@@ -64,11 +64,11 @@ def open_masks(
         raise RunError(f"{rows.problems[0]}; for all problems run: tfpretune check {spec}")
     for note in rows.notes:
         print(f"{spec}: {note}")
-    images = Examples("image", rows.images, None, (), rows.where, spec, rows.licence, splits=rows.splits or None)
+    images = Examples("image", rows.images, None, (), rows.where, spec, rows.license, splits=rows.splits or None)
     return MaskExamples(images, rows.masks, rows.class_names, rows.reader)
 
 
-def read_masks(spec: str, form: MaskForm = USUAL_MASKS) -> MaskRows:
+def read_masks(spec: str, form: MaskForm = USUAL_MASKS) -> MaskRecords:
     """Reads a source with all its problems. Every mask is decoded once.
 
     Raises:
@@ -76,16 +76,16 @@ def read_masks(spec: str, form: MaskForm = USUAL_MASKS) -> MaskRows:
     """
     scheme, _, rest = spec.partition(":")
     if scheme == "demo" and rest:
-        found: MaskRows = read_demo(rest, kind="masks")
+        found: MaskRecords = read_demo(rest, kind="masks")
         return found
     if scheme != "images" or not rest:
-        raise UsageError(f"{spec!r} is no source of masks: expected images:FOLDER or demo:mnist5k-masks")
+        raise UsageError(f"{spec!r} is not a source of masks: expected images:FOLDER or demo:mnist5k-masks")
     folders = find_mask_folders(rest)
     if not folders:
         raise UsageError(
             f"{rest} has no folders images and masks: put the images into one and the masks into the other"
         )
-    rows = MaskRows(notes=_layout_notes(os.path.expanduser(rest), folders))
+    rows = MaskRecords(notes=_layout_notes(os.path.expanduser(rest), folders))
     pairs = [pair for folder in folders for pair in pair_files(folder, rows.problems)]
     if not pairs and not rows.problems:
         rows.problems.append(Problem(folders[0].images, "there are no images", "give another folder"))
@@ -130,7 +130,7 @@ def _split_notes(pairs: Sequence[MaskPair]) -> list[str]:
 
 
 def _add(
-    rows: MaskRows, masks: Sequence[Surveyed], turns: Sequence[int | None], meaning: Meaning, *, quiet: bool
+    rows: MaskRecords, masks: Sequence[Surveyed], turns: Sequence[int | None], meaning: Meaning, *, quiet: bool
 ) -> None:
     """Adds the good ones; `quiet` where numbers are already known to be wrong as a whole."""
     put_upright: dict[str, int] = {}
@@ -150,7 +150,7 @@ def _add(
     rows.reader = MaskReader(meaning.codes, meaning.by_colour, meaning.white, put_upright)
 
 
-def _look_at_classes(rows: MaskRows, spec: str) -> None:
+def _look_at_classes(rows: MaskRecords, spec: str) -> None:
     """Says how many pixels have no class, and refuses masks that all show one class."""
     total = sum(sum(classes.values()) for classes in rows.pixels)
     without = [classes[NO_CLASS] for classes in rows.pixels if classes.get(NO_CLASS)]

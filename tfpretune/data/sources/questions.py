@@ -6,8 +6,8 @@ from typing import Any
 
 from tfpretune.data.demo.catalogue import read_demo
 from tfpretune.data.examples.questions import QuestionExamples
-from tfpretune.data.readers.question_rows import Answer, QuestionRows
-from tfpretune.data.readers.rows import Problem, find_files, read_utf8
+from tfpretune.data.readers.question_records import Answer, QuestionRecords
+from tfpretune.data.readers.records import Problem, find_files, read_utf8
 from tfpretune.data.text.cleaning import text_key
 from tfpretune.errors import RunError, UsageError
 
@@ -46,11 +46,11 @@ def open_questions(spec: str) -> QuestionExamples:
     if not rows.questions:
         raise UsageError(f"{spec}: there are no questions: nothing to learn from")
     return QuestionExamples(
-        rows.questions, rows.contexts, rows.answers, rows.where, spec, rows.licence, rows.groups or None, rows.in_order
+        rows.questions, rows.contexts, rows.answers, rows.where, spec, rows.license, rows.groups or None, rows.in_order
     )
 
 
-def add_spec_problems(rows: QuestionRows, spec: str) -> None:
+def add_spec_problems(rows: QuestionRecords, spec: str) -> None:
     """Notes that no question has an answer, and questions on one context that have one here and none there."""
     if rows.questions and not any(rows.answers):
         todo = "give questions with answers, too: there is nothing to learn to find"
@@ -64,7 +64,7 @@ def add_spec_problems(rows: QuestionRows, spec: str) -> None:
             rows.problems.append(Problem(rows.where[row], what, "correct one or remove both"))
 
 
-def read_questions(spec: str) -> QuestionRows:
+def read_questions(spec: str) -> QuestionRecords:
     """Reads a source with all its problems.
 
     Raises:
@@ -72,11 +72,11 @@ def read_questions(spec: str) -> QuestionRows:
     """
     scheme, _, rest = spec.partition(":")
     if scheme == "demo" and rest:
-        found: QuestionRows = read_demo(rest, kind="questions")
+        found: QuestionRecords = read_demo(rest, kind="questions")
         return found
     if scheme != "squad" or not rest:
-        raise UsageError(f"{spec!r} is no source of questions: expected squad:FILES or demo:people-daily-qa")
-    rows = QuestionRows()
+        raise UsageError(f"{spec!r} is not a source of questions: expected squad:FILES or demo:people-daily-qa")
+    rows = QuestionRecords()
     for path in find_files(rest, scheme):
         text, problems = read_utf8(path)
         rows.problems += problems
@@ -92,7 +92,7 @@ def read_questions(spec: str) -> QuestionRows:
     return rows
 
 
-def _add_file(rows: QuestionRows, data: Any, path: str) -> None:
+def _add_file(rows: QuestionRecords, data: Any, path: str) -> None:
     try:
         questions = list(_questions(data))
     except (KeyError, TypeError, AttributeError) as error:

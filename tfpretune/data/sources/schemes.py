@@ -10,16 +10,16 @@ from tfpretune.data.readers.folders.examples import read_image_folder, read_text
 from tfpretune.data.readers.folders.image_tables import refuse_image_table
 from tfpretune.data.readers.folders.splits import split_files_note
 from tfpretune.data.readers.masks.folders import find_mask_folders
-from tfpretune.data.readers.rows import Rows, find_files
+from tfpretune.data.readers.records import Records, find_files
 from tfpretune.data.readers.source_form import USUAL_FORM, SourceForm
 from tfpretune.data.readers.tables import read_csv, read_jsonl
 from tfpretune.errors import UsageError
 
-Read = Callable[[str, str, SourceForm], Rows]
+Read = Callable[[str, str, SourceForm], Records]
 """The source, what stands behind its scheme, and its form -> all of it, with its problems."""
 
 
-def read_rows(spec: str, form: SourceForm = USUAL_FORM) -> Rows:
+def read_rows(spec: str, form: SourceForm = USUAL_FORM) -> Records:
     """Reads a source with all its problems; `open_examples` and `check` both start here.
 
     Examples:
@@ -40,19 +40,19 @@ def read_rows(spec: str, form: SourceForm = USUAL_FORM) -> Rows:
     return SCHEMES[scheme](spec, rest, form)
 
 
-def _read_demo(spec: str, name: str, form: SourceForm) -> Rows:
-    rows: Rows = read_demo(name)
+def _read_demo(spec: str, name: str, form: SourceForm) -> Records:
+    rows: Records = read_demo(name)
     _require_columns(spec, form, pairs=bool(rows.seconds), labels=rows.more_labels)
     return rows
 
 
-def _read_tfds(spec: str, name: str, form: SourceForm) -> Rows:
+def _read_tfds(spec: str, name: str, form: SourceForm) -> Records:
     from tfpretune.data.readers.tfds import read_tfds  # imports TensorFlow, which takes seconds
 
     return read_tfds(name, form)
 
 
-def _read_csv(spec: str, pattern: str, form: SourceForm) -> Rows:
+def _read_csv(spec: str, pattern: str, form: SourceForm) -> Records:
     paths = find_files(pattern, "csv")
     refuse_image_table(paths[0], "csv", form.text_column)
     rows = read_csv(paths, form)
@@ -60,7 +60,7 @@ def _read_csv(spec: str, pattern: str, form: SourceForm) -> Rows:
     return rows
 
 
-def _read_jsonl(spec: str, pattern: str, form: SourceForm) -> Rows:
+def _read_jsonl(spec: str, pattern: str, form: SourceForm) -> Records:
     paths = find_files(pattern, "jsonl")
     refuse_image_table(paths[0], "jsonl", form.text_column)
     rows = read_jsonl(paths, form)
@@ -68,7 +68,7 @@ def _read_jsonl(spec: str, pattern: str, form: SourceForm) -> Rows:
     return rows
 
 
-def _read_texts(spec: str, place: str, form: SourceForm) -> Rows:
+def _read_texts(spec: str, place: str, form: SourceForm) -> Records:
     _require_columns(spec, form)
     if os.path.isdir(os.path.expanduser(place)):
         rows = read_text_folder(place, labels=bool(form.label_column))
@@ -80,7 +80,7 @@ def _read_texts(spec: str, place: str, form: SourceForm) -> Rows:
     return rows
 
 
-def _read_images(spec: str, folder: str, form: SourceForm) -> Rows:
+def _read_images(spec: str, folder: str, form: SourceForm) -> Records:
     _require_columns(spec, form)
     labels = bool(form.label_column)
     masked = find_mask_folders(folder)
@@ -94,7 +94,7 @@ def _read_images(spec: str, folder: str, form: SourceForm) -> Rows:
             f"{spec} holds images with masks, which open_masks opens: expected class folders, found {names} "
             "(tfpretune run finetune_segmenter reads them)"
         )
-    rows = Rows("image")
+    rows = Records("image")
     for each in masked:
         found = read_image_folder(each.images, labels=False)
         rows.join(found, each.split)

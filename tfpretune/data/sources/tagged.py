@@ -9,7 +9,7 @@ from tfpretune.data.demo.catalogue import read_demo
 from tfpretune.data.examples.tagged import TaggedExamples, order_tags
 from tfpretune.data.readers.conll import read_conll
 from tfpretune.data.readers.folders.splits import split_files_note
-from tfpretune.data.readers.rows import Problem, Rows, find_files
+from tfpretune.data.readers.records import Problem, Records, find_files
 from tfpretune.data.readers.tables import read_objects
 from tfpretune.data.readers.tag_form import USUAL_TAGS, TagForm
 from tfpretune.data.readers.tag_schemes import (
@@ -22,7 +22,7 @@ from tfpretune.data.readers.tag_schemes import (
     twins,
     unreadable,
 )
-from tfpretune.data.readers.tagged_rows import TaggedRows
+from tfpretune.data.readers.tagged_records import TaggedRecords
 from tfpretune.errors import RunError, UsageError
 
 IOB1 = "correct it, or let it be B- (--repair)"
@@ -46,7 +46,7 @@ def open_tagged(
         spec: one of
             `conll:GLOB`, one word and its tag a line, an empty line between sentences (CoNLL-2003, or two columns; "-DOCSTART-"
             lines and comments, "# …" before a sentence, are skipped);
-            `jsonl:GLOB`, one object a line with a list of words and one of tags (names, or indices into `tag_names`);
+            `jsonl:GLOB`, one object per line with a list of words and one of tags (names, or indices into `tag_names`);
             `demo:people-daily-ner`.
         word_column: as for `TagForm`.
         tag_column: as for `TagForm`.
@@ -94,17 +94,17 @@ def open_tagged(
     if not rows.words:
         raise RunError(f"{spec}: there are no sentences: nothing to learn from")
     return TaggedExamples(
-        rows.words, tags, names, rows.where, spec, rows.licence, rows.joiner, rows.in_order, tuple(rows.notes)
+        rows.words, tags, names, rows.where, spec, rows.license, rows.joiner, rows.in_order, tuple(rows.notes)
     )
 
 
-def read_tagged(spec: str, form: TagForm = USUAL_TAGS) -> TaggedRows:
+def read_tagged(spec: str, form: TagForm = USUAL_TAGS) -> TaggedRecords:
     """Reads a source with all its problems; `open_tagged` and the check both start here."""
     scheme, _, rest = spec.partition(":")
     if scheme == "demo" and rest:
-        found: TaggedRows = read_demo(rest, kind="tagged")
+        found: TaggedRecords = read_demo(rest, kind="tagged")
         return found
-    rows = TaggedRows(joiner=form.joiner)
+    rows = TaggedRecords(joiner=form.joiner)
     if scheme == "conll" and rest:
         paths = find_files(rest, scheme)
         comments = sum(read_conll(rows, path, form.word_column, form.tag_column) for path in paths)
@@ -115,11 +115,11 @@ def read_tagged(spec: str, form: TagForm = USUAL_TAGS) -> TaggedRows:
         _read_objects(rows, paths, form)
         rows.notes += split_files_note(paths, scheme)
     else:
-        raise UsageError(f"{spec!r} is no tagged source: expected conll:FILES, jsonl:FILES or demo:people-daily-ner")
+        raise UsageError(f"{spec!r} is not a tagged source: expected conll:FILES, jsonl:FILES or demo:people-daily-ner")
     return rows
 
 
-def index_tags(rows: TaggedRows, form: TagForm = USUAL_TAGS) -> tuple[list[np.ndarray] | None, tuple[str, ...]]:
+def index_tags(rows: TaggedRecords, form: TagForm = USUAL_TAGS) -> tuple[list[np.ndarray] | None, tuple[str, ...]]:
     """Turns tags into indices, tags of entities into BIO. Missing, unknown and impossible ones are added to `rows.problems`.
 
     Returns:
@@ -174,7 +174,7 @@ def _faults(
     return problems + [Problem(where[place], what, todo) for place, what in faults(tags, scheme)]
 
 
-def _twin_types(rows: TaggedRows, scheme: Scheme) -> list[Problem]:
+def _twin_types(rows: TaggedRecords, scheme: Scheme) -> list[Problem]:
     """Names the types of entities that stand there in more than one spelling, at the first place of the later one."""
     first: dict[str, str] = {}
     for tags, where in zip(rows.tags, rows.word_where, strict=True):
@@ -188,9 +188,9 @@ def _twin_types(rows: TaggedRows, scheme: Scheme) -> list[Problem]:
     ]
 
 
-def _read_objects(rows: TaggedRows, paths: Sequence[str], form: TagForm) -> None:
+def _read_objects(rows: TaggedRecords, paths: Sequence[str], form: TagForm) -> None:
     words_key, tags_key = form.words_key, form.tags_key
-    lines = Rows("text")  # notes what is no JSON
+    lines = Records("text")  # notes what is no JSON
     others: dict[str, str] = {}
     tagged = not tags_key
     for where, record in read_objects(lines, paths, words_key):
@@ -216,7 +216,9 @@ def _read_objects(rows: TaggedRows, paths: Sequence[str], form: TagForm) -> None
         )
     rows.problems += lines.problems
     if others and not tagged:
-        what = f"no object has the key {tags_key!r}, and there are lists of one value a word under: {', '.join(others)}"
+        what = (
+            f"no object has the key {tags_key!r}, and there are lists of one value per word under: {', '.join(others)}"
+        )
         todo = (
             f"write the tags under {tags_key!r}, as names such as B-PER (from Python: tags_key={next(iter(others))!r})"
         )

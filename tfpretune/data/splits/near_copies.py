@@ -1,7 +1,7 @@
 """Groups of texts that are nearly the same, from their sketches (MinHash with banding, Leskovec et al., "Mining of Massive
 Datasets", chapter 3). Imports no TensorFlow.
 
-The groups do not depend on the order of the texts. Memory grows by some 40 bytes a text; the sketches may lie on disk.
+The groups do not depend on the order of the texts. Memory grows by some 40 bytes per text; the sketches may lie on disk.
 """
 
 import dataclasses
@@ -16,7 +16,7 @@ NEAR = 0.35
 NEARER = 0.9
 """The same for the texts of a group that has become too large."""
 LARGEST = 0.1
-"""A group with a larger share of all texts holds more than copies: a form letter, say, filled in again and again."""
+"""A group with a larger fraction of all texts holds more than copies: a form letter, say, filled in again and again."""
 FEWEST = 10
 """Up to so many texts no group is too large."""
 

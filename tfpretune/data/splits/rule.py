@@ -36,12 +36,12 @@ def sides_of(positions: np.ndarray, shares: Shares) -> np.ndarray:
 
 
 def shares_within(split: str | None, present: Collection[str | None], fractions: Shares) -> Shares:
-    """Returns the shares of the parts within one split of a source that has splits of its own.
+    """Returns the fractions of the parts within one split of a source that has splits of its own.
 
     Args:
         split: the split that the source puts examples into, a name of `PARTS`; None: the source has no splits.
         present: the splits that the source has. Parts that it lacks are cut from its training split.
-        fractions: the shares of the three parts in a source without splits.
+        fractions: the fractions of the three parts in a source without splits.
 
     Raises:
         UsageError: the fractions leave nothing for the training split.
@@ -66,12 +66,12 @@ def part_number(part: str, fractions: Shares) -> int:
     """Returns the number of a part in `PARTS`.
 
     Raises:
-        UsageError: it is none of them, or the fractions are no shares.
+        UsageError: it is none of them, or the fractions are not fractions.
     """
     if part not in PARTS:
-        raise UsageError(f"unknown part {part!r}: expected one of {', '.join(PARTS)}")
+        raise UsageError(f"unknown split {part!r}: expected one of {', '.join(PARTS)}")
     if len(fractions) != 3 or min(fractions) < 0 or not abs(sum(fractions) - 1) < 1e-6:
         raise UsageError(
-            f"fractions must be three shares (train, validation, test) that sum to 1, received {fractions}"
+            f"fractions must be three fractions (train, validation, test) that sum to 1, received {fractions}"
         )
     return PARTS.index(part)

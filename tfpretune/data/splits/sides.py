@@ -12,7 +12,7 @@ from tfpretune.data.splits.sketches import sketch
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Places:
+class Positions:
     """Where the examples of a whole source lie.
 
     Args:
@@ -34,13 +34,13 @@ def leading_numbers(digests: Sequence[bytes]) -> np.ndarray:
     return np.frombuffer(b"".join(digest[:8] for digest in digests), ">u8").astype(np.uint64)
 
 
-def find_places(
+def find_positions(
     contents: Callable[[], Sequence[bytes]],
     *,
     texts: Sequence[str] | None = None,
     groups: Sequence[Any] | np.ndarray | None = None,
     in_order: bool = False,
-) -> Places:
+) -> Positions:
     """Works out the places of all examples of a source.
 
     Args:
@@ -61,8 +61,8 @@ def find_places(
     np.minimum.at(least, roots, values)
     least = least[roots][node]
     if not in_order:
-        return Places(hash_positions(least), copies)
-    return Places((least + 0.5) / (len(numbers) if groups is None else len(values)), copies)
+        return Positions(hash_positions(least), copies)
+    return Positions((least + 0.5) / (len(numbers) if groups is None else len(values)), copies)
 
 
 def _encoded(group: Any) -> bytes:

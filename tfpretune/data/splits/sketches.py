@@ -13,11 +13,11 @@ import numpy as np
 from tfpretune.data.text.cleaning import normal_form
 
 VALUES = 255
-"""Values of a sketch, 16 bits each. The share of those that agree is the Jaccard similarity, give or take 0.03."""
+"""Values of a sketch, 16 bits each. The fraction of those that agree is the Jaccard similarity, give or take 0.03."""
 RUN = 3
 """Words of a run."""
 FEWEST_WORDS = 20
-"""Shorter texts have no sketch: "very good" and "very good!" are no copies of each other."""
+"""Shorter texts have no sketch: "very good" and "very good!" are not copies of each other."""
 CHUNK_CHARACTERS = 1 << 18
 
 _UNSPACED = (  # Thai and Lao, Myanmar, Khmer, kana, Han
@@ -84,7 +84,7 @@ def _words(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     kinds = _kinds_of(characters)
     goes_on = np.concatenate([[False], (kinds[1:] == _OF_WORD) & (kinds[:-1] == _OF_WORD)])[: len(kinds)]
     starts = np.flatnonzero((kinds >= _OF_WORD) & ~goes_on)
-    breaks = np.flatnonzero(~goes_on)  # a word ends where the next one starts, or what is no word
+    breaks = np.flatnonzero(~goes_on)  # a word ends where the next one starts, or what is not a word
     ends = breaks[np.searchsorted(breaks, starts, side="right")] if len(starts) else starts
     size = 1 << len(joined).bit_length()
     powers, inverses = _powers(_BASE, size)[: len(joined)], _powers(_INVERSE, size)

@@ -135,16 +135,16 @@ def with_ends(tokenizer: Tokenizer, pieces: tf.RaggedTensor) -> tf.RaggedTensor:
     return tf.concat([start, tf.cast(pieces, tf.int32), end], axis=1)
 
 
-def unigram_loss(rows: np.ndarray, *, special_token_ids: tuple[int, ...]) -> float:
+def unigram_entropy(rows: np.ndarray, *, special_token_ids: tuple[int, ...]) -> float:
     """Returns the entropy in nats of the tokens, special ones left out: the loss of a model that knows word counts only.
 
     A masked language model sits on this plateau first; pre-training helps only once it has left it.
 
     Examples:
         >>> import numpy as np
-        >>> from tfpretune.data import unigram_loss
+        >>> from tfpretune.data import unigram_entropy
         >>> rows = np.array([[2, 5, 6, 3], [2, 7, 8, 3]])  # four words, each as often as the others: ln 4
-        >>> round(unigram_loss(rows, special_token_ids=(2, 3)), 4)
+        >>> round(unigram_entropy(rows, special_token_ids=(2, 3)), 4)
         1.3863
     """
     counts = np.bincount(rows.ravel())

@@ -52,16 +52,16 @@ def unknown_id(tokenizer: Tokenizer) -> int | None:
     return None
 
 
-def never_hidden(tokenizer: Tokenizer) -> tuple[int, ...]:
+def never_masked(tokenizer: Tokenizer) -> tuple[int, ...]:
     """Returns the ids that a masked language model neither hides nor is to guess: special tokens, and the unknown one.
 
     To guess [UNK] is right wherever a vocabulary does not fit, and tells nothing of the text.
 
     Examples:
         >>> from tfpretune.backbones import TextEncoderTokenizer
-        >>> from tfpretune.data import never_hidden
+        >>> from tfpretune.data import never_masked
         >>> tokenizer = TextEncoderTokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad"])
-        >>> sorted(never_hidden(tokenizer))
+        >>> sorted(never_masked(tokenizer))
         [0, 1, 2, 3, 4]
     """
     unknown = unknown_id(tokenizer)

@@ -31,7 +31,7 @@ class QuestionWindows(NamedTuple):
     ends: tf.Tensor
 
 
-class RowAnswers(NamedTuple):
+class SequenceAnswers(NamedTuple):
     """The best answer in each row: int32 first character and the one behind, and float32 scores, all `(rows,)`.
 
     Args:
@@ -106,18 +106,18 @@ def question_windows(
     )
 
 
-def none_places(padding_mask: tf.Tensor) -> tf.Tensor:
+def none_positions(padding_mask: tf.Tensor) -> tf.Tensor:
     """Returns the place of the context's [SEP] in each row, which stands for "no answer here": int32 `(rows,)`."""
     return tf.reduce_sum(padding_mask, axis=1) - 1
 
 
-def row_answers(
+def sequence_answers(
     outputs: tf.Tensor, padding_mask: tf.Tensor, starts: tf.Tensor, ends: tf.Tensor, *, most_tokens: int = 30
-) -> RowAnswers:
+) -> SequenceAnswers:
     """Finds the best answer in each row: the start and the end behind it whose scores sum highest.
 
     Args:
-        outputs: float32 `(rows, length, 2)`, scores of starts and ends, such as `Spans.activate` gives.
+        outputs: float32 `(rows, length, 2)`, scores of starts and ends, such as `ExtractiveQA.activate` gives.
         padding_mask: as in `QuestionWindows`.
         starts: as in `QuestionWindows`.
         ends: as in `QuestionWindows`.
@@ -133,8 +133,8 @@ def row_answers(
     band = tf.linalg.band_part(tf.ones([length, length]), 0, tf.minimum(most_tokens, length) - 1)
     sums = begin[:, :, None] + finish[:, None, :] + (band - 1.0) * -4.0 * NOWHERE
     best = tf.argmax(tf.reshape(sums, [-1, length * length]), axis=1, output_type=tf.int32)
-    none = tf.gather(outputs, none_places(padding_mask), batch_dims=1)
-    return RowAnswers(
+    none = tf.gather(outputs, none_positions(padding_mask), batch_dims=1)
+    return SequenceAnswers(
         tf.maximum(tf.gather(starts, best // length, batch_dims=1), 0),
         tf.maximum(tf.gather(ends, best % length, batch_dims=1), 0),
         tf.gather(tf.reshape(sums, [-1, length * length]), best, batch_dims=1),
@@ -142,11 +142,11 @@ def row_answers(
     )
 
 
-def best_answers(answers: RowAnswers, example_of: tf.Tensor, num_examples: tf.Tensor | int) -> RowAnswers:
+def best_answers(answers: SequenceAnswers, example_of: tf.Tensor, num_examples: tf.Tensor | int) -> SequenceAnswers:
     """Picks the row with the highest score for each example; "no answer" has the lowest of its scores, as in BERT."""
     top = tf.math.unsorted_segment_max(answers.scores, example_of, num_examples)
     numbers = tf.range(tf.size(example_of))
     is_top = answers.scores >= tf.gather(top, example_of)
     rows = tf.math.unsorted_segment_min(tf.where(is_top, numbers, tf.size(example_of)), example_of, num_examples)
     none = tf.math.unsorted_segment_min(answers.none_scores, example_of, num_examples)
-    return RowAnswers(tf.gather(answers.starts, rows), tf.gather(answers.ends, rows), top, none)
+    return SequenceAnswers(tf.gather(answers.starts, rows), tf.gather(answers.ends, rows), top, none)

@@ -30,7 +30,7 @@ class Words(NamedTuple):
     ends: tf.RaggedTensor
 
 
-class WordRows(NamedTuple):
+class WordInputs(NamedTuple):
     """Words as rows for a model; a text that does not fit into one row has several, one behind the other.
 
     Args:
@@ -95,7 +95,7 @@ def split_for(tokenizer: Tokenizer, texts: tf.Tensor) -> Words:
     )
 
 
-def word_rows(tokenizer: Tokenizer, words: tf.RaggedTensor, *, sequence_length: int) -> WordRows:
+def word_inputs(tokenizer: Tokenizer, words: tf.RaggedTensor, *, sequence_length: int) -> WordInputs:
     """Turns words into rows of tokens; every text has a row at least. Call it in a graph.
 
     A text with more than `sequence_length - 2` tokens is cut after so many, again and again; no token is lost. A word with
@@ -123,7 +123,7 @@ def word_rows(tokenizer: Tokenizer, words: tf.RaggedTensor, *, sequence_length: 
     return _cut(tokenizer, pieces.flat_values, tf.cast(word_of, tf.int32), splits, sequence_length)
 
 
-def _cut(tokenizer: Tokenizer, tokens: tf.Tensor, word_of: tf.Tensor, splits: tf.Tensor, length: int) -> WordRows:
+def _cut(tokenizer: Tokenizer, tokens: tf.Tensor, word_of: tf.Tensor, splits: tf.Tensor, length: int) -> WordInputs:
     room = length - 2
     sizes = splits[1:] - splits[:-1]
     rows = tf.maximum((sizes + room - 1) // room, 1)
@@ -131,10 +131,10 @@ def _cut(tokenizer: Tokenizer, tokens: tf.Tensor, word_of: tf.Tensor, splits: tf
     within = tf.range(tf.reduce_sum(rows)) - tf.gather(tf.cumsum(rows, exclusive=True), text_of)
     row_sizes = tf.clip_by_value(tf.gather(sizes, text_of) - within * room, 0, room)
     cut = with_ends(tokenizer, tf.RaggedTensor.from_row_lengths(tokens, row_sizes))
-    word_rows = tf.RaggedTensor.from_row_lengths(word_of, row_sizes).to_tensor(-1, shape=(None, room))
-    return WordRows(
+    word_inputs = tf.RaggedTensor.from_row_lengths(word_of, row_sizes).to_tensor(-1, shape=(None, room))
+    return WordInputs(
         cut.to_tensor(tokenizer.pad_token_id, shape=(None, length)),
         tf.sequence_mask(row_sizes + 2, length, tf.int32),
         tf.cast(text_of, tf.int32),
-        tf.pad(word_rows, [[0, 0], [1, 1]], constant_values=-1),
+        tf.pad(word_inputs, [[0, 0], [1, 1]], constant_values=-1),
     )

@@ -3,7 +3,7 @@
 import dataclasses
 
 from tfpretune.data.batches.examples import image_array
-from tfpretune.data.sources.labelled import LabelledParts
+from tfpretune.data.sources.labelled import LabelledSplits
 from tfpretune.evaluation.baselines.linear import pixel_rows, reads_by_characters
 from tfpretune.evaluation.metrics.retrieval import Vectors, retrieval_metrics, tfidf_vectors
 
@@ -11,7 +11,7 @@ SMALL = 32
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Space:
+class EmbeddingSpace:
     """Vectors of the same kind.
 
     Attributes:
@@ -23,7 +23,7 @@ class Space:
     test: Vectors
 
 
-def simple_space(parts: LabelledParts, *, shape: tuple[int, int, int] | None) -> tuple[str, Space]:
+def simple_space(parts: LabelledSplits, *, shape: tuple[int, int, int] | None) -> tuple[str, EmbeddingSpace]:
     """Returns what needs no training, and its name: TF-IDF of texts, the pixels of images (32 x 32 at most).
 
     Args:
@@ -33,13 +33,13 @@ def simple_space(parts: LabelledParts, *, shape: tuple[int, int, int] | None) ->
     if shape is None:
         texts = parts.train.inputs
         characters = reads_by_characters(texts)
-        return "TF-IDF", Space(*tfidf_vectors(texts, parts.test.inputs, characters=characters))
+        return "TF-IDF", EmbeddingSpace(*tfidf_vectors(texts, parts.test.inputs, characters=characters))
     small = (min(shape[0], SMALL), min(shape[1], SMALL), shape[2])
     pixels = [pixel_rows(image_array(part, small)) for part in (parts.train, parts.test)]
-    return "pixels", Space(*pixels)
+    return "pixels", EmbeddingSpace(*pixels)
 
 
-def search_metrics(space: Space, parts: LabelledParts) -> dict[str, float]:
+def search_metrics(space: EmbeddingSpace, parts: LabelledSplits) -> dict[str, float]:
     """Returns `retrieval_metrics` of test queries in the training examples, and `leave_one_out/…` of the test set in itself."""
     queries, gallery = parts.test.known_labels, parts.train.known_labels
     found = retrieval_metrics(space.test, queries, gallery=space.train, gallery_labels=gallery)

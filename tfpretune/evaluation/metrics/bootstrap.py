@@ -14,7 +14,7 @@ def bootstrap_intervals(
     Args:
         confusion: int `(C, C)`, true classes in rows, predicted classes in columns; at least one example.
         resamples: number of redrawn test sets.
-        level: share of the resamples inside the interval, in (0, 1).
+        level: fraction of the resamples inside the interval, in (0, 1).
         seed: the same matrix and seed give the same interval.
 
     Returns:

@@ -23,7 +23,7 @@ class ReliabilityBins:
     confidence: np.ndarray
     """float `(bins,)`: mean probability of the predicted class; nan in an empty bin."""
     accuracy: np.ndarray
-    """float `(bins,)`: share of right predictions; nan in an empty bin."""
+    """float `(bins,)`: fraction of right predictions; nan in an empty bin."""
 
     @property
     def ece(self) -> float:

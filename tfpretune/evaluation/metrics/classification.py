@@ -45,7 +45,7 @@ def check_predictions(labels: Any, probabilities: Any, class_names: Sequence[str
 
 
 def _check_rows(probabilities: np.ndarray) -> np.ndarray:
-    """Returns the rows divided by their sum; refuses what is no distribution."""
+    """Returns the rows divided by their sum; refuses what is not a distribution."""
     dtype = np.float32 if probabilities.dtype == np.float32 else np.float64
     rows = probabilities.astype(np.float64)
     dead = np.flatnonzero(~np.isfinite(rows).all(axis=1))
@@ -139,7 +139,7 @@ def _areas(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, np.ndarra
 
 
 def accuracy(probabilities: np.ndarray, examples: Examples) -> float:
-    """Returns the share of the examples whose most probable class is right.
+    """Returns the fraction of the examples whose most probable class is right.
 
     Examples:
         >>> import numpy as np

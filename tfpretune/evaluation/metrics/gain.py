@@ -88,7 +88,7 @@ def gain_over_scratch(pretrained: Sequence[float], scratch: Sequence[float]) -> 
     """Compares the scores of pre-trained and from-scratch runs that share data, budget and seeds.
 
     Args:
-        pretrained: one score a seed, higher is better.
+        pretrained: one score per seed, higher is better.
         scratch: the scores of the same seeds, in the same order.
 
     Returns:

@@ -22,9 +22,9 @@ def multi_label_metrics(
 
     Returns:
         `examples`; `f1`, `precision` and `recall` with `_micro` over all places, with `_macro` as the mean over the labels and
-        `/NAME` of each label; 0/0 counts as 0. `support/NAME`. `subset_accuracy`, the share of the examples of which all known
-        labels are right; `hamming_loss`, the share of wrong places. For each label that fits some examples and not others
-        `roc_auc/NAME` and `average_precision/NAME`, whose means are `roc_auc_macro` and `average_precision_macro`.
+        `/NAME` of each label; 0/0 counts as 0. `support/NAME`. `subset_accuracy`, the fraction of the examples of which all
+        known labels are right; `hamming_loss`, the fraction of wrong places. For each label that fits some examples and not
+        others `roc_auc/NAME` and `average_precision/NAME`, whose means are `roc_auc_macro` and `average_precision_macro`.
 
     Raises:
         ValueError: wrong shapes or ranges.

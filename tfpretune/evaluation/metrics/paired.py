@@ -66,7 +66,7 @@ class PairedTest:
 def paired_test(scores: Sequence[float] | np.ndarray, others: Sequence[float] | np.ndarray) -> PairedTest:
     """Compares scores with others of the same seeds, in the same order.
 
-    There is a test from 3 seeds on, and where the differences have a spread: without one, t is no number. The statistic is
+    There is a test from 3 seeds on, and where the differences have a spread: without one, t is not a number. The statistic is
     mean / (sd / sqrt(n)), of Student's t distribution with n - 1 degrees of freedom.
 
     Raises:

@@ -15,8 +15,8 @@ def regression_metrics(truth: Any, predicted: Any) -> dict[str, float]:
         predicted: floats `(n,)`.
 
     Returns:
-        `examples`, `mean_squared_error`, `root_mean_squared_error`, `mean_absolute_error`; `r2`, the share of the variance that
-        is explained, absent where all true numbers are equal; `pearson` and `spearman`, the correlations of the numbers
+        `examples`, `mean_squared_error`, `root_mean_squared_error`, `mean_absolute_error`; `r2`, the fraction of the variance
+        that is explained, absent where all true numbers are equal; `pearson` and `spearman`, the correlations of the numbers
         and of their ranks, absent where either side is constant.
 
     Raises:

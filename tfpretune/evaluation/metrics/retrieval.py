@@ -31,7 +31,7 @@ def retrieval_metrics(
         cutoffs: the k of recall at k.
 
     Returns:
-        `recall@K`, the share of the queries that have one of their class among the K nearest (Musgrave et al. 2020, section
+        `recall@K`, the fraction of the queries that have one of their class among the K nearest (Musgrave et al. 2020, section
         2); `mrr`, the mean of 1 / rank of the first of their class; `map`, the mean average precision over the whole
         ranking; `queries`, those that have one of their class to find: the others do not count.
 

@@ -14,8 +14,8 @@ def word_metrics(truth: Sequence[Sequence[str]], predicted: Sequence[Sequence[st
         predicted: the same for what the model says.
 
     Returns:
-        `word_accuracy`, the share of words with the right tag; `f1/TAG` and `support/TAG` of each tag that occurs, and the mean
-        of the first, `f1_macro`; `support`, the words.
+        `word_accuracy`, the fraction of words with the right tag; `f1/TAG` and `support/TAG` of each tag that occurs, and the
+        mean of the first, `f1_macro`; `support`, the words.
 
     Raises:
         ValueError: the sentences do not match.

@@ -1,4 +1,4 @@
-"""Reports on models that give each example a class."""
+"""Reports on models that give each example per class."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -59,7 +59,7 @@ def report_classes(
         where=examples.where,
         curves=curves,
         tables=tables,
-        settings={**(settings or {}), "licence": examples.licence},
+        settings={**(settings or {}), "license": examples.license},
         data=examples.near_copies(),
     )
     return report_of(page, examples, {"accuracy": "accuracy", "f1_macro": "macro F1"})

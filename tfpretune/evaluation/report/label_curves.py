@@ -10,7 +10,7 @@ from tfpretune.evaluation.metrics.paired import LEVEL, paired_test
 from tfpretune.evaluation.report.plots import Axis, Line, line_chart
 from tfpretune.evaluation.report.tables import Cell, Table
 
-COLUMNS = ("", "labels a class", "accuracy", "sd", "over scratch", "p", "labels saved")
+COLUMNS = ("", "labels per class", "accuracy", "sd", "over scratch", "p", "labels saved")
 _SAID = {"better": "paid", "worse": "did harm", "ahead": "is ahead", "behind": "is behind", "level": "is level"}
 _NOT_SHOWN = ("ahead", "behind", "level")
 
@@ -21,7 +21,7 @@ class LabelCurve:
 
     Attributes:
         name: of the method.
-        scores: labels a class -> one score a seed, higher is better, the same seeds for every method.
+        scores: labels per class -> one score per seed, higher is better, the same seeds for every method.
 
     Examples:
         >>> from tfpretune.evaluation import LabelCurve
@@ -80,7 +80,7 @@ def label_table(
         curves: of methods and baselines.
         scratch: name of the curve to compare with.
         plain: name of the plain fine-tuning, which the other methods are compared with in words at the fewest labels; "": none.
-        baselines: names of curves that are no networks: they get a row, and no verdict.
+        baselines: names of curves that are not networks: they get a row, and no verdict.
 
     Returns:
         A table with `COLUMNS`. "labels saved" is how many more from scratch needs for the same mean, a class; in brackets
@@ -129,7 +129,7 @@ def label_chart(curves: Sequence[LabelCurve]) -> str:
         means, spreads = curve.means, curve.spreads
         lines.append(Line(curve.name, curve.labels, means, f"{means[-1]:.3f}", means - spreads, means + spreads))
     alt = "Accuracy over the number of labels a class for " + ", ".join(curve.name for curve in curves)
-    return line_chart(lines, name="labels", alt=alt, x=Axis("labels a class"), y=Axis("accuracy"), log_x=True)
+    return line_chart(lines, name="labels", alt=alt, x=Axis("labels per class"), y=Axis("accuracy"), log_x=True)
 
 
 def _saved(scratch: LabelCurve, labels: float, score: float) -> str:
@@ -149,7 +149,7 @@ def _verdict(curve: LabelCurve, scratch: LabelCurve) -> str:
     parts = []
     for name, said in _SAID.items():
         if name in found:
-            where = "every number of labels" if len(found) == 1 else f"{', '.join(found[name])} labels a class"
+            where = "every number of labels" if len(found) == 1 else f"{', '.join(found[name])} labels per class"
             parts.append(f"{said} at {where}{', which shows nothing' if name in _NOT_SHOWN else ''}")
     return f"{curve.name}: pre-training {'; '.join(parts)}."
 
@@ -160,7 +160,7 @@ def _beside_plain(plain: LabelCurve, methods: Sequence[LabelCurve]) -> str:
     for curve in methods:
         if curve is not plain:
             found.append(f"{curve.name} {paired_difference(curve.scores[fewest], plain.scores[fewest])}")
-    return f"At {fewest:.0f} labels a class, beside {plain.name} on the same draws: {', '.join(found)}."
+    return f"At {fewest:.0f} labels per class, against {plain.name} on the same draws: {', '.join(found)}."
 
 
 def _beside(baseline: LabelCurve, methods: Sequence[LabelCurve]) -> str:
@@ -175,6 +175,6 @@ def _beside(baseline: LabelCurve, methods: Sequence[LabelCurve]) -> str:
         return f"{baseline.name} has nowhere a higher mean than every fine-tuning."
     proof = f"shown at {', '.join(shown)}" if shown else "shown at none of them"
     return (
-        f"{baseline.name} has a higher mean than every fine-tuning at {', '.join(ahead)} labels a class, {proof} "
+        f"{baseline.name} has a higher mean than every fine-tuning at {', '.join(ahead)} labels per class, {proof} "
         f"(p below {LEVEL} against each)."
     )

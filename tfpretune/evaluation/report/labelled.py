@@ -66,7 +66,7 @@ def report_sets(
         >>> labels = np.array([[1, 0], [0, 1], [1, 1]], "int32")
         >>> examples = Examples("text", ["a", "b", "c"], labels, ("price", "delivery"), ["1", "2", "3"], "mine")
         >>> report = report_sets(examples, labels * 0.6, threshold=0.5, out_dir="runs/tickets", title="Tickets")
-        >>> report.metrics["subset_accuracy"], report.threshold
+        >>> report.metrics["subset_accuracy"], report.task["threshold"]
         (1.0, 0.5)
     """
     names = examples.class_names
@@ -84,7 +84,7 @@ def report_sets(
             _per_label(metrics, names),
             _wrong_sets(examples, probabilities, threshold),
         ],
-        settings={**(settings or {}), "licence": examples.licence},
+        settings={**(settings or {}), "license": examples.license},
         data=examples.near_copies(),
     )
     return report_of(page, examples, {"f1_micro": "micro F1", "f1_macro": "macro F1"}, threshold=threshold)
@@ -120,8 +120,8 @@ def report_numbers(
         >>> stars = np.array([1.0, 5.0, 3.0], "float32")
         >>> examples = Examples("text", ["bad", "good", "so so"], stars, (), ["mine:1", "mine:2", "mine:3"], "mine")
         >>> report = report_numbers(examples, stars + 1, out_dir="runs/stars", title="Stars")
-        >>> report.metrics["mean_absolute_error"], report.threshold
-        (1.0, None)
+        >>> report.metrics["mean_absolute_error"], "threshold" in report.task
+        (1.0, False)
     """
     truth = examples.known_labels
     metrics = regression_metrics(truth, numbers)
@@ -138,7 +138,7 @@ def report_numbers(
         headline=[name for name in NUMBER_FIGURES if name in metrics],
         curves=curves,
         tables=[*tables, _beside(NUMBER_FIGURES, metrics, baselines or {}), _far_numbers(examples, numbers)],
-        settings={**(settings or {}), "licence": examples.licence},
+        settings={**(settings or {}), "license": examples.license},
         data=examples.near_copies(),
         figures=figures,
     )
@@ -151,7 +151,7 @@ def _beside(
     """A row for each simple model, and the model's own."""
     found = {**baselines, "this model": metrics}
     rows: list[list[Cell]] = [[name, *(own.get(figure) for figure in figures)] for name, own in found.items()]
-    return Table("Beside simple models" if baselines else "", ("", *(NAMES[name] for name in figures)), rows)
+    return Table("Against simple models" if baselines else "", ("", *(NAMES[name] for name in figures)), rows)
 
 
 def _per_label(metrics: Mapping[str, float], names: Sequence[str]) -> Table:

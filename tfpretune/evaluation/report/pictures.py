@@ -28,7 +28,7 @@ class Pictures:
         >>> images = np.random.default_rng(0).random((4, 8, 8, 1))
         >>> pictures = Pictures("Validation images", {"input": images, "restored": images ** 2})
         >>> page = write_report("runs/a", title="A run", metrics={"mse": 0.1}, pictures=[pictures])
-        >>> page.read_text("utf-8").count("data:image/png")  # one strip a row
+        >>> page.read_text("utf-8").count("data:image/png")  # one strip per row
         2
     """
 

@@ -63,7 +63,7 @@ def write_report(
         inputs: n texts, or n images as `data_address` takes them.
         where: for each example where it came from.
         curves: charts over the steps: title -> name of a line -> (step, value) pairs.
-        hlines: horizontal lines in these charts, e.g. the unigram loss: title -> name -> height.
+        hlines: horizontal lines in these charts, e.g. the unigram entropy: title -> name -> height.
         pictures: e.g. input, masked and restored images.
         figures: charts above the tables, as `evaluation.report.plots` draws them.
         tables: shown in this order.

@@ -6,8 +6,8 @@ import numpy as np
 
 from tfpretune.data.batches.examples import image_array
 from tfpretune.data.examples.examples import Examples
-from tfpretune.data.sources.labelled import LabelledParts
-from tfpretune.evaluation.baselines.search import SMALL, Space
+from tfpretune.data.sources.labelled import LabelledSplits
+from tfpretune.evaluation.baselines.search import SMALL, EmbeddingSpace
 from tfpretune.evaluation.metrics.retrieval import nearest
 from tfpretune.evaluation.report.kinds import SHOWN
 from tfpretune.evaluation.report.pictures import Pictures
@@ -31,7 +31,7 @@ def search_tables(found: Mapping[str, Mapping[str, float]]) -> list[Table]:
 
 
 def show_nearest(
-    space: Space, parts: LabelledParts, *, queries: int = 6, most: int = 5
+    space: EmbeddingSpace, parts: LabelledSplits, *, queries: int = 6, most: int = 5
 ) -> tuple[Table, list[Pictures]]:
     """Returns a few test examples and what is nearest to them among the training examples: a table; of images pictures, too.
 

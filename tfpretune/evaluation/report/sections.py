@@ -74,7 +74,7 @@ class Answers:
         labels, probabilities, names = self.labels, self.probabilities, self.class_names
         return [
             Section("Confusion matrix", confusion_section(confusion_matrix(labels, probabilities), names)),
-            Section("Classes", class_table(self.metrics, names)),
+            Section("Classification", class_table(self.metrics, names)),
             Section("ROC and precision-recall", curves_section(labels, probabilities, names, self.metrics)),
             Section("Calibration", calibration_section(labels, probabilities)),
         ]
@@ -115,7 +115,7 @@ def _confusion_table(confusion: np.ndarray, class_names: Sequence[str]) -> str:
         '<div class="scroll" tabindex="0"><table class="confusion"><thead>'
         f'<tr><td></td><th scope="colgroup" colspan="{len(names)}">predicted</th></tr>'
         f'<tr><th scope="col">true</th>{heads}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
-        '<p class="note">Examples; the darker, the larger the share of the row.</p>'
+        '<p class="note">Examples; the darker, the larger the fraction of the row.</p>'
     )
 
 
@@ -127,7 +127,7 @@ def _confused_pairs(confusion: np.ndarray, class_names: Sequence[str], *, most: 
         if wrong[true, predicted]:
             share = f"{wrong[true, predicted] / confusion[true].sum():.1%}"
             rows.append((f"{class_names[true]} → {class_names[predicted]}", int(wrong[true, predicted]), share))
-    columns = ("true → predicted", "examples", "share of the true class")
+    columns = ("true → predicted", "examples", "fraction of the true class")
     return html_table(Table("Most often confused", columns, rows)) if rows else ""
 
 
@@ -184,7 +184,7 @@ def calibration_section(labels: np.ndarray, probabilities: np.ndarray) -> str:
     alt = f"Reliability diagram: mean confidence {mean:.3f}, accuracy {right:.3f}, calibration error {bins.ece:.3f}"
     chart = reliability_chart(bins, name="reliability", alt=alt)
     return (
-        f'<div class="charts"><figure><h3>Reliability</h3>{chart}<figcaption>Bars: share of right answers in 15 bins '
+        f'<div class="charts"><figure><h3>Reliability</h3>{chart}<figcaption>Bars: fraction of right answers in 15 bins '
         f"of confidence; on the dashed line a classifier is right as often as it says.</figcaption></figure>"
         f"<p>Expected calibration error <b>{bins.ece:.3f}</b>. Mean confidence {mean:.3f}, accuracy {right:.3f}: "
         f"{_tendency(labels, probabilities)}.</p></div>"

@@ -60,7 +60,7 @@ def report_of(page: Path, examples: Examples, words: Mapping[str, str], *, thres
         "kind": examples.kind,
         "class_names": list(examples.class_names),
         "source": examples.name,
-        "licence": examples.licence,
+        "license": examples.license,
         "metrics": metrics,
         "split_rule": RULE,
     }

@@ -2,14 +2,14 @@
 
 import dataclasses
 
-from tfpretune.data.batches.transforms import jitter
+from tfpretune.data.batches.transforms import augmented
 from tfpretune.data.readers.source_form import SourceForm
-from tfpretune.data.sources.labelled import labelled_parts
+from tfpretune.data.sources.labelled import labelled_splits
 from tfpretune.errors import UsageError
 from tfpretune.experiments.adaptation.inputs import image_inputs, text_inputs
 from tfpretune.experiments.adaptation.methods import Domains, Strengths
 from tfpretune.settings.comparison import ComparisonConfig
-from tfpretune.settings.run import OptimizerConfig, require_shares
+from tfpretune.settings.run import OptimizerConfig, require_fractions
 from tfpretune.tasks.finetuning.known_words import require_known
 
 
@@ -22,7 +22,7 @@ class DomainsConfig(ComparisonConfig):
     target: str = ""
     """Another domain with the same classes. Its labels are read by target-only and for the score."""
     batch_size: int = 64
-    """Labelled examples a step; dann, coral and pseudo-labels see as many of the target's beside them."""
+    """Labelled examples per step; dann, coral and pseudo-labels see as many of the target's beside them."""
     preset: str = ""
     """Pre-trained backbone to start from, for texts with its tokenizer; empty for images: a new --backbone."""
     backbone: str = "cnn-small"
@@ -32,18 +32,18 @@ class DomainsConfig(ComparisonConfig):
     sequence_length: int = 128
     """Tokens of a text that are read."""
     shift: int = 1
-    """Augmentation, the same for all methods and domains: largest move, pixels."""
+    """Augmentation, the same for all methods and domains: largest shift, pixels."""
     rotate_degrees: float = 10.0
     """Augmentation: largest angle to either side."""
     scale: float = 0.2
-    """Augmentation: largest zoom in or out, as a share of the size."""
+    """Augmentation: largest zoom in or out, as a fraction of the size."""
     strengths: Strengths = dataclasses.field(default_factory=Strengths)
     optimizer: OptimizerConfig = OptimizerConfig(learning_rate=3e-3, warmup=0.1, weight_decay=0.05)
 
     def __post_init__(self) -> None:
         """Refuses values that cannot work."""
         super().__post_init__()
-        require_shares(self, "scale")
+        require_fractions(self, "scale")
 
 
 def open_domains(run: DomainsConfig) -> Domains:
@@ -52,8 +52,8 @@ def open_domains(run: DomainsConfig) -> Domains:
     Raises:
         UsageError: the domains do not go together or with the preset.
     """
-    form, most = SourceForm(label_kind="class", labels_as_written=run.labels_as_written), 64 if run.fast else 0
-    *sources, target = [labelled_parts(name, form, most=most) for name in (*run.source, run.target)]
+    form, most = SourceForm(label_kind="single", labels_as_written=run.labels_as_written), 64 if run.fast else 0
+    *sources, target = [labelled_splits(name, form, most=most) for name in (*run.source, run.target)]
     num_classes, kind = len(target.class_names), target.train.kind
     for part in sources:
         part.train.require_kind(kind)
@@ -64,7 +64,7 @@ def open_domains(run: DomainsConfig) -> Domains:
         for name, part in zip((*run.source, run.target), (*sources, target), strict=True):
             require_known(inputs.tokenizer, part.train.inputs, source=name, preset=run.preset)
     else:
-        moved = jitter(shift=run.shift, rotate_degrees=run.rotate_degrees, scale=run.scale)
+        moved = augmented(shift=run.shift, rotate_degrees=run.rotate_degrees, scale=run.scale)
         inputs = image_inputs(
             num_classes, image_shape=run.image_shape, backbone=run.backbone, preset=run.preset, transform=moved
         )

@@ -8,11 +8,11 @@ import keras
 import numpy as np
 
 from tfpretune.backbones.by_name import load_backbone, load_tokenizer
-from tfpretune.data.batches.mixing import Mixed, batch_shares, progress
+from tfpretune.data.batches.mixing import Mixed, batch_fractions, progress
 from tfpretune.data.batches.step_indexed import StepIndexed, Transform
-from tfpretune.data.batches.transforms import hidden_tokens
+from tfpretune.data.batches.transforms import masked_tokens
 from tfpretune.data.examples.examples import Examples
-from tfpretune.data.sources.labelled import LabelledParts
+from tfpretune.data.sources.labelled import LabelledSplits
 from tfpretune.data.text.tokens import pack
 from tfpretune.errors import UsageError
 from tfpretune.evaluation.predict import predict_outputs
@@ -83,12 +83,12 @@ class Domains:
         inputs: how examples become batches and classifiers.
         optimizer: the update rule.
         steps: optimizer steps of every method.
-        batch_size: labelled examples a step; methods that look at the target see as many of its examples beside them.
+        batch_size: labelled examples per step; methods that look at the target see as many of its examples beside them.
         strengths: of the methods.
     """
 
-    sources: tuple[LabelledParts, ...]
-    target: LabelledParts
+    sources: tuple[LabelledSplits, ...]
+    target: LabelledSplits
     inputs: Inputs
     optimizer: OptimizerConfig
     steps: int
@@ -116,7 +116,7 @@ class Domains:
 
     def labelled(self, seed: int) -> StepIndexed:
         """Returns batches of the sources, equally of each."""
-        shares = batch_shares([len(part.train) for part in self.sources], self.batch_size, temperature=math.inf)
+        shares = batch_fractions([len(part.train) for part in self.sources], self.batch_size, temperature=math.inf)
         parts = [
             self.inputs.make_batches(part.train, share, seed=seed * 100 + number, transform=self.inputs.transform)
             for number, (part, share) in enumerate(zip(self.sources, shares, strict=True))
@@ -130,7 +130,7 @@ class Domains:
         return Mixed([self.labelled(seed), others], fill=UNKNOWN, transform=transform)
 
     def train(self, model: keras.Model, batches: StepIndexed, *, steps: int | None = None) -> None:
-        """Trains for so many steps, by default for all of them."""
+        """Trains for N steps, by default for all of them."""
         train_briefly(model, batches, self.optimizer, steps=self.steps if steps is None else steps)
 
     def probabilities(self, model: Supervised, examples: Examples) -> np.ndarray:
@@ -242,6 +242,6 @@ def adapt_preset(
     keras.utils.set_random_seed(0)
     model = MaskedLM(load_backbone(preset, dtype=resolve_precision("auto")))
     rows = pack(tokenizer, texts.require_kind("text").inputs, sequence_length=sequence_length)
-    batches = StepIndexed({"token_ids": rows}, 32, transform=hidden_tokens(tokenizer, 0.4))
+    batches = StepIndexed({"token_ids": rows}, 32, transform=masked_tokens(tokenizer, 0.4))
     train_briefly(model, batches, optimizer, steps=steps)
     save_preset(folder, model, tokenizer=tokenizer)

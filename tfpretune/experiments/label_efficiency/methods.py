@@ -43,28 +43,28 @@ class MethodsConfig(ComparisonConfig):
     """Texts: tokens that are read."""
     window_length: int = 128
     """Texts: in windows of this length; 0 reads them at once."""
-    jitter: tuple[int, float, float] = (2, 15.0, 0.1)
-    """Images: augmentation for all; largest move in pixels, angle in degrees, and zoom."""
+    augmentation: tuple[int, float, float] = (2, 15.0, 0.1)
+    """Images: augmentation for all; largest shift in pixels, angle in degrees, and zoom."""
     l2_sp: float = 0.01
     """Strength of l2-sp; on the head it is the same."""
     lora_rank: int = 8
     """Rank of lora."""
-    unfreeze_share: float = 0.15
-    """Share of a trial's steps, as many as it makes, between two unfreezings of gradual."""
-    lora_rate: float = 5.0
-    """lora learns at so many times the rate of the others."""
+    unfreeze_fraction: float = 0.15
+    """Fraction of a trial's steps, as many as it makes, between two unfreezings of gradual."""
+    lora_multiplier: float = 5.0
+    """Learning rate of lora, as a multiple of the others'."""
     optimizer: OptimizerConfig = OptimizerConfig(learning_rate=3e-4, warmup=0.1, multipliers=(("logits", 3.0),))
     scratch_optimizer: OptimizerConfig = OptimizerConfig(learning_rate=2e-3, warmup=0.1)
     scratch_dropout: float = 0.3
-    """from scratch: rate of dropout before the head's last layer; 0.1 for images."""
+    """from scratch: dropout rate before the head's last layer; 0.1 for images."""
 
     def __post_init__(self) -> None:
         """Refuses what leaves nothing to compare."""
         super().__post_init__()
         if "from scratch" not in self.methods or len(set(self.methods) - {"baseline"}) < 2:
             raise UsageError("--methods needs 'from scratch' and at least one way to fine-tune")
-        if not 0 < self.unfreeze_share < 1:
-            raise UsageError(f"--unfreeze-share must be above 0 and below 1, received {self.unfreeze_share}")
+        if not 0 < self.unfreeze_fraction < 1:
+            raise UsageError(f"--unfreeze-fraction must be above 0 and below 1, received {self.unfreeze_fraction}")
 
     def for_examples(self, examples: Examples) -> Self:
         """Returns the settings, of images with `FOR_IMAGES` where they have their defaults."""
@@ -77,7 +77,7 @@ class MethodsConfig(ComparisonConfig):
     @property
     def form(self) -> SourceForm:
         """How the source is read."""
-        return SourceForm(label_kind="class", labels_as_written=self.labels_as_written)
+        return SourceForm(label_kind="single", labels_as_written=self.labels_as_written)
 
     def work(self, examples: Examples) -> Work:
         """Returns what all trials on these examples share."""
@@ -86,16 +86,16 @@ class MethodsConfig(ComparisonConfig):
             {str(name): self._settings(name) for name in self.methods},
             self.sequence_length,
             self.window_length,
-            None if examples.kind == "text" else self.jitter,
+            None if examples.kind == "text" else self.augmentation,
             self.epochs,
             self.fast,
-            unfreeze_shares={"gradual": self.unfreeze_share},
+            unfreeze_fractions={"gradual": self.unfreeze_fraction},
             form=self.form,
         )
 
     def _settings(self, name: MethodName) -> FinetuneConfig | None:
         """Returns the settings of a method; None for the baseline."""
-        lora = dataclasses.replace(self.optimizer, learning_rate=self.lora_rate * self.optimizer.learning_rate)
+        lora = dataclasses.replace(self.optimizer, learning_rate=self.lora_multiplier * self.optimizer.learning_rate)
         scratch = {"optimizer": self.scratch_optimizer, "dropout": self.scratch_dropout}
         own: dict[str, dict[str, Any]] = {
             "from scratch": {"from_scratch": True, **scratch},

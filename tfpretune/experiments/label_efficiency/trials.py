@@ -13,16 +13,16 @@ from typing import Any
 import tensorflow as tf
 
 from tfpretune.data.batches.step_indexed import Transform
-from tfpretune.data.batches.transforms import jitter
+from tfpretune.data.batches.transforms import augmented
 from tfpretune.data.readers.source_form import SourceForm
-from tfpretune.data.sources.labelled import LabelledParts, labelled_parts
+from tfpretune.data.sources.labelled import LabelledSplits, labelled_splits
 from tfpretune.errors import RunError
 from tfpretune.evaluation.baselines.kinds import LINEAR
 from tfpretune.evaluation.metrics.classification import accuracy
 from tfpretune.experiments.comparison import Side, Trials
 from tfpretune.experiments.trials import begin_trials
 from tfpretune.finetune import pooled_head
-from tfpretune.objectives import Classes, Supervised
+from tfpretune.objectives import Classification, Supervised
 from tfpretune.runtime.files import write_atomic
 from tfpretune.settings.finetune import FinetuneConfig
 from tfpretune.tasks.finetuning.kinds import INPUTS
@@ -35,7 +35,7 @@ class Trial:
 
     Attributes:
         method: its name; a name without settings is the classical baseline.
-        labels: labels a class; 0: all.
+        labels: labels per class; 0: all.
         seed: draws the labels and the start weights, and decides the order.
     """
 
@@ -59,29 +59,29 @@ class Work:
         methods: name -> settings of the run; `from_scratch`, and what `apply_methods` reads. None: the classical baseline.
         sequence_length: tokens of a text that are read.
         window_length: in windows of so many; 0: at once.
-        jitter: shift (pixels), rotation (degrees) and zoom of images; None: no augmentation.
+        augmentation: shift (pixels), rotation (degrees) and zoom of images; None: no augmentation.
         epochs: passes that the training makes at least, beside the methods' own `steps`.
         fast: 2 steps and a few examples.
-        unfreeze_shares: method -> share of a trial's steps between two unfreezings, in the place of its `unfreeze_every`.
+        unfreeze_fractions: method -> fraction of a trial's steps between two unfreezings, in the place of its `unfreeze_every`.
     """
 
     source: str
     methods: Mapping[str, FinetuneConfig | None]
     sequence_length: int
     window_length: int
-    jitter: tuple[int, float, float] | None
+    augmentation: tuple[int, float, float] | None
     epochs: float
     fast: bool
-    unfreeze_shares: Mapping[str, float] = dataclasses.field(default_factory=dict)
-    form: SourceForm = SourceForm(label_kind="class")
+    unfreeze_fractions: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    form: SourceForm = SourceForm(label_kind="single")
 
     def steps(self, method: FinetuneConfig, examples: int) -> int:
         """Returns the steps that a trial of a method with so many examples makes."""
         return 2 if self.fast else max(method.steps, round(self.epochs * examples / method.batch_size))
 
     def with_unfreezing(self, name: str, method: FinetuneConfig, steps: int) -> FinetuneConfig:
-        """Returns a method's settings for a trial of so many steps."""
-        share = self.unfreeze_shares.get(name)
+        """Returns a method's settings for a trial of N steps."""
+        share = self.unfreeze_fractions.get(name)
         return method if share is None else dataclasses.replace(method, unfreeze_every=max(1, round(share * steps)))
 
 
@@ -159,7 +159,7 @@ class _Laboratory:
 
     def __init__(self, work: Work):
         self.work = work
-        self.parts: LabelledParts = labelled_parts(work.source, work.form, most=256 if work.fast else 0)
+        self.parts: LabelledSplits = labelled_splits(work.source, work.form, most=256 if work.fast else 0)
         self.last: tuple[tuple[str, int], Supervised] | None = None
 
     def score(self, trial: Trial) -> float:
@@ -177,7 +177,7 @@ class _Laboratory:
             not run.from_scratch,
             steps,
             run.optimizer,
-            probe_head=run.probe_head and not run.from_scratch,
+            init_head_from_probe=run.init_head_from_probe and not run.from_scratch,
             head_dropout=run.dropout,
             backbone_dropout=run.backbone_dropout,
             prepare=functools.partial(apply_methods, run=self.work.with_unfreezing(trial.method, run, steps)),
@@ -197,15 +197,15 @@ class _Laboratory:
             make_batches=inputs.batches,
             make_model=functools.partial(
                 pooled_head,
-                target=Classes(len(self.parts.class_names), label_smoothing=run.label_smoothing),
+                target=Classification(len(self.parts.class_names), label_smoothing=run.label_smoothing),
                 preprocessing=preprocessing,
                 name="classifier",
             ),
             batch_size=run.batch_size,
             seeds=0,
-            transform=None if work.jitter is None else _jitter(*work.jitter),
+            transform=None if work.augmentation is None else _augmented(*work.augmentation),
         )
 
 
-def _jitter(shift: int, degrees: float, scale: float) -> Transform:
-    return jitter(shift=shift, rotate_degrees=degrees, scale=scale)
+def _augmented(shift: int, degrees: float, scale: float) -> Transform:
+    return augmented(shift=shift, rotate_degrees=degrees, scale=scale)

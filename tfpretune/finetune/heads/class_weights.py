@@ -8,7 +8,7 @@ from tfpretune.errors import UsageError
 
 
 def balanced_class_weights(labels: np.ndarray, num_classes: int) -> tuple[float, ...]:
-    """Returns one factor a class, n / (num_classes * count), so that all classes weigh the same in the loss.
+    """Returns one factor per class, n / (num_classes * count), so that all classes weigh the same in the loss.
 
     Args:
         labels: int `(n,)`, each in [0, num_classes).
@@ -32,7 +32,7 @@ def balanced_class_weights(labels: np.ndarray, num_classes: int) -> tuple[float,
 
 
 def balanced_positive_weights(labels: np.ndarray, class_names: Sequence[str]) -> tuple[float, ...]:
-    """Returns one factor a label for `MultiLabel`: the examples that it does not fit for each one that it fits.
+    """Returns one factor per label for `MultiLabel`: the examples that it does not fit for each one that it fits.
 
     So those with a label weigh as much as those without, as if half of all examples had it (King and Zeng 2001, Logistic
     Regression in Rare Events Data, section 4.2, where the share in the population is a half).

@@ -25,7 +25,7 @@ def multi_head(
     Args:
         backbone: as in `pooled_head`.
         targets: task -> what is to be said of each example; each with a column of its own, such as
-            `{"topic": Classes(3, column="topic", may_lack=True)}`.
+            `{"topic": Classification(3, column="topic", may_lack=True)}`.
         weighting: how the losses are weighed; see `MultiTask`.
         weights: see `MultiTask`.
         dropout: rate on the pooled features, in [0, 1); every task has masks of its own.
@@ -39,9 +39,9 @@ def multi_head(
     Examples:
         >>> from tfpretune.backbones import TextEncoder
         >>> from tfpretune.finetune import multi_head
-        >>> from tfpretune.objectives import Classes, Numbers
+        >>> from tfpretune.objectives import Classification, Regression
         >>> backbone = TextEncoder(100, 1, num_heads=2, hidden_dim=8, intermediate_dim=16)
-        >>> model = multi_head(backbone, {"topic": Classes(3, column="topic"), "stars": Numbers(column="stars")})
+        >>> model = multi_head(backbone, {"topic": Classification(3, column="topic"), "stars": Regression(column="stars")})
         >>> {task: output.shape for task, output in model.output.items()}
         {'topic': (None, 3), 'stars': (None, 1)}
     """

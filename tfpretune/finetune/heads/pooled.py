@@ -9,8 +9,8 @@ from tfpretune.backbones.layers.blocks import MeanPool
 from tfpretune.finetune.heads.reading import read, read_mean
 from tfpretune.objectives.supervised import Supervised
 from tfpretune.objectives.targets.base import Target
-from tfpretune.objectives.targets.contrastive import Similar
-from tfpretune.objectives.targets.standard import Classes, MultiLabel, Numbers
+from tfpretune.objectives.targets.contrastive import SupervisedContrastive
+from tfpretune.objectives.targets.standard import Classification, MultiLabel, Regression
 
 
 def pooled_head(
@@ -26,7 +26,7 @@ def pooled_head(
     Args:
         backbone: from images or from `token_ids` and `padding_mask` to features `(batch, …, dim)`. Maps of features, such
             as those of a KerasHub convolutional backbone, are averaged over height and width.
-        target: what the outputs are to say, such as `Classes(5)`.
+        target: what the outputs are to say, such as `Classification(5)`.
         dropout: rate on the pooled features, in [0, 1).
         preprocessing: of the inputs; of windows of texts the mean is taken over all.
         name: the model's name.
@@ -40,8 +40,8 @@ def pooled_head(
         >>> import tensorflow as tf
         >>> from tfpretune.backbones import SmallCNN
         >>> from tfpretune.finetune import pooled_head
-        >>> from tfpretune.objectives import Classes
-        >>> model = pooled_head(SmallCNN((8, 8, 1), (8,)), Classes(5))
+        >>> from tfpretune.objectives import Classification
+        >>> model = pooled_head(SmallCNN((8, 8, 1), (8,)), Classification(5))
         >>> tuple(model({"images": tf.zeros((2, 8, 8, 1))}).shape), model.get_layer("features").output.shape
         ((2, 5), (None, 8))
     """
@@ -61,9 +61,9 @@ def classifier(
     class_weights: tuple[float, ...] | None = None,
     name: str = "classifier",
 ) -> Supervised:
-    """One class of several for each example: `pooled_head` towards `Classes`, with class logits `(batch, num_classes)`.
+    """One class of several for each example: `pooled_head` towards `Classification`, with class logits `(batch, num_classes)`.
 
-    Batches have int32 `labels` `(batch,)`. `label_smoothing` and `class_weights` are `Classes`' own, `window_length`,
+    Batches have int32 `labels` `(batch,)`. `label_smoothing` and `class_weights` are `Classification`' own, `window_length`,
     `image_size` and `pixels` those of `Preprocessing`.
 
     Examples:
@@ -76,7 +76,7 @@ def classifier(
         >>> [round(loss, 2) for loss in history.history["loss"]]  # ln 10: a new head favours no class
         [2.3]
     """
-    target = Classes(num_classes, label_smoothing=label_smoothing, class_weights=class_weights)
+    target = Classification(num_classes, label_smoothing=label_smoothing, class_weights=class_weights)
     preprocessing = Preprocessing(window_length, image_size, pixels)
     return pooled_head(backbone, target, dropout=dropout, preprocessing=preprocessing, name=name)
 
@@ -117,7 +117,7 @@ def regressor(
     pixels: Pixels | None = None,
     name: str = "regressor",
 ) -> Supervised:
-    """A number for each example, or `size` of them: `pooled_head` towards `Numbers`; `labels` are floats.
+    """A number for each example, or `size` of them: `pooled_head` towards `Regression`; `labels` are floats.
 
     `offset` and `scale` are the mean and the standard deviation of the training labels; `window_length`, `image_size` and
     `pixels` are those of `Preprocessing`.
@@ -132,7 +132,9 @@ def regressor(
         [[20.0], [20.0]]
     """
     preprocessing = Preprocessing(window_length, image_size, pixels)
-    return pooled_head(backbone, Numbers(size, offset, scale), dropout=dropout, preprocessing=preprocessing, name=name)
+    return pooled_head(
+        backbone, Regression(size, offset, scale), dropout=dropout, preprocessing=preprocessing, name=name
+    )
 
 
 def embedder(
@@ -144,7 +146,7 @@ def embedder(
     preprocessing: Preprocessing = NO_PREPROCESSING,
     name: str = "embedder",
 ) -> Supervised:
-    """A vector for each example, near those of its class: `pooled_head` towards `Similar`; `labels` are any int32.
+    """A vector for each example, near its class: `pooled_head` towards `SupervisedContrastive`; `labels` are any int32.
 
     Examples:
         >>> import tensorflow as tf
@@ -155,7 +157,9 @@ def embedder(
         >>> tuple(vectors.shape), round(float(tf.norm(vectors[0])), 4)
         ((2, 4), 1.0)
     """
-    return pooled_head(backbone, Similar(size, temperature), dropout=dropout, preprocessing=preprocessing, name=name)
+    return pooled_head(
+        backbone, SupervisedContrastive(size, temperature), dropout=dropout, preprocessing=preprocessing, name=name
+    )
 
 
 def pair_classifier(
@@ -167,7 +171,7 @@ def pair_classifier(
     class_weights: tuple[float, ...] | None = None,
     name: str = "pair_classifier",
 ) -> Supervised:
-    """One class for each pair of texts: `pair_head` towards `Classes`; batches have int32 `labels` `(batch,)`.
+    """One class for each pair of texts: `pair_head` towards `Classification`; batches have int32 `labels` `(batch,)`.
 
     Examples:
         >>> from tfpretune.backbones import TextEncoder
@@ -176,7 +180,7 @@ def pair_classifier(
         >>> sorted(model.input), model.output.shape
         (['padding_mask', 'segment_ids', 'token_ids'], (None, 3))
     """
-    target = Classes(num_classes, label_smoothing=label_smoothing, class_weights=class_weights)
+    target = Classification(num_classes, label_smoothing=label_smoothing, class_weights=class_weights)
     return pair_head(backbone, target, dropout=dropout, name=name)
 
 
@@ -188,7 +192,7 @@ def pair_head(backbone: keras.Model, target: Target, *, dropout: float = 0.1, na
 
     Args:
         backbone: from `token_ids` and `padding_mask` (and `segment_ids`, where it has them) to features.
-        target: what the outputs are to say: `Classes`, `MultiLabel`, `Numbers`.
+        target: what the outputs are to say: `Classification`, `MultiLabel`, `Regression`.
         dropout: rate on the head's input, in [0, 1).
         name: the model's name.
 
@@ -199,8 +203,8 @@ def pair_head(backbone: keras.Model, target: Target, *, dropout: float = 0.1, na
     Examples:
         >>> from tfpretune.backbones import TextEncoder
         >>> from tfpretune.finetune import pair_head
-        >>> from tfpretune.objectives import Numbers
-        >>> model = pair_head(TextEncoder(100, 1, num_heads=2, hidden_dim=8, intermediate_dim=16), Numbers())
+        >>> from tfpretune.objectives import Regression
+        >>> model = pair_head(TextEncoder(100, 1, num_heads=2, hidden_dim=8, intermediate_dim=16), Regression())
         >>> model.get_layer("features").output.shape, model.output.shape  # u, v, |u - v| and u * v
         ((None, 32), (None, 1))
     """

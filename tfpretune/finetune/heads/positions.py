@@ -7,7 +7,8 @@ from tfpretune.backbones.feeding import NO_PREPROCESSING, Preprocessing
 from tfpretune.errors import UsageError
 from tfpretune.finetune.heads.reading import read
 from tfpretune.objectives.supervised import Supervised
-from tfpretune.objectives.targets.standard import Classes, Spans
+from tfpretune.objectives.targets.extractive_qa import ExtractiveQA
+from tfpretune.objectives.targets.standard import Classification
 
 
 def tagger(
@@ -26,7 +27,7 @@ def tagger(
         num_tags: at least 2.
         dropout: rate on the features, in [0, 1).
         window_length: see `Preprocessing`.
-        class_weights: see `Classes`.
+        class_weights: see `Classification`.
         name: the model's name.
 
     Returns:
@@ -45,7 +46,7 @@ def tagger(
     x = keras.layers.Identity(dtype="float32", name="features")(features)
     x = keras.layers.Dropout(dropout, dtype="float32", name="head_dropout")(x)
     logits = keras.layers.Dense(num_tags, dtype="float32", name="logits")(x)
-    return Supervised(inputs, logits, name, target=Classes(num_tags, class_weights=class_weights, may_lack=True))
+    return Supervised(inputs, logits, name, target=Classification(num_tags, class_weights=class_weights, may_lack=True))
 
 
 def span_finder(backbone: keras.Model, *, dropout: float = 0.1, name: str = "span_finder") -> Supervised:
@@ -75,7 +76,7 @@ def span_finder(backbone: keras.Model, *, dropout: float = 0.1, name: str = "spa
     x = keras.layers.Dropout(dropout, dtype="float32", name="head_dropout")(x)
     scores = keras.layers.Dense(2, dtype="float32", name="logits")(x)
     context = keras.ops.cast(inputs["padding_mask"] * inputs["segment_ids"], "float32")[:, :, None]
-    return Supervised(inputs, scores * context + (context - 1.0) * 1e9, name, target=Spans())
+    return Supervised(inputs, scores * context + (context - 1.0) * 1e9, name, target=ExtractiveQA())
 
 
 def segmenter(
@@ -97,7 +98,7 @@ def segmenter(
         dropout: rate on the features, in [0, 1).
         hidden_dim: channels of the two layers between.
         preprocessing: of the images.
-        class_weights: see `Classes`.
+        class_weights: see `Classification`.
         name: the model's name.
 
     Returns:
@@ -123,7 +124,7 @@ def segmenter(
             hidden_dim, 3, padding="same", activation="relu", dtype="float32", name=f"head_conv_{number}"
         )(x)
     logits = keras.layers.Dense(num_classes, dtype="float32", name="logits")(x)
-    target = Classes(num_classes, class_weights=class_weights, may_lack=True)
+    target = Classification(num_classes, class_weights=class_weights, may_lack=True)
     return Supervised(inputs, logits, name, target=target)
 
 
@@ -134,7 +135,7 @@ def _grid(features: keras.KerasTensor, height: int, width: int) -> keras.KerasTe
     rows = round((features.shape[1] * height / width) ** 0.5)
     columns = features.shape[1] // max(1, rows)
     if rows * columns != features.shape[1]:
-        raise UsageError(f"{features.shape[1]} patches are no grid over {height} x {width} pixels")
+        raise UsageError(f"{features.shape[1]} patches are not a grid over {height} x {width} pixels")
     return keras.layers.Reshape((rows, columns, features.shape[-1]), name="patch_grid")(features)
 
 

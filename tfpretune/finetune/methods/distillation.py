@@ -9,15 +9,17 @@ import tensorflow as tf
 
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.errors import UsageError
-from tfpretune.objectives import Classes, Supervised, Target, Term
+from tfpretune.objectives import Classification, Supervised, Target, Term
 from tfpretune.objectives.base import Batch
+from tfpretune.objectives.targets.base import was_called
 
 ANSWERS = "teacher_logits"
 
 
+@was_called("SoftClasses")
 @keras.saving.register_keras_serializable("tfpretune")
 @dataclasses.dataclass(frozen=True)
-class SoftClasses(Target):
+class SoftClassification(Target):
     """Classes as a teacher sees them (Hinton et al. 2015, arXiv:1503.02531, section 2).
 
     The loss is `(1 - share) * cross-entropy + share * T^2 * KL(teacher || student)`, both distributions at temperature T.
@@ -29,15 +31,15 @@ class SoftClasses(Target):
         num_classes: at least 2.
         share: of the teacher's part, in [0, 1].
         temperature: T, above 0; the higher, the more the small probabilities count.
-        label_smoothing: of the first part; see `Classes`.
-        class_weights: of the first part; see `Classes`.
+        label_smoothing: of the first part; see `Classification`.
+        class_weights: of the first part; see `Classification`.
 
     Examples:
         >>> import tensorflow as tf
-        >>> from tfpretune.finetune import SoftClasses
+        >>> from tfpretune.finetune import SoftClassification
         >>> logits = tf.constant([[2.0, 0.0], [0.0, 2.0]])
         >>> batch = {"labels": [0, -1], "teacher_logits": logits}  # the student says what the teacher says
-        >>> terms = SoftClasses(2).terms(logits, batch, training=True)
+        >>> terms = SoftClassification(2).terms(logits, batch, training=True)
         >>> {name: float(term.count) for name, term in terms.items()}
         {'cross_entropy': 1.0, 'distillation': 2.0, 'accuracy': 1.0}
         >>> float(terms["distillation"].total)
@@ -60,9 +62,9 @@ class SoftClasses(Target):
         self.classes  # noqa: B018  refuses the rest
 
     @property
-    def classes(self) -> Classes:
+    def classes(self) -> Classification:
         """The target without a teacher."""
-        return Classes(
+        return Classification(
             self.num_classes,
             label_smoothing=self.label_smoothing,
             class_weights=self.class_weights,
@@ -88,7 +90,7 @@ class SoftClasses(Target):
         return tf.nn.softmax(outputs)
 
     def divergence(self, outputs: tf.Tensor, others: tf.Tensor, batch: Batch) -> Term:
-        """See `Classes.divergence`; over all rows, as the teacher has an answer for each."""
+        """See `Classification.divergence`; over all rows, as the teacher has an answer for each."""
         return self.classes.divergence(outputs, others, {self.column: tf.zeros_like(batch[self.column])})
 
     def label_range(self) -> tuple[int, int]:
@@ -114,7 +116,7 @@ def teacher_answers(teacher: Supervised, batches: Iterable[Batch]) -> np.ndarray
         batches: its own inputs: its tokenizer and its sequence length may be other ones than the student's.
     """
     if len(teacher.output.shape) != 2:
-        raise UsageError(f"a teacher has one answer an example, {teacher.name} has {teacher.output.shape}")
+        raise UsageError(f"a teacher has one answer per example, {teacher.name} has {teacher.output.shape}")
     rows = {name: tf.TensorSpec((None, *x.shape[1:]), x.dtype) for name, x in teacher.input.items()}
     call = tf.function(lambda inputs: tf.cast(teacher(inputs, training=False), tf.float32), input_signature=[rows])
     return np.concatenate([call(teacher.pick_inputs(batch)).numpy() for batch in batches])
@@ -138,13 +140,13 @@ def without_teacher(student: Supervised) -> Supervised:
 
     Examples:
         >>> from tfpretune.backbones import SmallCNN
-        >>> from tfpretune.finetune import SoftClasses, pooled_head, without_teacher
-        >>> student = pooled_head(SmallCNN((8, 8, 1), (8,)), SoftClasses(2))
+        >>> from tfpretune.finetune import SoftClassification, pooled_head, without_teacher
+        >>> student = pooled_head(SmallCNN((8, 8, 1), (8,)), SoftClassification(2))
         >>> model = without_teacher(student)
         >>> type(student.target).__name__, type(model.target).__name__, model.output.shape
-        ('SoftClasses', 'Classes', (None, 2))
+        ('SoftClassification', 'Classes', (None, 2))
     """
-    if not isinstance(student.target, SoftClasses):
-        raise ValueError(f"expected a student with the target SoftClasses, received {student.target}")
+    if not isinstance(student.target, SoftClassification):
+        raise ValueError(f"expected a student with the target SoftClassification, received {student.target}")
     with student.distribute_strategy.scope():
         return Supervised(student.input, student.output, student.name, target=student.target.classes)

@@ -48,7 +48,7 @@ def freeze(model: keras.Model, frozen: str) -> list[FrozenRow]:
         One row for each layer with weights, the head's last.
 
     Raises:
-        UsageError: a depth beyond the backbone's, a pattern that fits no layer or is no regular expression.
+        UsageError: a depth beyond the backbone's, a pattern that fits no layer or is not a regular expression.
 
     Examples:
         >>> from tfpretune.backbones import TextEncoder
@@ -160,7 +160,7 @@ def _chosen(names: list[str], frozen: str) -> set[str]:
     try:
         chosen = {name for name in names if re.search(frozen, name)}
     except re.error as error:
-        raise UsageError(f"`frozen` {frozen!r} is no regular expression: {error}") from None
+        raise UsageError(f"`frozen` {frozen!r} is not a regular expression: {error}") from None
     if not chosen:
         raise UsageError(f"`frozen` {frozen!r} fits no layer of the backbone: {', '.join(names)}")
     return chosen

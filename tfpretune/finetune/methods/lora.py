@@ -150,7 +150,7 @@ def lora_table(model: keras.Model) -> list[LoraRow]:
 
 
 def format_lora(model: keras.Model) -> str:
-    """Returns the table as lines of text, with all parameters that learn and their share of all.
+    """Returns the table as lines of text, with all parameters that learn and their fraction of all.
 
     Examples:
         >>> from tfpretune.backbones import TextEncoder
@@ -274,7 +274,7 @@ def _fits(pattern: str, path: str) -> bool:
     try:
         return re.search(pattern, path) is not None
     except re.error as error:
-        raise UsageError(f"`enable_lora(layers)` {pattern!r} is no regular expression: {error}") from None
+        raise UsageError(f"`enable_lora(layers)` {pattern!r} is not a regular expression: {error}") from None
 
 
 def _places(backbone: keras.Model) -> dict[str, _Place]:

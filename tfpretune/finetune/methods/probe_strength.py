@@ -1,4 +1,4 @@
-"""How strongly a probe is regularised: chosen on held-out parts of its examples, no features at all among the choices."""
+"""How strongly a probe is regularised: chosen on held-out splits of its examples, no features at all among the choices."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple

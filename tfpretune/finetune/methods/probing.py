@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from tfpretune.data.batches.step_indexed import Batch
 from tfpretune.errors import UsageError
 from tfpretune.finetune.methods.probe_strength import Probe, fit_probe
-from tfpretune.objectives import MultiLabel, Numbers, Supervised, Target
+from tfpretune.objectives import MultiLabel, Regression, Supervised, Target
 
 
 def features_of(model: Supervised, batches: Iterable[Batch], *, layer: str = "features") -> np.ndarray:
@@ -45,7 +45,7 @@ def start_head_from_probe(model: Supervised, batches: tf.data.Dataset, *, streng
     scaling folded into the weights. All are fitted as they will be trained, with the dropout before the last layer: else,
     where features hardly vary around a large mean, large weights cancel each other, and dropout breaks that up.
 
-    How strongly it is regularised is chosen on held-out parts of the examples. Where no strength is better there than no
+    How strongly it is regularised is chosen on held-out splits of the examples. Where no strength is better there than no
     features at all, the head starts without: it says the classes' shares, or the mean, for every example, and a line says so.
 
     Args:
@@ -103,7 +103,7 @@ def _of_labels(model: Supervised) -> Probe:
 
 
 def _of_numbers(model: Supervised) -> Probe:
-    target = cast(Numbers, model.target)
+    target = cast(Regression, model.target)
     return Probe(
         lambda x, y, strength, dropout: fit_ridge(x, y, strength=strength, dropout=dropout),
         lambda y: y.mean(0).astype("float32"),
@@ -112,7 +112,7 @@ def _of_numbers(model: Supervised) -> Probe:
     )
 
 
-PROBES: dict[type[Target], Callable[[Supervised], Probe]] = {MultiLabel: _of_labels, Numbers: _of_numbers}
+PROBES: dict[type[Target], Callable[[Supervised], Probe]] = {MultiLabel: _of_labels, Regression: _of_numbers}
 """Target -> the probe of its heads; all others say classes."""
 
 
@@ -222,7 +222,7 @@ def _log_shares(labels: np.ndarray, num_classes: int) -> np.ndarray:
 
 
 def _logits_of_shares(labels: np.ndarray) -> np.ndarray:
-    """The logits that say the share of each label `(rows, …)` among the rows that it is known for, half a row added to both."""
+    """The logits that say the fraction of each label `(rows, …)` among the rows where it is known, half a row added to both."""
     fits, fits_not = (labels == 1).sum(0), (labels == 0).sum(0)
     return np.log((fits + 0.5) / (fits_not + 0.5)).astype("float32")
 

@@ -31,7 +31,7 @@ def enable_r_drop(model: Supervised | MultiTask, weight: float) -> None:
         >>> model.compile("adamw")
     """
     if not isinstance(model, Supervised | MultiTask):
-        raise UsageError(f"R-Drop goes with Supervised and MultiTask models, received {type(model).__name__}")
+        raise UsageError(f"R-Drop is compatible with Supervised and MultiTask models, received {type(model).__name__}")
     if model.compiled:
         raise UsageError("R-Drop: the model is compiled already; call enable_r_drop before compile")
     with model.distribute_strategy.scope():

@@ -13,12 +13,12 @@ import tensorflow as tf
 from tfpretune.data.text.tokenizer import Tokenizer
 from tfpretune.errors import UsageError
 from tfpretune.finetune.methods.probing import features_of, fit_logistic
-from tfpretune.objectives import Classes, Supervised
+from tfpretune.objectives import Classification, Supervised
 from tfpretune.settings.file import changes
 
 Method = Literal["mean", "vote", "stacked"]
 Refresh = Callable[[Supervised], Any]
-_OF_THE_RUN = ("source", "licence", "metrics", "command")
+_OF_THE_RUN = ("source", "license", "metrics", "command")
 _NOT_COMPARED = ("name", "trainable", "dtype", "dropout")
 _TIE = 1e-3
 
@@ -97,7 +97,7 @@ def ensemble(
     Args:
         models: with the same inputs and classes; their backbones may differ. They are copied.
         method: "mean": of the probabilities. "vote": the class that most models find the most probable; of classes with
-            equal votes the one with the higher mean probability; the served probabilities are the shares of the votes.
+            equal votes the one with the higher mean probability; the served probabilities are the fractions of the votes.
             "stacked": a logistic regression on all models' probabilities.
         batches: "stacked" only: examples with `labels` that no model was trained on, each once.
 
@@ -110,7 +110,7 @@ def ensemble(
     """
     _require_same_interface(models)
     if (method == "stacked") != (batches is not None):
-        raise ValueError(f"batches go with the method stacked, and with no other: received {method!r}")
+        raise ValueError(f"batches are compatible with the method stacked, and with no other: received {method!r}")
     inputs = {name: keras.Input(x.shape[1:], dtype=x.dtype, name=name) for name, x in models[0].input.items()}
     bodies, heads = zip(*(_copy(model, index) for index, model in enumerate(models)), strict=True)
     found = [body(inputs) for body in bodies]
@@ -119,7 +119,7 @@ def ensemble(
     own = keras.ops.split(features, ends, axis=-1) if ends else [features]
     logs = [keras.ops.log_softmax(head(x), axis=-1) for head, x in zip(heads, own, strict=True)]
     outputs = _joined(logs, method)
-    model = Supervised(inputs, outputs, "ensemble", target=Classes(outputs.shape[-1]))
+    model = Supervised(inputs, outputs, "ensemble", target=Classification(outputs.shape[-1]))
     if batches is not None:
         _fit_stack(model, batches)
     return model
@@ -191,7 +191,7 @@ def _require_same_interface(models: Sequence[Supervised]) -> None:
     if not models:
         raise ValueError("expected at least one model, received none")
     for model in models:
-        if not isinstance(model.target, Classes) or len(model.output.shape) != 2:
+        if not isinstance(model.target, Classification) or len(model.output.shape) != 2:
             raise UsageError(f"an ensemble takes classifiers of whole examples, {model.name} has {model.target}")
     facts: list[dict[str, Any]] = [{name: list(x.shape) for name, x in model.input.items()} for model in models]
     pairs = enumerate(zip(facts, models, strict=True))

@@ -1,4 +1,4 @@
-"""Gradual unfreezing: the head learns alone, then one block of the backbone more after every so many steps."""
+"""Gradual unfreezing: the head learns alone, then one block of the backbone more after every N steps."""
 
 import contextlib
 import math
@@ -75,7 +75,7 @@ class GradualUnfreezing(keras.callbacks.Callback):
         self._parts = [part for part in reversed(parts) if part.learning]
         if not self._parts:
             raise UsageError(
-                "`GradualUnfreezing(every_steps)`: no layer of the backbone may learn; give another `frozen`"
+                "`GradualUnfreezing(every_steps)`: no layer of the backbone may train; give another `frozen`"
             )
         self._averages: list[keras.Variable | None] = []
         self._starts: list[keras.Variable] = []
@@ -119,7 +119,7 @@ class GradualUnfreezing(keras.callbacks.Callback):
         self._open_first(self._open)
 
     def stand_after(self, steps: int) -> None:
-        """Puts itself where so many steps have been made: what learnt in the last of them may learn; the next may change it."""
+        """Puts itself where N steps have been made: what learnt in the last of them may learn; the next may change it."""
         self.step = steps
         self._open_first(min(max(0, steps - 1) // self.every_steps, len(self._parts)))
 

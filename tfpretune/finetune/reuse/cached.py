@@ -168,14 +168,20 @@ def _fill(column: tf.Tensor, rows: int) -> tf.Tensor:
 
 def _refuse_what_learns(model: Supervised) -> None:
     if type(model) is not Supervised:
-        raise UsageError(f"`with_cached_features` goes with one head and its own loss, not with {type(model).__name__}")
+        raise UsageError(
+            f"`with_cached_features` is compatible with one head and its own loss, not with {type(model).__name__}"
+        )
     if model.unfreezing is not None:
-        raise UsageError("`with_cached_features`: the backbone learns later (`GradualUnfreezing`): its features change")
+        raise UsageError(
+            "`with_cached_features`: the backbone is trained later (`GradualUnfreezing`): its features change"
+        )
     learning = {id(variable) for variable in model.trainable_variables}
     for layer in _layers_below(model):
         found = [variable.path for variable in layer.weights if id(variable) in learning]
         if found:
-            raise UsageError(f"`with_cached_features`: {found[0]} learns, so the features change: give `frozen` all")
+            raise UsageError(
+                f"`with_cached_features`: {found[0]} is trained, so the features change: give `frozen` all"
+            )
         if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable:
             raise UsageError(f"`with_cached_features`: the statistics of {layer.name} change: give `frozen` all")
 

@@ -15,10 +15,10 @@ from tfpretune.objectives.image.reconstruction import psnr
 
 @keras.saving.register_keras_serializable("tfpretune")
 class MaskedAutoencoder(Objective):
-    """Restores hidden patches from the visible ones (He et al. 2021, arXiv:2111.06377, section 3).
+    """Restores masked patches from the visible ones (He et al. 2021, arXiv:2111.06377, section 3).
 
     Only visible patches go through the encoder. The decoder sees mask tokens for the rest, put back in their places before
-    the positions are added. The loss is the squared error on the hidden patches only.
+    the positions are added. The loss is the squared error on the masked patches only.
 
     Batches: `images` `(batch, height, width, channels)` in [0, 1], and int32 `visible_positions` and `masked_positions`
     from `tfpretune.data.masking.patches.mask_patches`.
@@ -37,11 +37,11 @@ class MaskedAutoencoder(Objective):
     Examples:
         >>> import tensorflow as tf
         >>> from tfpretune.backbones import VisionTransformer
-        >>> from tfpretune.data import hidden_patches
+        >>> from tfpretune.data import masked_patches
         >>> from tfpretune.objectives import MaskedAutoencoder
         >>> vit = VisionTransformer((8, 8, 1), 4, num_layers=1, num_heads=2, hidden_dim=8, intermediate_dim=16)
         >>> model = MaskedAutoencoder(vit, decoder_dim=8, decoder_heads=2)
-        >>> batch = hidden_patches(vit.num_patches, 0.75)({"images": tf.zeros((2, 8, 8, 1))}, tf.constant([0, 0]))
+        >>> batch = masked_patches(vit.num_patches, 0.75)({"images": tf.zeros((2, 8, 8, 1))}, tf.constant([0, 0]))
         >>> int(model.terms(batch, training=False)["masked_mse"].count)  # 3 of 4 patches of each image are hidden
         6
     """
@@ -101,7 +101,7 @@ class MaskedAutoencoder(Objective):
         self.add_term_metrics()
 
     def terms(self, batch: Batch, training: bool) -> dict[str, Term]:
-        """Squared error on the hidden patches; each value of a patch counts the same."""
+        """Squared error on the masked patches; each value of a patch counts the same."""
         outputs = self(self.pick_inputs(batch), training=training)  # (batch, patches, values)
         targets = tf.cast(self.to_patches(batch["images"]), tf.float32)
         if self.normalize_patches:
@@ -114,11 +114,11 @@ class MaskedAutoencoder(Objective):
         return {"masked_mse": Term(tf.reduce_sum(tf.reduce_mean(errors, axis=-1)), tf.size(masked))}
 
     def figures(self, means: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """PSNR in dB of the hidden patches, where the targets are pixels."""
+        """PSNR in dB of the masked patches, where the targets are pixels."""
         return {} if self.normalize_patches else {"psnr": psnr(means["masked_mse"])}
 
     def reconstruct(self, batch: Batch) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns the images with hidden patches blanked, and the images with hidden patches restored."""
+        """Returns the images with masked patches blanked, and the images with masked patches restored."""
         patches = tf.cast(self.to_patches(batch["images"]), tf.float32)
         outputs = tf.cast(self(self.pick_inputs(batch), training=False), tf.float32)
         if self.normalize_patches:

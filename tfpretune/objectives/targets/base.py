@@ -2,9 +2,10 @@
 
 import abc
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
+import keras
 import tensorflow as tf
 
 from tfpretune.errors import UsageError
@@ -24,8 +25,8 @@ class Target(abc.ABC):
         whole_batch: the loss compares examples with each other, so a batch cannot be learnt from in parts.
 
     Examples:
-        >>> from tfpretune.objectives import Classes, Target
-        >>> target = Classes(3, column="topic")
+        >>> from tfpretune.objectives import Classification, Target
+        >>> target = Classification(3, column="topic")
         >>> isinstance(target, Target), target.num_outputs, target.term_names, target.monitor
         (True, 3, ('cross_entropy', 'accuracy'), ('accuracy', 'max'))
         >>> target.label_range()
@@ -98,6 +99,20 @@ class Target(abc.ABC):
         """Rebuilds the target; lists, as JSON has them, become tuples."""
         own: dict[str, Any] = {key: tuple(x) if isinstance(x, list) else x for key, x in config.items()}
         return cls(**own)
+
+
+def was_called(name: str) -> Callable[[type], type]:
+    """Lets Keras load models that were saved when a class had another name.
+
+    Args:
+        name: the class's name of before.
+    """
+
+    def known(cls: type) -> type:
+        keras.saving.get_custom_objects()[f"tfpretune>{name}"] = cls
+        return cls
+
+    return known
 
 
 def whole(labels: Any) -> tf.Tensor:

@@ -6,13 +6,14 @@ import keras
 import tensorflow as tf
 
 from tfpretune.objectives.replicas import gather_from_replicas
-from tfpretune.objectives.targets.base import Batch, Target, whole
+from tfpretune.objectives.targets.base import Batch, Target, was_called, whole
 from tfpretune.objectives.terms import Term
 
 
+@was_called("Similar")
 @keras.saving.register_keras_serializable("tfpretune")
 @dataclasses.dataclass(frozen=True)
-class Similar(Target):
+class SupervisedContrastive(Target):
     """Vectors that are near for examples of one class: supervised contrastive learning.
 
     Khosla et al. 2020 (arXiv:2004.11362), equation 2, over the whole global batch; examples alone in their class do not
@@ -24,8 +25,8 @@ class Similar(Target):
 
     Examples:
         >>> import tensorflow as tf
-        >>> from tfpretune.objectives import Similar
-        >>> target, outputs = Similar(2, temperature=1.0), tf.constant([[3.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+        >>> from tfpretune.objectives import SupervisedContrastive
+        >>> target, outputs = SupervisedContrastive(2, temperature=1.0), tf.constant([[3.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
         >>> loss = target.terms(outputs, {"labels": [7, 7, 8]}, training=False)["contrastive"]
         >>> round(float(loss.total), 4), float(loss.count)  # 2 ln((e + 1) / e); the third is alone in its class
         (0.6265, 2.0)
@@ -51,7 +52,7 @@ class Similar(Target):
         return self.size
 
     def terms(self, outputs: tf.Tensor, batch: Batch, training: bool) -> dict[str, Term]:
-        """The contrastive loss, and the share of the examples whose nearest other one is of their class."""
+        """The contrastive loss, and the fraction of the examples whose nearest other one is of their class."""
         del training
         labels, vectors = whole(batch[self.column]), self.activate(outputs)
         all_vectors, first = gather_from_replicas(vectors)

@@ -6,27 +6,28 @@ import math
 import keras
 import tensorflow as tf
 
-from tfpretune.objectives.targets.base import Batch, Target, whole
+from tfpretune.objectives.targets.base import Batch, Target, was_called, whole
 from tfpretune.objectives.terms import Term
 
 
+@was_called("Classes")
 @keras.saving.register_keras_serializable("tfpretune")
 @dataclasses.dataclass(frozen=True)
-class Classes(Target):
+class Classification(Target):
     """One class of several for each item: an example, a token, a pixel. Softmax cross-entropy.
 
     The truth is int32, of the outputs' shape without the last dimension, in [0, num_classes); items with -1 do not count.
 
     Args:
         num_classes: at least 2.
-        label_smoothing: share of the target spread over all classes, in [0, 1) (Szegedy et al. 2015, section 7).
+        label_smoothing: fraction of the target spread over all classes, in [0, 1) (Szegedy et al. 2015, section 7).
         class_weights: one factor for each class; an item counts as much as its class's factor.
         may_lack: items without a label are meant; otherwise `fit` refuses a -1 before the first step.
 
     Examples:
         >>> import tensorflow as tf
-        >>> from tfpretune.objectives import Classes
-        >>> target, logits = Classes(2), tf.constant([[0.0, 0.0], [0.0, 0.0], [1.0, 2.0]])
+        >>> from tfpretune.objectives import Classification
+        >>> target, logits = Classification(2), tf.constant([[0.0, 0.0], [0.0, 0.0], [1.0, 2.0]])
         >>> loss = target.terms(logits, {"labels": [0, 1, -1]}, training=False)["cross_entropy"]
         >>> round(float(loss.total), 4), float(loss.count)  # 2 ln 2; the third has no label
         (1.3863, 2.0)
@@ -160,9 +161,10 @@ class MultiLabel(Target):
         return tf.maximum(given, 0.0), tf.cast(given >= 0.0, tf.float32)
 
 
+@was_called("Numbers")
 @keras.saving.register_keras_serializable("tfpretune")
 @dataclasses.dataclass(frozen=True)
-class Numbers(Target):
+class Regression(Target):
     """A number for each example, or several: regression with the squared error.
 
     The truth is a float, `(batch,)` or `(batch, size)`; NaN where it is not known: such numbers do not count (-1 is a number as
@@ -170,15 +172,15 @@ class Numbers(Target):
     1, whatever the data's units.
 
     Args:
-        size: numbers an example.
+        size: numbers per example.
         offset: mean of the training labels.
         scale: their standard deviation, above 0.
         may_lack: numbers that are not known are meant; otherwise `fit` refuses a NaN before the first step.
 
     Examples:
         >>> import tensorflow as tf
-        >>> from tfpretune.objectives import Numbers
-        >>> target, outputs = Numbers(offset=100.0, scale=10.0), tf.constant([[0.5]])
+        >>> from tfpretune.objectives import Regression
+        >>> target, outputs = Regression(offset=100.0, scale=10.0), tf.constant([[0.5]])
         >>> float(target.activate(outputs)[0, 0])  # 0.5 * 10 + 100
         105.0
         >>> terms = target.terms(outputs, {"labels": [110.0]}, training=False)
@@ -232,60 +234,3 @@ class Numbers(Target):
         given = tf.reshape(tf.cast(batch[self.column], tf.float32), tf.shape(outputs))
         lacking = tf.math.is_nan(given)
         return tf.where(lacking, self.offset, given), 1.0 - tf.cast(lacking, tf.float32)
-
-
-@keras.saving.register_keras_serializable("tfpretune")
-@dataclasses.dataclass(frozen=True)
-class Spans(Target):
-    """The first and the last token of an answer in a row of tokens (Devlin et al. 2018, section 4.2).
-
-    The outputs are `(batch, length, 2)`, with large negative numbers where no answer can be. The truth are int32 `starts`
-    and `ends` `(batch,)` in [0, length), the end included; a row with -1 does not count.
-
-    Examples:
-        >>> import tensorflow as tf
-        >>> from tfpretune.objectives import Spans
-        >>> scores = tf.zeros((1, 4, 2))  # one row of four tokens
-        >>> batch = {"starts": tf.constant([1]), "ends": tf.constant([2])}
-        >>> loss = Spans().terms(scores, batch, training=False)["span_cross_entropy"]
-        >>> round(float(loss.total), 4)  # ln 4 for the start, ln 4 for the end, their mean
-        1.3863
-    """
-
-    column: str = "starts"
-    end_column: str = "ends"
-    term_names = ("span_cross_entropy", "exact_match")
-    monitor = ("exact_match", "max")
-
-    @property
-    def num_outputs(self) -> int:
-        """A score of the start and one of the end."""
-        return 2
-
-    def terms(self, outputs: tf.Tensor, batch: Batch, training: bool) -> dict[str, Term]:
-        """The mean of the two cross-entropies, and the share of the rows where both ends are right."""
-        del training
-        truth = tf.stack([whole(batch[self.column]), whole(batch[self.end_column])], axis=-1)
-        known = self._known(batch)
-        truth, scores = tf.maximum(truth, 0), tf.transpose(outputs, (0, 2, 1))
-        losses = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(truth, scores), axis=-1)
-        hits = tf.reduce_all(tf.argmax(scores, axis=-1, output_type=tf.int32) == truth, axis=-1)
-        return {
-            "span_cross_entropy": Term(tf.reduce_sum(losses * known), tf.reduce_sum(known)),
-            "exact_match": Term(tf.reduce_sum(tf.cast(hits, tf.float32) * known), tf.reduce_sum(known), weight=0.0),
-        }
-
-    def activate(self, outputs: tf.Tensor) -> tf.Tensor:
-        """Logarithms of the probabilities of each start and each end."""
-        return tf.nn.log_softmax(outputs, axis=1)
-
-    def divergence(self, outputs: tf.Tensor, others: tf.Tensor, batch: Batch) -> Term:
-        """The mean of the two Kullback-Leibler divergences, and over starts and ends."""
-        known = self._known(batch)
-        logs, other_logs = self.activate(outputs), self.activate(others)
-        apart = 0.25 * tf.reduce_sum((tf.exp(logs) - tf.exp(other_logs)) * (logs - other_logs), axis=(1, 2))
-        return Term(tf.reduce_sum(apart * known), tf.reduce_sum(known))
-
-    def _known(self, batch: Batch) -> tf.Tensor:
-        """1.0 where a row has an answer, or is known to have none."""
-        return tf.cast((whole(batch[self.column]) >= 0) & (whole(batch[self.end_column]) >= 0), tf.float32)

@@ -12,10 +12,10 @@ from tfpretune.objectives.base import Batch, Objective, Term
 
 @keras.saving.register_keras_serializable("tfpretune")
 class MaskedLM(Objective):
-    """Guesses hidden tokens (BERT, arXiv:1810.04805, section 3.1).
+    """Guesses masked tokens (BERT, arXiv:1810.04805, section 3.1).
 
     The head works on the hidden positions only and shares its matrix with the token embedding. The loss is the cross-entropy
-    averaged over the hidden tokens of the global batch, so a fresh model starts at ln(vocabulary size).
+    averaged over the masked tokens of the global batch, so a fresh model starts at ln(vocabulary size).
 
     Batches: what `tfpretune.data.masking.tokens.mask_tokens` returns, and int32 `padding_mask` `(batch, length)`.
 
@@ -58,7 +58,7 @@ class MaskedLM(Objective):
         self.add_term_metrics()
 
     def terms(self, batch: Batch, training: bool) -> dict[str, Term]:
-        """Cross-entropy and accuracy over the hidden tokens."""
+        """Cross-entropy and accuracy over the masked tokens."""
         weights = batch["mask_weights"]
         losses, hits = self._train(batch) if islands.pay(training) else self._score(batch, training)  # (batch, slots)
         count = tf.reduce_sum(weights)
@@ -82,7 +82,7 @@ class MaskedLM(Objective):
         return losses, hits
 
     def figures(self, means: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """Perplexity of the hidden tokens."""
+        """Perplexity of the masked tokens."""
         return {"perplexity": tf.exp(tf.cast(means["masked_lm"], tf.float32))}
 
     def get_config(self) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from tfpretune.objectives.base import Batch, Objective, Term
 from tfpretune.objectives.replicas import sum_over_replicas
 from tfpretune.objectives.supervised import Supervised
 from tfpretune.objectives.targets.base import whole
-from tfpretune.objectives.targets.standard import Classes, MultiLabel
+from tfpretune.objectives.targets.standard import Classification, MultiLabel
 
 
 class _TwoDomains(Objective):
@@ -20,7 +20,7 @@ class _TwoDomains(Objective):
     def __init__(self, classifier: Supervised, *, name: str | None = None):
         if isinstance(classifier, dict):
             classifier = keras.saving.deserialize_keras_object(classifier)
-        if not isinstance(classifier.target, Classes | MultiLabel) or classifier.r_drop:
+        if not isinstance(classifier.target, Classification | MultiLabel) or classifier.r_drop:
             raise ValueError(
                 "expected a classifier whose target leaves out rows without a label (-1), and r_drop 0, "
                 f"received {type(classifier.target).__name__} and r_drop {classifier.r_drop}"
@@ -28,7 +28,7 @@ class _TwoDomains(Objective):
         super().__init__(inputs=classifier.input, outputs=classifier.output, name=name)
         self.classifier = classifier
         target = classifier.target
-        self.target = dataclasses.replace(target, may_lack=True) if isinstance(target, Classes) else target
+        self.target = dataclasses.replace(target, may_lack=True) if isinstance(target, Classification) else target
         features = classifier.get_layer("features").output
         self.network = keras.Model(classifier.input, [features, classifier.output], name="features_and_outputs")
 
@@ -56,7 +56,7 @@ class DomainAdversarial(_TwoDomains):
     get that gradient turned round and multiplied by `reversal_strength` of the run's progress (section 5.2.2).
 
     Batches: the classifier's inputs, its labels with -1 where there is none, int32 `domains` `(batch,)` in [0, num_domains),
-    and for training float32 `progress` `(batch,)`, the share of the run's steps that are over. Progress is a column
+    and for training float32 `progress` `(batch,)`, the fraction of the run's steps that are over. Progress is a column
     (`tfpretune.data.batches.mixing.progress`) and no counter of the optimizer's, so that it follows from the step alone:
     after a resume, on every replica, and where float16 skips an update.
 
@@ -67,7 +67,7 @@ class DomainAdversarial(_TwoDomains):
         domain_weight: factor of the domain head's loss; the paper's is 1.
 
     Raises:
-        ValueError: a classifier of another target than `Classes` or `MultiLabel`, or a setting out of its range.
+        ValueError: a classifier of another target than `Classification` or `MultiLabel`, or a setting out of its range.
 
     Examples:
         >>> import numpy as np
@@ -110,7 +110,7 @@ class DomainAdversarial(_TwoDomains):
         """The target's terms over the labelled rows, and those of the domain head over all rows."""
         features, outputs = self.read(batch, training)
         if training:
-            _require(batch, "progress", type(self).__name__, "the share of the steps that are over, float32")
+            _require(batch, "progress", type(self).__name__, "the fraction of the steps that are over, float32")
             features = reverse_gradient(features, reversal_strength(batch["progress"]))
         domains = whole(batch["domains"])
         logits = self.domain_head(features, training=training)

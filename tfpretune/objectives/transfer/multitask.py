@@ -10,9 +10,9 @@ import keras_hub
 import tensorflow as tf
 
 from tfpretune.objectives.base import Batch, Objective, Term
-from tfpretune.objectives.gradients import Found, Gradients, gradients_by_term, plus, summed
+from tfpretune.objectives.gradients import Gradients, SearchResult, gradients_by_term, plus, summed
 from tfpretune.objectives.targets.base import Target
-from tfpretune.objectives.targets.standard import Numbers
+from tfpretune.objectives.targets.standard import Regression
 from tfpretune.objectives.terms import Weight, factor
 from tfpretune.objectives.transfer.task_gradients import shared_norms, without_conflict
 
@@ -24,7 +24,7 @@ class MultiTask(Objective):
     """A functional model from a backbone's inputs to one output for each task.
 
     Batches: the model's inputs and every target's column. Where an example has no truth for a task, the column has -1; for
-    `Numbers`, of which -1 may be one, NaN. Such an example does not count for that task.
+    `Regression`, of which -1 may be one, NaN. Such an example does not count for that task.
 
     Args:
         inputs: the model's Keras inputs.
@@ -32,7 +32,7 @@ class MultiTask(Objective):
         name: a name.
         targets: task -> what its output is to say; each with a column of its own.
         weighting: "fixed": the factors in `weights`. "uncertainty": factors learnt as variances (Kendall et al. 2018,
-            arXiv:1705.07115, section 3.2): exp(-s) for each loss, half of it for `Numbers`, with a penalty of s / 2 in
+            arXiv:1705.07115, section 3.2): exp(-s) for each loss, half of it for `Regression`, with a penalty of s / 2 in
             batches with truth for the task.
             "gradnorm": factors that keep the tasks learning at like rates (Chen et al. 2018, arXiv:1711.02257, algorithm 1).
             "pcgrad": gradients without the part that opposes another task's (Yu et al. 2020, arXiv:2001.06782, algorithm 1),
@@ -47,10 +47,11 @@ class MultiTask(Objective):
 
     Examples:
         >>> import keras, numpy as np
-        >>> from tfpretune.objectives import Classes, MultiTask, Numbers
+        >>> from tfpretune.objectives import Classification, MultiTask, Regression
         >>> x = keras.Input((3,), name="x")
         >>> outputs = {"topic": keras.layers.Dense(2)(x), "price": keras.layers.Dense(1)(x)}
-        >>> targets = {"topic": Classes(2, column="topic", may_lack=True), "price": Numbers(column="price", may_lack=True)}
+        >>> topic = Classification(2, column="topic", may_lack=True)
+        >>> targets = {"topic": topic, "price": Regression(column="price", may_lack=True)}
         >>> model = MultiTask({"x": x}, outputs, targets=targets)
         >>> batch = {"x": np.zeros((2, 3), "float32"), "topic": np.array([1, -1]), "price": np.float32([3, np.nan])}
         >>> terms = model.terms(batch, training=False)
@@ -131,13 +132,13 @@ class MultiTask(Objective):
     def task_weight(self, task: str, *, training: bool) -> Weight:
         """Returns the factor of a task's loss; in training, where it is learnt, a function that reads it."""
         if training and self.weighting == "uncertainty":
-            half = 0.5 if isinstance(self.targets[task], Numbers) else 1.0
+            half = 0.5 if isinstance(self.targets[task], Regression) else 1.0
             return lambda: half * tf.exp(-tf.convert_to_tensor(self.log_variances[task]))
         if training and self.weighting == "gradnorm":
             return lambda: tf.convert_to_tensor(self.balanced)[self.tasks.index(task)]
         return self.weights_by_hand.get(task, 1.0)
 
-    def global_gradients(self, data: Batch, slopes: Gradients) -> Found:
+    def global_gradients(self, data: Batch, slopes: Gradients) -> SearchResult:
         """As the base finds them; with gradnorm and pcgrad from the gradients of each task on its own."""
         if self.weighting in ("fixed", "uncertainty"):
             return super().global_gradients(data, slopes)
@@ -179,7 +180,7 @@ class MultiTask(Objective):
     def _balance(self, by_task: list[Gradients], losses: tf.Tensor) -> None:
         """Moves the factors: each task's gradient on the shared weights towards the mean norm times its relative rate.
 
-        Losses or gradients that are no numbers, as where float16 tries a scale that is too large, move nothing.
+        Losses or gradients that are not numbers, as where float16 tries a scale that is too large, move nothing.
         """
         norms = shared_norms(by_task) / self.optimizer.scale_loss(tf.constant(1.0))
         finite = tf.reduce_all(tf.math.is_finite(tf.concat([norms, losses], axis=0)))

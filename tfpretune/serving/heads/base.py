@@ -45,7 +45,7 @@ class Head(abc.ABC):
         """Returns type and shape of each answer, for the model card."""
 
     def unsure(self, outputs: tf.Tensor, context: Any = None) -> Answers:
-        """Returns where rounding may turn an answer that is no float: bools of the answers' shapes, by their names."""
+        """Returns where rounding may turn an answer that is not a float: bools of the answers' shapes, by their names."""
         del outputs, context
         return {}
 

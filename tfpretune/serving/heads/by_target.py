@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 
 from tfpretune.errors import UsageError
 from tfpretune.objectives.targets.base import Target
-from tfpretune.objectives.targets.contrastive import Similar
-from tfpretune.objectives.targets.standard import Classes, MultiLabel, Numbers, Spans
+from tfpretune.objectives.targets.contrastive import SupervisedContrastive
+from tfpretune.objectives.targets.extractive_qa import ExtractiveQA
+from tfpretune.objectives.targets.standard import Classification, MultiLabel, Regression
 from tfpretune.serving.heads.base import Head
 from tfpretune.serving.heads.pixels import PixelsHead
 from tfpretune.serving.heads.pooled import ClassHead, LabelsHead, NumbersHead, VectorHead
@@ -25,13 +26,13 @@ class _Facts(NamedTuple):
 
 
 HEADS: dict[tuple[type[Target], int], Callable[[Target, _Facts], Head]] = {
-    (Classes, 2): lambda target, facts: ClassHead(target, facts.names),
-    (Classes, 3): lambda target, facts: TagHead(target, facts.names),
-    (Classes, 4): lambda target, facts: PixelsHead(target, facts.names, (facts.shape[1], facts.shape[2])),
+    (Classification, 2): lambda target, facts: ClassHead(target, facts.names),
+    (Classification, 3): lambda target, facts: TagHead(target, facts.names),
+    (Classification, 4): lambda target, facts: PixelsHead(target, facts.names, (facts.shape[1], facts.shape[2])),
     (MultiLabel, 2): lambda target, facts: LabelsHead(target, facts.names, facts.threshold),
-    (Numbers, 2): lambda target, facts: NumbersHead(target),
-    (Similar, 2): lambda target, facts: VectorHead(target),
-    (Spans, 3): lambda target, facts: SpanHead(target, longest_answer=facts.longest_answer),
+    (Regression, 2): lambda target, facts: NumbersHead(target),
+    (SupervisedContrastive, 2): lambda target, facts: VectorHead(target),
+    (ExtractiveQA, 3): lambda target, facts: SpanHead(target, longest_answer=facts.longest_answer),
 }
 """(target, rank of the outputs) -> the head. A target of a kind of these is served as that kind."""
 
@@ -62,7 +63,7 @@ def heads_of(
     if not hasattr(model, "targets"):
         if isinstance(class_names, Mapping):
             raise UsageError(f"class_names by task need a model with several tasks, {model.name} has one")
-        target = getattr(model, "target", None) or Classes(model.output.shape[-1])
+        target = getattr(model, "target", None) or Classification(model.output.shape[-1])
         return {"": head(target, model.output, class_names)}
     if not isinstance(class_names, Mapping) or set(class_names) - set(model.targets):
         raise UsageError(f"class_names must be given by task ({', '.join(model.targets)}), received {class_names!r}")
@@ -78,7 +79,7 @@ def _head(target: Target, output: Any, class_names: Sequence[str], *, threshold:
 
 
 def _checked(target: Target, output: Any, class_names: Sequence[str]) -> tuple[str, ...]:
-    if not isinstance(target, Classes | MultiLabel):
+    if not isinstance(target, Classification | MultiLabel):
         if class_names:
             raise UsageError(f"a model towards {type(target).__name__} has no classes, received {list(class_names)}")
         return ()

@@ -16,7 +16,7 @@ class PixelsHead(Head):
     says = "pixels"
 
     def answers(self, outputs: tf.Tensor, context: Any = None) -> Answers:
-        """The likeliest class of each pixel, and its probability."""
+        """The most probable class of each pixel, and its probability."""
         del context
         classes = tf.argmax(outputs, axis=-1, output_type=tf.int32)
         return {"classes": classes, "probabilities": tf.reduce_max(self.target.activate(outputs), axis=-1)}

@@ -14,7 +14,7 @@ class ClassHead(Head):
     says = "class"
 
     def answers(self, outputs: tf.Tensor, context: Any = None) -> Answers:
-        """The probabilities, the name of the likeliest class, and the logits."""
+        """The probabilities, the name of the most probable class, and the logits."""
         del context
         label = tf.gather(tf.constant(self.class_names), tf.argmax(outputs, axis=-1))
         return {"probabilities": self.target.activate(outputs), "label": label, "scores": outputs}

@@ -5,7 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfpretune.data.text.windows import NOWHERE, QuestionWindows, RowAnswers, best_answers, row_answers
+from tfpretune.data.text.windows import NOWHERE, QuestionWindows, SequenceAnswers, best_answers, sequence_answers
 from tfpretune.serving.heads.base import CLOSE, Answers, Head
 
 
@@ -66,6 +66,8 @@ class SpanHead(Head):
         """See `Head`."""
         return super().about() | {"longest_answer": self.longest_answer}
 
-    def _row_answers(self, outputs: tf.Tensor, windows: QuestionWindows) -> RowAnswers:
+    def _row_answers(self, outputs: tf.Tensor, windows: QuestionWindows) -> SequenceAnswers:
         scores = self.target.activate(outputs)
-        return row_answers(scores, windows.padding_mask, windows.starts, windows.ends, most_tokens=self.longest_answer)
+        return sequence_answers(
+            scores, windows.padding_mask, windows.starts, windows.ends, most_tokens=self.longest_answer
+        )

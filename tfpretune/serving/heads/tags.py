@@ -4,7 +4,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfpretune.data.text.words import WordRows, Words
+from tfpretune.data.text.words import WordInputs, Words
 from tfpretune.serving.heads.base import Answers, Head, runner_up_is_near
 
 
@@ -14,7 +14,7 @@ class TagHead(Head):
     says = "tags"
     padded = ("words", "tags", "probabilities", "starts", "ends")
 
-    def answers(self, outputs: tf.Tensor, context: tuple[Words, WordRows] | None = None) -> Answers:
+    def answers(self, outputs: tf.Tensor, context: tuple[Words, WordInputs] | None = None) -> Answers:
         """The words, tags, tags' probabilities and places, padded with "" and 0 to the longest text of the batch."""
         words, probabilities = self._of_words(outputs, context)
         tags = tf.gather(tf.constant(self.class_names), tf.argmax(probabilities, axis=-1))
@@ -29,7 +29,7 @@ class TagHead(Head):
             "num_words": tf.cast(words.words.row_lengths(), tf.int32)
         }
 
-    def unsure(self, outputs: tf.Tensor, context: tuple[Words, WordRows] | None = None) -> Answers:
+    def unsure(self, outputs: tf.Tensor, context: tuple[Words, WordInputs] | None = None) -> Answers:
         """Words whose second tag is near."""
         words, probabilities = self._of_words(outputs, context)
         return {"tags": words.words.with_flat_values(runner_up_is_near(probabilities)).to_tensor()}

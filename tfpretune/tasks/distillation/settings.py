@@ -6,7 +6,7 @@ from typing import Self
 
 from tfpretune.errors import UsageError
 from tfpretune.settings.finetune import FinetuneConfig
-from tfpretune.settings.run import require_shares
+from tfpretune.settings.run import require_fractions
 
 
 @dataclasses.dataclass(frozen=True)
@@ -14,14 +14,14 @@ class DistillationConfig(FinetuneConfig):
     """What is learnt from the teacher, and by which student."""
 
     teacher_dir: str = ""
-    """Folder of the fine-tuning run whose answers are learnt."""
+    """Folder of the fine-tuning run whose predictions are distilled."""
     unlabelled_source: str = ""
     """Examples that the teacher answers, half of every batch; labels there are not read. Empty: only the labelled ones."""
     backbone: str = ""
     """A new student of this size in the place of --preset: of texts mini, small, … with the teacher's vocabulary, of images
     cnn-small, vit-mini, … with the teacher's image size."""
-    share: float = 0.7
-    """Share of the teacher's answers in the loss, in [0, 1]; the labels have the rest."""
+    teacher_weight: float = 0.7
+    """Fraction of the teacher's answers in the loss, in [0, 1]; the labels have the rest."""
     temperature: float = 2.0
     """Both distributions are flattened by it before they are compared; above 0."""
     sequence_length: int = 256
@@ -35,25 +35,25 @@ class DistillationConfig(FinetuneConfig):
     flip: bool = False
     """Images: augmentation, mirror left and right. Not for digits or letters. The teacher answers the images as they are."""
     shift: int = 2
-    """Images: augmentation, largest move, pixels."""
+    """Images: augmentation, largest shift, pixels."""
     rotate_degrees: float = 15.0
     """Images: augmentation, largest angle to either side."""
     scale: float = 0.1
-    """Images: augmentation, largest zoom in or out, as a share of the size."""
+    """Images: augmentation, largest zoom in or out, as a fraction of the size."""
 
     def __post_init__(self) -> None:
         """Refuses values that cannot work."""
         super().__post_init__()
-        require_shares(self, "scale")
-        if not 0 <= self.share <= 1 or not self.temperature > 0:
-            raise UsageError("--share must be in [0, 1] and --temperature above 0")
+        require_fractions(self, "scale")
+        if not 0 <= self.teacher_weight <= 1 or not self.temperature > 0:
+            raise UsageError("--teacher-weight must be in [0, 1] and --temperature above 0")
         if self.window_length and self.sequence_length % self.window_length:
             raise UsageError(
-                f"--sequence-length {self.sequence_length} is no multiple of --window-length {self.window_length}"
+                f"--sequence-length {self.sequence_length} is not a multiple of --window-length {self.window_length}"
             )
         if self.cache_features:
-            raise UsageError("--cache-features does not go with a teacher: it answers examples, not features")
-        if self.label_kind not in ("", "class"):
+            raise UsageError("--cache-features is not compatible with a teacher: it answers examples, not features")
+        if self.label_kind not in ("", "single"):
             raise UsageError(f"--label-kind {self.label_kind}: this recipe is for classes")
         if self.unlabelled_source and self.batch_size < 2:
             raise UsageError("--batch-size must be at least 2: half of every batch is unlabelled")

@@ -12,7 +12,7 @@ from tfpretune.backbones import Preprocessing
 from tfpretune.backbones.by_name import load_backbone, load_tokenizer, make_image_backbone, make_text_backbone
 from tfpretune.backbones.feeding import NO_PREPROCESSING, read_pixels
 from tfpretune.data.batches.step_indexed import StepIndexed, Transform
-from tfpretune.data.batches.transforms import jitter
+from tfpretune.data.batches.transforms import augmented
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.text.tokenizer import Tokenizer
 from tfpretune.errors import UsageError
@@ -20,7 +20,7 @@ from tfpretune.finetune import pooled_head, start_head_from_probe
 from tfpretune.objectives import Supervised, Target
 from tfpretune.settings.finetune import FinetuneConfig
 from tfpretune.tasks.distillation.settings import DistillationConfig
-from tfpretune.tasks.finetuning.finetuned_runs import Member
+from tfpretune.tasks.finetuning.finetuned_runs import FinetunedModel
 from tfpretune.tasks.finetuning.kinds import ImageInputs, MakeBatches, TextInputs
 from tfpretune.tasks.finetuning.known_words import require_known
 from tfpretune.tasks.finetuning.methods import apply_methods
@@ -48,7 +48,7 @@ class StudentForm:
     new_backbone: Callable[..., keras.Model] | None = None
 
 
-def student_form(teacher: Member, run: DistillationConfig) -> StudentForm:
+def student_form(teacher: FinetunedModel, run: DistillationConfig) -> StudentForm:
     """Returns the form of a student that reads what the teacher reads, in its own way.
 
     Args:
@@ -58,7 +58,7 @@ def student_form(teacher: Member, run: DistillationConfig) -> StudentForm:
     return _text_student(teacher, run) if teacher.task["kind"] == "text" else _image_student(teacher, run)
 
 
-def _text_student(teacher: Member, run: DistillationConfig) -> StudentForm:
+def _text_student(teacher: FinetunedModel, run: DistillationConfig) -> StudentForm:
     tokenizer = teacher.tokenizer if run.backbone else load_tokenizer(run.preset)
     if tokenizer is None:
         raise ValueError("teacher: expected a model of texts")
@@ -75,8 +75,8 @@ def _text_student(teacher: Member, run: DistillationConfig) -> StudentForm:
     return StudentForm(make_batches, preprocessing, lengths, tokenizer, new_backbone=fresh if run.backbone else None)
 
 
-def _image_student(teacher: Member, run: DistillationConfig) -> StudentForm:
-    moved = jitter(flip=run.flip, shift=run.shift, rotate_degrees=run.rotate_degrees, scale=run.scale)
+def _image_student(teacher: FinetunedModel, run: DistillationConfig) -> StudentForm:
+    moved = augmented(flip=run.flip, shift=run.shift, rotate_degrees=run.rotate_degrees, scale=run.scale)
     if run.backbone:
         if run.backbone_dropout:
             raise UsageError(
@@ -93,7 +93,9 @@ def _image_student(teacher: Member, run: DistillationConfig) -> StudentForm:
     return StudentForm(make_batches, preprocessing, {"image_shape": shape}, transform=moved)
 
 
-def require_known_to_both(teacher: Member, form: StudentForm, examples: Examples, run: DistillationConfig) -> None:
+def require_known_to_both(
+    teacher: FinetunedModel, form: StudentForm, examples: Examples, run: DistillationConfig
+) -> None:
     """Says how much of texts the vocabularies of teacher and student do not know, and refuses too much of it."""
     if form.tokenizer is None:
         return
@@ -125,6 +127,6 @@ def make_student(
     table = apply_methods(model, run)
     if not run.dry_run:
         print(table)
-        if run.probe_head and form.new_backbone is None and not run.from_scratch:
+        if run.init_head_from_probe and form.new_backbone is None and not run.from_scratch:
             start_head_from_probe(model, labelled.in_order())
     return model

@@ -10,20 +10,20 @@ from tfpretune.data.sources.examples import open_source
 from tfpretune.errors import UsageError
 from tfpretune.finetune.methods.distillation import teacher_answers, with_teacher
 from tfpretune.runtime.files import MANIFEST
-from tfpretune.tasks.finetuning.finetuned_runs import Member, load_member
+from tfpretune.tasks.finetuning.finetuned_runs import FinetunedModel, load_finetuned
 from tfpretune.tasks.finetuning.kinds import MakeBatches
 
 ANSWER_BATCH_SIZE = 128
 
 
-def load_teacher(run_dir: str) -> Member:
+def load_teacher(run_dir: str) -> FinetunedModel:
     """Loads a classifier of texts or images that a fine-tuning run left.
 
     Raises:
         UsageError: the folder holds another model.
         RunError: a file is damaged.
     """
-    teacher = load_member(run_dir)
+    teacher = load_finetuned(run_dir)
     if teacher.reads_pairs:
         raise UsageError(f"--teacher-dir {run_dir} reads pairs of texts: this recipe is for texts and images")
     return teacher
@@ -32,7 +32,7 @@ def load_teacher(run_dir: str) -> Member:
 def unlabelled_examples(source: str, *, most: int = 0) -> Examples:
     """Opens examples for the teacher to answer. Labels are put aside.
 
-    Only the training part is taken, so that no content of the labelled source's validation and test parts is among them.
+    Only the training split is taken, so that no content of the labelled source's validation and test splits is among them.
 
     Args:
         source: as `open_source` takes it.
@@ -43,7 +43,7 @@ def unlabelled_examples(source: str, *, most: int = 0) -> Examples:
 
 
 def taught_batches(
-    teacher: Member,
+    teacher: FinetunedModel,
     make_batches: MakeBatches,
     labelled: Examples,
     unlabelled: Examples | None,
@@ -75,6 +75,6 @@ def taught_batches(
     return taught[0] if unlabelled is None else Mixed(taught, fill={"labels": -1}, seed=seed)
 
 
-def fingerprint(teacher: Member) -> str:
+def fingerprint(teacher: FinetunedModel) -> str:
     """Returns a short digest of a teacher's files: a distillation does not go on with another one."""
     return hashlib.sha256(Path(teacher.run_dir, "preset", MANIFEST).read_bytes()).hexdigest()[:16]

@@ -8,7 +8,7 @@ from tfpretune import serving
 from tfpretune.backbones.by_name import load_tokenizer
 from tfpretune.errors import RunError, UsageError
 from tfpretune.tasks.by_target import task_of
-from tfpretune.tasks.classification import Classification
+from tfpretune.tasks.classification import ClassificationTask
 from tfpretune.training.presets import load_task
 
 
@@ -32,7 +32,7 @@ def export_run(
         saved_models: folder of all served models.
         name: the served model's name; "": that of the folder.
         version: see `serving.export`.
-        with_examples: store examples of the source's test part with the model's answers; without, made inputs only.
+        with_examples: store examples of the source's test split with the model's answers; without, made inputs only.
 
     Returns:
         The folder of the new version.
@@ -59,14 +59,14 @@ def export_run(
 
 
 def examples_of(model: Any, task: Mapping[str, Any], count: int = 3) -> Sequence[Any]:
-    """Returns a few raw inputs for a model from the test part of its source; none, and a line that says why, if it cannot.
+    """Returns a few raw inputs for a model from the test split of its source; none, and a line that says why, if it cannot.
 
     Args:
         model: the fine-tuned model.
         task: the content of its `task.json`.
         count: how many at most.
     """
-    raw_inputs = (task_of(model) or Classification).raw_inputs
+    raw_inputs = (task_of(model) or ClassificationTask).raw_inputs
     try:
         return raw_inputs(task.get("source", ""), task, count)
     except (UsageError, RunError) as error:

@@ -12,7 +12,7 @@ from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.examples.kinds import KINDS
 from tfpretune.data.readers.source_form import SourceForm
-from tfpretune.data.sources.labelled import LabelledParts
+from tfpretune.data.sources.labelled import LabelledSplits
 from tfpretune.data.splits.rule import RULE
 from tfpretune.data.text.tokenizer import Tokenizer
 from tfpretune.errors import UsageError
@@ -31,7 +31,7 @@ from tfpretune.finetune.methods.soups import (
 )
 from tfpretune.objectives import Supervised
 from tfpretune.tasks.by_target import LABELS, task_of
-from tfpretune.tasks.classification import Classification
+from tfpretune.tasks.classification import ClassificationTask
 from tfpretune.tasks.finetuning.kinds import INPUTS, Inputs
 from tfpretune.tasks.labels import LabelTask
 from tfpretune.training.optimizers.moving_averages import MOST_BATCHES
@@ -42,7 +42,7 @@ ENSEMBLES: tuple[Method, ...] = ("mean", "vote", "stacked")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Member:
+class FinetunedModel:
     """A fine-tuned model of whole examples.
 
     Attributes:
@@ -57,7 +57,7 @@ class Member:
     model: Supervised
     task: dict[str, Any]
     inputs: Inputs
-    labels: type[LabelTask] = Classification
+    labels: type[LabelTask] = ClassificationTask
 
     @property
     def tokenizer(self) -> Tokenizer | None:
@@ -86,7 +86,7 @@ def reads_pairs(model: Supervised) -> bool:
     return "segment_ids" in model.input
 
 
-def load_member(run_dir: str, *, kinds: Sequence[str] = ("class",)) -> Member:
+def load_finetuned(run_dir: str, *, kinds: Sequence[str] = ("single",)) -> FinetunedModel:
     """Loads the model of whole texts, pairs of texts or images that a fine-tuning run left.
 
     Args:
@@ -108,15 +108,15 @@ def load_member(run_dir: str, *, kinds: Sequence[str] = ("class",)) -> Member:
         KINDS[task["kind"]].texts and task.get("split_rule", 1) != RULE
     ):  # rule 2 moved near copies, which only texts have
         print(
-            f"note: {run_dir} was trained by an earlier version, which split texts otherwise: the validation and test parts of "
-            "the same source may hold texts that it was trained on",
+            f"note: {run_dir} was trained by an earlier version, which split texts otherwise: the validation and test splits "
+            "of the same source may hold texts that it was trained on",
             flush=True,
         )
     inputs = INPUTS[task["kind"]].of_task(str(preset), task, pairs=reads_pairs(model))
-    return Member(run_dir, model, task, inputs, labels)
+    return FinetunedModel(run_dir, model, task, inputs, labels)
 
 
-def require_classes(member: Member, class_names: Sequence[str], source: str) -> None:
+def require_classes(member: FinetunedModel, class_names: Sequence[str], source: str) -> None:
     """Raises UsageError unless a source has the classes of a model, in the same order."""
     if list(class_names) != list(member.task["class_names"]):
         raise UsageError(
@@ -126,17 +126,17 @@ def require_classes(member: Member, class_names: Sequence[str], source: str) -> 
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Joined:
+class Ensemble:
     """Members, and what was made of them.
 
     Args:
         members: at least two.
-        parts: the data that they are tried on; the validation part chooses, the test part is only reported.
+        parts: the data that they are tried on; the validation split chooses, the test split is only reported.
         batch_size: examples at once.
     """
 
-    members: Sequence[Member]
-    parts: LabelledParts
+    members: Sequence[FinetunedModel]
+    parts: LabelledSplits
     batch_size: int
 
     def __post_init__(self) -> None:
@@ -164,7 +164,7 @@ class Joined:
         )
 
     def ensemble(self, method: Method) -> Supervised:
-        """Returns the members side by side in one model; the validation part fits a stack."""
+        """Returns the members side by side in one model; the validation split fits a stack."""
         batches = self.in_order(self.parts.validation) if method == "stacked" else None
         return ensemble([member.model for member in self.members], method, batches=batches)
 
@@ -177,7 +177,7 @@ class Joined:
         return self.labels.score(predict_outputs(model, self.in_order(examples)), examples)
 
     def report(self, model: Supervised, page: PageFacts) -> Report:
-        """Writes the report of a model on the test part; of sets the validation part chooses the threshold."""
+        """Writes the report of a model on the test split; of sets the validation split chooses the threshold."""
         validation, test = self.parts.validation, self.parts.test
         threshold = self.labels.choose_threshold(validation, lambda: predict_outputs(model, self.in_order(validation)))
         return self.labels.write(test, predict_outputs(model, self.in_order(test)), page, threshold=threshold)
@@ -195,7 +195,7 @@ class Joined:
         ]
         figure = self.labels.score_name
         columns = ("", f"validation {figure}", f"test {figure}", "parameters")
-        return Table("Members, soups and ensembles", columns, rows, note=note)
+        return Table("Models, soups and ensembles", columns, rows, note=note)
 
     @property
     def labels(self) -> type[LabelTask]:

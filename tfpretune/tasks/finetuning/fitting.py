@@ -18,8 +18,8 @@ from tfpretune.training.adapters import save_adapter
 from tfpretune.training.devices.strategies import is_chief
 from tfpretune.training.loop.callbacks import Measured
 from tfpretune.training.loop.dry_run import describe
-from tfpretune.training.loop.fingerprint import identity_of
-from tfpretune.training.tensorboard.distance import DistanceToStart
+from tfpretune.training.loop.fingerprint import fingerprint_of
+from tfpretune.training.tensorboard.distance import DistanceFromInitialization
 
 
 def load_start(run: TaskConfig) -> keras.Model:
@@ -62,7 +62,7 @@ def fit_task(
         run: the settings.
         tokenizer: of a text model; a run with another vocabulary does not go on from its checkpoints.
     """
-    same = identity_of(model.backbone, batches, tokenizer=tokenizer, class_names=task.class_names, data=task.data)
+    same = fingerprint_of(model.backbone, batches, tokenizer=tokenizer, class_names=task.class_names, data=task.data)
     same |= task.identity(model)
     trained, watched = model, task.watched
     if run.cache_features:
@@ -73,7 +73,7 @@ def fit_task(
     if measure is not None:
         callbacks.append(Measured(measure))
     if run.frozen != "all" and not run.from_scratch:
-        callbacks.append(DistanceToStart(model, f"{run.out_dir}/logs"))
+        callbacks.append(DistanceFromInitialization(model, f"{run.out_dir}/logs"))
     figure, mode = task.monitor or model.target.monitor
     result = fit(
         trained,

@@ -57,7 +57,7 @@ def _require_effects(model: Supervised | MultiTask, run: TaskConfig) -> None:
     if not model.backbone.trainable_variables:
         for option, given in (("--l2-sp", run.l2_sp), ("--layer-decay", run.has_layer_rates)):
             if given:
-                raise UsageError(f"{option} and --frozen {run.frozen}: nothing is left in the backbone that learns")
+                raise UsageError(f"{option} and --frozen {run.frozen}: nothing in the backbone is trainable")
     dropouts = (layer for layer in all_layers(model) if isinstance(layer, keras.layers.Dropout))
     if run.r_drop and not any(layer.rate > 0 for layer in dropouts):
         raise UsageError("--r-drop needs --dropout or --backbone-dropout above 0: without, both passes are the same")

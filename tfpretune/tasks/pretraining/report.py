@@ -52,13 +52,14 @@ def report_pretraining(
     )
 
 
-def plateau_verdict(loss: float, unigram_loss: float) -> str:
+def unigram_verdict(loss: float, unigram_entropy: float) -> str:
     """Says in words whether a language model has clearly left what word counts give: its loss is 0.3 below `unigram_loss`."""
-    left = loss < unigram_loss - 0.3
+    left = loss < unigram_entropy - 0.3
     stuck = (
-        "STILL ON THE PLATEAU: it knows little more than how frequent each token is; give more steps or a higher rate"
+        "STILL AT THE UNIGRAM ENTROPY BASELINE: it knows little more than how frequent each token is; "
+        "give more steps or a higher learning rate"
     )
-    return f"loss {loss:.3f}, unigram loss {unigram_loss:.3f}: {'left the plateau' if left else stuck}"
+    return f"loss {loss:.3f}, unigram entropy {unigram_entropy:.3f}: {'below the unigram entropy baseline' if left else stuck}"
 
 
 def report_reconstructions(
@@ -68,7 +69,7 @@ def report_reconstructions(
 
     Args:
         model: an objective with `reconstruct`.
-        batch: one transformed batch, as `ReconstructionPage` takes it.
+        batch: one transformed batch, as `ReconstructionCallback` takes it.
         run: the settings.
         result: what `fit` returned.
         figures: name -> number, on the validation set.

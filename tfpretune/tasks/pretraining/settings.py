@@ -4,7 +4,7 @@ import dataclasses
 from typing import Literal
 
 from tfpretune.errors import UsageError
-from tfpretune.settings.run import RunConfig, require_shares
+from tfpretune.settings.run import RunConfig, require_fractions
 from tfpretune.settings.vocabulary import VocabularyConfig
 
 BACKBONES: dict[str, tuple[str, ...]] = {"autoencoder": ("cnn",), "denoising": ("cnn",), "mae": ("vit",)}
@@ -16,14 +16,14 @@ class TextPretrainingConfig(VocabularyConfig, RunConfig):
     """What is learnt from texts; settings that only some objectives read name these."""
 
     objective: Literal["mlm"] = "mlm"
-    """mlm: guess hidden tokens."""
+    """mlm: guess masked tokens."""
     mask_rate: float = 0.4
-    """Share of the tokens that is hidden; 0.15 in the paper, 0.4 learns faster (Wettig et al. 2022, arXiv:2202.08005)."""
+    """Fraction of the tokens that is masked; 0.15 in the paper, 0.4 trains faster (Wettig et al. 2022, arXiv:2202.08005)."""
 
     def __post_init__(self) -> None:
         """Refuses values that cannot work."""
         super().__post_init__()
-        require_shares(self, "mask_rate")
+        require_fractions(self, "mask_rate")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,26 +31,26 @@ class ImagePretrainingConfig(RunConfig):
     """What is learnt from images; settings that only some objectives read name these."""
 
     objective: Literal["autoencoder", "denoising", "mae"] = "denoising"
-    """What to restore: the image, the clean image, or hidden patches."""
+    """What to restore: the image, the clean image, or masked patches."""
     backbone: str = "cnn-small"
     """cnn-small, cnn-medium; for mae: vit-mini, vit-tiny, vit-small."""
     patch_size: int = 7
-    """Side of the patches that mae hides, or that denoising blanks, pixels."""
+    """Side of the patches that mae masks, or that denoising blanks, pixels."""
     mask_rate: float = 0.3
-    """Share of the patches that is hidden; 0.75 in the paper of mae."""
+    """Fraction of the patches that is masked; 0.75 in the paper of mae."""
     noise_stddev: float = 0.2
     """Gaussian noise of denoising, in units of the pixel range."""
     shift: int = 3
-    """denoising: the input is moved by up to so many pixels; the target is not, so the features learn to see through it."""
+    """denoising: the input is moved by up to N pixels; the target is not, so the features learn to see through it."""
     rotate_degrees: float = 30.0
     """denoising: largest angle by which the input is turned."""
     scale: float = 0.2
-    """denoising: largest zoom of the input, as a share of the size."""
+    """denoising: largest zoom of the input, as a fraction of the size."""
 
     def __post_init__(self) -> None:
         """Refuses values that cannot work."""
         super().__post_init__()
-        require_shares(self, "mask_rate", "scale")
+        require_fractions(self, "mask_rate", "scale")
         needed = BACKBONES[self.objective]
         if not self.backbone.startswith(needed):
             sides = f"--objective {self.objective} with --backbone {self.backbone}"

@@ -28,7 +28,7 @@ def find_vocabulary(folder: Path, corpus: Corpus, run: VocabularyConfig, *, give
         folder: of the shards.
         corpus: the texts.
         run: how a vocabulary is learnt.
-        given: a file with a token a line; "": none.
+        given: a file with a token per line; "": none.
         sample_bytes: most text that one is learnt from.
     """
     if given:
@@ -74,4 +74,4 @@ def print_counts(folder: Path, *, source: str, preset: str, limit: float) -> Non
     print(", ".join(f"{part} {rows[part]:,} rows of {texts[part]:,} texts" for part in rows))
     judge(Unknown(**manifest.get("tokens", {"tokens": 0, "unknown": 0})), source=source, preset=preset, limit=limit)
     print(f"left out: {texts['dropped']:,} texts that came before")
-    print(f"near copies: {copies['texts']:,} texts in {copies['groups']:,} groups, each in one part")
+    print(f"near copies: {copies['texts']:,} texts in {copies['groups']:,} groups, each in one split")

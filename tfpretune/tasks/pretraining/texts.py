@@ -7,14 +7,14 @@ from typing import Any
 import keras
 
 from tfpretune.data.batches.step_indexed import Transform
-from tfpretune.data.batches.transforms import hidden_tokens
-from tfpretune.data.text.tokens import unigram_loss
-from tfpretune.data.text.unknown import never_hidden
+from tfpretune.data.batches.transforms import masked_tokens
+from tfpretune.data.text.tokens import unigram_entropy
+from tfpretune.data.text.unknown import never_masked
 from tfpretune.objectives import MaskedLM, Objective
-from tfpretune.tasks.pretraining.report import plateau_verdict
-from tfpretune.tasks.pretraining.text_rows import TextRows
-from tfpretune.training.tensorboard.images import Page
-from tfpretune.training.tensorboard.text import FillingsPage
+from tfpretune.tasks.pretraining.report import unigram_verdict
+from tfpretune.tasks.pretraining.text_sequences import TextSequences
+from tfpretune.training.tensorboard.images import PageCallback
+from tfpretune.training.tensorboard.text import FillMaskCallback
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,29 +41,29 @@ class TextObjective:
     Attributes:
         make_model: `(backbone, run) -> Objective`.
         transform: `(run, tokenizer)` -> what is done to every batch of `token_ids`; None: nothing.
-        make_page: `(rows, log_dir) -> Page` of TensorBoard; None: its curves are all there is to see.
-        judge: `(figures, rows)` -> what is said of the validation figures.
+        make_page: `(rows, log_dir) -> PageCallback` of TensorBoard; None: its curves are all there is to see.
+        judge: `(figures, rows)` -> what is said of the validation metrics.
     """
 
     make_model: Callable[[keras.Model, Any], Objective]
     transform: Callable[[Any, Any], Transform | None]
-    make_page: Callable[[TextRows, str], Page] | None
-    judge: Callable[[Mapping[str, float], TextRows], Judged]
+    make_page: Callable[[TextSequences, str], PageCallback] | None
+    judge: Callable[[Mapping[str, float], TextSequences], Judged]
 
 
-def _beside_word_counts(figures: Mapping[str, float], rows: TextRows) -> Judged:
+def _beside_word_counts(figures: Mapping[str, float], rows: TextSequences) -> Judged:
     """The loss beside the one of a model that knows how frequent each token is and nothing else."""
-    plateau = unigram_loss(rows.counted, special_token_ids=never_hidden(rows.tokenizer))
-    verdict = plateau_verdict(figures["masked_lm"], plateau)
+    plateau = unigram_entropy(rows.counted, special_token_ids=never_masked(rows.tokenizer))
+    verdict = unigram_verdict(figures["masked_lm"], plateau)
     printed = f"validation {verdict}\nmasked accuracy {figures['masked_accuracy']:.3f}"
-    return Judged(printed, [f"Validation {verdict}."], {"unigram_loss": plateau}, {"unigram loss": plateau})
+    return Judged(printed, [f"Validation {verdict}."], {"unigram_loss": plateau}, {"unigram entropy": plateau})
 
 
 TEXT_OBJECTIVES: Mapping[str, TextObjective] = {
     "mlm": TextObjective(
         make_model=lambda backbone, run: MaskedLM(backbone),
-        transform=lambda run, tokenizer: hidden_tokens(tokenizer, run.mask_rate),
-        make_page=lambda rows, log_dir: FillingsPage(rows.tokenizer, rows.texts, log_dir=log_dir),
+        transform=lambda run, tokenizer: masked_tokens(tokenizer, run.mask_rate),
+        make_page=lambda rows, log_dir: FillMaskCallback(rows.tokenizer, rows.texts, log_dir=log_dir),
         judge=_beside_word_counts,
     ),
 }

@@ -46,12 +46,12 @@ def fewest_parts(
     parts = 1
     while parts * fitting < batches.batch_size or not _fits(model, batches, compile_in_parts, parts):
         if parts >= most:
-            raise RunError("out of memory with one row a part: take a smaller model or shorter sequences")
-        print(f"a batch in {parts} parts is too big for the memory", flush=True)
+            raise RunError("out of memory with one row per micro-batch: take a smaller model or shorter sequences")
+        print(f"a batch in {parts} micro-batches is too big for the memory", flush=True)
         parts = min(2 * parts, most)
         gc.collect()  # what the try before has left; a traceback and a compiled model are cycles
     if parts > 1:
-        print(f"each batch is learnt in {parts} parts (--accumulate-steps {parts})", flush=True)
+        print(f"each batch is trained in {parts} micro-batches (--accumulate-steps {parts})", flush=True)
     return parts
 
 
@@ -127,5 +127,5 @@ def _out_of_memory(run: RunConfig, batches: StepIndexed, smaller: int) -> RunErr
     parts = f", in {run.accumulate_steps} parts" if run.accumulate_steps > 1 else ""
     return RunError(
         f"out of memory: batch size {run.batch_size}{length}{parts}; try `batch_size` {max(1, smaller)}"
-        f"{', shorter sequences' if lengths else ''}, or `batch_size` auto, which learns each batch in parts that fit"
+        f"{', shorter sequences' if lengths else ''}, or `batch_size` auto, which trains each batch in micro-batches that fit"
     )

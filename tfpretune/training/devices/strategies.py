@@ -106,7 +106,7 @@ def synchronize_normalization(model: keras.Model) -> None:
                 layer.synchronized = True
 
 
-class Agreement:
+class CrossWorkerSync:
     """What all workers do together: a signal reaches one of them, and one clock says that it is time to save.
 
     On one worker it returns what it is given; on several it costs one sum of two numbers over the workers.

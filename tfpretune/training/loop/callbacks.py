@@ -14,14 +14,14 @@ from tfpretune.training.tensorboard.log_writer import LogWriter
 
 
 class ScalarLog(keras.callbacks.Callback):
-    """Writes losses, learning rate, gradient norm, examples/s to `log_dir/train`, and validation figures to `…/validation`.
+    """Writes losses, learning rate, gradient norm, examples/s to `log_dir/train`, and validation metrics to `…/validation`.
 
     A point of a training curve is the mean over the steps since the point before it, each figure weighed by its counts: not
     Keras' running mean, which falls off a cliff where an interval begins. `begin` comes before training.
 
     Args:
         log_dir: where to; None writes nothing (a worker that is not the chief).
-        batch_size: examples a step.
+        batch_size: examples per step.
         every_steps: steps between two points of the training curves.
         start_step: steps made before.
         last_step: of the run; it ends with a point, after a shorter interval perhaps.
@@ -72,7 +72,7 @@ class ScalarLog(keras.callbacks.Callback):
             self._write(self.train, "", means | {"learning_rate": learning_rate, "examples_per_second": rate})
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Writes the validation figures under the names of the training ones."""
+        """Writes the validation metrics under the names of the training ones."""
         values = {name.removeprefix("val_"): value for name, value in (logs or {}).items() if name.startswith("val_")}
         self._write(self.validation, "val_", values)
         self.since = (self.step, time.perf_counter())
@@ -97,7 +97,7 @@ class ScalarLog(keras.callbacks.Callback):
 
 
 class Measured(keras.callbacks.Callback):
-    """Adds figures of the validation set that no mean over batches gives, such as a mean IoU, to what is logged and judged.
+    """Adds metrics of the validation set that no mean over batches gives, such as a mean IoU, to what is logged and judged.
 
     Args:
         measure: returns the figures by name, of the model as it is; called at the end of each interval.
@@ -114,7 +114,7 @@ class Measured(keras.callbacks.Callback):
 
 
 class NonFinite(RunError):
-    """A step whose loss or gradient is no finite number.
+    """A step whose loss or gradient is not a finite number.
 
     Attributes:
         brief: what was seen, and when.
@@ -128,7 +128,7 @@ class NonFinite(RunError):
 
 
 class NonFiniteGuard(keras.callbacks.Callback):
-    """Stops the run in the step in which the gradient norm or the loss is no finite number.
+    """Stops the run in the step in which the gradient norm or the loss is not a finite number.
 
     The gradient norm is what counts: a fused CPU kernel can turn not-a-number into 0, so that the loss looks healthy while a
     weight is dead. In float16 the loss scaling tries norms that are too big on purpose and skips their steps; only when that

@@ -66,7 +66,7 @@ class CheckpointFolder:
         bad = [name for name, array in arrays.items() if not np.isfinite(array.astype(np.float32, copy=False)).all()]
         if bad:
             raise RunError(
-                f"step {step}: {len(bad)} of {len(arrays)} variables hold values that are no numbers, the first is {bad[0]}: "
+                f"step {step}: {len(bad)} of {len(arrays)} variables hold values that are not numbers, the first is {bad[0]}: "
                 "not saved; lower `optimizer.learning_rate`; the last checkpoint is unharmed"
             )
         needed = sum(array.nbytes for array in arrays.values())

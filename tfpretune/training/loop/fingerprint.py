@@ -7,17 +7,17 @@ from typing import Any, Protocol
 import keras
 import numpy as np
 
-from tfpretune.data.batches.step_indexed import RowSource, StepIndexed
+from tfpretune.data.batches.step_indexed import RecordSource, StepIndexed
 from tfpretune.data.splits.rule import CONTENTS, LABELS
 from tfpretune.data.text.tokenizer import Tokenizer
 from tfpretune.errors import UsageError
-from tfpretune.objectives.targets.standard import Numbers
+from tfpretune.objectives.targets.standard import Regression
 
 CHUNK_VALUES = 1 << 22
 _NOT_COMPARED = ("name", "trainable", "dtype")
 
 
-def identity_of(
+def fingerprint_of(
     backbone: keras.Model,
     batches: StepIndexed,
     *,
@@ -38,9 +38,9 @@ def identity_of(
         >>> import numpy as np
         >>> from tfpretune.backbones import SmallCNN
         >>> from tfpretune.data import StepIndexed
-        >>> from tfpretune.training import identity_of
+        >>> from tfpretune.training import fingerprint_of
         >>> batches = StepIndexed({"images": np.zeros((4, 8, 8, 1), "uint8")}, 2)
-        >>> identity = identity_of(SmallCNN((8, 8, 1), (8,)), batches, class_names=("no", "yes"))
+        >>> identity = fingerprint_of(SmallCNN((8, 8, 1), (8,)), batches, class_names=("no", "yes"))
         >>> identity["class_names"]
         ['no', 'yes']
     """
@@ -105,7 +105,7 @@ def _is_plain(value: Any) -> bool:
 def check_ranges(model: keras.Model, batches: StepIndexed) -> None:
     """Goes over token ids and labels once: a bad one would be an error late, or with XLA none at all.
 
-    A `RowSource` whose limit the model has places for is not read.
+    A `RecordSource` whose limit the model has places for is not read.
 
     Raises:
         UsageError: names the first row with an id or a label that the model has no place for.
@@ -117,13 +117,13 @@ def check_ranges(model: keras.Model, batches: StepIndexed) -> None:
         ranges["token_ids"] = (vocabulary, "the vocabulary of the backbone; is it another's tokenizer?")
     for target in model.all_targets().values():
         if target.label_range() is not None:
-            what = "the numbers that a label may be" if isinstance(target, Numbers) else "the classes of the model"
+            what = "the numbers that a label may be" if isinstance(target, Regression) else "the classes of the model"
             ranges[target.column] = (target.label_range(), what)
     for name, ((lowest, highest), what) in ranges.items():
         column = batches.columns.get(name)
         if column is not None and column.dtype.kind in "US":
             continue  # paths of masks, which `open_masks` has looked at
-        declared = column.limit if isinstance(column, RowSource) else None
+        declared = column.limit if isinstance(column, RecordSource) else None
         if declared is not None and lowest <= 0 and declared - 1 <= highest:
             continue  # it may be larger than memory, and looks at its values itself
         for start, values in _chunks(column):
@@ -135,7 +135,7 @@ def check_ranges(model: keras.Model, batches: StepIndexed) -> None:
                 )
 
 
-def _chunks(column: np.ndarray | RowSource | None) -> Iterator[tuple[int, np.ndarray]]:
+def _chunks(column: np.ndarray | RecordSource | None) -> Iterator[tuple[int, np.ndarray]]:
     if column is None:
         return
     rows = max(1, CHUNK_VALUES // max(1, int(np.prod(column.shape[1:]))))

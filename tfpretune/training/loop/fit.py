@@ -15,7 +15,7 @@ from tfpretune.runtime.files import write_atomic
 from tfpretune.runtime.lock import alone_in
 from tfpretune.settings.run import RunConfig
 from tfpretune.training.devices.memory import out_of_memory_named
-from tfpretune.training.devices.strategies import Agreement, is_chief
+from tfpretune.training.devices.strategies import CrossWorkerSync, is_chief
 from tfpretune.training.loop.callbacks import NonFinite, NonFiniteGuard, ScalarLog
 from tfpretune.training.loop.checkpoints import CheckpointFolder
 from tfpretune.training.loop.preparation import prepare, roll_back
@@ -32,9 +32,9 @@ class FitResult:
     Attributes:
         steps: optimizer steps made in all, those before a resume included.
         seconds: wall time of this call.
-        best_step: step of the best validation figure; None without validation.
+        best_step: step of the best validation metric; None without validation.
         best: that figure.
-        curves: name -> (step, value) pairs; validation figures start with `val_`.
+        curves: name -> (step, value) pairs; validation metrics start with `val_`.
         stopped_early: the patience ran out before the last step.
 
     Examples:
@@ -105,7 +105,7 @@ def fit(
     out_dir = Path(run.out_dir)
     total = run.total_steps(batches.steps_per_epoch)
     folder = CheckpointFolder(run.shared_dir / "checkpoints", keep=run.keep_checkpoints)
-    agreement = Agreement(model.distribute_strategy)
+    agreement = CrossWorkerSync(model.distribute_strategy)
     with alone_in(out_dir), Stop(run.max_minutes) as stop, out_of_memory_named(run, batches):
         progress = prepare(model, batches, run, folder, agreement, identity or {})
         while True:
@@ -147,7 +147,7 @@ class _Attempt:
         validation: tf.data.Dataset | None,
         callbacks: Sequence[keras.callbacks.Callback],
         stop: Stop,
-        agreement: Agreement,
+        agreement: CrossWorkerSync,
     ):
         self.model, self.batches, self.run, self.validation = model, batches, run, validation
         self.skipped: list[int] = progress.get("skipped", [])
@@ -197,7 +197,7 @@ class _Attempt:
             self.saver.save(evaluated=True)  # to have something to go back to
         if not self.evaluated:
             self._evaluate()
-        legs = _legs(self.saver.step, total, self.run.save_every_steps)
+        legs = _segments(self.saver.step, total, self.run.save_every_steps)
         for first, steps, intervals in [] if self.saver.out_of_patience else legs:
             self.model.fit(
                 _without(self.batches, first, steps * intervals, self.skipped, spare=total),
@@ -240,7 +240,7 @@ def _without(batches: StepIndexed, first: int, steps: int, skipped: list[int], *
     return data.concatenate(batches.from_step(start, first + steps - start))
 
 
-def _legs(step: int, total: int, interval: int) -> list[tuple[int, int, int]]:
+def _segments(step: int, total: int, interval: int) -> list[tuple[int, int, int]]:
     """Splits the steps still to go into (first step, steps an interval, intervals) so that saves fall on multiples."""
     legs = []
     if step < total and step % interval:

@@ -20,7 +20,7 @@ from tfpretune.settings.run import RunConfig
 from tfpretune.training.devices.jit import choose_jit
 from tfpretune.training.devices.memory import fewest_parts, refuse_too_big
 from tfpretune.training.devices.strategies import (
-    Agreement,
+    CrossWorkerSync,
     is_chief,
     num_workers,
     separate_dropout,
@@ -55,7 +55,7 @@ def prepare(
     batches: StepIndexed,
     run: RunConfig,
     folder: CheckpointFolder,
-    agreement: Agreement,
+    agreement: CrossWorkerSync,
     identity: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Compiles and builds the model and restores the newest checkpoint.
@@ -94,7 +94,7 @@ def prepare(
 
 
 def roll_back(
-    model: keras.Model, folder: CheckpointFolder, agreement: Agreement, error: NonFinite, *, allowed: int
+    model: keras.Model, folder: CheckpointFolder, agreement: CrossWorkerSync, error: NonFinite, *, allowed: int
 ) -> dict[str, Any]:
     """Restores the newest checkpoint and notes that the bad step is to be left out.
 
@@ -180,7 +180,7 @@ def check_combinations(model: keras.Model, batches: StepIndexed, run: RunConfig)
             "`batch_size` auto tries sizes on one machine only: give `accumulate_steps` with several workers"
         )
     if last != share and num_workers(model.distribute_strategy) > 1:
-        raise UsageError(f"`batch_size` {batches.batch_size} is no multiple of the {replicas} replicas of all workers")
+        raise UsageError(f"`batch_size` {batches.batch_size} is not a multiple of all workers' {replicas} replicas")
     steps = 1 if run.fast else run.steps_per_execution
     total = run.total_steps(batches.steps_per_epoch)
     if model.unfreezing is not None:
@@ -193,7 +193,7 @@ def check_combinations(model: keras.Model, batches: StepIndexed, run: RunConfig)
     learning = model.unfreezing.variables if model.unfreezing is not None else model.trainable_variables
     for pattern, _ in run.optimizer.multipliers:
         if not any(re.search(pattern, variable.path) for variable in learning):
-            print(f"warning: --optimizer.multipliers {pattern}: it fits no variable that learns", flush=True)
+            print(f"warning: --optimizer.multipliers {pattern}: it fits no trainable variable", flush=True)
     normalization = [layer for layer in all_layers(model) if isinstance(layer, keras.layers.BatchNormalization)]
     if parts > 1 and normalization:
         print(

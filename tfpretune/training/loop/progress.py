@@ -14,7 +14,7 @@ from tfpretune.training.loop.callbacks import ScalarLog
 from tfpretune.training.loop.saving import Checkpoints
 
 QUIET_SECONDS = 30.0
-"""Without a terminal a line comes at the end of each save interval, and after so many seconds without one."""
+"""Without a terminal per line comes at the end of each save interval, and after so many seconds without one."""
 
 
 class ProgressLine(keras.callbacks.Callback):

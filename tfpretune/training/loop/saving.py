@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from tfpretune.errors import RunError
-from tfpretune.training.devices.strategies import Agreement
+from tfpretune.training.devices.strategies import CrossWorkerSync
 from tfpretune.training.loop.callbacks import ScalarLog
 from tfpretune.training.loop.checkpoints import CheckpointFolder
 from tfpretune.training.loop.signals import Stop, Stopped
@@ -25,7 +25,7 @@ class Checkpoints(keras.callbacks.Callback):
     Args:
         folder: where the checkpoints go; None on the workers that do not write.
         interval: steps between two evaluations; a checkpoint at such a step before its evaluation says so.
-        minutes: save also when so many minutes have passed since the last time; 0 does not.
+        minutes: save also when N minutes have passed since the last time; 0 does not.
         progress: what the checkpoint that the run goes on from says.
         facts: values that go into every checkpoint's progress as they are at that time.
         stop: when the run has to end early.
@@ -44,7 +44,7 @@ class Checkpoints(keras.callbacks.Callback):
         progress: dict[str, Any],
         facts: dict[str, Any],
         stop: Stop,
-        agreement: Agreement,
+        agreement: CrossWorkerSync,
         average: AverageWeights,
         scalars: ScalarLog,
     ):

@@ -11,7 +11,7 @@ from tfpretune.training.optimizers.moving_averages import AverageWeights
 
 
 def train_briefly(model: keras.Model, batches: StepIndexed, optimizer: OptimizerConfig, *, steps: int) -> None:
-    """Trains an `Objective` for so many steps, without checkpoints, logs or a word.
+    """Trains an `Objective` for N steps, without checkpoints, logs or a word.
 
     As with `fit` it ends with the average of the weights, where the optimizer has one, and the statistics that go with it.
     A model that was trained so before with the same settings and as many steps keeps its traced step, and its optimizer begins

@@ -73,7 +73,7 @@ class MultiRateSGD(MultiRate, keras.optimizers.SGD):
         multipliers: (regular expression on the variable's path, factor) pairs.
         rate_factors: the same, for whole layers; see `MultiRate`.
         weight_decay: decoupled decay.
-        momentum: share of the last update that is made again.
+        momentum: fraction of the last update that is made again.
 
     Examples:
         >>> import keras, tensorflow as tf
@@ -184,7 +184,7 @@ class MultiRateAdamW(MultiRate, keras.optimizers.AdamW):
     def start_later(self, groups: list[list[keras.Variable]]) -> list[keras.Variable]:
         """Creates, for each group of variables, the number of steps made when it began to learn; whoever unfreezes sets it.
 
-        Adam divides its moments by what they lack after so many steps. Those of a group that begins late are as young as in
+        Adam divides its moments by what they lack after N steps. Those of a group that begins late are as young as in
         step 1; divided by the whole run's steps they would make its first steps too large, up to 6.6 times with Adam's decays.
         Call it after `build`.
         """

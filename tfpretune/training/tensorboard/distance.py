@@ -9,16 +9,16 @@ import tensorflow as tf
 
 from tfpretune.finetune.methods.layerwise_rates import depths
 from tfpretune.finetune.methods.penalties import learnable
-from tfpretune.training.tensorboard.images import Page
+from tfpretune.training.tensorboard.images import PageCallback
 
 
-class DistanceToStart(Page):
-    """Writes `||w - w_0||` over the backbone's weights, and its share of `||w_0||`, at the end of each save interval.
+class DistanceFromInitialization(PageCallback):
+    """Writes `||w - w_0||` over the backbone's weights, and its ratio to `||w_0||`, at the end of each save interval.
 
-    The scalars are `distance/norm`, `distance/share`, and the share of each depth of the backbone on its own:
-    `distance_by_depth/00 token_embedding` and so on upwards. `w_0` is what the weights are now, so make it before `fit`
-    restores a checkpoint. It is kept in the machine's own memory. Where the run evaluates an average of the weights, that is
-    what is measured.
+    The scalars are `l2_from_initialization/norm`, `l2_from_initialization/ratio`, and the ratio of each depth of the backbone
+    on its own: `l2_from_initialization_by_depth/00 token_embedding` and so on upwards. `w_0` is what the weights are now, so
+    make it before `fit` restores a checkpoint. It is kept in the machine's own memory. Where the run evaluates an average of
+    the weights, that is what is measured.
 
     Args:
         model: a model with a `backbone`.
@@ -42,10 +42,10 @@ class DistanceToStart(Page):
         for name, pairs in self._groups.items():
             moved = sum(_square(variable.numpy() - start) for variable, start in pairs)
             size = sum(_square(start) for _, start in pairs)
-            tf.summary.scalar(f"distance_by_depth/{name}", _share(moved, size))
+            tf.summary.scalar(f"l2_from_initialization_by_depth/{name}", _share(moved, size))
             total = (total[0] + moved, total[1] + size)
-        tf.summary.scalar("distance/norm", math.sqrt(total[0]))
-        tf.summary.scalar("distance/share", _share(*total))
+        tf.summary.scalar("l2_from_initialization/norm", math.sqrt(total[0]))
+        tf.summary.scalar("l2_from_initialization/ratio", _share(*total))
 
 
 def _square(values: np.ndarray) -> float:

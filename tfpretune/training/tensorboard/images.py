@@ -26,7 +26,7 @@ CJK_FONTS = (
 )
 
 
-class Page(keras.callbacks.Callback):
+class PageCallback(keras.callbacks.Callback):
     """Base of the pages: writes to `log_dir/validation` at the end of each save interval, at the optimizer's own step.
 
     The event file is opened at the first write, so a run that has nothing left to do leaves none.
@@ -50,7 +50,7 @@ class Page(keras.callbacks.Callback):
         raise NotImplementedError(f"{type(self).__name__} must define write()")
 
 
-class ReconstructionPage(Page):
+class ReconstructionCallback(PageCallback):
     """Shows the same images as input, seen (masked or noisy), output and error.
 
     Args:
@@ -73,7 +73,7 @@ class ReconstructionPage(Page):
         tf.summary.image("reconstruction", grid[np.newaxis], description=rows)
 
 
-class ConfusionPage(Page):
+class ConfusionMatrixCallback(PageCallback):
     """Shows how often each true class was taken for each class.
 
     Args:
@@ -117,7 +117,7 @@ def reconstruction_grid(
         uint8 `(4 * (h + border) + border, n * (w + border) + border, 3)` with the enlarged height `h` and width `w`.
 
     Raises:
-        ValueError: the shapes differ, or are no images of 1 or 3 channels.
+        ValueError: the shapes differ, or are not images of 1 or 3 channels.
     """
     shapes = [np.shape(part) for part in (inputs, seen, outputs)]
     if len(set(shapes)) != 1 or len(shapes[0]) != 4 or shapes[0][-1] not in (1, 3) or 0 in shapes[0]:
@@ -134,7 +134,7 @@ def reconstruction_grid(
 
 
 def confusion_image(counts: np.ndarray, class_names: Sequence[str], *, max_names: int = 40) -> np.ndarray:
-    """Draws a confusion matrix: colour is the share of the true class, numbers are counts.
+    """Draws a confusion matrix: colour is the fraction of the true class, numbers are counts.
 
     Args:
         counts: int `(C, C)`, a row for each true class, a column for each predicted one.
@@ -151,7 +151,7 @@ def confusion_image(counts: np.ndarray, class_names: Sequence[str], *, max_names
     figure = Figure(figsize=(side + 1.0, side), dpi=100)
     axes = figure.add_subplot(xlabel="predicted", ylabel="true")
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    figure.colorbar(axes.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0), label="share of the true class")
+    figure.colorbar(axes.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0), label="fraction of the true class")
     if size <= max_names:
         names, font = drawable_names(class_names)
         axes.set_xticks(range(size), names, rotation=90, family=font)

@@ -1,4 +1,4 @@
-"""TensorBoard pages written once a run: validation features for the projector, settings with final figures."""
+"""TensorBoard pages written once a run: validation features for the projector, settings with final metrics."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ PROJECTOR_CONFIG = """embeddings {
 """
 
 
-class EmbeddingsPage(keras.callbacks.Callback):
+class EmbeddingsCallback(keras.callbacks.Callback):
     """Puts the features of the validation set into TensorBoard's projector at the end of training.
 
     Args:
@@ -43,7 +43,7 @@ class EmbeddingsPage(keras.callbacks.Callback):
     ):
         super().__init__()
         if not metadata:
-            raise ValueError("EmbeddingsPage: expected at least one metadata column, received none")
+            raise ValueError("EmbeddingsCallback: expected at least one metadata column, received none")
         self.batches = batches
         self.metadata = {name: list(column[:max_rows]) for name, column in metadata.items()}
         self.folder = Path(log_dir) / "validation"
@@ -59,7 +59,7 @@ class EmbeddingsPage(keras.callbacks.Callback):
                 break
         sizes = {name: len(column) for name, column in self.metadata.items()}
         if set(sizes.values()) != {rows}:
-            raise ValueError(f"EmbeddingsPage: expected {rows} metadata values in each column, received {sizes}")
+            raise ValueError(f"EmbeddingsCallback: expected {rows} metadata values in each column, received {sizes}")
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Writes `features.tsv`, `features_metadata.tsv` and, last, `projector_config.pbtxt`."""
@@ -99,7 +99,7 @@ def features(
 def write_hparams(
     log_dir: Path | str, settings: Mapping[str, Any], metrics: Mapping[str, float], *, step: int = 0
 ) -> None:
-    """Writes a run's settings and final figures for TensorBoard's HParams page, as the sub-run `log_dir/hparams`.
+    """Writes a run's settings and final metrics for TensorBoard's HParams page, as the sub-run `log_dir/hparams`.
 
     Args:
         log_dir: the run's `logs` folder.
@@ -133,7 +133,7 @@ def _feature_model(model: keras.Model) -> keras.Model:
 
 
 def _metadata_tsv(columns: Mapping[str, list[Any]]) -> str:
-    """One line a row; a header only where there are several columns, as the projector wants it."""
+    """One line per row; a header only where there are several columns, as the projector wants it."""
     rows: list[tuple[Any, ...]] = list(zip(*columns.values(), strict=True))
     rows = [tuple(columns), *rows] if len(columns) > 1 else rows
     return "".join("\t".join(" ".join(str(value).split())[:200] or "-" for value in row) + "\n" for row in rows)

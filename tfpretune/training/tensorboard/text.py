@@ -9,13 +9,13 @@ import tensorflow as tf
 from tfpretune.data.masking.tokens import mask_tokens
 from tfpretune.data.text.tokenizer import Tokenizer
 from tfpretune.data.text.tokens import encode_all
-from tfpretune.data.text.unknown import never_hidden
-from tfpretune.training.tensorboard.images import Page
+from tfpretune.data.text.unknown import never_masked
+from tfpretune.training.tensorboard.images import PageCallback
 
 _CJK = ((0x3000, 0x30FF), (0x3400, 0x9FFF), (0xAC00, 0xD7AF), (0xF900, 0xFAFF), (0xFF00, 0xFFEF), (0x20000, 0x3FFFF))
 
 
-class FillingsPage(Page):
+class FillMaskCallback(PageCallback):
     """Shows a few sentences with hidden words, and the model's most probable fillings, as Markdown tables.
 
     The same words are hidden each time. Every chosen word is shown to the model as the mask token, also the fifth that
@@ -26,7 +26,7 @@ class FillingsPage(Page):
         sentences: about five texts.
         log_dir: the run's `logs` folder.
         sequence_length: longer texts are cut, tokens.
-        mask_rate: share of the tokens that is hidden, in (0, 1]; at least one.
+        mask_rate: fraction of the tokens that is masked, in (0, 1]; at least one.
         seed: decides which.
         top: how many fillings are shown.
     """
@@ -44,7 +44,7 @@ class FillingsPage(Page):
     ):
         super().__init__(log_dir)
         if not sentences:
-            raise ValueError("FillingsPage: expected at least one sentence, received none")
+            raise ValueError("FillMaskCallback: expected at least one sentence, received none")
         self.tokenizer = tokenizer
         self.top = min(top, tokenizer.vocabulary_size())
         rows = encode_all(tokenizer, list(sentences), sequence_length=sequence_length)
@@ -53,7 +53,7 @@ class FillingsPage(Page):
             tf.constant([seed % 2**31, 0]),
             vocabulary_size=tokenizer.vocabulary_size(),
             mask_token_id=tokenizer.mask_token_id,
-            special_token_ids=never_hidden(tokenizer),
+            special_token_ids=never_masked(tokenizer),
             mask_rate=mask_rate,
         )
         chosen = tf.cast(masked["mask_weights"], tf.int32)
@@ -67,11 +67,11 @@ class FillingsPage(Page):
         """Writes the text `fillings`."""
         logits = tf.cast(self.model(self.model.pick_inputs(self.batch), training=False), tf.float32)
         tf.summary.text(
-            "fillings", fillings_markdown(self.tokenizer, self.batch, tf.nn.softmax(logits).numpy(), top=self.top)
+            "fillings", fill_mask_markdown(self.tokenizer, self.batch, tf.nn.softmax(logits).numpy(), top=self.top)
         )
 
 
-def fillings_markdown(
+def fill_mask_markdown(
     tokenizer: Tokenizer, batch: dict[str, tf.Tensor], probabilities: np.ndarray, *, top: int = 5
 ) -> str:
     """Writes one small table for each sentence: the hidden word, its probability, and the most probable words.

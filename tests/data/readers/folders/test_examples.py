@@ -15,7 +15,7 @@ from tfpretune.data.image.exif import unread_orientation
 from tfpretune.data.readers.folders.examples import read_image_folder, read_text_folder
 from tfpretune.data.readers.folders.splits import split_of
 from tfpretune.data.readers.folders.walking import folders_in, walk
-from tfpretune.data.readers.rows import find_files
+from tfpretune.data.readers.records import find_files
 from tfpretune.data.sources.examples import open_source
 from tfpretune.errors import RunError, UsageError
 
@@ -283,8 +283,8 @@ def test_images_of_few_bits_are_told(tmp_path):
     assert struct.unpack(">B", (tmp_path / "12.png").read_bytes()[24:25]) == (16,)
     found = _dark_notes([(f"{tmp_path}/12.png", 15), (f"{tmp_path}/16.png", 255), (f"{tmp_path}/3.png", 3)])
     assert [note.replace(f"{tmp_path}/", "") for note in found] == [
-        "1 images have 16 bits a pixel and use the lowest 12 alone, the first is 12.png: they are read nearly black; multiply "
-        "their pixels by 16",
+        "1 images have 16 bits per pixel and use the lowest 12 alone, the first is 12.png: they are read nearly black; "
+        "multiply their pixels by 16",
         "1 images are nearly black (no pixel above 16 of 255), the first is 3.png",
     ]
 

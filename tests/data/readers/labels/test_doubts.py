@@ -11,7 +11,7 @@ from tfpretune.data.readers.labels.doubts import looks_missing, number_doubt, se
 from tfpretune.data.readers.labels.spellings import number_of, spelling_key
 from tfpretune.data.readers.source_form import SourceForm
 from tfpretune.data.sources.examples import open_source
-from tfpretune.data.sources.labelled import labelled_parts
+from tfpretune.data.sources.labelled import labelled_splits
 from tfpretune.errors import RunError, UsageError
 
 
@@ -110,27 +110,27 @@ def numbers(count, step=0.25):
 )
 def test_many_numbers_are_asked_about(tmp_path, labels, said):
     spec = csv(tmp_path, labels)
-    todo = "say which they are: --label-kind number to learn their values, --label-kind class if each is a class"
+    todo = "say which they are: --label-kind regression to learn their values, --label-kind single if each is a class"
     assert problems(spec) == [f"a.csv:2: {said}; {todo}"]
     if "four" not in labels:
-        assert open_source(spec, label_kind="number").labels.dtype == np.float32
-    with pytest.raises(RunError, match="--label-kind number"):
-        labelled_parts(spec)
+        assert open_source(spec, label_kind="regression").labels.dtype == np.float32
+    with pytest.raises(RunError, match="--label-kind regression"):
+        labelled_splits(spec)
 
 
 def test_numbers_that_are_meant_as_classes_are_told(tmp_path, capsys):
     """Where the kind is given, and where there are few."""
     spec = csv(tmp_path, numbers(60))
     assert (
-        check(spec, SourceForm(label_kind="class")).notes[0]
+        check(spec, SourceForm(label_kind="single")).notes[0]
         == "the labels are 60 different numbers, 1 to 15.75: each is taken as a class"
     )
     with pytest.raises(UsageError, match="has [01] examples"):
-        labelled_parts(spec, SourceForm(label_kind="class"), labels_per_class=5)
+        labelled_splits(spec, SourceForm(label_kind="single"), labels_per_class=5)
     assert "each is taken as a class" in capsys.readouterr().out
     few = check(csv(tmp_path, ["1", "2", "3", "5", "4"] * 2))
     assert few.ok
-    assert few.notes[0] == "the labels 1 to 5 are taken as 5 classes (--label-kind number: as numbers)"
+    assert few.notes[0] == "the labels 1 to 5 are taken as 5 classes (--label-kind regression: as numbers)"
     assert number_doubt(["3", "4"]) == number_doubt(["a", "b", "0.5"]) == ""
 
 
@@ -151,10 +151,10 @@ def test_a_number_from_another_column_is_named(tmp_path):
 def test_sets_are_asked_about(tmp_path, labels, option):
     spec = csv(tmp_path, labels)
     assert problems(spec) == [
-        f"a.csv:2: the label {labels[0]!r} looks like a set of classes; --label-kind set{option} for several classes a row, "
-        "--label-kind class for one"
+        f"a.csv:2: the label {labels[0]!r} looks like a set of classes; --label-kind multi-label{option} for several "
+        "classes a row, --label-kind single for one"
     ]
-    assert check(spec, SourceForm(label_kind="class")).ok
+    assert check(spec, SourceForm(label_kind="single")).ok
     assert set_doubt({"Smith, John": 1, "Smith, Ann": 2, "a;b": 1}) == ("", "")
 
 
@@ -168,25 +168,25 @@ def test_what_json_may_hold(tmp_path):
         "a.jsonl:2: the label is missing",
         "a.jsonl:3: the label 'nan' looks like a missing label",
     ]
-    assert "say what a list is: --label-kind set" in problems(jsonl(tmp_path, ["a", ["a", "b"]]))[0]
-    found = problems(jsonl(tmp_path, [["a", None], ["b"]]), label_kind="set")
+    assert "say what a list is: --label-kind multi-label" in problems(jsonl(tmp_path, ["a", ["a", "b"]]))[0]
+    found = problems(jsonl(tmp_path, [["a", None], ["b"]]), label_kind="multi-label")
     assert found[0].startswith("a.jsonl:1: the label 'null' looks like a missing label")
     assert problems(jsonl(tmp_path, [0.5, 1.5, 2.5]))[0].startswith("a.jsonl:1: the labels are 3 different numbers")
 
 
 def test_sets_and_numbers_have_missing_ones_and_spellings_too(tmp_path):
-    found = problems(csv(tmp_path, ["a;b", "nan", "B", ""]), label_kind="set")
+    found = problems(csv(tmp_path, ["a;b", "nan", "B", ""]), label_kind="multi-label")
     assert [line.split("; ")[0] for line in found] == [
         "a.csv:3: the label 'nan' looks like a missing label",
         "a.csv:4: the label 'B' and the 'b' of a.csv:2 look like one class in two spellings",
     ]
-    found = problems(csv(tmp_path, ["1.5", "2", "N/A"]), label_kind="number")
+    found = problems(csv(tmp_path, ["1.5", "2", "N/A"]), label_kind="regression")
     assert found == ["a.csv:4: the label 'N/A' looks like a missing label; write it like -1.5, or remove the row"]
 
 
 def test_ratings_of_one_text_are_averaged_and_told(tmp_path):
     (tmp_path / "a.csv").write_text("text,label\nfine,1\nbad,-1\nFine ,4\nfine,4\ngood,2\ngood,2\n", "utf-8")
-    source = open_source(f"csv:{tmp_path}/a.csv", label_kind="number").without_duplicates()
+    source = open_source(f"csv:{tmp_path}/a.csv", label_kind="regression").without_duplicates()
     assert source.inputs == ["fine", "bad", "good"]
     assert source.labels.dtype == np.float32
     assert source.labels.tolist() == [3, -1, 2]
@@ -207,7 +207,7 @@ def test_labels_under_another_name_are_told(tmp_path):
     note = f"{tmp_path}/a.csv has no 'label', so no labels; of these one may be named with --label-column: mood"
     assert check(f"csv:{tmp_path}/a.csv").notes[0] == note
     with pytest.raises(UsageError, match="has 0 classes: labels of at least 2 are needed .*--label-column: mood"):
-        labelled_parts(f"csv:{tmp_path}/a.csv")
+        labelled_splits(f"csv:{tmp_path}/a.csv")
     assert open_source(f"csv:{tmp_path}/a.csv", label_column="").notes == ()
 
 
@@ -241,7 +241,7 @@ def test_names_of_folders_are_classes(tmp_path):
 
 
 def test_numbers_of_which_none_is_good(tmp_path):
-    assert [line.split("; ")[0] for line in problems(csv(tmp_path, ["x", "y"]), label_kind="number")][:2] == [
+    assert [line.split("; ")[0] for line in problems(csv(tmp_path, ["x", "y"]), label_kind="regression")][:2] == [
         "a.csv:2: the label 'x' is not a finite number",
         "a.csv:3: the label 'y' is not a finite number",
     ]

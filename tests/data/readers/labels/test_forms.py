@@ -7,7 +7,7 @@ import pytest
 from tfpretune.data.checks.examples import check
 from tfpretune.data.readers.labels.forms import are_bits, is_column_a_class, is_written_list, number_form
 from tfpretune.data.readers.labels.labels import read_labels
-from tfpretune.data.readers.rows import Rows
+from tfpretune.data.readers.records import Records
 from tfpretune.data.readers.source_form import SourceForm
 from tfpretune.data.sources.examples import open_source
 from tfpretune.errors import RunError, UsageError
@@ -15,7 +15,7 @@ from tfpretune.errors import RunError, UsageError
 
 def doubts(labels, kind="", **settings):
     """What is said of these labels of a table."""
-    rows = Rows(
+    rows = Records(
         "text", [f"row {row}" for row in range(len(labels))], list(labels), [f"a:{row}" for row in range(len(labels))]
     )
     read_labels(rows, SourceForm(label_kind=kind, **settings))
@@ -40,11 +40,11 @@ def doubts(labels, kind="", **settings):
 )
 def test_a_list_in_a_cell_is_named_with_and_without_a_kind(label):
     assert is_written_list(label)
-    for kind in ("", "set"):
+    for kind in ("", "multi-label"):
         (said,) = doubts(["x", label, "y"], kind)
         assert said.startswith(f"a:1: the label {label!r} is a list ")
-    assert not [said for said in doubts(["x", label, "y"], "class") if "is a list" in said]
-    assert not doubts(["x", label, "y"], "set", labels_as_written=True)
+    assert not [said for said in doubts(["x", label, "y"], "single") if "is a list" in said]
+    assert not doubts(["x", label, "y"], "multi-label", labels_as_written=True)
 
 
 @pytest.mark.parametrize("label", ["[PAD]", "a [b, c]", "(a)", "{x}", "f(x)", "New York (city)"])
@@ -54,9 +54,9 @@ def test_what_only_has_brackets_is_a_class(label):
 
 
 def test_a_cut_up_list_is_named_too():
-    (said,) = doubts(["[1, 0, 1]", "[0, 1, 0]"], "set", label_separator=",")
+    (said,) = doubts(["[1, 0, 1]", "[0, 1, 0]"], "multi-label", label_separator=",")
     assert said.startswith(
-        "a:0: the label '[1, 0, 1]' is a list of 0 and 1 in one cell, which looks like one column a class"
+        "a:0: the label '[1, 0, 1]' is a list of 0 and 1 in one cell, which looks like one column per class"
     )
 
 
@@ -73,12 +73,12 @@ def test_a_number_for_each_class_is_no_set_of_classes(tmp_path, lists):
     lines = [json.dumps({"text": f"row {row}", "label": label}) for row, label in enumerate(lists)]
     (tmp_path / "a.jsonl").write_text("\n".join(lines), "utf-8")
     spec = f"jsonl:{tmp_path}/a.jsonl"
-    (problem,) = check(spec, SourceForm(label_kind="set")).problems
+    (problem,) = check(spec, SourceForm(label_kind="multi-label")).problems
     assert f"lists of {len(lists[0])} numbers each" in problem.what
-    assert "one column a class" in problem.what
-    with pytest.raises(RunError, match="one column a class"):
-        open_source(spec, label_kind="set")
-    assert open_source(spec, label_kind="set", labels_as_written=True).labels.shape[0] == 2
+    assert "one column per class" in problem.what
+    with pytest.raises(RunError, match="one column per class"):
+        open_source(spec, label_kind="multi-label")
+    assert open_source(spec, label_kind="multi-label", labels_as_written=True).labels.shape[0] == 2
 
 
 def test_rows_of_one_length():
@@ -94,8 +94,8 @@ def test_rows_of_one_length():
 @pytest.mark.parametrize("labels", [["101", "010"], ["1 0 1", "0 1 0"], ["1.0 0.0", "0.0 1.0"]])
 def test_bits_in_a_row(labels):
     assert are_bits(labels)
-    for kind in ("", "set"):
-        assert "one column a class" in doubts(labels, kind)[0]
+    for kind in ("", "multi-label"):
+        assert "one column per class" in doubts(labels, kind)[0]
 
 
 @pytest.mark.parametrize("labels", [["0", "1"], ["10", "11"], ["100", "111"], ["011"], ["011", "11"], ["0 1", "0 1 0"]])
@@ -116,10 +116,10 @@ def test_what_are_no_bits(labels):
     ],
 )
 def test_another_separator_in_sets_is_named(labels, separator):
-    (said,) = doubts(labels, "set")
+    (said,) = doubts(labels, "multi-label")
     assert f"holds another separator, {separator!r}; " in said
     assert f"--label-separator {separator!r}" in said
-    assert not doubts(labels, "set", labels_as_written=True)
+    assert not doubts(labels, "multi-label", labels_as_written=True)
 
 
 @pytest.mark.parametrize(
@@ -127,12 +127,12 @@ def test_another_separator_in_sets_is_named(labels, separator):
     [["a;b", "c"], ["Bolivia, State of;a", "b"], ["and/or", "b"], ["New York;a", "b"], ["c++", "a"], ["R&D", "a"]],
 )
 def test_names_with_signs_are_classes(labels):
-    assert not doubts(labels, "set")
+    assert not doubts(labels, "multi-label")
 
 
 def test_the_separator_that_was_asked_for_is_no_other():
-    assert not doubts(["a|b", "a"], "set", label_separator="|")
-    assert "';'" in doubts(["a;b", "a"], "set", label_separator="|")[0]
+    assert not doubts(["a|b", "a"], "multi-label", label_separator="|")
+    assert "';'" in doubts(["a;b", "a"], "multi-label", label_separator="|")[0]
 
 
 @pytest.mark.parametrize(
@@ -150,8 +150,8 @@ def test_the_separator_that_was_asked_for_is_no_other():
 def test_numbers_as_people_write_them_are_asked_about(labels, form):
     (said,) = doubts(labels)
     assert form in said
-    assert "--label-kind number" in said
-    assert not doubts(labels, "class")
+    assert "--label-kind regression" in said
+    assert not doubts(labels, "single")
 
 
 def test_many_decimal_commas_are_no_set():
@@ -164,6 +164,6 @@ def test_what_is_no_such_number(label):
 
 
 def test_a_class_given_twice_is_refused():
-    for kind in ("class", "set"):
+    for kind in ("single", "multi-label"):
         with pytest.raises(UsageError, match="class_names holds 'neg' twice"):
             doubts(["pos", "neg"], kind, class_names=("pos", "neg", "neg"))

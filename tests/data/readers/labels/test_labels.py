@@ -26,11 +26,13 @@ def jsonl(tmp_path, *records):
 
 
 def test_numbers_are_float32_and_have_no_classes(tmp_path):
-    source = open_source(csv(tmp_path, ["good,3.5", "bad,-2", "fair,1e-1"]), label_kind="number")
+    source = open_source(csv(tmp_path, ["good,3.5", "bad,-2", "fair,1e-1"]), label_kind="regression")
     assert source.labels.dtype == np.float32
     np.testing.assert_allclose(source.labels, [3.5, -2, 0.1])
-    assert (source.class_names, source.label_kind) == ((), "number")
-    source = open_source(jsonl(tmp_path, {"text": "a", "label": 2.25}, {"text": "b", "label": -1}), label_kind="number")
+    assert (source.class_names, source.label_kind) == ((), "regression")
+    source = open_source(
+        jsonl(tmp_path, {"text": "a", "label": 2.25}, {"text": "b", "label": -1}), label_kind="regression"
+    )
     assert source.labels.tolist() == [2.25, -1]
 
 
@@ -40,29 +42,29 @@ def test_what_is_no_number_is_named(tmp_path, bad):
     what = "the number is missing" if not bad else f"the label {bad!r} is not a finite number"
     what = "the label 'nan' looks like a missing label" if bad == "nan" else what
     with pytest.raises(RunError, match=f"a.csv:3: {what}; write it like -1.5"):
-        open_source(spec, label_kind="number")
+        open_source(spec, label_kind="regression")
 
 
 def test_sets_are_rows_of_0_and_1(tmp_path):
-    source = open_source(csv(tmp_path, ["one,b;a", "two,", "three,c ; a;"]), label_kind="set")
+    source = open_source(csv(tmp_path, ["one,b;a", "two,", "three,c ; a;"]), label_kind="multi-label")
     assert source.class_names == ("a", "b", "c")
     assert source.labels.tolist() == [[1, 1, 0], [0, 0, 0], [1, 0, 1]]
-    assert (source.labels.dtype, source.label_kind) == (np.int32, "set")
-    source = open_source(csv(tmp_path, ["one,b|a", "two,c"]), label_kind="set", label_separator="|")
+    assert (source.labels.dtype, source.label_kind) == (np.int32, "multi-label")
+    source = open_source(csv(tmp_path, ["one,b|a", "two,c"]), label_kind="multi-label", label_separator="|")
     assert source.labels.tolist() == [[1, 1, 0], [0, 0, 1]]
     records = [{"text": "one", "label": ["b", "a"]}, {"text": "two", "label": []}, {"text": "three", "label": "a"}]
-    source = open_source(jsonl(tmp_path, *records), label_kind="set", class_names=("b", "a"))
+    source = open_source(jsonl(tmp_path, *records), label_kind="multi-label", class_names=("b", "a"))
     assert source.labels.tolist() == [[1, 1], [0, 0], [0, 1]]
 
 
 def test_wrong_sets_are_named(tmp_path):
     with pytest.raises(RunError, match="a.csv:2: the label 'x' is out of range; expected one of a, b"):
-        open_source(csv(tmp_path, ["one,b;x"]), label_kind="set", class_names=("a", "b"))
+        open_source(csv(tmp_path, ["one,b;x"]), label_kind="multi-label", class_names=("a", "b"))
     with pytest.raises(RunError, match="a.jsonl:2: the labels are missing; give each row a list"):
-        open_source(jsonl(tmp_path, {"text": "one", "label": ["a"]}, {"text": "two"}), label_kind="set")
+        open_source(jsonl(tmp_path, {"text": "one", "label": ["a"]}, {"text": "two"}), label_kind="multi-label")
     with pytest.raises(RunError, match="a.jsonl:1: the label 'a;b' holds the separator ';'"):
-        open_source(jsonl(tmp_path, {"text": "one", "label": ["a;b"]}), label_kind="set")
-    with pytest.raises(RunError, match="neither a string nor an int"):  # a list is no class
+        open_source(jsonl(tmp_path, {"text": "one", "label": ["a;b"]}), label_kind="multi-label")
+    with pytest.raises(RunError, match="neither a string nor an int"):  # a list is not a class
         open_source(jsonl(tmp_path, {"text": "one", "label": ["a"]}))
     with pytest.raises(UsageError, match="unknown kind of labels 'sets'"):
         open_source("demo:digits", label_kind="sets")
@@ -86,12 +88,12 @@ def test_pairs_from_csv_and_jsonl(tmp_path):
 
 
 def test_check_tells_of_numbers_sets_and_pairs(tmp_path):
-    result = check(csv(tmp_path, ["a,1", "b,3.5", "a,2"]), SourceForm(label_kind="number"))
+    result = check(csv(tmp_path, ["a,1", "b,3.5", "a,2"]), SourceForm(label_kind="regression"))
     assert result.histogram == {}
     assert "labels are 1 to 3.5, 2.16667 in the mean" in result.notes
     assert result.ok
     assert f"1 texts have several numbers, whose mean counts (the first: {tmp_path}/a.csv:4)" in result.notes
-    result = check(csv(tmp_path, ["a,x;y", "b,x", "c,", "a,y"]), SourceForm(label_kind="set"))
+    result = check(csv(tmp_path, ["a,x;y", "b,x", "c,", "a,y"]), SourceForm(label_kind="multi-label"))
     assert result.histogram == {"x": 2, "y": 2}
     assert "('x;y' and 'y')" in result.problems[0].what
     result = check(
@@ -110,7 +112,7 @@ def test_further_label_columns_go_with_their_rows():
 
 
 def test_few_labels_needs_classes(tmp_path):
-    source = open_source(csv(tmp_path, ["a,1", "b,3.5"]), label_kind="number")
+    source = open_source(csv(tmp_path, ["a,1", "b,3.5"]), label_kind="regression")
     with pytest.raises(UsageError, match="no classes but a number for each example"):
         source.few_labels(1, 0)
 

@@ -152,7 +152,7 @@ def test_bits_alone_are_0_and_1_and_beside_other_numbers_a_problem(tmp_path):
     spec = source(tmp_path, bits, numbers(0, 1))
     assert read(spec) == (("0", "1"), [0, 1, 0, 1])
     Image.fromarray(numbers(0, 1, 255)).save(tmp_path / "masks/1.png")
-    with pytest.raises(RunError, match=r"0.png: it has one bit a pixel, other masks hold the numbers 0, 1, 255"):
+    with pytest.raises(RunError, match=r"0.png: it has one bit per pixel, other masks hold the numbers 0, 1, 255"):
         open_masks(spec)
 
 

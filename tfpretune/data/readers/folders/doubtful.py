@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from tfpretune.data.readers.folders.kinds import FILES
 from tfpretune.data.readers.folders.splits import split_of
-from tfpretune.data.readers.rows import Problem
+from tfpretune.data.readers.records import Problem
 
 _UNLABELLED = frozenset(("unsup", "unsupervised", "unlabeled", "unlabelled", "nolabel", "nolabels", "withoutlabels"))
 

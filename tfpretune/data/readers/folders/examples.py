@@ -9,7 +9,7 @@ from tfpretune.data.readers.folders.doubtful import doubtful_folders, first_fold
 from tfpretune.data.readers.folders.kinds import FILES, FileKind
 from tfpretune.data.readers.folders.splits import splits_note, splits_of
 from tfpretune.data.readers.folders.walking import walk
-from tfpretune.data.readers.rows import Problem, Rows, read_utf8
+from tfpretune.data.readers.records import Problem, Records, read_utf8
 from tfpretune.data.splits.rule import Part
 from tfpretune.data.text.cleaning import clean, split_long_lines
 from tfpretune.errors import UsageError
@@ -22,9 +22,9 @@ class _File:
     split: Part | None = None
 
 
-def read_text_lines(paths: Sequence[str]) -> Rows:
+def read_text_lines(paths: Sequence[str]) -> Records:
     """Reads text files without labels: each line that is not blank is an example; too long ones become several."""
-    rows = Rows("text")
+    rows = Records("text")
     for path in paths:
         text, problems = read_utf8(path)
         rows.problems += problems
@@ -40,14 +40,14 @@ def read_text_lines(paths: Sequence[str]) -> Rows:
     return rows
 
 
-def read_text_folder(folder: str, *, labels: bool = True) -> Rows:
-    """Reads a folder of .txt files, one document a file.
+def read_text_folder(folder: str, *, labels: bool = True) -> Records:
+    """Reads a folder of .txt files, one document per file.
 
     Args:
         folder: class subfolders, if there are any, are the labels; folders train, val and test are splits.
         labels: without, all files of all folders are read and have none.
     """
-    rows = Rows("text")
+    rows = Records("text")
     for file in _files(rows, folder, "text", labels):
         text, problems = read_utf8(file.path)
         rows.problems += problems
@@ -57,9 +57,9 @@ def read_text_folder(folder: str, *, labels: bool = True) -> Rows:
     return rows
 
 
-def read_image_folder(folder: str, *, labels: bool = True) -> Rows:
+def read_image_folder(folder: str, *, labels: bool = True) -> Records:
     """Lists the images of a folder; arguments as for `read_text_folder`."""
-    rows = Rows("image")
+    rows = Records("image")
     turned: list[str] = []
     for file in _files(rows, folder, "image", labels):
         if os.path.getsize(file.path):
@@ -81,7 +81,7 @@ def _shown_turned(path: str) -> bool:
         return False
 
 
-def _files(rows: Rows, folder: str, what: str, labels: bool) -> list[_File]:
+def _files(rows: Records, folder: str, what: str, labels: bool) -> list[_File]:
     """Returns the wanted files with their classes and splits, and notes the others in `rows`."""
     root = os.path.expanduser(folder).rstrip(os.sep) or os.sep
     if not os.path.isdir(root):
@@ -113,7 +113,7 @@ def _files(rows: Rows, folder: str, what: str, labels: bool) -> list[_File]:
 
 
 def _comparable(
-    rows: Rows, root: str, found: dict[str, list[_File]], splits: dict[str, Part], what: str
+    rows: Records, root: str, found: dict[str, list[_File]], splits: dict[str, Part], what: str
 ) -> list[_File]:
     """Leaves out splits without classes where training has some, and names classes that training does not have."""
     classes = {file.label for name, part in splits.items() if part == "train" for file in found[name]}
@@ -139,7 +139,9 @@ def _comparable(
     return [file for name in kept for file in found[name]]
 
 
-def _class_files(rows: Rows, root: str, classes: list[str], paths: list[str], what: str, labels: bool) -> list[_File]:
+def _class_files(
+    rows: Records, root: str, classes: list[str], paths: list[str], what: str, labels: bool
+) -> list[_File]:
     """Returns the files of a folder with the folders right below it as their classes, if there are any."""
     if not labels or not classes:
         return [_File(path, None) for path in paths]
@@ -166,7 +168,7 @@ def _inner(root: str, folders: list[str]) -> list[str]:
     return [os.path.basename(folder) for folder in folders if os.path.dirname(folder) == root.rstrip(os.sep)]
 
 
-def _sift(rows: Rows, paths: list[str], kind: FileKind) -> list[str]:
+def _sift(rows: Records, paths: list[str], kind: FileKind) -> list[str]:
     wanted, known = [], " ".join(kind.suffixes)
     for path in paths:
         suffix = os.path.splitext(path)[1].lower()

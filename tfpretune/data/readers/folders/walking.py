@@ -5,7 +5,7 @@ import errno
 import os
 from collections.abc import Iterable
 
-from tfpretune.data.readers.rows import Problem, is_hidden
+from tfpretune.data.readers.records import Problem, is_hidden
 
 
 @dataclasses.dataclass

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from tfpretune.data.readers.labels.forms import AS_WRITTEN, SEPARATORS, form_problems, number_form
 from tfpretune.data.readers.labels.spellings import number_of, spelling_key
-from tfpretune.data.readers.rows import Problem, Rows
+from tfpretune.data.readers.records import Problem, Records
 
 MISSING = frozenset(
     (
@@ -54,7 +54,7 @@ def missing_problem(where: str, label: str, what: str, *, may_lack: bool = False
     return Problem(where, f"the {what} {label!r} looks like a missing label", todo)
 
 
-def twin_problems(rows: Rows, written: Sequence[Collection[str]], what: str) -> list[Problem]:
+def twin_problems(rows: Records, written: Sequence[Collection[str]], what: str) -> list[Problem]:
     """Names the classes that stand there in more than one spelling, at the first place of the rarer one.
 
     Args:
@@ -82,7 +82,7 @@ def twin_problems(rows: Rows, written: Sequence[Collection[str]], what: str) -> 
     return problems
 
 
-def class_problems(rows: Rows, written: Sequence[str | None], names: Sequence[str], what: str) -> list[Problem]:
+def class_problems(rows: Records, written: Sequence[str | None], names: Sequence[str], what: str) -> list[Problem]:
     """Names what is wrong with classes: two spellings of one, numbers that stand apart.
 
     Args:
@@ -100,7 +100,7 @@ def class_problems(rows: Rows, written: Sequence[str | None], names: Sequence[st
     return [*alike, *odd_numbers(rows, written, names, what), *_mixed(rows, written, names, what)]
 
 
-def odd_numbers(rows: Rows, written: Sequence[str | None], names: Sequence[str], what: str) -> list[Problem]:
+def odd_numbers(rows: Records, written: Sequence[str | None], names: Sequence[str], what: str) -> list[Problem]:
     """Finds whole-number labels that stand apart: 0, 1, 2, 99, or a -1 beside 0, 1, 2 (which often means: none)."""
     numbers = [number_of(name) for name in names]
     if len(names) < 3 or not all(map(_is_whole, numbers)):
@@ -122,8 +122,8 @@ def odd_numbers(rows: Rows, written: Sequence[str | None], names: Sequence[str],
     ]
 
 
-def _mixed(rows: Rows, written: Sequence[str | None], names: Sequence[str], what: str) -> list[Problem]:
-    """Finds labels such as 1 or 0.87 where most classes are no numbers, and inf where all others are."""
+def _mixed(rows: Records, written: Sequence[str | None], names: Sequence[str], what: str) -> list[Problem]:
+    """Finds labels such as 1 or 0.87 where most classes are not numbers, and inf where all others are."""
     numbers = [name for name in names if number_of(name) is not None]
     endless = [name for name in names if name.casefold().lstrip("+-") in ("inf", "infinity")]
     odd, fault = set(numbers), "is a number, and most are none"
@@ -165,7 +165,7 @@ def set_doubt(tally: Mapping[str, int]) -> tuple[str, str]:
     return "", ""
 
 
-def kind_problems(rows: Rows, names: Sequence[str]) -> list[Problem]:
+def kind_problems(rows: Records, names: Sequence[str]) -> list[Problem]:
     """Asks what labels are that nobody has said: numbers or classes, sets or classes."""
     wanted = set(names)
     tally = collections.Counter(label for label in rows.labels if label is not None)
@@ -173,12 +173,16 @@ def kind_problems(rows: Rows, names: Sequence[str]) -> list[Problem]:
         return forms
     if doubt := number_doubt(names):
         first = next(row for row, label in enumerate(rows.labels) if label in wanted)
-        todo = "say which they are: --label-kind number to learn their values, --label-kind class if each is a class"
+        todo = (
+            "say which they are: --label-kind regression to learn their values, --label-kind single if each is a class"
+        )
         return [Problem(rows.where[first], doubt, todo)]
     name, separator = set_doubt({label: count for label, count in tally.items() if label in wanted})
     if not name:
         return []
-    todo = f"--label-kind set{_separator_option(separator)} for several classes a row, --label-kind class for one"
+    todo = (
+        f"--label-kind multi-label{_separator_option(separator)} for several classes a row, --label-kind single for one"
+    )
     return [Problem(rows.where[rows.labels.index(name)], f"the label {name!r} looks like a set of classes", todo)]
 
 
@@ -196,7 +200,7 @@ def kind_notes(names: Sequence[str], count: int) -> list[str]:
         return [f"{doubt}: each is taken as a class"]
     if len(names) > 2 and all(number_of(name) is not None for name in names):
         return [
-            f"the labels {names[0]} to {names[-1]} are taken as {len(names)} classes (--label-kind number: as numbers)"
+            f"the labels {names[0]} to {names[-1]} are taken as {len(names)} classes (--label-kind regression: as numbers)"
         ]
     if len(names) > MANY_NUMBERS and len(names) * 2 > count:
         return [f"there are {len(names):,} classes for {count:,} rows"]

@@ -1,4 +1,4 @@
-"""Labels in a form that another program wrote: lists in one cell, a column a class, numbers as people write them.
+"""Labels in a form that another program wrote: lists in one cell, a column per class, numbers as people write them.
 
 Imports no TensorFlow.
 """
@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Sequence
 
 from tfpretune.data.readers.labels.spellings import number_of
-from tfpretune.data.readers.rows import Problem, Rows
+from tfpretune.data.readers.records import Problem, Records
 
 AS_WRITTEN = "--labels-as-written"
 SEPARATORS = (";", "|", ",", "；", "，", "、")
@@ -31,14 +31,14 @@ def is_written_list(label: str) -> bool:
 
 
 def number_form(label: str) -> str:
-    """Says how a label that is no plain number is written as one: 3,5, 1,000, $10, 5 %; "" if it is not."""
+    """Says how a label that is not a plain number is written as one: 3,5, 1,000, $10, 5 %; "" if it is not."""
     if number_of(label) is not None:
         return ""
     found = (form for form, pattern in _NUMBER_FORMS.items() if re.fullmatch(pattern, label.strip()))
     return next(found, "")
 
 
-def form_problems(rows: Rows, names: Sequence[str]) -> list[Problem]:
+def form_problems(rows: Records, names: Sequence[str]) -> list[Problem]:
     """Asks about classes that are lists in a cell, bits in a row, or numbers that are not written as programs read them.
 
     Args:
@@ -46,22 +46,22 @@ def form_problems(rows: Rows, names: Sequence[str]) -> list[Problem]:
         names: the classes among the labels; others look missing.
     """
     if lists := [name for name in names if is_written_list(name)]:
-        return [_list_problem(rows, lists, f"if each is a class: --label-kind class, or {AS_WRITTEN}")]
+        return [_list_problem(rows, lists, f"if each is a class: --label-kind single, or {AS_WRITTEN}")]
     if are_bits(names):
-        return [_bits_problem(rows, names, "if each is a class: --label-kind class")]
+        return [_bits_problem(rows, names, "if each is a class: --label-kind single")]
     forms = {name: form for name in names if (form := number_form(name))}
     numbers = len(forms) + sum(number_of(name) is not None for name in names)
     if not forms or numbers < max(2, 0.8 * len(names)):
         return []
     name, where = _first(rows, forms)
-    todo = "write 3.5, 1000 or 0.05 and say --label-kind number; if each is a class: --label-kind class"
+    todo = "write 3.5, 1000 or 0.05 and say --label-kind regression; if each is a class: --label-kind single"
     if any("," in each for each in forms):
-        todo += "; if each is a set of classes: --label-kind set --label-separator ','"
+        todo += "; if each is a set of classes: --label-kind multi-label --label-separator ','"
     return [Problem(where, f"the label {name!r} looks like a number with {forms[name]}", todo)]
 
 
-def set_form_problems(rows: Rows, parts: Sequence[Sequence[str]], separator: str) -> list[Problem]:
-    """Asks about sets of classes that are lists in a cell, one column a class, or cut by another separator.
+def set_form_problems(rows: Records, parts: Sequence[Sequence[str]], separator: str) -> list[Problem]:
+    """Asks about sets of classes that are lists in a cell, one column per class, or cut by another separator.
 
     Args:
         rows: whose labels and places are named.
@@ -77,7 +77,7 @@ def set_form_problems(rows: Rows, parts: Sequence[Sequence[str]], separator: str
     if is_column_a_class(parts):
         row = next(row for row, each in enumerate(parts) if each)
         what = f"the labels are lists of {len(parts[row])} numbers each, such as {', '.join(parts[row][:8])}"
-        what += ", which looks like one column a class"
+        what += ", which looks like one column per class"
         return [Problem(rows.where[row], what, f"{_NAME_THEM}; if 0 and 1 are names of classes: {AS_WRITTEN}")]
     return _other_separator(rows, parts, separator)
 
@@ -103,7 +103,9 @@ def is_column_a_class(parts: Sequence[Sequence[str]]) -> bool:
     return bits or any(len(set(each)) < len(each) for each in numbers)
 
 
-_NAME_THEM = 'give the names of the classes that are 1, such as "a;c" or in JSON ["a", "c"], with --label-kind set'
+_NAME_THEM = (
+    'give the names of the classes that are 1, such as "a;c" or in JSON ["a", "c"], with --label-kind multi-label'
+)
 
 
 def _value(part: str) -> float | None:
@@ -111,24 +113,24 @@ def _value(part: str) -> float | None:
     return None if number is None else float(number)
 
 
-def _list_problem(rows: Rows, lists: Sequence[str], else_todo: str) -> Problem:
+def _list_problem(rows: Records, lists: Sequence[str], else_todo: str) -> Problem:
     """Names the first label that is a list in one cell."""
     if all(re.fullmatch(r"\[[01.,\s]*\]", name) for name in lists) and any("1" in name for name in lists):
-        what, todo = "is a list of 0 and 1 in one cell, which looks like one column a class", _NAME_THEM
+        what, todo = "is a list of 0 and 1 in one cell, which looks like one column per class", _NAME_THEM
     else:
         what = "is a list in one cell"
-        todo = 'write it as "a;b" with --label-kind set, or as a list in JSON lines (jsonl:FILE)'
+        todo = 'write it as "a;b" with --label-kind multi-label, or as a list in JSON lines (jsonl:FILE)'
     label, where = _first(rows, lists)
     return Problem(where, f"the label {label[:60]!r} {what}", f"{todo}; {else_todo}")
 
 
-def _bits_problem(rows: Rows, names: Sequence[str], else_todo: str) -> Problem:
+def _bits_problem(rows: Records, names: Sequence[str], else_todo: str) -> Problem:
     label, where = _first(rows, names)
-    what = f"the label {label!r} is a row of 0 and 1, which looks like one column a class"
+    what = f"the label {label!r} is a row of 0 and 1, which looks like one column per class"
     return Problem(where, what, f"{_NAME_THEM}; {else_todo}")
 
 
-def _other_separator(rows: Rows, parts: Sequence[Sequence[str]], separator: str) -> list[Problem]:
+def _other_separator(rows: Records, parts: Sequence[Sequence[str]], separator: str) -> list[Problem]:
     """Names the first class that holds another separator: one that is seldom in a name, or where the separator cuts none."""
     cut = any(len(each) > 1 for each in parts)
     names = dict.fromkeys(part for each in parts for part in each)
@@ -146,7 +148,7 @@ def _other_separator(rows: Rows, parts: Sequence[Sequence[str]], separator: str)
     return []
 
 
-def _first(rows: Rows, names: Collection[str]) -> tuple[str, str]:
+def _first(rows: Records, names: Collection[str]) -> tuple[str, str]:
     """Returns the first of these labels that stands in a row, and its place."""
     wanted = set(names)
     row = next(row for row, label in enumerate(rows.labels) if label in wanted)

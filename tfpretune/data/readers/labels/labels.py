@@ -17,14 +17,14 @@ from tfpretune.data.readers.labels.doubts import (
     twin_problems,
 )
 from tfpretune.data.readers.labels.forms import set_form_problems
-from tfpretune.data.readers.rows import Problem, Rows
+from tfpretune.data.readers.records import Problem, Records
 from tfpretune.data.readers.source_form import SourceForm
 from tfpretune.errors import UsageError
 
 LARGEST = float(np.finfo(np.float32).max)
 
 
-def read_labels(rows: Rows, form: SourceForm) -> tuple[np.ndarray | None, tuple[str, ...], np.ndarray]:
+def read_labels(rows: Records, form: SourceForm) -> tuple[np.ndarray | None, tuple[str, ...], np.ndarray]:
     """Turns the labels of rows into an array. Missing, wrong and doubtful ones are added to `rows.problems`.
 
     Where the classes are not given, a label that stands for no value (nan, None, N/A), a second spelling of a class (1 and
@@ -43,14 +43,14 @@ def read_labels(rows: Rows, form: SourceForm) -> tuple[np.ndarray | None, tuple[
         UsageError: another kind than the source says where it says numbers or sets.
     """
     kind = form.label_kind
-    if kind and rows.label_kind not in ("class", kind):
-        what = {"number": "numbers", "set": "sets of classes"}[rows.label_kind]
+    if kind and rows.label_kind not in ("single", kind):
+        what = {"regression": "numbers", "multi-label": "sets of classes"}[rows.label_kind]
         raise UsageError(f"the labels of this source are {what}: ask for kind {rows.label_kind!r}, not {kind!r}")
     kind = kind or rows.label_kind
-    if kind == "number":
+    if kind == "regression":
         numbers = number_labels(rows)
         return numbers, (), np.ones(len(rows.labels), bool) if numbers is None else np.isfinite(numbers)
-    if kind == "set":
+    if kind == "multi-label":
         return _set_labels(rows, form)
     if all(label is None for label in rows.labels):
         return None, (), np.ones(len(rows.labels), bool)
@@ -68,7 +68,7 @@ def read_labels(rows: Rows, form: SourceForm) -> tuple[np.ndarray | None, tuple[
 
 
 def _indices(
-    rows: Rows,
+    rows: Records,
     written: Sequence[str | None],
     class_names: tuple[str, ...],
     what: str,
@@ -95,7 +95,7 @@ def _indices(
     return labels, names
 
 
-def number_labels(rows: Rows) -> np.ndarray | None:
+def number_labels(rows: Records) -> np.ndarray | None:
     """Reads labels as numbers; those that are none are added to `rows.problems` and become NaN.
 
     Returns:
@@ -116,7 +116,7 @@ def number_labels(rows: Rows) -> np.ndarray | None:
     return numbers
 
 
-def _set_labels(rows: Rows, form: SourceForm) -> tuple[np.ndarray | None, tuple[str, ...], np.ndarray]:
+def _set_labels(rows: Records, form: SourceForm) -> tuple[np.ndarray | None, tuple[str, ...], np.ndarray]:
     """Reads labels as sets of classes, "a;b"; a row without one is the empty set.
 
     Returns:
@@ -152,7 +152,7 @@ def _set_labels(rows: Rows, form: SourceForm) -> tuple[np.ndarray | None, tuple[
     return labels, names, good
 
 
-def more_label_columns(rows: Rows, form: SourceForm) -> dict[str, LabelColumn]:
+def more_label_columns(rows: Records, form: SourceForm) -> dict[str, LabelColumn]:
     """Returns the further label columns that a source has, by name; each label is a class.
 
     Missing and doubtful labels are added to `rows.problems`, as those of `read_labels`, and get the index -1.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from tfpretune.data.readers.masks.files import colour_code
-from tfpretune.data.readers.masks.rows import NO_CLASS
+from tfpretune.data.readers.masks.records import NO_CLASS
 
 By = Literal["place", "number", "colour"]
 Line = tuple[int, str]
@@ -35,7 +35,7 @@ class Listed:
 
     Args:
         by: what `codes` are.
-        names: one a line.
+        names: one per line.
         codes: place, number or `colour_code` of each.
         faults: line (0: all), what is wrong, what to do.
         header: the first line where it names columns.

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 
 from tfpretune.data.readers.masks.class_lines import By, Listed, read_lines
 from tfpretune.data.readers.masks.files import colour_text
-from tfpretune.data.readers.masks.rows import NO_CLASS
-from tfpretune.data.readers.rows import Problem, read_utf8
+from tfpretune.data.readers.masks.records import NO_CLASS
+from tfpretune.data.readers.records import Problem, read_utf8
 
 CLASSES_FILE = "classes.txt"
 VOID = "void"
@@ -38,7 +38,7 @@ def read_classes(root: str, folders: Iterable[str] = ()) -> tuple[ClassList, lis
 
     Each line is a class: a name alone (its number is its place, from 0), `NUMBER name`, `name NUMBER`, `R G B name` or
     `name R G B`, with spaces, commas, tabs, colons or the like between them; a header above them is left out. Lines that
-    begin with # are left out. With numbers or colours, the name "void" is no class.
+    begin with # are left out. With numbers or colours, the name "void" is not a class.
 
     Args:
         root: the folder of the source.

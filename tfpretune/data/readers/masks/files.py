@@ -10,7 +10,7 @@ from PIL import Image
 
 from tfpretune.data.image.exif import UPRIGHT
 from tfpretune.data.image.limits import MAX_PIXELS
-from tfpretune.data.readers.masks.rows import NO_CLASS
+from tfpretune.data.readers.masks.records import NO_CLASS
 
 READ_ERRORS = (OSError, ValueError, SyntaxError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
 """What Pillow raises for broken files."""
@@ -29,7 +29,7 @@ class Mask:
         painted: int32 `(height, width)`: `colour_code` of each pixel of a picture in colours; None where there are numbers.
         shades: int32 `(256,)`: the colour code that each number is shown in.
         orientation: what the file's own Exif block says of how it is stored, 1 to 8.
-        form: "palette", "bit" (one bit a pixel: white is 1 in `numbers`), "grey" or "colour".
+        form: "palette", "bit" (one bit per pixel: white is 1 in `numbers`), "grey" or "colour".
     """
 
     numbers: np.ndarray | None
@@ -94,7 +94,7 @@ def decode_mask(path: str) -> Mask:
             return _coloured_mask(np.asarray(image), orientation)
         if image.mode in ("1", "L", "I", "I;16", "I;16B"):
             return _grey_mask(np.asarray(image), orientation, image.mode, _grey_step(path))
-        raise ValueError(f"it has the channels {image.mode}, expected one number or one colour a pixel")
+        raise ValueError(f"it has the channels {image.mode}, expected one number or one colour per pixel")
 
 
 def _palette_mask(image: Image.Image, orientation: int) -> Mask:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from tfpretune.data.readers.folders.kinds import IMAGE_SUFFIXES
 from tfpretune.data.readers.folders.splits import inner_splits, split_of, splits_of
 from tfpretune.data.readers.folders.walking import folders_in, walk
-from tfpretune.data.readers.rows import Problem
+from tfpretune.data.readers.records import Problem
 from tfpretune.data.splits.rule import Part
 from tfpretune.errors import UsageError
 
@@ -79,7 +79,7 @@ def _hint(root: str, names: list[str]) -> None:
     rest = f" ({', '.join(left[:3])} without masks can serve pre-training, by itself)" if left else ""
     several = "; for splits, name the folders that hold both train, val and test" if len(found) > 1 else ""
     raise UsageError(
-        f"{root}: images and masks lie in {shown}, which are no two splits: give images:{found[0]}{rest}{several}"
+        f"{root}: images and masks lie in {shown}, which are not two splits: give images:{found[0]}{rest}{several}"
         if deeper == root
         else f"{root}: images and masks lie deeper, in {shown}: give images:{deeper}"
     )

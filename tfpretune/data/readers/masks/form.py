@@ -3,7 +3,7 @@
 import dataclasses
 
 from tfpretune.data.readers.masks.geometry import MaskOrientation
-from tfpretune.data.readers.masks.rows import NO_CLASS
+from tfpretune.data.readers.masks.records import NO_CLASS
 from tfpretune.errors import UsageError
 
 

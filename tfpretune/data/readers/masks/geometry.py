@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from tfpretune.data.image.exif import UPRIGHT
-from tfpretune.data.readers.rows import Problem
+from tfpretune.data.readers.records import Problem
 
 MaskOrientation = Literal["auto", "stored", "upright"]
 """What masks without an Exif block of their own are drawn on: the pixels in the photo's file, or the photo as it is shown."""

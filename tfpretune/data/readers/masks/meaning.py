@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from tfpretune.data.readers.masks.classes import CLASSES_FILE, ClassList
 from tfpretune.data.readers.masks.files import colour_text
-from tfpretune.data.readers.masks.rows import NO_CLASS
+from tfpretune.data.readers.masks.records import NO_CLASS
 from tfpretune.data.readers.masks.survey import Surveyed, palette_problems, white_of_bits
-from tfpretune.data.readers.rows import Problem
+from tfpretune.data.readers.records import Problem
 from tfpretune.errors import UsageError
 
 _MOST_SHOWN = 8
@@ -23,7 +23,7 @@ class Meaning:
         class_names: the classes, in the order of their indices.
         codes: number (or colour code) -> class index; all others have no class.
         by_colour: codes are those of colours.
-        white: what white is in masks of one bit a pixel.
+        white: what white is in masks of one bit per pixel.
         strict: only `NO_CLASS` may be missing from `codes`.
     """
 
@@ -149,7 +149,7 @@ def _doubtful_white(masks: Sequence[Surveyed], white: int, where: str) -> list[P
     shown = " ".join(map(str, sorted(set().union(*(numbers for _, numbers in others), {0}))))
     who = f"{len(whites):,} masks hold" if len(whites) > 1 else "this mask holds"
     what = f"{who} 0 and 255, others ({others[0][0].pair.mask}) smaller numbers, none both: 255 may be a class or none"
-    todo = f"save all in one way; if 255 is no class, say --mask-values {shown}"
+    todo = f"save all in one way; if 255 is not a class, say --mask-values {shown}"
     return [Problem(whites[0].pair.mask, what, todo)]
 
 
@@ -161,7 +161,7 @@ def _by_numbers(numbers: set[int], where: str) -> tuple[Meaning, list[str], list
     names = tuple(map(str, classes))
     meaning = Meaning(names, {number: index for index, number in enumerate(classes)})
     if classes == list(range(len(classes))):
-        notes = ["255 is no class (the others are 0 to " + f"{len(classes) - 1})"] if NO_CLASS in numbers else []
+        notes = ["255 is not a class (the others are 0 to " + f"{len(classes) - 1})"] if NO_CLASS in numbers else []
         return meaning, notes, []
     shown = ", ".join(map(str, sorted(numbers)[:_MOST_SHOWN])) + (", …" if len(numbers) > _MOST_SHOWN else "")
     todo = (

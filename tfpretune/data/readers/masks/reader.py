@@ -7,7 +7,7 @@ import numpy as np
 
 from tfpretune.data.image.exif import UPRIGHT, turned
 from tfpretune.data.readers.masks.files import Mask, decode_mask
-from tfpretune.data.readers.masks.rows import NO_CLASS
+from tfpretune.data.readers.masks.records import NO_CLASS
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -17,7 +17,7 @@ class MaskReader:
     Args:
         codes: number (or colour code) -> class index; what is not in it has no class. None: numbers are classes as they are.
         by_colour: codes are those of colours.
-        white: what white is in masks of one bit a pixel.
+        white: what white is in masks of one bit per pixel.
         turns: path -> the orientation from which a mask is put upright; those that are missing lie right.
     """
 
@@ -38,7 +38,7 @@ class MaskReader:
         if self.by_colour:
             return _looked_up(mask.colours, self.codes or {})
         if mask.numbers is None:
-            raise ValueError(f"{path}: the mask is in colours, expected one number a pixel")
+            raise ValueError(f"{path}: the mask is in colours, expected one number per pixel")
         numbers = mask.numbers * self.white if mask.form == "bit" else mask.numbers
         if self.codes is None:
             return numbers.astype(np.uint8)

@@ -13,8 +13,8 @@ from tfpretune.data.image.exif import UPRIGHT, stored_orientation
 from tfpretune.data.readers.masks.files import READ_ERRORS, Mask, colour_text, decode_mask
 from tfpretune.data.readers.masks.folders import MaskPair
 from tfpretune.data.readers.masks.geometry import Frame
-from tfpretune.data.readers.masks.rows import NO_CLASS
-from tfpretune.data.readers.rows import Problem
+from tfpretune.data.readers.masks.records import NO_CLASS
+from tfpretune.data.readers.records import Problem
 
 _MOST_COLOURS = 256
 
@@ -103,12 +103,12 @@ def palette_problems(masks: Sequence[Surveyed]) -> Iterator[Problem]:
 
 
 def white_of_bits(masks: Sequence[Surveyed]) -> tuple[int, list[Problem]]:
-    """Returns what white is in masks of one bit a pixel: 1, or 255 where the other masks of the set are 0 and 255."""
+    """Returns what white is in masks of one bit per pixel: 1, or 255 where the other masks of the set are 0 and 255."""
     bits = [mask for mask in masks if mask.form == "bit"]
     others = {number for mask in masks if mask.form != "bit" for number in mask.numbers or ()}
     if not bits or NO_CLASS not in others:
         return 1, []
     if others <= {0, NO_CLASS}:
         return NO_CLASS, []
-    what = f"it has one bit a pixel, other masks hold the numbers {', '.join(map(str, sorted(others)[:6]))}"
+    what = f"it has one bit per pixel, other masks hold the numbers {', '.join(map(str, sorted(others)[:6]))}"
     return 1, [Problem(bits[0].pair.mask, what, "save all masks in one way, a number for each class")]

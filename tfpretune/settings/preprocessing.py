@@ -7,7 +7,7 @@ import dataclasses
 from typing import Any
 
 from tfpretune.errors import UsageError
-from tfpretune.settings.run import RunConfig, require_shares
+from tfpretune.settings.run import RunConfig, require_fractions
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,7 +30,7 @@ class WindowedText(RunConfig):
         super().__post_init__()
         if self.window_length and self.sequence_length % self.window_length:
             raise UsageError(
-                f"--sequence-length {self.sequence_length} is no multiple of --window-length {self.window_length}"
+                f"--sequence-length {self.sequence_length} is not a multiple of --window-length {self.window_length}"
             )
 
     @property
@@ -54,18 +54,18 @@ class MovedImages(RunConfig):
     flip: bool = False
     """Images: augmentation, mirror left and right. Not for digits or letters."""
     shift: int = 2
-    """Images: augmentation, largest move, pixels."""
+    """Images: augmentation, largest shift, pixels."""
     rotate_degrees: float = 15.0
     """Images: augmentation, largest angle to either side."""
     scale: float = 0.1
-    """Images: augmentation, largest zoom in or out, as a share of the size."""
+    """Images: augmentation, largest zoom in or out, as a fraction of the size."""
 
     def __post_init__(self) -> None:
         """Refuses a zoom that leaves nothing."""
         super().__post_init__()
-        require_shares(self, "scale")
+        require_fractions(self, "scale")
 
     @property
     def moves(self) -> dict[str, Any]:
-        """What `jitter` takes."""
+        """What `augmented` takes."""
         return {"flip": self.flip, "shift": self.shift, "rotate_degrees": self.rotate_degrees, "scale": self.scale}

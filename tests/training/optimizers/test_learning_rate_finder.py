@@ -15,7 +15,13 @@ from tfpretune.errors import RunError, UsageError
 from tfpretune.objectives import Objective, Term
 from tfpretune.settings.run import OptimizerConfig
 from tfpretune.training import fit, make_optimizer, make_strategy
-from tfpretune.training.optimizers.rate_finder import RateCurve, _curve, _Rise, find_rate, write_curve
+from tfpretune.training.optimizers.learning_rate_finder import (
+    LearningRateCurve,
+    _curve,
+    _Rise,
+    find_learning_rate,
+    write_curve,
+)
 
 
 @pytest.fixture
@@ -54,7 +60,7 @@ def test_losses_by_hand():
     """Rate r_k makes w (1 - r_k) of w: the loss before step k is 3 / 2 times the square of the product of what came before."""
     model = Valley()
     model.compile(keras.optimizers.SGD(0.5))
-    curve = find_rate(model, make_batches(), lowest=1e-3, highest=1e3, steps=60)
+    curve = find_learning_rate(model, make_batches(), lowest=1e-3, highest=1e3, steps=60)
     rates = 10 ** np.linspace(-3, 3, 60)
     np.testing.assert_allclose(curve.rates, rates[: len(curve.rates)], rtol=1e-6)
     w = np.cumprod(np.concatenate([[1.0], 1 - rates]))[: len(curve.rates)]
@@ -81,7 +87,7 @@ def test_all_is_as_before_bit_by_bit(replicas, name, determinism):
     model.fit(batches.from_step(0, 3), epochs=1, steps_per_epoch=3, shuffle=False, verbose=0)
     before = everything(model)
     schedule = model.optimizer._learning_rate
-    curves = [find_rate(model, batches, lowest=1e-4, highest=1e3, steps=40) for _ in range(2)]
+    curves = [find_learning_rate(model, batches, lowest=1e-4, highest=1e3, steps=40) for _ in range(2)]
     assert curves[0] == curves[1]
     after = everything(model)
     assert before.keys() == after.keys()
@@ -99,7 +105,7 @@ def test_a_run_after_it_is_the_run_without_it(tmp_path, determinism):
         model = Toy(dropout=0.5)
         if name == "with":
             model.compile(make_optimizer(make_run(tmp_path).optimizer, 9), clip_norm=1.0)
-            find_rate(model, make_batches(), lowest=1e-4, highest=10.0, steps=20)
+            find_learning_rate(model, make_batches(), lowest=1e-4, highest=10.0, steps=20)
         fit(model, make_batches(), make_run(tmp_path / name))
         values.append([v.numpy() for v in model.trainable_variables])
     for a, b in zip(*values, strict=True):
@@ -111,7 +117,7 @@ def test_a_fixed_rate_float16_and_several_steps_a_call():
     model.compile(keras.optimizers.SGD(0.25), steps_per_execution=2)
     model.build_optimizer()
     before = everything(model)
-    curve = find_rate(model, make_batches(), lowest=1e-4, highest=1e3, steps=40)
+    curve = find_learning_rate(model, make_batches(), lowest=1e-4, highest=1e3, steps=40)
     assert len(curve.rates) <= 20
     assert float(model.optimizer.inner_optimizer.learning_rate) == 0.25
     for path, copies in before.items():
@@ -125,9 +131,9 @@ def test_errors_put_all_back_too():
     before = everything(model)
     rows = ROWS | {"y": np.full(10, np.nan, "float32")}
     with pytest.raises(
-        RunError, match="rate finder: the loss did not fall even once: give other `lowest` and `highest`"
+        RunError, match="learning rate finder: the loss did not fall even once: give other `lowest` and `highest`"
     ):
-        find_rate(model, StepIndexed(rows, 4), steps=20)
+        find_learning_rate(model, StepIndexed(rows, 4), steps=20)
     for path, copies in everything(model).items():
         np.testing.assert_array_equal(copies, before[path])
 
@@ -167,11 +173,11 @@ def test_what_cannot_work_is_refused(settings, message):
     model = Valley()
     model.compile(keras.optimizers.SGD(0.5))
     with pytest.raises(UsageError, match=message):
-        find_rate(model, make_batches(), **settings)
+        find_learning_rate(model, make_batches(), **settings)
 
 
 def test_files(tmp_path):
-    curve = RateCurve((0.1, 1.0, 10.0), (3.0, 2.0, 9.0), (3.0, 2.5, 5.0), 0.1, True)
+    curve = LearningRateCurve((0.1, 1.0, 10.0), (3.0, 2.0, 9.0), (3.0, 2.5, 5.0), 0.1, True)
     picture = write_curve(curve, tmp_path / "run")
     assert tf.io.decode_png(picture.read_bytes()).shape[0] > 200
     written = json.loads((tmp_path / "run" / "rate_finder.json").read_text())

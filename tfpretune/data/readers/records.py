@@ -38,23 +38,23 @@ class Problem:
 
 
 @dataclasses.dataclass
-class Rows:
+class Records:
     """All that a reader found, good and bad, in the order of the source.
 
     Args:
         kind: "text" or "image".
         inputs: texts (cleaned), file paths, or a uint8 array of images.
         labels: class names as written; None where missing.
-        where: one place a row.
+        where: one place per row.
         problems: what makes the source unusable as it is.
         skipped: files that are not read; no hindrance, but `tfpretune check` names them.
         notes: how the source was read, where it could be read in another way; runs and `tfpretune check` say so.
         class_names: the classes in their order, where the source itself defines it.
-        licence: terms of use, where known.
+        license: terms of use, where known.
         long_lines: lines that were split because they were too long.
-        more_labels: further label columns by name, as written; each has one label a row, None where it is missing.
+        more_labels: further label columns by name, as written; each has one label per row, None where it is missing.
         more_class_names: the classes of a further label column in their order, where the source itself defines it.
-        label_kind: what the source itself says of its labels: "class", "number" or "set".
+        label_kind: what the source itself says of its labels: "single", "regression" or "multi-label".
         class_folders: the labels are names of folders, so each is meant as a class.
         label_separator: what stands between the classes of a set, where the source itself says it.
         in_order: the parts are cut in the order of the source (a newspaper in the order of its days), not drawn.
@@ -72,11 +72,11 @@ class Rows:
     skipped: list[Problem] = dataclasses.field(default_factory=list)
     notes: list[str] = dataclasses.field(default_factory=list)
     class_names: tuple[str, ...] = ()
-    licence: str = ""
+    license: str = ""
     long_lines: int = 0
     more_labels: dict[str, list[str | None]] = dataclasses.field(default_factory=dict)
     more_class_names: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
-    label_kind: Literal["class", "number", "set"] = "class"
+    label_kind: Literal["single", "regression", "multi-label"] = "single"
     class_folders: bool = False
     label_separator: str = ""
     in_order: bool = False
@@ -121,7 +121,7 @@ class Rows:
         if split and len(self.splits) < len(self.inputs):
             self.splits.append(split)
 
-    def join(self, other: "Rows", split: str | None = None) -> None:
+    def join(self, other: "Records", split: str | None = None) -> None:
         """Adds the rows of another reader without labels, with the split that they are of, and all that it found."""
         for content, where in zip(other.inputs, other.where, strict=True):
             self.add(content, None, where)

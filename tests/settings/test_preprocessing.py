@@ -12,7 +12,7 @@ from tfpretune.settings.embedding import EmbeddingConfig
 from tfpretune.settings.finetune import FinetuneConfig
 from tfpretune.settings.launch import parse
 from tfpretune.settings.multitask import WeighedTasks
-from tfpretune.settings.reading import MovedImages, WindowedText
+from tfpretune.settings.preprocessing import MovedImages, WindowedText
 
 GIVEN = {"source": "demo:bbc", "out_dir": "runs/x", "preset": "runs/p/preset", "steps": 5}
 
@@ -32,7 +32,7 @@ class Both(WindowedText, MovedImages, FinetuneConfig):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"sequence_length": 100}, "--sequence-length 100 is no multiple of --window-length 128"),
+        ({"sequence_length": 100}, "--sequence-length 100 is not a multiple of --window-length 128"),
         ({"scale": 1.0}, "--scale must be in [0, 1), received 1.0"),
         ({"label_smoothing": 2.0}, "--label-smoothing must be in [0, 1), received 2.0"),
         ({"patience": -1}, "--patience must not be negative"),
@@ -51,13 +51,13 @@ def test_what_is_handed_on():
 
 
 def test_the_command_line_has_them_all(capsys):
-    run = parse(Both, ["--window-length", "64", "--flip", "--label-kind", "set", "--image-size", "8", "9"])
-    assert (run.window_length, run.flip, run.label_kind, run.image_size) == (64, True, "set", (8, 9))
+    run = parse(Both, ["--window-length", "64", "--flip", "--label-kind", "multi-label", "--image-size", "8", "9"])
+    assert (run.window_length, run.flip, run.label_kind, run.image_size) == (64, True, "multi-label", (8, 9))
     assert (run.sequence_length, run.steps, run.shift) == (512, 5, 2)
     with pytest.raises(SystemExit):
         parse(Both, ["--help"])
     text = " ".join(re.sub(r"[^ -~]", " ", capsys.readouterr().out).split())
-    for words in ("tokens of a text that are read", "largest move, pixels", "Between the classes of a set"):
+    for words in ("tokens of a text that are read", "largest shift, pixels", "Between the classes of a set"):
         assert words in text
 
 

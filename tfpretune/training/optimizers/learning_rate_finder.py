@@ -18,7 +18,7 @@ from tfpretune.runtime.keras_internals import rate_of, set_rate
 from tfpretune.training.devices.strategies import separate_dropout
 from tfpretune.training.run_variables import run_variables
 
-SMOOTHING = 0.9  # share of the old mean in the running mean of the losses
+SMOOTHING = 0.9  # fraction of the old mean in the running mean of the losses
 DIVERGED = (
     4.0  # times the lowest mean; both as in fastai, but for its smoothing of 0.98, which lags half of a short run
 )
@@ -27,7 +27,7 @@ MANY_PASSES = 5  # over the examples: with more the loss falls because they are 
 
 
 @dataclasses.dataclass(frozen=True)
-class RateCurve:
+class LearningRateCurve:
     """What the loss was at each rate.
 
     Attributes:
@@ -38,9 +38,9 @@ class RateCurve:
         diverged: the loss rose to four times its lowest mean, or to no number: higher rates were not tried.
 
     Examples:
-        >>> from tfpretune.training import RateCurve, write_curve
+        >>> from tfpretune.training import LearningRateCurve, write_curve
         >>> rates, losses = (1e-3, 1e-2, 1e-1), (2.0, 1.0, 3.0)
-        >>> curve = RateCurve(rates, losses, losses, suggested=1e-3, diverged=False)
+        >>> curve = LearningRateCurve(rates, losses, losses, suggested=1e-3, diverged=False)
         >>> curve.rates[curve.smoothed.index(min(curve.smoothed))] / 10 == curve.suggested
         True
     """
@@ -52,9 +52,9 @@ class RateCurve:
     diverged: bool
 
 
-def find_rate(
+def find_learning_rate(
     model: keras.Model, batches: StepIndexed, *, lowest: float = 1e-6, highest: float = 1.0, steps: int = 100
-) -> RateCurve:
+) -> LearningRateCurve:
     """Trains with a rate that rises by the same factor each step (Smith 2015, arXiv:1506.01186, section 3.3), and undoes it.
 
     The suggestion is a tenth of the rate with the lowest running mean of the loss, as fastai's `minimum`: the steepest fall,
@@ -80,7 +80,9 @@ def find_rate(
         raise UsageError(f"`lowest` and `highest` must be 0 < lowest < highest, received {lowest} and {highest}")
     together = model.steps_per_execution
     if steps < 10 * together or steps % together:
-        raise UsageError(f"the rate finder needs at least {10 * together} steps, a multiple of {together}, not {steps}")
+        raise UsageError(
+            f"the learning rate finder needs at least {10 * together} steps, a multiple of {together}, not {steps}"
+        )
     model.build_optimizer()
     optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
     before, kept = _values(model), rate_of(optimizer)
@@ -102,13 +104,13 @@ def find_rate(
     return _curve(rise)
 
 
-def write_curve(curve: RateCurve, out_dir: Path | str) -> Path:
+def write_curve(curve: LearningRateCurve, out_dir: Path | str) -> Path:
     """Writes `rate_finder.json` and the picture `rate_finder.png`; returns the picture's path.
 
     Examples:
-        >>> from tfpretune.training import RateCurve, write_curve
+        >>> from tfpretune.training import LearningRateCurve, write_curve
         >>> rates, losses = (1e-3, 1e-2, 1e-1), (2.0, 1.0, 3.0)
-        >>> str(write_curve(RateCurve(rates, losses, losses, suggested=1e-3, diverged=False), "runs/a"))
+        >>> str(write_curve(LearningRateCurve(rates, losses, losses, suggested=1e-3, diverged=False), "runs/a"))
         'runs/a/rate_finder.png'
     """
     picture = Path(out_dir) / "rate_finder.png"
@@ -117,20 +119,20 @@ def write_curve(curve: RateCurve, out_dir: Path | str) -> Path:
     return picture
 
 
-def print_curve(curve: RateCurve, picture: Path, *, examples: int, batch_size: int) -> None:
+def print_curve(curve: LearningRateCurve, picture: Path, *, examples: int, batch_size: int) -> None:
     """Prints what was found, what there is to doubt, and the suggestion as an option.
 
     Args:
-        curve: what `find_rate` returned.
+        curve: what `find_learning_rate` returned.
         picture: where it was drawn.
         examples: how many there are.
         batch_size: how many a step took.
 
     Examples:
         >>> from pathlib import Path
-        >>> from tfpretune.training import RateCurve, print_curve
+        >>> from tfpretune.training import LearningRateCurve, print_curve
         >>> rates, losses = (1e-3, 1e-2, 1e-1), (2.0, 1.0, 9.0)
-        >>> curve = RateCurve(rates, losses, losses, suggested=1e-3, diverged=True)
+        >>> curve = LearningRateCurve(rates, losses, losses, suggested=1e-3, diverged=True)
         >>> print_curve(curve, Path("runs/a/rate_finder.png"), examples=64, batch_size=8)
         3 rates from 1.0e-03 to 1.0e-01: runs/a/rate_finder.png
         --optimizer.learning-rate 1.0e-03
@@ -140,10 +142,12 @@ def print_curve(curve: RateCurve, picture: Path, *, examples: int, batch_size: i
     if passes > MANY_PASSES:
         print(
             f"warning: the {examples} examples were seen {passes:.0f} times: the loss may also have fallen because "
-            "they were known by heart, and a lower rate may be better; more labels or fewer --steps tell more"
+            "they were known by heart, and a lower learning rate may be better; more labels or fewer --steps tell more"
         )
     if not curve.diverged:
-        print("warning: the loss had not diverged at the highest rate: a higher --highest may show a better one")
+        print(
+            "warning: the loss had not diverged at the highest learning rate: a higher --highest may show a better one"
+        )
     print(f"--optimizer.learning-rate {curve.suggested:.1e}")
 
 
@@ -163,7 +167,7 @@ class Chosen(keras.optimizers.schedules.LearningRateSchedule):
 
     def get_config(self) -> dict[str, Any]:
         """Refuses: it lives as long as the search."""
-        raise NotImplementedError("the rate of a search for a rate is not saved")
+        raise NotImplementedError("the learning rate of a search is not saved")
 
 
 class _Rise(keras.callbacks.Callback):
@@ -206,13 +210,15 @@ class _Rise(keras.callbacks.Callback):
             self.diverged = self.model.stop_training = True
 
 
-def _curve(rise: _Rise) -> RateCurve:
+def _curve(rise: _Rise) -> LearningRateCurve:
     rates = rise.rates[: len(rise.losses)]
     if not rise.fell:
         found = f"from {rates[0]:.1e} to {rates[-1]:.1e}" if rates else "even once"
-        raise RunError(f"rate finder: the loss did not fall {found}: give other `lowest` and `highest`, or more steps")
+        raise RunError(
+            f"learning rate finder: the loss did not fall {found}: give other `lowest` and `highest`, or more steps"
+        )
     suggested = rates[rise.best] / BELOW_LOWEST
-    return RateCurve(tuple(rates), tuple(rise.losses), tuple(rise.smoothed), suggested, rise.diverged)
+    return LearningRateCurve(tuple(rates), tuple(rise.losses), tuple(rise.smoothed), suggested, rise.diverged)
 
 
 def _values(model: keras.Model) -> dict[str, list[np.ndarray]]:
@@ -228,7 +234,7 @@ def _put_back(model: keras.Model, values: dict[str, list[np.ndarray]]) -> None:
             copy.assign(value)
 
 
-def _draw(curve: RateCurve) -> bytes:
+def _draw(curve: LearningRateCurve) -> bytes:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7.0, 4.0), dpi=100)

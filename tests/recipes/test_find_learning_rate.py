@@ -21,7 +21,13 @@ def text_preset(folder):
     tokenizer = TextEncoderTokenizer([*SPECIAL_TOKENS, *letters], lowercase=True)
     encoder = TextEncoder(tokenizer.vocabulary_size(), 1, num_heads=1, hidden_dim=8, intermediate_dim=8)
     save_preset(folder, MaskedLM(encoder), tokenizer=tokenizer)
-    return {"source": "demo:bbc", "sequence_length": 32, "window_length": 16, "layer_decay": 0.5, "probe_head": False}
+    return {
+        "source": "demo:bbc",
+        "sequence_length": 32,
+        "window_length": 16,
+        "layer_decay": 0.5,
+        "init_head_from_probe": False,
+    }
 
 
 def image_preset(folder):
@@ -32,7 +38,7 @@ def image_preset(folder):
 @pytest.mark.parametrize("kind", [text_preset, image_preset])
 def test_it_prints_the_option_and_leaves_the_curve(kind, tmp_path, capsys):
     settings = kind(tmp_path / "preset")
-    recipe = load("find_rate")
+    recipe = load("find_learning_rate")
     folder = tmp_path / "found"
     with contextlib.chdir(tmp_path):
         curve = recipe.main(
@@ -58,7 +64,7 @@ def test_it_prints_the_option_and_leaves_the_curve(kind, tmp_path, capsys):
 
 def test_a_rehearsal_of_the_settings_finds_nothing(tmp_path, capsys):
     settings = image_preset(tmp_path / "preset")
-    recipe = load("find_rate")
+    recipe = load("find_learning_rate")
     run = recipe.Config(preset=str(tmp_path / "preset"), out_dir=str(tmp_path / "x"), dry_run=True, **settings)
     assert recipe.main(run) is None
     assert "parameters" in capsys.readouterr().out
@@ -69,9 +75,13 @@ def test_a_rehearsal_of_the_settings_finds_nothing(tmp_path, capsys):
 def test_few_examples_seen_often_are_said(tmp_path, capsys, batch_size, warned):
     """2 labels a class are 20 digits: 30 steps of 2 are 3 passes, of 16 are 24."""
     settings = image_preset(tmp_path / "preset") | {"labels_per_class": 2, "steps": 30, "lowest": 1e-3, "highest": 10.0}
-    recipe = load("find_rate")
+    recipe = load("find_learning_rate")
     run = recipe.Config(
-        preset=str(tmp_path / "preset"), out_dir=str(tmp_path), batch_size=batch_size, probe_head=False, **settings
+        preset=str(tmp_path / "preset"),
+        out_dir=str(tmp_path),
+        batch_size=batch_size,
+        init_head_from_probe=False,
+        **settings,
     )
     recipe.main(run)
     assert ("warning: the 20 examples were seen 24 times" in capsys.readouterr().out) == warned
@@ -80,10 +90,10 @@ def test_few_examples_seen_often_are_said(tmp_path, capsys, batch_size, warned):
 def test_where_nothing_falls_a_probed_head_is_named(tmp_path):
     """Rates at which the very first step diverges."""
     settings = image_preset(tmp_path / "preset") | {"steps": 30, "lowest": 1e30, "highest": 1e35, "batch_size": 32}
-    recipe = load("find_rate")
-    run = recipe.Config(preset=str(tmp_path / "preset"), out_dir=str(tmp_path), probe_head=True, **settings)
-    with pytest.raises(RunError, match="or --no-probe-head: the head has learnt from these"):
+    recipe = load("find_learning_rate")
+    run = recipe.Config(preset=str(tmp_path / "preset"), out_dir=str(tmp_path), init_head_from_probe=True, **settings)
+    with pytest.raises(RunError, match="or --no-init-head-from-probe: the head has learnt from these"):
         recipe.main(run)
     with pytest.raises(RunError) as error:
-        recipe.main(dataclasses.replace(run, probe_head=False))
-    assert "--no-probe-head" not in str(error.value)
+        recipe.main(dataclasses.replace(run, init_head_from_probe=False))
+    assert "--no-init-head-from-probe" not in str(error.value)

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 
-from tfpretune.data.readers.rows import Problem
+from tfpretune.data.readers.records import Problem
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Answer:
 
 
 @dataclasses.dataclass
-class QuestionRows:
+class QuestionRecords:
     """All that a reader found, good and bad, in the order of the source; fields as in `QuestionExamples`."""
 
     questions: list[str] = dataclasses.field(default_factory=list)
@@ -34,7 +34,7 @@ class QuestionRows:
     where: list[str] = dataclasses.field(default_factory=list)
     groups: list[str] = dataclasses.field(default_factory=list)
     problems: list[Problem] = dataclasses.field(default_factory=list)
-    licence: str = ""
+    license: str = ""
     in_order: bool = False
 
     def add(self, question: str, context: str, answers: Sequence[Answer], where: str) -> None:

@@ -25,7 +25,7 @@ class Outcome:
     Attributes:
         number: of the trial.
         settings: what it trained with.
-        figure: the best validation figure; of one that was ended early the last; None: it failed.
+        figure: the best validation metric; of one that was ended early the last; None: it failed.
         ended: `WHOLE`, `EARLY`, or why it failed.
         seconds: wall time.
     """
@@ -38,7 +38,7 @@ class Outcome:
 
 
 @dataclasses.dataclass(frozen=True)
-class Found:
+class SearchResult:
     """What a search has found so far.
 
     Attributes:
@@ -75,7 +75,7 @@ def import_optuna() -> Any:
     return optuna
 
 
-class Study:
+class SearchState:
     """Optuna's study in `out_dir/study.db`, for one process at a time.
 
     It maximizes; of a figure that is to fall it has the negative. What a trial draws depends on the seed, its number and the
@@ -196,13 +196,13 @@ class Trial:
         settings: what to train with.
     """
 
-    def __init__(self, study: Study, drawn: Any):
+    def __init__(self, study: SearchState, drawn: Any):
         self._study, self._drawn = study, drawn
         self.number: int = drawn.number
         self.settings = study.space.settings(drawn)
 
     def report(self, figure: float, interval: int) -> None:
-        """Notes a validation figure; raises Lagging when the trial need not go on."""
+        """Notes a validation metric; raises Lagging when the trial need not go on."""
         self._drawn.report(self._study.signed(figure), interval)
         if self._drawn.should_prune():
             raise Lagging

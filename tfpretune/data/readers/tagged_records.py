@@ -4,14 +4,14 @@ import dataclasses
 import functools
 from collections.abc import Sequence
 
-from tfpretune.data.readers.rows import Problem
+from tfpretune.data.readers.records import Problem
 from tfpretune.data.text.cleaning import clean
 
 clean_word = functools.lru_cache(maxsize=1 << 16)(clean)  # a million words are a few thousand different ones
 
 
 @dataclasses.dataclass
-class TaggedRows:
+class TaggedRecords:
     """All that a reader found, good and bad, in the order of the source.
 
     Args:
@@ -21,7 +21,7 @@ class TaggedRows:
         word_where: one place a word.
         problems: what makes the source unusable as it is.
         notes: how the source was read, where it could be read in another way.
-        licence: terms of use, where known.
+        license: terms of use, where known.
         joiner: what stands between words in running text.
         in_order: the parts are to be cut in the order of the source.
     """
@@ -32,7 +32,7 @@ class TaggedRows:
     word_where: list[Sequence[str]] = dataclasses.field(default_factory=list)
     problems: list[Problem] = dataclasses.field(default_factory=list)
     notes: list[str] = dataclasses.field(default_factory=list)
-    licence: str = ""
+    license: str = ""
     joiner: str = " "
     in_order: bool = False
 

@@ -3,14 +3,14 @@
 import dataclasses
 from typing import Any
 
-from tfpretune.data.readers.rows import Problem
+from tfpretune.data.readers.records import Problem
 
 NO_CLASS = 255
 """The number of a pixel of which nothing is known, as in PASCAL VOC."""
 
 
 @dataclasses.dataclass
-class MaskRows:
+class MaskRecords:
     """All that a reader found, good and bad, in the order of the source.
 
     Args:
@@ -19,7 +19,7 @@ class MaskRows:
         where: one place an image.
         class_names: the classes, in the order of their numbers.
         problems: what makes the source unusable as it is.
-        licence: terms of use, where known.
+        license: terms of use, where known.
         splits: the split of each image, where the source itself has splits.
         notes: what was found out about the source and decides how it is read.
         reader: decodes a path of `masks`.
@@ -31,7 +31,7 @@ class MaskRows:
     where: list[str] = dataclasses.field(default_factory=list)
     class_names: tuple[str, ...] = ()
     problems: list[Problem] = dataclasses.field(default_factory=list)
-    licence: str = ""
+    license: str = ""
     splits: list[str] = dataclasses.field(default_factory=list)
     notes: list[str] = dataclasses.field(default_factory=list)
     reader: Any = None

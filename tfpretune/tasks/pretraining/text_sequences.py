@@ -8,7 +8,7 @@ import numpy as np
 
 from tfpretune.backbones import TextEncoderTokenizer
 from tfpretune.backbones.by_name import load_tokenizer
-from tfpretune.data.batches.step_indexed import RowSource
+from tfpretune.data.batches.step_indexed import RecordSource
 from tfpretune.data.corpus.shards import Shards, open_shards
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.splits.rule import RULE
@@ -24,27 +24,27 @@ COUNTED_ROWS = 65_536
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class TextRows:
+class TextSequences:
     """What pre-training on texts needs.
 
     Args:
         tokenizer: that made the rows.
         train: int32 `(rows, sequence_length)`, in memory or on disk.
         validation: the same, in memory.
-        counted: of `train`, for the unigram loss.
+        counted: of `train`, for the unigram entropy.
         texts: a few validation texts, for the page of fillings.
         data: the training texts, or the shards that hold them.
     """
 
     tokenizer: Tokenizer
-    train: np.ndarray | RowSource
+    train: np.ndarray | RecordSource
     validation: np.ndarray
     counted: np.ndarray
     texts: Sequence[str]
     data: Examples | Shards
 
 
-def rows_in_memory(examples: Examples, run: VocabularyConfig, *, preset: str = "", seed: int = 0) -> TextRows:
+def sequences_in_memory(examples: Examples, run: VocabularyConfig, *, preset: str = "", seed: int = 0) -> TextSequences:
     """Packs texts into rows, and says how much of them the vocabulary does not know.
 
     Args:
@@ -64,10 +64,10 @@ def rows_in_memory(examples: Examples, run: VocabularyConfig, *, preset: str = "
     require_known(tokenizer, train.inputs, source=examples.name, preset=preset, limit=run.most_unknown)
     rows, held_out = (pack(tokenizer, part.inputs, sequence_length=run.sequence_length) for part in (train, validation))
     shown = validation.sample(5, seed=seed).inputs
-    return TextRows(tokenizer, rows, held_out, rows, shown, train)
+    return TextSequences(tokenizer, rows, held_out, rows, shown, train)
 
 
-def rows_on_disk(folder: str, run: VocabularyConfig, *, preset: str = "", fast: bool = False) -> TextRows:
+def sequences_on_disk(folder: str, run: VocabularyConfig, *, preset: str = "", fast: bool = False) -> TextSequences:
     """Opens shards that `recipes/prepare_text.py` made. Training rows stay on disk; of validation at most 8,192 are taken.
 
     Args:
@@ -103,7 +103,7 @@ def rows_on_disk(folder: str, run: VocabularyConfig, *, preset: str = "", fast: 
     special = set(tokenizer.special_token_ids)
     shown = validation[:: max(1, len(validation) // 5)][:5].tolist()
     texts = [str(tokenizer.detokenize([token for token in row if token not in special])) for row in shown]
-    return TextRows(tokenizer, train, validation, counted, texts, shards)
+    return TextSequences(tokenizer, train, validation, counted, texts, shards)
 
 
 def settings_of(tokenizer: Tokenizer) -> dict[str, Any]:

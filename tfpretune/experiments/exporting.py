@@ -17,7 +17,7 @@ from tfpretune.serving import export, verify
 from tfpretune.training.presets import in_float32, save_preset
 
 
-def deliver(
+def export_and_verify(
     model: Supervised,
     test: Examples,
     *,
@@ -78,10 +78,10 @@ def compare_and_deliver(
 
     Args:
         trials: what all sides share.
-        sides: labels a class -> the sides that learn from them; the last one is `PRETRAINED`.
+        sides: labels per class -> the sides that learn from them; the last one is `PRETRAINED`.
         baselines: as `compare` takes them.
         out_dir: folder of the delivered network; its name is that of the served model.
-        saved_models: as for `deliver`, as the next two.
+        saved_models: as for `export_and_verify`, as the next two.
         reads: how inputs are prepared.
         tokenizer: of a text classifier.
 
@@ -90,10 +90,10 @@ def compare_and_deliver(
     """
     found = [compare(trials, each, labels=labels, baselines=baselines) for labels, each in sides.items()]
     test, several = trials.test, len(found) > 1
-    notes = [f"{each.labels} labels a class: " * several + each.gain().sentence for each in found]
+    notes = [f"{each.labels} labels per class: " * several + each.gain().sentence for each in found]
     title = f"{trials.train.name}: accuracy on {len(test)} test {test.kind}s"
     table = Table(title, COLUMNS, [row for each in found for row in each.rows()], note="\n".join(notes))
-    folder = deliver(
+    folder = export_and_verify(
         found[-1].model,
         test,
         batches=trials.test_batches(),

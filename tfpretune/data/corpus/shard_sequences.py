@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfpretune.data.batches.step_indexed import RowSource
+from tfpretune.data.batches.step_indexed import RecordSource
 from tfpretune.errors import RunError, passed_on
 from tfpretune.runtime.files import write_atomic
 
@@ -52,7 +52,7 @@ def write_rows(path: Path, token_ids: np.ndarray, dtype: np.dtype) -> dict[str, 
     return {"rows": len(rows), "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
 
 
-class ShardRows(RowSource):
+class ShardSequences(RecordSource):
     """The rows of some files as one int32 array `(rows, sequence_length)` that stays on disk.
 
     Every row is compared with its checksum when it is read. The files are read, not mapped: a file that is cut while it is
@@ -139,7 +139,7 @@ class ShardRows(RowSource):
 
 @contextlib.contextmanager
 def damage_named() -> Iterator[None]:
-    """Gives back the RunError of a `ShardRows` that TensorFlow passed on as its own error, out of `fit` or `evaluate`."""
+    """Gives back the RunError of a `ShardSequences` that TensorFlow passed on as its own error, out of `fit` or `evaluate`."""
     try:
         yield
     except tf.errors.OpError as error:

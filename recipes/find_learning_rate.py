@@ -1,6 +1,6 @@
 """Finds a learning rate for a fine-tuning run: it rises step by step until the loss does, and the curve is drawn.
 
-    python recipes/find_rate.py --preset runs/pretrain_text/preset --source demo:bbc
+    python recipes/find_learning_rate.py --preset runs/pretrain_text/preset --source demo:bbc
 
 Takes the options of finetune_text and finetune_image that say what learns, and nothing is trained for good. Its defaults are
 finetune_text's, but for a head that starts at random; for finetune_image give --batch-size 32 --optimizer.weight-decay 0.05
@@ -21,31 +21,31 @@ class Config(FinetuneConfig):
 
     source: str = "demo:bbc"
     """Texts or images with labels, as the run to come takes them."""
-    out_dir: str = "runs/find_rate"
+    out_dir: str = "runs/find_learning_rate"
     preset: str = "runs/pretrain_text/preset"
     steps: int = 100
-    """How many rates."""
+    """Number of learning rates."""
     batch_size: int = 16
     lowest: float = 1e-6
-    """The first rate."""
+    """The first learning rate."""
     highest: float = 1.0
-    """The last rate, unless the loss diverges before."""
+    """The last learning rate, unless the loss diverges before."""
     sequence_length: int = 512
     """Texts: tokens that are read."""
     window_length: int = 128
     """Texts: read them in windows of this length and average; 0 reads them at once."""
     image_size: tuple[int, int] = (0, 0)
     """Images: height and width for a backbone that takes images of any size; 0 0 elsewhere."""
-    probe_head: bool = False
-    """Start the head from a probe, as the run to come does. It has learnt from the same examples, so that their loss has little
+    init_head_from_probe: bool = False
+    """Start the head from a probe, as the run to come does. It was trained on the same examples, so that their loss has little
     left to fall, and the rate that is found is far too low."""
     optimizer: OptimizerConfig = OptimizerConfig(multipliers=(("logits", 3.0),))
 
 
-def main(run: Config) -> "tp.training.RateCurve | None":
+def main(run: Config) -> "tp.training.LearningRateCurve | None":
     """Data, model, search, picture."""
     strategy = tp.training.make_strategy(run.devices.replicas)
-    parts = tp.tasks.open_parts(run)
+    parts = tp.tasks.open_splits(run)
     target, kind = tp.tasks.LABELS[parts.train.label_kind].target(parts.train, run), parts.train.kind
     reads = tp.tasks.INPUTS[kind].preprocessing_of(
         run.preset, window_length=run.window_length, image_size=run.image_size
@@ -69,18 +69,20 @@ def main(run: Config) -> "tp.training.RateCurve | None":
     if run.dry_run:
         tp.training.describe(model, batches, run)
         return None
-    if run.probe_head and not run.from_scratch:
+    if run.init_head_from_probe and not run.from_scratch:
         tp.finetune.start_head_from_probe(model, batches.in_order())
 
     tp.training.compile_model(model, batches, run)
     try:
-        curve = tp.training.find_rate(
+        curve = tp.training.find_learning_rate(
             model, batches, lowest=run.lowest, highest=run.highest, steps=10 if run.fast else run.steps
         )
     except RunError as error:
-        if not run.probe_head or run.from_scratch:
+        if not run.init_head_from_probe or run.from_scratch:
             raise
-        raise RunError(f"{error}; or --no-probe-head: the head has learnt from these examples already") from None
+        raise RunError(
+            f"{error}; or --no-init-head-from-probe: the head was trained on these examples already"
+        ) from None
     tp.training.print_curve(
         curve, tp.training.write_curve(curve, run.out_dir), examples=len(parts.train), batch_size=run.batch_size
     )

@@ -6,7 +6,7 @@ import types
 import numpy as np
 import pytest
 
-from tests.evaluation.report.pages import PageCallback
+from tests.evaluation.report.pages import ParsedPage
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.readers.source_form import SourceForm
 from tfpretune.data.sources.labelled import LabelledSplits
@@ -112,7 +112,7 @@ def test_the_threshold_of_sets_comes_from_the_validation_set(monkeypatch, tmp_pa
     expected = multi_label_metrics(truth, on_test, ("a", "b"), threshold=0.3)
     expected |= {"threshold": report.task["threshold"]}
     assert json.loads(report.page.with_name("metrics.json").read_text("utf-8")) == pytest.approx(expected | NO_COPIES)
-    page = PageCallback(report.page.read_text("utf-8")).text
+    page = ParsedPage(report.page.read_text("utf-8")).text
     name, predict = linear_sets(train)
     simple = multi_label_metrics(truth, predict(test), ("a", "b"), threshold=best_threshold(seen, predict(validation)))
     assert f"{name} {simple['f1_micro']:.3f} {simple['f1_macro']:.3f}" in page
@@ -132,7 +132,7 @@ def test_numbers_stand_beside_the_mean_and_a_ridge_regression(monkeypatch, tmp_p
     expected = regression_metrics(parts.test.labels, found[:, 0])
     assert expected["mean_absolute_error"] == pytest.approx(0.5)
     assert json.loads(report.page.with_name("metrics.json").read_text("utf-8")) == pytest.approx(expected | NO_COPIES)
-    page = PageCallback(report.page.read_text("utf-8"))
+    page = ParsedPage(report.page.read_text("utf-8"))
     mean = regression_metrics(parts.test.labels, np.full(30, parts.train.known_labels.mean(dtype=np.float64)))
     simple = regression_metrics(parts.test.labels, linear_numbers(parts.train)[1](parts.test))
     assert f"always the mean {mean['root_mean_squared_error']:.3f} {mean['mean_absolute_error']:.3f}" in page.text

@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 VOID = {"meta", "img", "br"}
 
 
-class PageCallback(HTMLParser):
+class ParsedPage(HTMLParser):
     """What a test wants to know about a page."""
 
     def __init__(self, text):

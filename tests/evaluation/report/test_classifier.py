@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.evaluation.report.pages import PageCallback
+from tests.evaluation.report.pages import ParsedPage
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.splits.rule import RULE
 from tfpretune.evaluation.predict import predict_outputs
@@ -44,6 +44,6 @@ def test_the_task_says_what_the_classifier_is_for(report):
 
 def test_the_page_shows_table_mistake_settings_and_licence(report):
     text = report.page.read_text("utf-8")
-    PageCallback(text)
+    ParsedPage(text)
     for words in ("Four texts", "Both sides", "vier", "t.csv:5", "seed", "CC0"):
         assert words in text

@@ -4,7 +4,7 @@ import re
 import numpy as np
 import pytest
 
-from tests.evaluation.report.pages import PageCallback
+from tests.evaluation.report.pages import ParsedPage
 from tfpretune.errors import RunError
 from tfpretune.evaluation.report import report as report_module
 from tfpretune.evaluation.report import sections
@@ -30,7 +30,7 @@ def arguments(**changes):
 
 
 def read(path):
-    return PageCallback(path.read_text("utf-8"))
+    return ParsedPage(path.read_text("utf-8"))
 
 
 def test_a_chinese_report(tmp_path):
@@ -198,3 +198,27 @@ def test_wrong_arguments_are_named(tmp_path):
     with pytest.raises(RunError, match="expected finite numbers, received {'psnr': nan}"):
         write_report(tmp_path, title="t", metrics={"psnr": float("nan")})
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("count", "shown"), [(8, 8), (9, 0)])
+def test_many_metrics_are_not_all_shown_in_large_print(tmp_path, count, shown):
+    """A table has them; `headline` names those that are shown all the same."""
+    metrics = {f"full/{number}": 0.5 for number in range(count)}
+    page = write_report(tmp_path, title="Labels", metrics=metrics).read_text("utf-8")
+    assert page.count("<dt>") == shown
+    assert len(json.loads((tmp_path / "report/metrics.json").read_text("utf-8"))) == count
+    page = write_report(tmp_path, title="Labels", metrics=metrics, headline=("full/3",)).read_text("utf-8")
+    assert page.count("<dt>") == 1
+
+
+def test_charts_stand_in_their_grid(tmp_path):
+    page = write_report(tmp_path, title="Search", metrics={"best": 1.0}, figures="<figure>CHART</figure>").read_text(
+        "utf-8"
+    )
+    assert '<div class="charts"><figure>CHART</figure></div>' in page
+
+
+def test_colours_are_named_below_the_pictures(tmp_path):
+    pictures = Pictures("Test", {"truth": np.zeros((1, 2, 2, 3))}, colours={"a&b": (0, 10, 255)})
+    page = write_report(tmp_path, title="Masks", metrics={"iou": 1.0}, pictures=[pictures]).read_text("utf-8")
+    assert '<li><span class="colour" style="background: #000aff"></span>a&amp;b</li>' in page

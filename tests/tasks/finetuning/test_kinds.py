@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from tests.evaluation.report.pages import PageCallback
+from tests.evaluation.report.pages import ParsedPage
 from tfpretune.backbones import Preprocessing
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.data.checks.examples import check_examples
@@ -116,7 +116,7 @@ def test_a_new_kind_is_served_to_a_model_and_shown(curves, tmp_path):
         inputs=inputs.shown(curves),
         where=curves.where,
     )
-    assert "[10 1 1]" in PageCallback(page.read_text("utf-8")).text
+    assert "[10 1 1]" in ParsedPage(page.read_text("utf-8")).text
 
 
 def test_an_unknown_kind_is_refused():

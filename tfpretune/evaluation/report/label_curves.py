@@ -128,8 +128,9 @@ def label_chart(curves: Sequence[LabelCurve]) -> str:
     for curve in curves:
         means, spreads = curve.means, curve.spreads
         lines.append(Line(curve.name, curve.labels, means, f"{means[-1]:.3f}", means - spreads, means + spreads))
-    alt = "Accuracy over the number of labels a class for " + ", ".join(curve.name for curve in curves)
-    return line_chart(lines, name="labels", alt=alt, x=Axis("labels per class"), y=Axis("accuracy"), log_x=True)
+    alt = "Accuracy over the number of labels per class for " + ", ".join(curve.name for curve in curves)
+    chart = line_chart(lines, name="labels", alt=alt, x=Axis("labels per class"), y=Axis("accuracy"), log_x=True)
+    return f"<figure>{chart}</figure>"
 
 
 def _saved(scratch: LabelCurve, labels: float, score: float) -> str:

@@ -66,6 +66,7 @@ svg text { font-family: system-ui, -apple-system, "Segoe UI", "Noto Sans", sans-
 .legend { list-style: none; margin: .4rem 0; padding: 0; display: flex; flex-wrap: wrap; gap: .15rem 1rem;
   font-size: .875rem; }
 .legend span { color: var(--muted); }
+.legend .colour { display: inline-block; width: 1.1rem; height: .8rem; margin-right: .4rem; border: 1px solid var(--rule); }
 .swatch { width: 1.75rem; height: .5rem; margin-right: .4rem; vertical-align: middle; }
 .swatch path { stroke-width: 2.5; fill: none; }
 .mistakes { list-style: none; margin: 0; padding: 0; display: grid; gap: 1.25rem 2rem;

@@ -36,6 +36,8 @@ class Pictures:
     rows: Mapping[str, np.ndarray]
     """Name of the row -> `(n, height, width, channels)`: uint8, or float in [0, 1] (what lies outside is clipped)."""
     note: str = ""
+    colours: Mapping[str, tuple[int, int, int]] = dataclasses.field(default_factory=dict)
+    """What the colours in the pictures mean: name -> red, green, blue in [0, 255]."""
 
     def __post_init__(self) -> None:
         """Refuses rows that are no batches of images."""

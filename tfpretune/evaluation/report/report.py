@@ -23,6 +23,7 @@ Curves = Mapping[str, Mapping[str, Sequence[tuple[int, float]]]]
 Levels = Mapping[str, Mapping[str, float]]
 """Title of the chart -> name of a horizontal line -> its height."""
 
+MOST_ON_TOP = 8
 _PACKAGES = ("tfpretune", "tensorflow", "keras", "keras-hub", "numpy", "scikit-learn")
 
 
@@ -55,7 +56,7 @@ def write_report(
     Args:
         out_dir: folder of the run.
         title: heading of the page.
-        metrics: name -> number; shown on top and written to `metrics.json`.
+        metrics: name -> number; written to `metrics.json`, and shown on top, see `headline`.
         kind: of a classifier's inputs: "text" or "image".
         labels: int `(n,)`, each in [0, C).
         probabilities: float `(n, C)`, rows sum to 1.
@@ -70,7 +71,7 @@ def write_report(
         settings: what was run: settings, data, licence, seed; nested mappings become dotted names.
         data: counts of the data, such as near copies; they stand beside the settings and in `metrics.json`.
         notes: what a reader must know first.
-        headline: names of the `metrics` that are shown on top; () for all.
+        headline: names of the `metrics` that are shown on top; () for all, or for none where there are more than 8.
 
     Returns:
         The path of the page.
@@ -97,10 +98,12 @@ def write_report(
         Section("Training", _charts(curves or {}, hlines or {})),
         Section("Examples", "".join(_strips(each) for each in pictures)),
     ]
-    results = Section("Results", figures + "".join(html_table(table) for table in tables))
+    charts = f'<div class="charts">{figures}</div>' if figures else ""
+    results = Section("Results", charts + "".join(html_table(table) for table in tables))
     lead = _written()
     if metrics is not None:
-        shown = [(name.replace("_", " "), _short(metrics[name]), "") for name in headline or metrics]
+        top = metrics if len(metrics) <= MOST_ON_TOP else ()
+        shown = [(name.replace("_", " "), _short(metrics[name]), "") for name in headline or top]
         parts = [*training, results]
     else:
         answers = Answers(kind, labels, probabilities, class_names, inputs, where)
@@ -150,6 +153,11 @@ def _strips(pictures: Pictures) -> str:
         image = f'<img src="{address}" alt="{alt}"{mark}>'
         rows.append(f'<tr><th scope="row">{escape(name)}</th><td>{image}</td></tr>')
     note = f'<p class="note">{escape(pictures.note)}</p>' if pictures.note else ""
+    patches = [
+        f'<li><span class="colour" style="background: #{red:02x}{green:02x}{blue:02x}"></span>{escape(name)}</li>'
+        for name, (red, green, blue) in pictures.colours.items()
+    ]
+    note = (f'<ul class="legend" aria-label="Colours">{"".join(patches)}</ul>' if patches else "") + note
     caption = f"<caption>{escape(pictures.title)}</caption>"
     return f'<table class="strip">{caption}<tbody>{"".join(rows)}</tbody></table>{note}'
 

@@ -36,6 +36,8 @@ def segmentation_pictures(predict: Predict, batch: Batch, class_names: Sequence[
         "truth": painted(batch["labels"].numpy(), count),
         "prediction": painted(predict(images), count),
     }
-    legend = {name: painted(np.full((1, 12, 36), number), count) for number, name in enumerate(class_names)}
-    shown = [Pictures("Test images", rows, note="Light grey: nothing is known of these pixels.")]
-    return [*shown, Pictures("Colours", legend)] if count <= MOST_COLOURS else shown
+    colours = {}
+    if count <= MOST_COLOURS:
+        found = painted(np.arange(count).reshape(1, 1, count), count)[0, 0].tolist()
+        colours = {name: (red, green, blue) for name, (red, green, blue) in zip(class_names, found, strict=True)}
+    return [Pictures("Test images", rows, note="Light grey: nothing is known of these pixels.", colours=colours)]

@@ -10,7 +10,7 @@ CARD = """\
 ## Data and licence
 
 - Trained on: {source}
-- Licence of the data: {licence}
+- Licence of the data: {license}
 
 ## Metrics
 

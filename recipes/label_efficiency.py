@@ -57,13 +57,18 @@ def main(run: Config) -> "tp.evaluation.Table":
         made_with = tp.experiments.trial_fingerprint(run.preset, {"source": parts})
         tp.experiments.check_same_comparison(out_dir, run, may_differ=may_differ, identity=made_with)
         methods = [*dict.fromkeys(run.methods)]
-        trials = [tp.experiments.Trial(name, n, seed) for name in methods for n in counts for seed in range(run.seeds)]
+        trials = [
+            tp.experiments.LabelTrial(name, n, seed) for name in methods for n in counts for seed in range(run.seeds)
+        ]
         scores = tp.experiments.run_trials(run.work(train), trials, out_dir=out_dir, processes=run.processes)
         places = {labels: float(labels or len(train) / len(train.class_names)) for labels in counts}
         curves = [
             tp.evaluation.LabelCurve(
                 name,
-                {places[n]: [scores[tp.experiments.Trial(name, n, seed)] for seed in range(run.seeds)] for n in counts},
+                {
+                    places[n]: [scores[tp.experiments.LabelTrial(name, n, seed)] for seed in range(run.seeds)]
+                    for n in counts
+                },
             )
             for name in methods
         ]

@@ -31,7 +31,8 @@ WITHOUT: dict[str, str] = {
     "text_trials tfidf_regression trial_fingerprint",
     "search": "base_settings import_optuna open_recipe parse_pairs search write_search",
     "settings": "launch",
-    "tasks": "ClassificationTask DistillationConfig ENSEMBLES EmbeddingTask IMAGE_OBJECTIVES ImageObjective "
+    "tasks": "ClassificationTask DistillationConfig ENSEMBLES EmbeddingTask IMAGE_OBJECTIVES INPUTS ImageInputs "
+    "ImageObjective TextInputs "
     "ImagePretrainingConfig Ensemble Judged LABELS LabelTask FinetunedModel MultiLabelTask Parts QuestionAnsweringTask "
     "RegressionTask SOUPS SegmentationTask SeveralTasks StudentForm TASKS TEXT_OBJECTIVES TaggingTask Task TaskSources "
     "TextObjective TextPretrainingConfig apply_methods comparison examples_of export_run find_vocabulary "
@@ -41,7 +42,7 @@ WITHOUT: dict[str, str] = {
     "require_known_to_both sequences_in_memory sequences_on_disk set_baselines settings_of shown_inputs source_form "
     "split_parts starts_of student_form task_of taught_batches unlabelled_examples",
     "training": "ConfusionMatrixCallback DistanceFromInitialization EmbeddingsCallback FillMaskCallback "
-    "ReconstructionCallback describe",
+    "ReconstructionCallback describe find_learning_rate",
 }
 """Names of each face that have no example yet; this may only shrink."""
 

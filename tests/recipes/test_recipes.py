@@ -305,14 +305,14 @@ def test_chinese_vocabulary_has_characters(tmp_path):
 @pytest.mark.parametrize(
     ("name", "settings", "message"),
     [
-        ("pretrain_image", {"source": "demo:bbc"}, "--source demo:bbc holds text examples, expected image"),
+        ("pretrain_image", {"source": "demo:bbc"}, "`source` demo:bbc holds text examples, expected image"),
         ("pretrain_image", {"objective": "mae"}, "--objective mae with --backbone cnn-small: mae needs a vit"),
-        ("pretrain_text", {"source": "demo:digits"}, "--source demo:digits holds image examples, expected text"),
+        ("pretrain_text", {"source": "demo:digits"}, "`source` demo:digits holds image examples, expected text"),
         ("pretrain_text", {"mask_rate": 1.5}, "--mask-rate must be in [0, 1), received 1.5"),
         ("finetune_text", {"label_smoothing": 1.0}, "--label-smoothing must be in [0, 1), received 1.0"),
         ("finetune_text", {"source": "demo:people-daily"}, "demo:people-daily has 0 classes: labels of at least 2"),
         ("finetune_text", {"sequence_length": 100, "window_length": 64}, "--sequence-length 100 is not a multiple of"),
-        ("finetune_image", {"preset": "no/such"}, "--preset no/such: "),
+        ("finetune_image", {"preset": "no/such"}, "`preset` no/such: "),
         ("finetune_image", {"scale": 1.0}, "--scale must be in [0, 1), received 1.0"),
         ("finetune_image", {"patience": -1}, "--patience must not be negative, received -1"),
         ("finetune_image", {"source": "demo:digts"}, "did you mean 'digits'"),

@@ -20,7 +20,7 @@ from .comparison import tfidf_regression as tfidf_regression
 from .exporting import compare_and_deliver as compare_and_deliver
 from .exporting import export_and_verify as export_and_verify
 from .label_efficiency.methods import MethodsConfig as MethodsConfig
-from .label_efficiency.trials import Trial as Trial
+from .label_efficiency.trials import LabelTrial as LabelTrial
 from .label_efficiency.trials import Work as Work
 from .label_efficiency.trials import run_trials as run_trials
 from .pretrained import pretrain as pretrain

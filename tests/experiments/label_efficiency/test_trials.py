@@ -5,7 +5,7 @@ import pytest
 
 from tfpretune.backbones import SmallCNN
 from tfpretune.backbones.by_name import load_backbone
-from tfpretune.experiments.label_efficiency.trials import Trial, Work, _Laboratory
+from tfpretune.experiments.label_efficiency.trials import LabelTrial, Work, _Laboratory
 from tfpretune.objectives import Autoencoder
 from tfpretune.settings.finetune import FinetuneConfig
 from tfpretune.training.presets import save_preset
@@ -41,7 +41,7 @@ def test_a_trial_unfreezes_at_its_own_share(preset):
     """20 examples twice in eights are 5 steps, not 3: 0.4 of them are 2. 40 examples: 10 steps, 4."""
     laboratory = _Laboratory(make_work(preset, share=0.4, epochs=2.0, steps=3, batch_size=8))
     for labels, steps, every in ((2, 5, 2), (4, 10, 4)):
-        laboratory.score(Trial("gradual", labels, 0))
+        laboratory.score(LabelTrial("gradual", labels, 0))
         model = laboratory.last[1]
         assert (model.unfreezing.step, model.unfreezing.every_steps) == (steps, every)
 
@@ -49,7 +49,7 @@ def test_a_trial_unfreezes_at_its_own_share(preset):
 def test_a_rehearsal_unfreezes_too(preset):
     """Of 2 steps the second is learnt by the last block of the backbone, too, and not yet by the first."""
     laboratory = _Laboratory(make_work(preset, fast=True))
-    laboratory.score(Trial("gradual", 2, 0))
+    laboratory.score(LabelTrial("gradual", 2, 0))
     before, after = load_backbone(preset), laboratory.last[1].backbone
     moved = [bool((a.numpy() != b.numpy()).any()) for a, b in zip(before.weights, after.weights, strict=True)]
     names = [weight.path for weight in before.weights]

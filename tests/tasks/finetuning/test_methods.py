@@ -224,8 +224,12 @@ def test_cached_features_with_sets_of_labels():
 @pytest.mark.parametrize(
     ("own", "rate", "message"),
     [
-        ({"frozen": "8", "l2_sp": 0.1}, 0.1, "--l2-sp and --frozen 8: nothing is left in the backbone"),
-        ({"frozen": "8", "layer_decay": 0.5}, 0.1, "--layer-decay and --frozen 8: nothing is left in the backbone"),
+        ({"frozen": "8", "l2_sp": 0.1}, 0.1, "--l2-sp and --frozen 8: nothing in the backbone is trainable"),
+        (
+            {"frozen": "8", "layer_decay": 0.5},
+            0.1,
+            "--layer-decay and --frozen 8: nothing in the backbone is trainable",
+        ),
         ({"r_drop": 1.0}, 0.0, "--r-drop needs --dropout or --backbone-dropout above 0"),
     ],
 )

@@ -30,7 +30,7 @@ from tfpretune.tasks.finetuning.methods import apply_methods
 
 
 @dataclasses.dataclass(frozen=True)
-class Trial:
+class LabelTrial:
     """One training.
 
     Attributes:
@@ -85,7 +85,7 @@ class Work:
         return method if share is None else dataclasses.replace(method, unfreeze_every=max(1, round(share * steps)))
 
 
-def run_trials(work: Work, trials: Sequence[Trial], *, out_dir: Path, processes: int) -> dict[Trial, float]:
+def run_trials(work: Work, trials: Sequence[LabelTrial], *, out_dir: Path, processes: int) -> dict[LabelTrial, float]:
     """Makes the trials that are not made yet.
 
     Args:
@@ -150,7 +150,7 @@ def _begin(work: Work, threads: int) -> None:
     _laboratory = _Laboratory(work)
 
 
-def _score(trial: Trial) -> float:
+def _score(trial: LabelTrial) -> float:
     return _laboratory.score(trial)
 
 
@@ -162,7 +162,7 @@ class _Laboratory:
         self.parts: LabelledSplits = labelled_splits(work.source, work.form, most=256 if work.fast else 0)
         self.last: tuple[tuple[str, int], Supervised] | None = None
 
-    def score(self, trial: Trial) -> float:
+    def score(self, trial: LabelTrial) -> float:
         """Returns the accuracy of one trial on the test set."""
         train, test = self.parts.train, self.parts.test
         few = train.few_labels(trial.labels, trial.seed) if trial.labels else train

@@ -144,7 +144,7 @@ def without_teacher(student: Supervised) -> Supervised:
         >>> student = pooled_head(SmallCNN((8, 8, 1), (8,)), SoftClassification(2))
         >>> model = without_teacher(student)
         >>> type(student.target).__name__, type(model.target).__name__, model.output.shape
-        ('SoftClassification', 'Classes', (None, 2))
+        ('SoftClassification', 'Classification', (None, 2))
     """
     if not isinstance(student.target, SoftClassification):
         raise ValueError(f"expected a student with the target SoftClassification, received {student.target}")

@@ -80,14 +80,14 @@ def format_rates(rows: list[RateRow]) -> str:
         >>> from tfpretune.finetune import classifier, format_rates, layerwise_rates
         >>> model = classifier(TextEncoder(100, 1, num_heads=2, hidden_dim=8, intermediate_dim=16), 2)
         >>> print(format_rates(layerwise_rates(model, 0.5)))
-        layers              rate x   parameters
-        token_embedding       0.25          800
-        block_0                0.5          600
-        head                     1           34
+        layers          learning rate x   parameters
+        token_embedding            0.25          800
+        block_0                     0.5          600
+        head                          1           34
     """
     width = max(len(row.layers) for row in rows)
-    head = f"{'layers':<{width}} {'rate x':>10} {'parameters':>12}"
-    return "\n".join([head] + [f"{row.layers:<{width}} {row.factor:>10.4g} {row.parameters:>12,}" for row in rows])
+    head = f"{'layers':<{width}} {'learning rate x':>15} {'parameters':>12}"
+    return "\n".join([head] + [f"{row.layers:<{width}} {row.factor:>15.4g} {row.parameters:>12,}" for row in rows])
 
 
 def depths(backbone: keras.Model) -> list[list[keras.layers.Layer]]:

@@ -97,7 +97,7 @@ def fit(
         >>> batches = image_batches(open_source("demo:digits"), 32, image_shape=(8, 8, 1))
         >>> run = RunConfig("demo:digits", "runs/digits", steps=2, precision="float32", jit="off")
         >>> result = fit(classifier(SmallCNN((8, 8, 1), (8,)), 10), batches, run)
-        2/2 - ... loss: ...
+        step 2 of 2 (100 %), ... loss ...
         >>> result.steps, [step for step, _ in result.curves["loss"]]
         (2, [1, 2])
     """

@@ -114,7 +114,7 @@ def test_table_by_hand():
         RateRow(0, "head", 1.0, 23),
     ]
     assert [line.split() for line in format_rates(rows).splitlines()[:2]] == [
-        ["layers", "rate", "x", "parameters"],
+        ["layers", "learning", "rate", "x", "parameters"],
         ["token_embedding", "0.125", "44"],
     ]
 

@@ -46,8 +46,9 @@ def main(run: Config) -> "tp.evaluation.Table":
     members = [tp.tasks.load_finetuned(run_dir, kinds=tuple(tp.tasks.LABELS)) for run_dir in run.run_dirs]
     kind = members[0].labels.kind
     if kind != "single" and run.method not in tp.tasks.SOUPS:
+        word = tp.data.LABEL_WORDS[kind]
         raise UsageError(
-            f"--method {run.method} joins classifiers: of labels that are {kind}s there are uniform and greedy soups"
+            f"--method {run.method} joins classifiers: of labels that are {word}s there are uniform and greedy soups"
         )
     source = run.source or members[0].task["source"]
     parts = tp.data.labelled_splits(source, members[0].form, most=64 if run.fast else 0)

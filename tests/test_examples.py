@@ -22,7 +22,7 @@ AFTER_EXPORT = ("serving.predict", "serving.verify")
 """Their examples go on in the folder that the example of `export` leaves."""
 OF_BEAM = ("data.find_parts_with_beam", "data.prepare_with_beam")
 WITHOUT: dict[str, str] = {
-    "data": "MaskForm SourceForm TagForm claim damage_named find_parts find_parts_with_beam open_examples prepare "
+    "data": "LABEL_WORDS MaskForm SourceForm TagForm claim damage_named find_parts find_parts_with_beam open_examples prepare "
     "prepare_with_beam read_manifest vocabulary_sample",
     "": "experiments tasks",
     "experiments": "COLUMNS Domains DomainsConfig METHODS MethodsConfig PRETRAINED SCRATCH LabelTrial Trials Work adapt_preset "

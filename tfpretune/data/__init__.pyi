@@ -39,6 +39,7 @@ from .examples.tagged import is_bio as is_bio
 from .masking.tokens import mask_tokens as mask_tokens
 from .readers.masks.form import MaskForm as MaskForm
 from .readers.masks.geometry import MaskOrientation as MaskOrientation
+from .readers.source_form import LABEL_WORDS as LABEL_WORDS
 from .readers.source_form import SourceForm as SourceForm
 from .readers.tag_form import TagForm as TagForm
 from .sources.examples import open_examples as open_examples

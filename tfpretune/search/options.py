@@ -8,6 +8,7 @@ from tfpretune.errors import UsageError
 from tfpretune.settings import launch
 from tfpretune.settings.file import Settings
 from tfpretune.settings.finetune import TaskConfig
+from tfpretune.settings.renamed import FIELDS
 
 REFUSED = ("out-dir", "dry-run", "fast", "max-minutes", "resume", "devices.ray-workers")
 """Options that a search decides itself."""
@@ -50,7 +51,10 @@ def parse_pairs(config_class: type[Settings], pairs: Sequence[str]) -> Settings:
     args: list[str] = []
     for pair in pairs:
         name, equals, value = pair.partition("=")
-        name = name.removeprefix("--").replace("_", "-")
+        name = name.removeprefix("--").replace("-", "_")
+        known = {option[2:].replace("-", "_") for option in launch.option_names(config_class)}
+        name = FIELDS[name] if FIELDS.get(name) in known else name
+        name = name.replace("_", "-")
         if not name or not equals:
             raise UsageError(f"--set {pair}: expected NAME=VALUE, such as steps=60")
         default = _default(config_class(), name)

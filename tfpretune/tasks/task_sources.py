@@ -11,7 +11,7 @@ from tfpretune.data.batches.examples import text_batches
 from tfpretune.data.batches.mixing import Mixed, batch_fractions
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.data.examples.examples import Examples
-from tfpretune.data.readers.source_form import SourceForm
+from tfpretune.data.readers.source_form import LABEL_WORDS, SourceForm
 from tfpretune.data.sources.labelled import LabelledSplits, labelled_splits
 from tfpretune.data.splits.rule import Part
 from tfpretune.data.text.tokenizer import Tokenizer
@@ -132,8 +132,8 @@ def open_tasks(
         )
         parts[source] = labelled_splits(source, form, most=most, seed=seed)
         if own and parts[source].train.label_kind != "single":
-            kind = parts[source].train.label_kind
-            raise UsageError(f"--source {source}: each label is a {kind}, and tasks need a class for each text")
+            word = LABEL_WORDS[parts[source].train.label_kind]
+            raise UsageError(f"--source {source}: each label is a {word}, and tasks need a class for each text")
     sources = TaskSources(parts, places)
     for task, (source, _) in places.items():
         for part in get_args(Part):

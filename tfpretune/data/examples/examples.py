@@ -13,7 +13,7 @@ from tfpretune.data.examples.base import ExampleSet, Origin, in_bytes
 from tfpretune.data.examples.kinds import KINDS, InputKind
 from tfpretune.data.examples.merging import merge
 from tfpretune.data.readers.labels.column import LabelColumn
-from tfpretune.data.readers.source_form import LabelKind
+from tfpretune.data.readers.source_form import LABEL_WORDS, LabelKind
 from tfpretune.data.splits.rule import PARTS as PARTS
 from tfpretune.data.splits.sides import Positions, find_positions
 from tfpretune.data.text.cleaning import text_key
@@ -207,7 +207,7 @@ class Examples(ExampleSet):
             UsageError: when the labels are not classes, or when a class has too few.
         """
         if self.labels is None or self.label_kind != "single":
-            what = f"no classes but a {self.label_kind}" if self.label_kind else "no labels"
+            what = f"no classes but a {LABEL_WORDS[self.label_kind]}" if self.label_kind else "no labels"
             raise UsageError(f"{self.name} has {what} for each example: that number per class cannot be drawn")
         if per_class < 1:
             raise UsageError(f"per_class must be at least 1, received {per_class}")

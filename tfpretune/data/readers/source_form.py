@@ -10,6 +10,8 @@ DEFAULT_TEXT = "text"
 DEFAULT_LABEL = "label"
 LabelKind = Literal["single", "regression", "multi-label"]
 LABEL_KINDS = ("single", "regression", "multi-label")
+LABEL_WORDS = {"single": "class", "regression": "number", "multi-label": "set"}
+"""Kind -> what messages call such a label."""
 _STORED = ("text_column", "label_column", "pair_column", "label_separator", "labels_as_written")
 
 

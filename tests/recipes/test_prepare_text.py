@@ -92,14 +92,14 @@ def test_damage_met_in_training_is_one_line(shards, tmp_path, monkeypatch):
     ("settings", "message"),
     [
         ({"source": "text:none/*.txt"}, "no file matches text:none/*.txt"),
-        ({"source": "demo:digits"}, "--source demo:digits holds image examples, expected text"),
-        ({"vocabulary": "none.txt"}, "--vocabulary none.txt: No such file"),
+        ({"source": "demo:digits"}, "`source` demo:digits holds image examples, expected text"),
+        ({"vocabulary": "none.txt"}, "`vocabulary` none.txt: No such file"),
         ({"vocabulary": "a", "preset": "b"}, "give --preset or --vocabulary, not both"),
         ({"validation_fraction": 1.0}, "--validation-fraction must be in [0, 1), received 1.0"),
         ({"validation_fraction": 0.6, "test_fraction": 0.6}, "must leave some for training"),
         ({"chunk_megabytes": 0}, "--chunk-megabytes and --vocabulary-megabytes must be at least 1"),
-        ({"sequence_length": 2}, "--sequence-length must be at least 3, received 2"),
-        ({"preset": "no/such"}, "--preset no/such: "),
+        ({"sequence_length": 2}, "`sequence_length` must be at least 3, received 2"),
+        ({"preset": "no/such"}, "`preset` no/such: "),
     ],
 )
 def test_mistakes_are_usage_errors(settings, message, tmp_path, monkeypatch):

@@ -285,7 +285,7 @@ def test_names_that_do_not_fit(tokenizer, tmp_path):
             export(model, tmp_path, name="x", tokenizer=tokenizer, sequence_length=6, **settings)
 
     refused(tagger(encoder(), 3), r"\(None, None, 3\), which does not fit 2 class_names", class_names=("O", "B-X"))
-    refused(regressor(encoder()), "towards Numbers has no classes, received", class_names=("a",))
+    refused(regressor(encoder()), "towards Regression has no classes, received", class_names=("a",))
     refused(multi_head(encoder(), TARGETS), "given by task", class_names=("a",))
     refused(multi_head(encoder(), TARGETS), "does not fit 0 class_names", class_names={"mood": ("sad", "glad")})
     refused(multi_label(encoder(), 3), r"threshold must be in \(0, 1\)", class_names=LABELS, threshold=1.0)

@@ -62,7 +62,7 @@ def _said(head: Mapping[str, Any]) -> str:
 def _names(task: str, head: Mapping[str, Any]) -> str:
     if not head.get("class_names"):
         return ""
-    title = LABELS.get(head["says"], "Classification") + (f" of {task}" if task else "")
+    title = LABELS.get(head["says"], "Classes") + (f" of {task}" if task else "")
     return f"{title}: {', '.join(f'`{label}`' for label in head['class_names'])}.\n\n"
 
 

@@ -223,7 +223,7 @@ def test_what_cannot_be_an_ensemble():
     other = classifier(SmallCNN((4, 4, 1), (8,)), 3)
     with pytest.raises(UsageError, match=r"images: \[null, 8, 8, 1\] -> \[null, 4, 4, 1\]"):
         ensemble([make_model(), other])
-    with pytest.raises(UsageError, match="an ensemble takes classifiers of whole examples, regressor has Numbers"):
+    with pytest.raises(UsageError, match="an ensemble takes classifiers of whole examples, regressor has Regression"):
         ensemble([regressor(SmallCNN((8, 8, 1), (8,)))])
     with pytest.raises(ValueError, match="expected at least one model, received none"):
         ensemble([])

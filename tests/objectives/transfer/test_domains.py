@@ -210,5 +210,5 @@ def test_mistakes_are_named():
         DeepCoral(make_classifier(), coral_weight=0.0)
     agreeing = make_classifier()
     enable_r_drop(agreeing, 1.0)
-    with pytest.raises(ValueError, match=r"r_drop 0, received Classes and r_drop 1.0"):
+    with pytest.raises(ValueError, match=r"r_drop 0, received Classification and r_drop 1.0"):
         DomainAdversarial(agreeing)

@@ -112,7 +112,7 @@ class ExampleSet:
         if not len(chosen) and fractions[number] > 0:
             size, share = len(self), fractions[number]
             raise UsageError(
-                f"the {part} part of {self.name} is empty ({size} examples, fraction {share:g}): "
+                f"the {part} split of {self.name} is empty ({size} examples, fraction {share:g}): "
                 "give more data or other fractions"
             )
         return chosen

@@ -74,7 +74,7 @@ class Answers:
         labels, probabilities, names = self.labels, self.probabilities, self.class_names
         return [
             Section("Confusion matrix", confusion_section(confusion_matrix(labels, probabilities), names)),
-            Section("Classification", class_table(self.metrics, names)),
+            Section("Classes", class_table(self.metrics, names)),
             Section("ROC and precision-recall", curves_section(labels, probabilities, names, self.metrics)),
             Section("Calibration", calibration_section(labels, probabilities)),
         ]

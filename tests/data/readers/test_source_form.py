@@ -31,7 +31,7 @@ OTHERS += ("--mask-orientation", "stored", "--mask-values", "0", "255")
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"label_kind": "sets"}, "unknown kind of labels 'sets': expected one of class, number, set"),
+        ({"label_kind": "sets"}, "unknown kind of labels 'sets': expected one of single, regression, multi-label"),
         ({"label_kind": "multi-label", "label_separator": ""}, "the separator between the classes of a set is empty"),
         ({"class_names": ("a", "b", "a")}, "class_names holds 'a' twice"),
     ],

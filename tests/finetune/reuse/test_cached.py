@@ -156,7 +156,7 @@ def test_what_changes_the_features_is_refused():
         with_cached_features(model, batches)
     freeze(model, "none")
     GradualUnfreezing(model, every_steps=2)
-    with pytest.raises(UsageError, match=r"the backbone learns later \(`GradualUnfreezing`\)"):
+    with pytest.raises(UsageError, match=r"the backbone is trained later \(`GradualUnfreezing`\)"):
         with_cached_features(model, batches)
 
 

@@ -147,7 +147,9 @@ def test_a_student_becomes_a_plain_classifier():
     plain = without_teacher(student)
     assert plain.target == Classification(3, label_smoothing=0.1)
     assert plain.get_layer("logits") is student.get_layer("logits")
-    with pytest.raises(ValueError, match="expected a student with the target SoftClassification, received Classification"):
+    with pytest.raises(
+        ValueError, match="expected a student with the target SoftClassification, received Classification"
+    ):
         without_teacher(plain)
 
 

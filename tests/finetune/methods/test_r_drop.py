@@ -138,7 +138,12 @@ def test_a_model_that_is_compiled_is_refused():
         pytest.param(
             two_heads, float("nan"), r"`enable_r_drop\(weight\)` must not be negative, received nan", id="no number"
         ),
-        pytest.param(lambda: embedder(cnn(), 4), 1.0, "SupervisedContrastive has no distance between two outputs", id="embeddings"),
+        pytest.param(
+            lambda: embedder(cnn(), 4),
+            1.0,
+            "SupervisedContrastive has no distance between two outputs",
+            id="embeddings",
+        ),
         pytest.param(
             lambda: multi_head(cnn(), TARGETS | {"near": SupervisedContrastive(4, column="near")}),
             1.0,

@@ -61,7 +61,7 @@ def test_images_have_their_own_rates_and_lengths(preset, tmp_path):
 
 def test_other_trials_are_not_mixed_with_these(preset, tmp_path):
     """Of other settings, of another preset in the same place, and of a folder from when gradual counted other steps."""
-    own = {"labels": (2,), "methods": ("from scratch", "baseline")}
+    own = {"labels": (2,), "methods": ("from scratch", "full", "baseline")}
     place, out = shutil.copytree(preset, tmp_path / "copy"), tmp_path / "out"
     RECIPE.main(settings(str(place), tmp_path, **own))
     trials = {path: path.read_bytes() for path in (out / "trials").iterdir()}

@@ -92,7 +92,7 @@ def test_where_nothing_falls_a_probed_head_is_named(tmp_path):
     settings = image_preset(tmp_path / "preset") | {"steps": 30, "lowest": 1e30, "highest": 1e35, "batch_size": 32}
     recipe = load("find_learning_rate")
     run = recipe.Config(preset=str(tmp_path / "preset"), out_dir=str(tmp_path), init_head_from_probe=True, **settings)
-    with pytest.raises(RunError, match="or --no-init-head-from-probe: the head has learnt from these"):
+    with pytest.raises(RunError, match="or --no-init-head-from-probe: the head was trained on these"):
         recipe.main(run)
     with pytest.raises(RunError) as error:
         recipe.main(dataclasses.replace(run, init_head_from_probe=False))

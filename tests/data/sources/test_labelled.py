@@ -45,7 +45,7 @@ def test_what_a_label_is_and_how_a_set_is_written(tmp_path):
     (tmp_path / "a.csv").write_text("text,label\n" + "\n".join(f"t{row},a|b" for row in range(60)) + "\n", "utf-8")
     parts = labelled_splits(f"csv:{tmp_path}/a.csv", SourceForm(label_kind="multi-label", label_separator="|"))
     assert (parts.class_names, parts.train.known_labels[0].tolist()) == (("a", "b"), [1, 1])
-    with pytest.raises(UsageError, match="has no classes but a set for each example: so many of each class cannot be"):
+    with pytest.raises(UsageError, match="has no classes but a set for each example: that number per class cannot be"):
         labelled_splits(
             f"csv:{tmp_path}/a.csv", SourceForm(label_kind="multi-label", label_separator="|"), labels_per_class=1
         )

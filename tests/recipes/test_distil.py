@@ -193,7 +193,12 @@ def test_mistakes_are_usage_errors(folder, tmp_path):
     task = {"kind": "image", "class_names": ["a", "b"], "image_shape": [8, 8, 1], "source": "demo:digits"}
     save_preset(tmp_path / "image" / "preset", image, task=task)
     pairs = pair_classifier(make_encoder(), 2)
-    save_preset(tmp_path / "pairs" / "preset", pairs, tokenizer=make_tokenizer(), task=task | {"kind": "text"})
+    save_preset(
+        tmp_path / "pairs" / "preset",
+        pairs,
+        tokenizer=make_tokenizer(),
+        task=task | {"kind": "text", "sequence_length": 12},
+    )
     out = str(tmp_path / "out")
     with pytest.raises(UsageError, match="`source` .*texts.csv holds text examples, expected image"):
         run_recipe("distil", **settings(folder, teacher_dir=f"{tmp_path}/image", out_dir=out))
@@ -201,7 +206,7 @@ def test_mistakes_are_usage_errors(folder, tmp_path):
         run_recipe("distil", **settings(folder, teacher_dir=f"{tmp_path}/pairs", out_dir=out))
     with pytest.raises(UsageError, match="--source demo:bbc has the classes .* was trained on a, b"):
         run_recipe("distil", **settings(folder, source="demo:bbc", out_dir=out))
-    with pytest.raises(UsageError, match="--unlabelled-source demo:digits holds image examples, expected text"):
+    with pytest.raises(UsageError, match="`unlabelled_source` demo:digits holds image examples, expected text"):
         run_recipe("distil", **settings(folder, unlabelled_source="demo:digits", fast=True, out_dir=out))
     for wrong, message in (
         ({"teacher_weight": 1.5}, r"--teacher-weight must be in \[0, 1\] and --temperature above 0"),

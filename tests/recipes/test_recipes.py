@@ -21,11 +21,10 @@ import pytest
 import tensorflow as tf
 
 from tests.faults.tiny import write_texts
-from tfpretune import training
+from tfpretune import data, tasks, training
 from tfpretune.backbones import SmallCNN, TextEncoder
 from tfpretune.backbones.by_name import load_tokenizer
 from tfpretune.cli import recipes as recipe_files
-from tfpretune.data.sources import examples
 from tfpretune.data.sources.examples import open_source
 from tfpretune.data.text.tokens import encode_all
 from tfpretune.errors import UsageError
@@ -33,7 +32,6 @@ from tfpretune.settings import file as config_file
 from tfpretune.settings import launch
 from tfpretune.settings.finetune import FinetuneConfig
 from tfpretune.settings.run import DevicesConfig, RunConfig
-from tfpretune.tasks import labels
 from tfpretune.training.presets import load_task
 
 FOLDER = Path(__file__).parents[2] / "recipes"
@@ -134,8 +132,8 @@ def test_devices_are_made_before_tensorflow_starts(name, monkeypatch):
 
     monkeypatch.setattr(training, "make_strategy", stop)
     monkeypatch.setattr(training, "set_random_seed", None)
-    monkeypatch.setattr(labels, "open_splits", None)
-    monkeypatch.setattr(examples, "open_source", None)
+    monkeypatch.setattr(tasks, "open_splits", None)
+    monkeypatch.setattr(data, "open_source", None)
     with pytest.raises(UsageError, match="2 replicas"):
         module.main(module.Config(devices=DevicesConfig(replicas=2)))
 

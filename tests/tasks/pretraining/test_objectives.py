@@ -11,11 +11,11 @@ import tensorflow as tf
 
 from tests.faults.tiny import write_presets
 from tests.recipes.test_recipes import load
+from tfpretune import tasks
 from tfpretune.backbones.feeding import Preprocessing, feed, sequence_features
 from tfpretune.backbones.layers.blocks import MeanPool
 from tfpretune.errors import UsageError
 from tfpretune.objectives import Objective, Term
-from tfpretune.tasks.pretraining import images, texts
 from tfpretune.tasks.pretraining.images import IMAGE_OBJECTIVES, ImageObjective
 from tfpretune.tasks.pretraining.report import report_pretraining
 from tfpretune.tasks.pretraining.settings import BACKBONES, ImagePretrainingConfig, TextPretrainingConfig
@@ -107,7 +107,7 @@ def test_an_objective_of_images_is_a_line(tiny, tmp_path, monkeypatch):
     """Another kind of batch, a setting of its own, a model that restores nothing, no page, a report of its own."""
     table = {**IMAGE_OBJECTIVES, "turned": TURNED}
     recipe = load("pretrain_image")
-    monkeypatch.setattr(images, "IMAGE_OBJECTIVES", table)
+    monkeypatch.setattr(tasks, "IMAGE_OBJECTIVES", table)  # where recipes find it
     monkeypatch.setitem(BACKBONES, "turned", ("cnn", "vit"))
 
     @dataclasses.dataclass(frozen=True)
@@ -159,7 +159,7 @@ def test_an_objective_of_texts_is_a_line(tiny, tmp_path, monkeypatch, capsys):
         )
     }
     recipe = load("pretrain_text")
-    monkeypatch.setattr(texts, "TEXT_OBJECTIVES", table)
+    monkeypatch.setattr(tasks, "TEXT_OBJECTIVES", table)
     given = {"source": f"csv:{tiny}/texts.csv", "preset": f"{tiny}/text", "out_dir": str(tmp_path)}
     run = recipe.Config(**FAST, **given, objective="guessed", sequence_length=16)
     assert recipe.main(run).steps == 3

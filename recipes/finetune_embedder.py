@@ -26,8 +26,6 @@ class Config(EmbeddingConfig):
     steps: int = 240
     batch_size: int = 32
     save_every_steps: int = 40
-    labels_as_written: bool = False
-    """Each spelling is a class of its own, such as NA, or Sport and sport."""
     sequence_length: int = 256
     optimizer: OptimizerConfig = OptimizerConfig(learning_rate=1e-3, warmup=0.1)
 
@@ -35,7 +33,7 @@ class Config(EmbeddingConfig):
 def main(run: Config) -> "tp.training.FitResult | None":
     """Data, model, fit, report, save."""
     strategy, most = tp.training.make_strategy(run.devices.replicas), 64 if run.fast else 0
-    form = tp.data.SourceForm(label_kind="single", labels_as_written=run.labels_as_written)
+    form = tp.tasks.source_form(run, label_kind="single")
     parts = tp.data.labelled_splits(run.source, form, labels_per_class=run.labels_per_class, most=most, seed=run.seed)
     kind, text = parts.train.kind, parts.train.kind == "text"
     tokenizer = tp.backbones.load_tokenizer(run.preset) if text else None

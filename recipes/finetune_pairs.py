@@ -36,7 +36,7 @@ class Config(FinetuneConfig):
 def main(run: Config) -> "tp.training.FitResult | None":
     """Data, model, fit, report, save."""
     strategy = tp.training.make_strategy(run.devices.replicas)
-    parts = tp.tasks.open_splits(run, pair_column=run.pair_column)
+    parts = tp.tasks.open_splits(run)
     labels = tp.tasks.LABELS[parts.train.label_kind]
     target = labels.target(parts.train, run)
     tokenizer = tp.backbones.load_tokenizer(run.preset)

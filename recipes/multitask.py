@@ -23,8 +23,6 @@ class Config(WeighedTasks, WindowedText):
     out_dir: str = "runs/multitask"
     preset: str = "runs/reviews/preset"
     tasks: tuple[str, ...] = ("label", "topic")
-    labels_as_written: bool = False
-    """Each spelling is a class of its own, such as NA, -1 alongside 0 1 2, or Sport and sport."""
     steps: int = 900
     batch_size: int = 32
     save_every_steps: int = 150

@@ -14,19 +14,17 @@ from typing import Any
 
 import tfpretune as tp
 from tfpretune.errors import UsageError
-from tfpretune.settings import VocabularyConfig, launch, require_fractions
+from tfpretune.settings import TextColumns, VocabularyConfig, launch, require_fractions
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(VocabularyConfig):
+class Config(TextColumns, VocabularyConfig):
     """Settings."""
 
     source: str = "demo:bbc"
     """text:FILES (a text per line), text:FOLDER (a text a .txt file), jsonl:FILES; demo:, tfds: and csv: are read whole."""
     out_dir: str = "runs/shards"
     """Folder of the shards."""
-    text_column: str = "text"
-    """Name of the column or key with the text."""
     license: str = ""
     """Terms of use of the texts, for the manifest; empty: what the source says."""
     preset: str = ""
@@ -63,9 +61,13 @@ def main(run: Config) -> Path:
     """Corpus, vocabulary, shards."""
     folder = Path(run.out_dir)
     may_differ = ("out_dir", "workers", "beam", "most_unknown")
-    settings = {name: value for name, value in dataclasses.asdict(run).items() if name not in may_differ}
+    form = tp.tasks.source_form(run)
+    settings = {
+        name: value for name, value in dataclasses.asdict(run).items() if name not in (*may_differ, *vars(form))
+    }
+    settings |= {"text_column": form.text_column} | form.as_task()
     piece_bytes = (1 if run.fast else run.chunk_megabytes) << 20
-    corpus = tp.data.cut_corpus(run.source, piece_bytes=piece_bytes, text_column=run.text_column)
+    corpus = tp.data.cut_corpus(run.source, form, piece_bytes=piece_bytes)
     corpus = dataclasses.replace(corpus, pieces=corpus.pieces[:1]) if run.fast else corpus
     tokenizer = tp.tasks.load_wordpiece(run.preset) if run.preset else None
     shares = (1 - run.validation_fraction - run.test_fraction, run.validation_fraction, run.test_fraction)

@@ -31,7 +31,7 @@ class Config(tp.tasks.ImagePretrainingConfig):
 def main(run: Config) -> "tp.training.FitResult | None":
     """Data, model, fit, save, report."""
     strategy, objective = tp.training.make_strategy(run.devices.replicas), tp.tasks.IMAGE_OBJECTIVES[run.objective]
-    examples = tp.data.open_source(run.source, label_column="")
+    examples = tp.data.open_examples(run.source, tp.tasks.source_form(run, label_column="")).require_kind("image")
     examples = examples.sample(300, seed=run.seed) if run.fast else examples
     train, validation = examples.split("train"), examples.split("validation")
     tp.training.set_random_seed(run.seed)

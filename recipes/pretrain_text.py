@@ -41,7 +41,8 @@ def main(run: Config) -> "tp.training.FitResult | None":
     if run.source.startswith("shards:"):
         data = tp.tasks.sequences_on_disk(run.source.removeprefix("shards:"), run, preset=run.preset, fast=run.fast)
     else:
-        texts = tp.data.open_source(run.source, label_column="").require_kind("text").without_duplicates()
+        form = tp.tasks.source_form(run, label_column="")
+        texts = tp.data.open_examples(run.source, form).require_kind("text").without_duplicates()
         texts = texts.sample(300, seed=run.seed) if run.fast else texts
         data = tp.tasks.sequences_in_memory(texts, run, preset=run.preset, seed=run.seed)
     hide, size = objective.transform(run, data.tokenizer), run.batch_size

@@ -12,9 +12,7 @@ RECIPE, MAIN, FUNCTION, MODULE, FOLDER = 100, 50, 60, 250, 15
 
 RECIPES: dict[str, int] = {}
 MAINS: dict[str, int] = {}
-FUNCTIONS: dict[str, int] = {
-    "cli/arguments.py:_parser": 89,
-}
+FUNCTIONS: dict[str, int] = {}
 MODULES: dict[str, int] = {
     "finetune/methods/lora.py": 261,
     "objectives/base.py": 289,

@@ -124,9 +124,38 @@ def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
     replicas.add_argument("recipe", metavar="RECIPE", help="a name from `tfpretune ls`, or the path of a .py file")
     replicas.add_argument("options", metavar="…", nargs="*", help="the recipe's own options")
     check = add("check", commands.check, "Go over all of a data source and name every bad file, line and label.")
+    _add_check_options(check)
+    predict = add("predict", commands.predict, "Ask an exported model.")
+    predict.add_argument(
+        "dir", metavar="DIR", help="saved_models/NAME, a version of it, or http://HOST:8501/v1/models/NAME"
+    )
+    predict.add_argument(
+        "inputs", metavar="INPUT", nargs="+", help="texts, or paths of images; two an answer for pairs"
+    )
+    predict.add_argument(
+        "--json", action="store_true", help="print a JSON list of objects: each input with its answers"
+    )
+    export = add("export", commands.export, "Export a fine-tuned run as a SavedModel.")
+    export.add_argument("run_dir", metavar="RUN_DIR", help="the --out-dir of a fine-tuning run")
+    export.add_argument("--name", default="", help="name of the model (default: the folder's name)")
+    export.add_argument("--saved-models", default="saved_models", help="where models lie (default: saved_models)")
+    export.add_argument("--version", type=int, help="version (default: one more than the newest)")
+    verify = add(
+        "verify", commands.verify, "Ask an exported model again, in a process without Keras, and compare the answers."
+    )
+    verify.add_argument("dir", metavar="DIR", help="saved_models/NAME, or one version of it")
+    board = add("board", commands.board, "Open TensorBoard on this machine only.")
+    board.add_argument("runs", metavar="RUNS", help="a run's folder, or one with several")
+    board.add_argument("--port", type=int, default=6006, help="port, 0 takes a free one (default: 6006)")
+    return parser, known
+
+
+def _add_check_options(check: argparse.ArgumentParser) -> None:
     check.add_argument("source", metavar="SOURCE", help=SOURCES)
     check.add_argument("--against", metavar="SOURCE2", default="", help="a test set that must share no example with it")
-    check.add_argument("--text-column", default="text", help="column with the texts (default: text)")
+    check.add_argument(
+        "--text-column", nargs="+", default=("text",), help="column with the texts, several are joined (default: text)"
+    )
     check.add_argument("--label-column", default="label", help="column with the labels (default: label)")
     check.add_argument(
         "--label-kind",
@@ -153,6 +182,9 @@ def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
         "--mask-values", type=int, nargs="+", default=(), help="the numbers in masks that are classes, in their order"
     )
     check.add_argument("--pair-column", default="", help="column with the second texts, where examples are pairs")
+    check.add_argument("--image-column", default="", help="column with the paths of images, in the place of texts")
+    check.add_argument("--delimiter", default="", help="csv: what separates the columns: a character, or tab")
+    check.add_argument("--encoding", default="", help="encoding of files of text, such as gb18030 (default: UTF-8)")
     check.add_argument("--word-column", type=int, default=0, help="conll: number of the words' column (default: 0)")
     check.add_argument(
         "--tag-column", type=int, default=-1, help="conll: the same for the tags (default: -1, the last)"
@@ -160,29 +192,6 @@ def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
     check.add_argument(
         "--repair", action="store_true", help="conll: read an I- that nothing begins as B-, and the like"
     )
-    predict = add("predict", commands.predict, "Ask an exported model.")
-    predict.add_argument(
-        "dir", metavar="DIR", help="saved_models/NAME, a version of it, or http://HOST:8501/v1/models/NAME"
-    )
-    predict.add_argument(
-        "inputs", metavar="INPUT", nargs="+", help="texts, or paths of images; two an answer for pairs"
-    )
-    predict.add_argument(
-        "--json", action="store_true", help="print a JSON list of objects: each input with its answers"
-    )
-    export = add("export", commands.export, "Export a fine-tuned run as a SavedModel.")
-    export.add_argument("run_dir", metavar="RUN_DIR", help="the --out-dir of a fine-tuning run")
-    export.add_argument("--name", default="", help="name of the model (default: the folder's name)")
-    export.add_argument("--saved-models", default="saved_models", help="where models lie (default: saved_models)")
-    export.add_argument("--version", type=int, help="version (default: one more than the newest)")
-    verify = add(
-        "verify", commands.verify, "Ask an exported model again, in a process without Keras, and compare the answers."
-    )
-    verify.add_argument("dir", metavar="DIR", help="saved_models/NAME, or one version of it")
-    board = add("board", commands.board, "Open TensorBoard on this machine only.")
-    board.add_argument("runs", metavar="RUNS", help="a run's folder, or one with several")
-    board.add_argument("--port", type=int, default=6006, help="port, 0 takes a free one (default: 6006)")
-    return parser, known
 
 
 if __name__ == "__main__":

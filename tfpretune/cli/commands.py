@@ -78,7 +78,9 @@ def check(settings: argparse.Namespace) -> int:
     options = {field.name for field in dataclasses.fields(SourceForm)} & vars(settings).keys()
     result = check_source(
         settings.source,
-        SourceForm(**{name: getattr(settings, name) for name in options}),
+        SourceForm(
+            **{name: getattr(settings, name) for name in options} | {"text_column": tuple(settings.text_column)}
+        ),
         against=settings.against,
         tags=TagForm(settings.word_column, settings.tag_column, repair=settings.repair),
         masks=MaskForm(orientation=settings.mask_orientation, values=tuple(settings.mask_values)),

@@ -7,6 +7,7 @@ Examples:
 """
 
 from tfpretune.settings import launch
+from tfpretune.settings.columns import ImageColumns, LabelColumns, TableFiles, TextColumns
 from tfpretune.settings.comparison import ComparisonConfig, SeedsConfig
 from tfpretune.settings.embedding import EmbeddingConfig
 from tfpretune.settings.file import read_config
@@ -21,11 +22,15 @@ __all__ = [
     "DevicesConfig",
     "EmbeddingConfig",
     "FinetuneConfig",
+    "ImageColumns",
+    "LabelColumns",
     "MovedImages",
     "OptimizerConfig",
     "RunConfig",
     "SeedsConfig",
+    "TableFiles",
     "TaskConfig",
+    "TextColumns",
     "VocabularyConfig",
     "WeighedTasks",
     "WindowedText",

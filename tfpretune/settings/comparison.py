@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from tfpretune.settings.columns import LabelColumns
 from tfpretune.settings.run import require_at_least
 
 
@@ -28,7 +29,7 @@ class SeedsConfig:
 
 
 @dataclasses.dataclass(frozen=True)
-class ComparisonConfig(SeedsConfig):
+class ComparisonConfig(LabelColumns, SeedsConfig):
     """Trials of several methods, kept in a folder.
 
     Examples:
@@ -39,8 +40,6 @@ class ComparisonConfig(SeedsConfig):
 
     out_dir: str = "runs/comparison"
     """Folder of the comparison. Trials that are finished there are not made again."""
-    labels_as_written: bool = False
-    """Each spelling is a class of its own, such as NA, or Sport and sport."""
     steps: int = 500
     """Optimizer steps of every method."""
     batch_size: int = 64

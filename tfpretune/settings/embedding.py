@@ -3,12 +3,13 @@
 import dataclasses
 
 from tfpretune.errors import UsageError
+from tfpretune.settings.columns import LabelColumns
 from tfpretune.settings.finetune import TaskConfig
 from tfpretune.settings.preprocessing import MovedImages, WindowedText
 
 
 @dataclasses.dataclass(frozen=True)
-class EmbeddingConfig(WindowedText, MovedImages, TaskConfig):
+class EmbeddingConfig(LabelColumns, WindowedText, MovedImages, TaskConfig):
     """A run whose loss is supervised contrastive, on texts or on images.
 
     Examples:

@@ -102,6 +102,8 @@ def _build(config_class: Any, values: Any, where: str) -> Any:
             built[key] = _build(kind, value, f"{where}: {key}")
             continue
         value = _tuples(value)
+        if isinstance(value, str) and kind == tuple[str, ...]:  # an option that took one name before
+            value = (value,)
         if not _fits(value, kind):
             name = kind.__name__ if isinstance(kind, type) else str(kind).removeprefix("typing.")
             raise UsageError(f"{where}: field {key!r} expects {name}, received {value!r}")

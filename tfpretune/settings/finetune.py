@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from tfpretune.errors import UsageError
+from tfpretune.settings.columns import LabelColumns
 from tfpretune.settings.run import RunConfig, require_fractions
 
 
@@ -116,7 +117,7 @@ class TaskConfig(RunConfig):
 
 
 @dataclasses.dataclass(frozen=True)
-class FinetuneConfig(TaskConfig):
+class FinetuneConfig(LabelColumns, TaskConfig):
     """A run on labelled examples: each has a class, a set of classes, or a number.
 
     Examples:
@@ -130,12 +131,6 @@ class FinetuneConfig(TaskConfig):
     """What a label is: one class; a set of classes, several or none; a number. Empty: as the source says, of files a class."""
     label_separator: str = ";"
     """Between the classes of a set in a csv file: "sport;politics"."""
-    labels_as_written: bool = False
-    """Each spelling is a class of its own: NA, -1 alongside 0 1 2, 1 and 01, Sport and sport. Otherwise they are refused."""
-    text_column: str = "text"
-    """Column, key or feature with the texts."""
-    label_column: str = "label"
-    """Column, key or feature with the labels."""
     labels_per_class: int = 0
     """Labelled examples to use per class; 0 uses all. Not for sets and numbers."""
     init_head_from_probe: bool = True

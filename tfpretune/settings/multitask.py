@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from tfpretune.errors import UsageError
+from tfpretune.settings.columns import LabelColumns
 from tfpretune.settings.finetune import TaskConfig
 
 SHARED = ("gradnorm", "pcgrad")  # they compare the tasks' gradients on the weights that all tasks use
@@ -14,7 +15,7 @@ TAKEN = ("token_ids", "padding_mask", "sources", "embed", "serving_default")
 
 
 @dataclasses.dataclass(frozen=True)
-class WeighedTasks(TaskConfig):
+class WeighedTasks(LabelColumns, TaskConfig):
     """A run on several tasks: which, and how much each counts.
 
     Examples:

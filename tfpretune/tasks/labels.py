@@ -28,25 +28,23 @@ Baselines = Mapping[str, Mapping[str, float]]
 """Name of a simple model -> its figures on the test set."""
 
 
-def open_splits(run: FinetuneConfig, *, pair_column: str = "") -> LabelledSplits:
+def open_splits(run: FinetuneConfig) -> LabelledSplits:
     """Opens the source of a run, and refuses settings that are not compatible with its kind of labels."""
-    form = source_form(run, pair_column=pair_column)
-    most = 64 if run.fast else 0
+    form, most = source_form(run), 64 if run.fast else 0
     parts = labelled_splits(run.source, form, labels_per_class=run.labels_per_class, most=most, seed=run.seed)
     run.require_fits(parts.train.label_kind)
     return parts
 
 
-def source_form(run: FinetuneConfig, *, pair_column: str = "") -> SourceForm:
-    """Returns how the source of a run is read, as its options say."""
-    return SourceForm(
-        text_column=run.text_column,
-        label_column=run.label_column,
-        pair_column=pair_column,
-        label_kind=run.label_kind,
-        label_separator=run.label_separator,
-        labels_as_written=run.labels_as_written,
-    )
+def source_form(run: Any, **own: Any) -> SourceForm:
+    """Returns how the source of a run is read: as its options say that are fields of `SourceForm`.
+
+    Args:
+        run: the settings of any recipe.
+        own: fields that are no options of it.
+    """
+    names = [field.name for field in dataclasses.fields(SourceForm) if hasattr(run, field.name)]
+    return SourceForm(**({name: getattr(run, name) for name in names} | own))
 
 
 def raw_examples(source: str, task: Mapping[str, Any], count: int) -> Sequence[Any]:

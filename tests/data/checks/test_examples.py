@@ -80,7 +80,7 @@ def test_text_that_is_not_utf8_is_named_by_file_line_and_byte(tmp_path):
     result = check(f"text:{path}")
     assert told(result) == [
         f"{path}:2:7: byte 0xd0 is not UTF-8; save the file as UTF-8, such as: "
-        f"iconv -f GBK -t UTF-8 {path} (or -f ISO-8859-1)"
+        f"iconv -f GBK -t UTF-8 {path} (or -f ISO-8859-1), or give `encoding`: gb18030, big5, cp1252, …"
     ]
 
 
@@ -183,7 +183,7 @@ def test_notes_on_classes_and_long_lines(tmp_path):
 def test_a_missing_source_or_column_is_a_usage_error(tmp_path):
     with pytest.raises(UsageError, match="no file matches"):
         check("csv:nowhere.csv")
-    path = write(tmp_path / "a.csv", "review\na\n")
+    path = write(tmp_path / "a.csv", "phrase\na\n")
     with pytest.raises(UsageError, match="no column named 'text'"):
         check(f"csv:{path}")
 

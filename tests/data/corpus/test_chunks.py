@@ -2,8 +2,9 @@
 
 import pytest
 
-from tfpretune.data.corpus import chunks as pieces
+from tfpretune.data.corpus import spans as pieces
 from tfpretune.data.corpus.chunks import cut_corpus, read_texts
+from tfpretune.data.readers.source_form import SourceForm
 from tfpretune.data.sources.examples import open_source
 from tfpretune.errors import RunError, UsageError
 
@@ -36,7 +37,7 @@ def test_pieces_are_bounded_and_small_files_share_one(tmp_path):
 def test_json_lines(tmp_path, piece_bytes):
     (tmp_path / "a.jsonl").write_text('{"body": "one\\ntwo", "n": 1}\n\n{"body": " three "}\n{"body": ""}\n')
     spec = f"jsonl:{tmp_path}/a.jsonl"
-    assert texts_of(spec, piece_bytes=piece_bytes, text_column="body") == ["one\ntwo", "three"]
+    assert texts_of(spec, form=SourceForm("body"), piece_bytes=piece_bytes) == ["one\ntwo", "three"]
 
 
 def test_a_folder_has_a_text_a_file(tmp_path):
@@ -62,8 +63,12 @@ def test_other_sources_are_read_whole_and_keep_their_licence():
         ("a.txt", b"good\nb\xe4d\n", r"a\.txt:2:2: byte 0xe4 is not UTF-8; save the file as UTF-8"),
         ("a.txt", "word".encode("utf-16"), r"a\.txt:1:1: byte 0xff is not UTF-8"),
         ("a.jsonl", b'{"text": "x"}\n{"text": \n', r"a\.jsonl:2: not JSON \("),
-        ("a.jsonl", b'{"text": "x"}\n\n{"txt": "y"}\n', r"a\.jsonl:3: no text under 'text'; write one object per line"),
-        ("a.jsonl", b"[1]", r"a\.jsonl:1: no text under 'text'"),
+        (
+            "a.jsonl",
+            b'{"text": "x"}\n\n{"txt": "y"}\n',
+            r"a\.jsonl:3: no text under 'text' \(the keys are: txt\); fill it in",
+        ),
+        ("a.jsonl", b"1\n", r"a\.jsonl:1: a JSON int and no object; write one object per line"),
     ],
 )
 def test_bad_places_are_named_by_line_and_byte(tmp_path, piece_bytes, name, content, message):
@@ -111,3 +116,32 @@ def test_another_corpus_is_told_from_this_one(tmp_path):
     assert after.times != before.times
     (tmp_path / "a.txt").write_text("yy")
     assert cut_corpus(spec).names_and_sizes != before.names_and_sizes
+
+
+@pytest.mark.parametrize("encoding", ["gb18030", "shift_jis", "utf-8-sig", "utf-16", "utf-16-le", "iso2022_jp"])
+@pytest.mark.parametrize("piece_bytes", [3, 8, 1000])
+def test_every_encoding_is_cut_between_lines_or_read_whole(tmp_path, capsys, encoding, piece_bytes):
+    (tmp_path / "a.txt").write_bytes("日本\n語の文\nend".encode(encoding))
+    (tmp_path / "a.jsonl").write_bytes('{"body": "日本"}\n{"body": "語の文"}\n{"body": "end"}'.encode(encoding))
+    cut = {"form": SourceForm(encoding=encoding), "piece_bytes": piece_bytes}
+    assert texts_of(f"text:{tmp_path}/a.txt", **cut) == ["日本", "語の文", "end"]
+    whole = encoding in ("utf-16", "utf-16-le", "iso2022_jp")
+    assert ("read into memory: lines of" in capsys.readouterr().out) == whole
+    assert texts_of(f"jsonl:{tmp_path}/a.jsonl", **cut) == ["日本", "語の文", "end"]
+    assert "the texts are the column 'body'" in capsys.readouterr().out
+    if encoding != "iso2022_jp":  # it is ASCII, too
+        with pytest.raises(RunError, match=r"a\.txt:\d+:\d+: .*(is not|the file begins)"):
+            texts_of(f"text:{tmp_path}/a.txt", form=SourceForm(encoding="ascii"))
+
+
+def test_columns_of_objects_are_joined_or_named(tmp_path, capsys):
+    (tmp_path / "a.jsonl").write_text('{"a": {"t": "one"}, "b": "two"}\n{"a": {"t": ""}, "b": "three"}\n')
+    spec = f"jsonl:{tmp_path}/a.jsonl"
+    assert texts_of(spec, form=SourceForm(("a.t", "b")), piece_bytes=9) == ["one\ntwo", "three"]
+    with pytest.raises(
+        UsageError, match="a.jsonl: no object has the key 'text', the keys are: a, b; name one with `text_column`"
+    ):
+        cut_corpus(spec)
+    (tmp_path / "b.jsonl").write_text('[{"text": "one"},\n {"text": "two"}]')
+    assert texts_of(f"jsonl:{tmp_path}/b.jsonl", piece_bytes=4) == ["one", "two"]
+    assert "b.jsonl is one list; as one object a line it would be read piece by piece" in capsys.readouterr().out

@@ -17,6 +17,9 @@ EVERY = {
     "text_column": "body",
     "label_column": "topic",
     "pair_column": "other",
+    "image_column": "file",
+    "delimiter": "\t",
+    "encoding": "cp1252",
     "label_kind": "multi-label",
     "label_separator": "|",
     "labels_as_written": True,
@@ -24,6 +27,7 @@ EVERY = {
     "class_names": ("b", "a"),
     "more_labels": ("tone",),
 }
+TABLES = ("--image-column", "file", "--delimiter", "tab", "--encoding", "cp1252")
 OTHERS = ("--word-column", "1", "--tag-column", "3", "--repair")
 OTHERS += ("--mask-orientation", "stored", "--mask-values", "0", "255")
 
@@ -59,7 +63,8 @@ def test_label_columns_that_must_be_there():
 def test_task_json_keeps_what_is_not_usual_under_the_keys_of_before():
     assert SourceForm().as_task() == {}
     assert SourceForm(label_kind="multi-label").as_task() == {"label_separator": ";"}
-    kept = {name: EVERY[name] for name in ("text_column", "label_column", "pair_column", "label_separator")}
+    columns = ("text_column", "label_column", "pair_column", "image_column")
+    kept = {name: EVERY[name] for name in (*columns, "delimiter", "encoding", "label_separator")}
     assert SourceForm(**EVERY).as_task() == kept | {"labels_as_written": True}
 
 
@@ -97,7 +102,17 @@ def test_options_of_check_become_a_form(monkeypatch):
         "multi-label",
     ]
     given = _parse(
-        ["check", "csv:a.csv", *options, "--label-separator", "|", "--labels-as-written", "--may-lack", *OTHERS]
+        [
+            "check",
+            "csv:a.csv",
+            *options,
+            "--label-separator",
+            "|",
+            "--labels-as-written",
+            "--may-lack",
+            *TABLES,
+            *OTHERS,
+        ]
     )
     with pytest.raises(Called) as caught:
         commands.check(given)

@@ -43,9 +43,16 @@ def test_a_comma_in_quotes_behind_a_blank_names_the_blank(tmp_path):
 
 
 @pytest.mark.parametrize("mark", [";", "\t", "|"])
-def test_a_quoted_header_with_another_separator_is_no_empty_file(tmp_path, mark):
-    result = check(write(tmp_path, "a.csv", f'"text"{mark}"label"\n"one"{mark}"a"\n'))
-    assert whats(result)[0] == f"the columns of the header are separated by {mark!r}"
+def test_another_separator_is_taken_and_told(tmp_path, mark):
+    for header in ('"text"', "text", '"more, and more"'):
+        spec = write(tmp_path, "a.csv", f'{header}{mark}label{mark}body\n"one, two"{mark}x{mark}"three, four"\n')
+        source = open_source(spec, text_column="body")
+        assert (source.inputs, source.class_names) == (["three, four"], ("x",))
+        assert any("the columns are separated by" in note for note in source.notes)
+    spec = write(tmp_path, "a.csv", f"text{mark}label\none{mark}x\n")
+    assert open_source(spec, delimiter={"\t": "tab"}.get(mark, mark)).notes == ()
+    with pytest.raises(UsageError, match="no column named 'text', the header has: text.label;"):
+        open_source(spec, delimiter=",")
 
 
 def test_an_open_quote_in_the_header(tmp_path):
@@ -72,6 +79,9 @@ def test_the_encoding_is_named(tmp_path, coding):
     name = coding[:6].upper()
     assert problem.what == f"the file is {name}, not UTF-8"
     assert f"iconv -f {name} -t UTF-8" in problem.todo
+    assert open_source(write(tmp_path, "a.csv", f"{bom}text,label\na,b\n".encode(coding)), encoding=coding).inputs == [
+        "a"
+    ]
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])

@@ -150,9 +150,9 @@ def test_a_label_of_another_name_is_found_or_told(folders):
     assert label_feature(features, "label", "x") == "stars"
     features = tfds.features.FeaturesDict({"text": tfds.features.Text(), "target": np.int64, "id": np.int64})
     assert label_feature(features, "label", "x") is None
-    notes = feature_notes(features, "text", None, ("label", ""))
+    notes = feature_notes(features, ("text",), None, ("label", ""))
     assert sorted(notes[1].rpartition(": ")[2].split(", ")) == ["id", "target"]
-    assert notes[1].startswith("no label is read; of these could be one (--label-column)")
+    assert notes[1].startswith("no label is read; of these could be one (`label_column`)")
 
 
 def test_images_of_many_sizes_become_files(folders, monkeypatch, tmp_path):
@@ -185,13 +185,13 @@ def test_data_sets_of_the_catalogue():
     ("rest", "options", "message"),
     [
         ("{0}:dev", {}, "has no split 'dev': it has"),
-        ("{0}", {"text_column": "body"}, "has the text features text, title: name one with --text-column"),
+        ("{0}", {"text_column": "body"}, "has the text features text, title: name one with `text_column`"),
         ("{0}", {"label_column": "lable"}, "has no label feature 'lable': it has"),
         ("{2}", {"more_labels": ("topik",)}, "has no label feature 'label': it has"),
         ("{2}", {"label_column": "", "more_labels": ("topik",)}, "has no label feature 'topik': it has .*topic"),
         ("{3}", {"text_column": "premise", "label_column": "tags"}, r"the feature tags .Sequence. is not a label"),
         ("{3}", {"text_column": "premise", "pair_column": "inner"}, "has no text feature 'inner'"),
-        ("{3}", {}, "hypothesis, premise: name one with --text-column, and of pairs the second with --pair-column"),
+        ("{3}", {}, "hypothesis, premise: name one with `text_column`, and of pairs the second with `pair_column`"),
         ("cifar1", {}, "unknown tfds data set 'cifar1', did you mean 'cifar10'"),
         ("{1}/..", {}, "is not the folder of a prepared tfds data set"),
     ],

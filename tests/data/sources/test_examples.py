@@ -95,7 +95,11 @@ def test_class_names_give_the_indices(tmp_path):
             RunError,
             r"a.csv:1:1: the file is UTF-16, not UTF-8; convert it: iconv",
         ),
-        ("review;stars\na;1\n", UsageError, r"a.csv:1: no column named 'text', the header has: review;stars"),
+        (
+            "phrase;stars\na;1\n",
+            UsageError,
+            r"a.csv:1: no column named 'text', the header has: phrase, stars; did you mean 'ph",
+        ),
         ("text,text\na,b\n", UsageError, r"more than one column named 'text'"),
     ],
 )

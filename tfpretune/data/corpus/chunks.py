@@ -1,39 +1,30 @@
 """A corpus cut into pieces of bounded size, whose texts are read one at a time. Imports no TensorFlow."""
 
 import dataclasses
+import functools
 import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Literal, TypeVar
 
-from tfpretune.data.readers.byte_offsets import decoded, line_number
+from tfpretune.data.corpus.spans import READ, Span, lines_in, record_of
+from tfpretune.data.readers.byte_offsets import decoded
+from tfpretune.data.readers.encodings import ends_lines_with_lf
 from tfpretune.data.readers.folders.kinds import TEXT_SUFFIXES
 from tfpretune.data.readers.folders.splits import files_by_split
 from tfpretune.data.readers.folders.walking import walk
-from tfpretune.data.readers.records import find_files
-from tfpretune.data.readers.source_form import DEFAULT_TEXT
-from tfpretune.data.sources.examples import open_source
+from tfpretune.data.readers.packed_files import is_packed
+from tfpretune.data.readers.records import Records, find_files
+from tfpretune.data.readers.source_form import USUAL_FORM, SourceForm
+from tfpretune.data.readers.tables.columns import has_value, resolve
+from tfpretune.data.sources.examples import open_examples
 from tfpretune.data.splits.near_copies import CopyCounts
 from tfpretune.data.splits.rule import Part
-from tfpretune.data.text.cleaning import clean
 from tfpretune.errors import RunError, UsageError
-
-LONGEST_TEXT = 1 << 26
-"""Most bytes of one line or one file of a `text:FOLDER`: what a process must hold at once."""
 
 Form = Literal["lines", "jsonl", "files"]
 Item = TypeVar("Item")
-
-
-@dataclasses.dataclass(frozen=True)
-class Span:
-    """Bytes of a file. A line belongs to the span in which it starts."""
-
-    path: str
-    start: int
-    end: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +37,7 @@ class Chunk:
         spans: where the texts lie.
         texts: the texts themselves, cleaned, of a source that is not read by span.
         positions: of `texts`, as `tfpretune.data.splits.rule` says for the whole source; () where they are still to be found.
-        text_column: the key of the text in a JSON object.
+        read_as: the keys of the text in a JSON object, and the encoding of the files.
         split: the split of the source, of a folder with folders train and test.
     """
 
@@ -55,7 +46,7 @@ class Chunk:
     spans: tuple[Span, ...] = ()
     texts: tuple[str, ...] = ()
     positions: tuple[float, ...] = ()
-    text_column: str = DEFAULT_TEXT
+    read_as: SourceForm = USUAL_FORM
     split: Part | None = None
 
 
@@ -73,8 +64,7 @@ class Corpus:
         copies: near copies in a source that is read whole; None where they are still to be counted.
 
     Examples:
-        >>> from pathlib import Path
-        >>> from tfpretune.data import cut_corpus
+        >>>         >>> from tfpretune.data import cut_corpus
         >>> _ = Path("lines.txt").write_text('''one text per line
         ... another one''')
         >>> corpus = cut_corpus("text:lines.txt", piece_bytes=20)
@@ -91,14 +81,15 @@ class Corpus:
     copies: CopyCounts | None = None
 
 
-def cut_corpus(spec: str, *, piece_bytes: int = 1 << 26, text_column: str = DEFAULT_TEXT) -> Corpus:
-    """Cuts a source into pieces without reading it, so that it may be larger than memory.
+def cut_corpus(spec: str, form: SourceForm = USUAL_FORM, *, piece_bytes: int = 1 << 26) -> Corpus:
+    """Cuts a source into pieces without reading it, so that it may be larger than memory. What cannot be cut is read, and said.
 
     Args:
         spec: `text:GLOB` (a text per line), `text:FOLDER` (a text a .txt file, in subfolders too), `jsonl:GLOB`; every other
-            source of `open_source` is read whole.
+            source of `open_source` is read whole, and so are files that are packed, lists of JSON objects, and encodings whose
+            lines cannot be found by bytes (UTF-16).
+        form: how it is read: the columns with the text, the encoding.
         piece_bytes: bytes of a piece; a file is split between lines, small files are joined.
-        text_column: name of the column, key or feature with the text.
 
     Raises:
         UsageError: there is no such source, or it holds no texts.
@@ -113,20 +104,24 @@ def cut_corpus(spec: str, *, piece_bytes: int = 1 << 26, text_column: str = DEFA
         (1, 29, ['one text per line', 'another one'])
     """
     scheme, _, rest = spec.partition(":")
-    form: Form = "jsonl" if scheme == "jsonl" else "lines"
+    held: Form = "jsonl" if scheme == "jsonl" else "lines"
     if scheme == "text" and os.path.isdir(os.path.expanduser(rest)):
-        form, by_split = "files", _text_files(os.path.expanduser(rest))
+        held, by_split = "files", _text_files(os.path.expanduser(rest))
     elif scheme in ("text", "jsonl") and rest:
         by_split = {None: find_files(rest, scheme)}
     else:
-        return _cut_texts(spec, piece_bytes, text_column)
+        return _cut_texts(spec, form, piece_bytes)
     paths = [path for some in by_split.values() for path in some]
+    if reason := _whole(paths, held, form.encoding):
+        print(f"{spec}: all of it is read into memory: {reason}")
+        return _cut_texts(spec, form, piece_bytes)
+    form = _with_columns(spec, paths, form) if held == "jsonl" else form
     facts = [os.stat(path) for path in paths]
     pieces: list[Chunk] = []
     for split, some in by_split.items():
-        spans = _spans(some, [os.path.getsize(path) for path in some], piece_bytes, whole=form == "files")
+        spans = _spans(some, [os.path.getsize(path) for path in some], piece_bytes, whole=held == "files")
         for group in _grouped(spans, lambda span: span.end - span.start, piece_bytes):
-            pieces.append(Chunk(len(pieces), form, group, text_column=text_column, split=split))
+            pieces.append(Chunk(len(pieces), held, group, read_as=form, split=split))
     return Corpus(
         tuple(pieces),
         len(paths),
@@ -152,16 +147,48 @@ def read_texts(piece: Chunk) -> Iterator[str]:
         ['one text per line', 'another one']
     """
     yield from piece.texts
-    read = {"lines": _read_lines, "jsonl": _read_objects, "files": _read_file}[piece.form]
     for span in piece.spans:
         try:
-            yield from filter(None, read(span, piece.text_column))
+            yield from filter(None, READ[piece.form](span, piece.read_as))
         except OSError as error:
             raise RunError(f"{span.path}: cannot be read ({error.strerror}): check that it is there") from error
 
 
-def _cut_texts(spec: str, piece_bytes: int, text_column: str) -> Corpus:
-    examples = open_source(spec, text_column=text_column, label_column="").require_kind("text")
+def _whole(paths: Sequence[str], held: Form, encoding: str) -> str:
+    """Says why files cannot be cut between lines; "" where they can."""
+    packed = next((path for path in paths if is_packed(path)), None)
+    if packed:
+        return f"{packed} is packed; unpacked it would be read piece by piece"
+    if held != "files" and not ends_lines_with_lf(encoding):
+        return f"lines of {encoding} cannot be found by bytes; as UTF-8 it would be read piece by piece"
+    if held == "jsonl" and (path := next(filter(_begins_list, paths), None)):
+        return f"{path} is one list; as one object a line it would be read piece by piece"
+    return ""
+
+
+def _begins_list(path: str) -> bool:
+    try:
+        with open(path, "rb") as file:
+            return file.read(64).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"[")
+    except OSError:
+        return False  # named where it is read
+
+
+def _with_columns(spec: str, paths: Sequence[str], form: SourceForm) -> SourceForm:
+    """Returns the form with the keys that the first object has; see `tables.columns.resolve`."""
+    rows, form = Records("text"), dataclasses.replace(form, label_column="")
+    for path in paths:
+        if line := next((text for _, text in lines_in(Span(path, 0, os.path.getsize(path))) if text.strip()), b""):
+            record = record_of(decoded(path, 0, line, form.encoding), path, 0, form)
+            found = resolve(rows, list(record), form, where=path, has=functools.partial(has_value, record))
+            for note in rows.notes:
+                print(f"{spec}: {note}")
+            return found
+    return form
+
+
+def _cut_texts(spec: str, form: SourceForm, piece_bytes: int) -> Corpus:
+    examples = open_examples(spec, dataclasses.replace(form, label_column="")).require_kind("text")
     placed = zip(examples.inputs, examples.places.positions.tolist(), strict=True)
     groups = _grouped(placed, lambda each: len(each[0].encode()), piece_bytes)
     pieces = tuple(
@@ -209,61 +236,3 @@ def _digest(facts: Sequence[object]) -> str:
     for fact in facts:
         digest.update(json.dumps(fact).encode())
     return digest.hexdigest()
-
-
-def _read_lines(span: Span, _: str) -> Iterator[str]:
-    for at, line in _lines(span):
-        yield from clean(decoded(span.path, at, line)).split("\n")
-
-
-def _read_objects(span: Span, column: str) -> Iterator[str]:
-    for at, line in _lines(span):
-        text = decoded(span.path, at, line).removeprefix("\ufeff")
-        if text.strip():
-            yield clean(_field(text, column, span.path, at))
-
-
-def _field(line: str, column: str, path: str, at: int) -> str:
-    try:
-        record = json.loads(line)
-        fault = "" if isinstance(record, dict) and isinstance(record.get(column), str) else f"no text under {column!r}"
-    except (ValueError, RecursionError) as error:
-        fault = f"not JSON ({error})"
-    if fault:
-        raise RunError(f'{path}:{line_number(path, at)}: {fault}; write one object per line: {{"{column}": "…"}}')
-    return record[column]
-
-
-def _read_file(span: Span, _: str) -> Iterator[str]:
-    if span.end > LONGEST_TEXT:
-        raise RunError(f"{span.path}: a text of more than {LONGEST_TEXT} bytes; give its lines: text:{span.path}")
-    data = Path(span.path).read_bytes()
-    yield clean(decoded(span.path, 0, data))
-
-
-def _lines(span: Span) -> Iterator[tuple[int, bytes]]:
-    """Yields (offset in the file, line without its end) of the lines that start in the span."""
-    with open(span.path, "rb") as file:
-        at = span.start
-        if at:  # the line that goes on here belongs to the span before; a line that starts here is ours
-            file.seek(at - 1)
-            at += _skip_line(file.readline) - 1
-        while at < span.end:
-            line = file.readline(LONGEST_TEXT + 1)
-            if not line:
-                return
-            if len(line) > LONGEST_TEXT:
-                number = line_number(span.path, at)
-                raise RunError(f"{span.path}:{number}: a line of more than {LONGEST_TEXT} bytes; break it into several")
-            yield at, line.removesuffix(b"\n")
-            at += len(line)
-
-
-def _skip_line(readline: Callable[[int], bytes]) -> int:
-    """Reads to the end of the line, never more than 1 MiB at once, and returns how many bytes that were."""
-    size = 0
-    while part := readline(1 << 20):
-        size += len(part)
-        if part.endswith(b"\n"):
-            break
-    return size

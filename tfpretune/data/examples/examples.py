@@ -40,6 +40,7 @@ class Examples(ExampleSet):
         notes: how the source was read, where it could be read in another way.
         origin: the whole source that these were taken from, which decides how they are split; None: this is it.
         splits: `(n,)` optional names of `PARTS`: the split that the source itself puts each example into.
+        taken: columns that were found without having been asked for: field of `SourceForm` -> column.
 
     Examples:
         >>> import numpy as np
@@ -68,6 +69,7 @@ class Examples(ExampleSet):
     notes: tuple[str, ...] = ()
     origin: Origin | None = dataclasses.field(default=None, repr=False)
     splits: Sequence[str] | None = None
+    taken: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:

@@ -5,10 +5,11 @@ import glob
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
+from tfpretune.data.readers.encodings import decode
 from tfpretune.data.readers.packed_files import no_text, unpacked
 from tfpretune.data.text.cleaning import MAX_LINE_BYTES, clean, has_visible, split_long_lines
 from tfpretune.errors import UsageError
@@ -62,6 +63,7 @@ class Records:
         seconds: the second text of each row, where the rows are pairs.
         splits: the split of each row, where the source itself has splits.
         hidden: hidden files and folders that were passed over.
+        taken: columns that were found without having been asked for: field of `SourceForm` -> column.
     """
 
     kind: str
@@ -84,6 +86,7 @@ class Records:
     seconds: list[str] = dataclasses.field(default_factory=list)
     splits: list[str] = dataclasses.field(default_factory=list)
     hidden: list[str] = dataclasses.field(default_factory=list)
+    taken: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def add_text(
         self,
@@ -168,42 +171,28 @@ def _made_by_system(path: str, pattern: str) -> bool:
     return any(part.lower() in SYSTEM_FILES and part not in pattern for part in path.split(os.sep))
 
 
-def read_utf8(path: str) -> tuple[str, list[Problem]]:
-    """Reads a text file, packed with gzip or not; a byte order mark at its start is dropped.
+def read_utf8(path: str, encoding: str = "") -> tuple[str, list[Problem]]:
+    """Reads a text file, packed or not; a byte order mark at its start is dropped.
+
+    Args:
+        path: of the file.
+        encoding: how it is encoded; "" is UTF-8.
 
     Returns:
         The text, with U+FFFD for what is not UTF-8, and one problem for each line that is not, placed as
-        `file:line:byte` (both from 1, the byte within its line).
+        `file:line:byte` (both from 1, the byte within its line). Of another encoding, no text and the first problem.
     """
-    problems: list[Problem] = []
     try:
         data = unpacked(Path(path).read_bytes())
-        if b"\0" not in data[:4096]:
-            return data.decode("utf-8-sig"), problems
     except OSError as error:
-        return "", [
-            Problem(
-                path, f"the file cannot be read ({error.strerror})", "check that it is there and that you may read it"
-            )
-        ]
+        todo = "check that it is there and that you may read it"
+        return "", [Problem(path, f"the file cannot be read ({error.strerror})", todo)]
     except ValueError as error:
-        if not isinstance(error, UnicodeDecodeError):
-            return "", [Problem(path, str(error), "replace it")]
+        return "", [Problem(path, str(error), "replace it")]
     if fault := no_text(data, path):
         return "", [Problem(f"{path}:1:1", *fault)]
-    marks = {"UTF-32": (b"\xff\xfe\0\0", b"\0\0\xfe\xff"), "UTF-16": (b"\xff\xfe", b"\xfe\xff")}
-    for name, starts in marks.items():
-        if data.startswith(starts):
-            todo = f"convert it: iconv -f {name} -t UTF-8 {path}"
-            return "", [Problem(f"{path}:1:1", f"the file is {name}, not UTF-8", todo)]
-    for number, line in enumerate(data.split(b"\n"), 1):
-        try:
-            line.decode("utf-8")
-        except UnicodeDecodeError as error:
-            what = f"byte 0x{line[error.start]:02x} is not UTF-8"
-            todo = f"save the file as UTF-8, such as: iconv -f GBK -t UTF-8 {path} (or -f ISO-8859-1)"
-            problems.append(Problem(f"{path}:{number}:{error.start + 1}", what, todo))
-    return data.decode("utf-8-sig", "replace"), problems
+    text, faults = decode(data, encoding, path)
+    return text, [Problem(f"{path}:{line}:{byte}", what, todo) for line, byte, what, todo in faults]
 
 
 def lines_of(text: str) -> list[str]:

@@ -12,7 +12,9 @@ LabelKind = Literal["single", "regression", "multi-label"]
 LABEL_KINDS = ("single", "regression", "multi-label")
 LABEL_WORDS = {"single": "class", "regression": "number", "multi-label": "set"}
 """Kind -> what messages call such a label."""
-_STORED = ("text_column", "label_column", "pair_column", "label_separator", "labels_as_written")
+_COLUMNS = ("text_column", "label_column", "pair_column", "image_column")
+_STORED = (*_COLUMNS, "delimiter", "encoding", "label_separator", "labels_as_written")
+_DELIMITERS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,11 +22,19 @@ class SourceForm:
     """Which columns of a source are read, and what a label is. Raises UsageError for values that cannot work.
 
     Args:
-        text_column: name of the column, key or feature with the text (csv, jsonl, tfds).
+        text_column: name of the column, key or feature with the text (csv, jsonl, parquet, tfds). Of several the texts are
+            joined, a line for each; blank ones are passed over. Where the default is missing, the one column of `TEXT_NAMES`
+            (`readers.tables.columns`) is taken, and said. `data.body` is the key `body` in the object `data`,
+            `answers.0` the first of a list.
         label_column: the same for the label; "" reads no labels, of folders neither (of a demo they are read, and not doubted).
-            The default may be missing: then there are no labels, unless `more_labels` asks for others.
+            The default may be missing: then the one column of `LABEL_NAMES` is taken, and said, or there are no labels,
+            unless `more_labels` asks for others.
         pair_column: name of the column or key with the second text of each pair, such as "text_pair"; "" for single texts
-            (csv, jsonl, tfds). A demo of pairs has its own.
+            (csv, jsonl, parquet, tfds). A demo of pairs has its own.
+        image_column: name of the column with the paths of image files, in the place of texts; "" for none.
+        delimiter: what separates the columns of a csv file: a character, or "tab". "" takes a tab for .tsv, else a comma, or
+            what separates the header where that has no comma.
+        encoding: how files of text are encoded, such as "gb18030"; "" is UTF-8.
         label_kind: "single"; "regression", a float each; "multi-label", several classes or none: "a;b" in csv and jsonl, or a
             list in jsonl. "" takes what the source says, which is "single" for files.
         label_separator: between the classes of a set.
@@ -37,9 +47,12 @@ class SourceForm:
             become `Examples.more`. The label column must then be there, too. A demo has its own, asked for or not.
     """
 
-    text_column: str = DEFAULT_TEXT
+    text_column: str | tuple[str, ...] = DEFAULT_TEXT
     label_column: str = DEFAULT_LABEL
     pair_column: str = ""
+    image_column: str = ""
+    delimiter: str = ""
+    encoding: str = ""
     label_kind: LabelKind | Literal[""] = ""
     label_separator: str = ";"
     labels_as_written: bool = False
@@ -54,6 +67,20 @@ class SourceForm:
         if self.label_kind == "multi-label" and not self.label_separator:
             raise UsageError("the separator between the classes of a set is empty: give one, such as ;")
         require_different(self.class_names, "class_names")
+        texts = self.text_columns
+        if not texts or "" in texts:
+            raise UsageError("`text_column` is empty: name the column, key or feature with the texts")
+        require_different(texts, "`text_column`")
+        object.__setattr__(self, "text_column", texts[0] if len(texts) == 1 else texts)
+        object.__setattr__(self, "delimiter", _DELIMITERS.get(self.delimiter, self.delimiter))
+        if len(self.delimiter) > 1 or self.delimiter in ("\n", "\r", '"'):
+            raise UsageError(f"`delimiter` must be one character, or tab, received {self.delimiter!r}")
+        require_encoding(self.encoding)
+
+    @property
+    def text_columns(self) -> tuple[str, ...]:
+        """The columns whose texts are joined."""
+        return (self.text_column,) if isinstance(self.text_column, str) else tuple(self.text_column)
 
     @property
     def doubts_labels(self) -> bool:
@@ -77,7 +104,18 @@ class SourceForm:
     @classmethod
     def from_task(cls, task: Mapping[str, Any]) -> Self:
         """Returns the form that `as_task` stored, of any version; what a label is must be asked of the model."""
-        return cls(**{name: task[name] for name in _STORED if name in task})
+        found = {name: task[name] for name in _STORED if name in task}
+        texts = found.get("text_column")
+        return cls(**(found | ({"text_column": tuple(texts)} if isinstance(texts, list) else {})))
+
+
+def require_encoding(encoding: str) -> None:
+    """Raises UsageError unless Python knows this encoding of text; "" is UTF-8."""
+    try:
+        "".encode(encoding or "utf-8")
+    except (LookupError, ValueError):
+        known = "utf-8, utf-16, gb18030, big5, shift_jis, euc-kr, cp1252, latin-1"
+        raise UsageError(f"`encoding` {encoding!r} is unknown: give one such as {known}") from None
 
 
 def require_different(names: Sequence[str], what: str) -> None:

@@ -15,13 +15,14 @@ import tensorflow_datasets as tfds
 
 from tfpretune.data.readers.records import Problem, Records
 from tfpretune.data.readers.source_form import SourceForm
+from tfpretune.data.readers.tables.rows import text_at
 from tfpretune.data.readers.tfds_features import (
     class_names_of,
     feature_notes,
     image_feature,
     label_feature,
     require_text,
-    text_feature,
+    text_features,
 )
 from tfpretune.errors import RunError, UsageError
 
@@ -46,7 +47,7 @@ def read_tfds(rest: str, form: SourceForm) -> Records:
     image = image_feature(features)
     label = label_feature(features, form.label_column, name, by_name=bool(form.more_labels))
     rows = Records("text" if image is None else "image")
-    text = text_feature(features, form.text_column, name) if image is None else ""
+    texts = text_features(features, form.text_columns, name) if image is None else ()
     if form.pair_column:
         require_text(features, form.pair_column, name)
     for column in form.more_labels:
@@ -56,9 +57,9 @@ def read_tfds(rest: str, form: SourceForm) -> Records:
     rows.class_names = class_names_of(features, label)
     rows.label_kind = "regression" if label and np.issubdtype(features[label].np_dtype, np.floating) else "single"
     asked = (form.label_column, form.pair_column, *form.more_labels)
-    rows.notes += feature_notes(features, image or text, label, asked)
+    rows.notes += feature_notes(features, (image,) if image else texts, label, asked)
     if image is None:
-        _add_texts(rows, _records(builder, split, None), (text, form.pair_column), label, f"tfds:{name}:{split}")
+        _add_texts(rows, _records(builder, split, None), (texts, form.pair_column), label, f"tfds:{name}:{split}")
     else:
         fixed = None not in features[image].shape
         records = _records(builder, split, None if fixed else image)
@@ -107,14 +108,19 @@ def _records(builder: tfds.core.DatasetBuilder, split: str, undecoded: str | Non
 
 
 def _add_texts(
-    rows: Records, records: Iterator[dict[str, Any]], texts: tuple[str, str], label: str | None, name: str
+    rows: Records,
+    records: Iterator[dict[str, Any]],
+    texts: tuple[tuple[str, ...], str],
+    label: str | None,
+    name: str,
 ) -> None:
     for number, record in enumerate(records):
         where = f"{name}[{number}]"
         try:
             own = _label(record, label, rows.class_names)
-            first, *second = [record[text].decode("utf-8") for text in texts if text]
-            rows.add_text(first, own, where, second=second[0] if second else None, more=_more_labels(rows, record))
+            first = text_at({text: record[text].decode("utf-8") for text in texts[0]}, texts[0])
+            second = record[texts[1]].decode("utf-8") if texts[1] else None
+            rows.add_text(first, own, where, second=second, more=_more_labels(rows, record))
         except UnicodeDecodeError as error:
             problem = Problem(
                 f"{where}:1:{error.start + 1}", "the text is not UTF-8", "prepare the data set again from UTF-8 texts"

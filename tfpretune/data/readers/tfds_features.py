@@ -17,24 +17,23 @@ def image_feature(features: tfds.features.FeaturesDict) -> str | None:
     return "image" if "image" in names else next(iter(names), None)
 
 
-def text_feature(features: tfds.features.FeaturesDict, text_column: str, name: str) -> str:
-    """Returns the feature with the text: the one that is named, or the only one.
+def text_features(features: tfds.features.FeaturesDict, text_columns: Sequence[str], name: str) -> tuple[str, ...]:
+    """Returns the features with the texts: those that are named, or the only one.
 
     Raises:
         UsageError: there is none, or none of several is named.
     """
     names = _texts(features)
-    if text_column in names:
-        return text_column
+    if set(text_columns) <= {*names}:
+        return tuple(text_columns)
     if not names:
         raise UsageError(f"tfds:{name} has no text that can be read: its features are {_listed(features, features)}")
-    if len(names) != 1 or text_column != DEFAULT_TEXT:
-        pairs = ", and of pairs the second with --pair-column" if len(names) > 1 else ""
+    if len(names) != 1 or [*text_columns] != [DEFAULT_TEXT]:
+        pairs = ", and of pairs the second with `pair_column`" if len(names) > 1 else ""
         raise UsageError(
-            f"tfds:{name} has the text features {', '.join(sorted(names))}: name one with --text-column{pairs} "
-            "(from Python: text_column, pair_column)"
+            f"tfds:{name} has the text features {', '.join(sorted(names))}: name one with `text_column`{pairs}"
         )
-    return names[0]
+    return (names[0],)
 
 
 def _texts(features: tfds.features.FeaturesDict) -> list[str]:
@@ -50,17 +49,17 @@ def require_text(features: tfds.features.FeaturesDict, column: str, name: str) -
 
 
 def feature_notes(
-    features: tfds.features.FeaturesDict, content: str, label: str | None, named: Sequence[str]
+    features: tfds.features.FeaturesDict, contents: Sequence[str], label: str | None, named: Sequence[str]
 ) -> list[str]:
     """Says which features are read without having been named, and which are not read.
 
     Args:
         features: of the data set.
-        content: the feature with the text or the image.
+        contents: the features with the texts or the image.
         label: the feature with the label.
         named: the features that were asked for.
     """
-    unread = [key for key in features if key not in (content, label, *named)]
+    unread = [key for key in features if key not in (*contents, label, *named)]
     notes = []
     if label and label not in named:
         notes.append(f"the label is the feature {label!r}")
@@ -68,7 +67,7 @@ def feature_notes(
         notes.append(f"features that are not read: {_listed(features, unread)}")
     if label is None and named[0] and any(key in _labels(features) for key in unread):
         known = ", ".join(key for key in unread if key in _labels(features))
-        notes.append(f"no label is read; of these could be one (--label-column): {known}")
+        notes.append(f"no label is read; of these could be one (`label_column`): {known}")
     return notes
 
 

@@ -17,10 +17,13 @@ from tfpretune.errors import RunError
 def open_source(
     spec: str,
     *,
-    text_column: str = DEFAULT_TEXT,
+    text_column: str | Sequence[str] = DEFAULT_TEXT,
     label_column: str = DEFAULT_LABEL,
     class_names: Sequence[str] = (),
     pair_column: str = "",
+    image_column: str = "",
+    delimiter: str = "",
+    encoding: str = "",
     label_kind: LabelKind | Literal[""] = "",
     label_separator: str = ";",
     more_labels: Sequence[str] = (),
@@ -42,6 +45,9 @@ def open_source(
         label_column: as for `SourceForm`.
         class_names: as for `SourceForm`.
         pair_column: as for `SourceForm`.
+        image_column: as for `SourceForm`.
+        delimiter: as for `SourceForm`.
+        encoding: as for `SourceForm`.
         label_kind: as for `SourceForm`.
         label_separator: as for `SourceForm`.
         more_labels: as for `SourceForm`.
@@ -68,9 +74,12 @@ def open_source(
         (['It works well', 'It broke at once'], [1, 0], ('no', 'yes'))
     """
     form = SourceForm(
-        text_column=text_column,
+        text_column=text_column if isinstance(text_column, str) else tuple(text_column),
         label_column=label_column,
         pair_column=pair_column,
+        image_column=image_column,
+        delimiter=delimiter,
+        encoding=encoding,
         label_kind=label_kind,
         label_separator=label_separator,
         labels_as_written=labels_as_written,
@@ -122,4 +131,5 @@ def make_examples(
         in_order=rows.in_order,
         notes=tuple(rows.notes),
         splits=rows.splits or None,
+        taken=rows.taken,
     )

@@ -70,7 +70,7 @@ def labelled_splits(
         print(f"{source}: {note}")
     least = {"regression": 0, "multi-label": 1}.get(examples.label_kind, 2)
     if form.label_column and len(examples.class_names) < least:
-        found = "".join(f" ({note})" for note in examples.notes if "--label-column" in note)
+        found = "".join(f" ({note})" for note in examples.notes if "`label_column`" in note)
         raise UsageError(
             f"--source {source} has {len(examples.class_names)} classes: labels of at least {least} are needed{found}"
         )
@@ -82,4 +82,5 @@ def labelled_splits(
         train = train.few_labels(labels_per_class, seed)
     if most:
         train, validation, test = (part.sample(most, seed=seed) for part in (train, validation, test))
-    return LabelledSplits(train, validation, test, dataclasses.replace(form, label_kind=examples.label_kind))
+    read = dataclasses.replace(form, label_kind=examples.label_kind, **examples.taken)
+    return LabelledSplits(train, validation, test, read)

@@ -12,7 +12,8 @@ from tfpretune.data.readers.folders.splits import split_files_note
 from tfpretune.data.readers.masks.folders import find_mask_folders
 from tfpretune.data.readers.records import Records, find_files
 from tfpretune.data.readers.source_form import USUAL_FORM, SourceForm
-from tfpretune.data.readers.tables import read_csv, read_jsonl
+from tfpretune.data.readers.tables.csv_files import read_csv
+from tfpretune.data.readers.tables.objects import read_jsonl
 from tfpretune.errors import UsageError
 
 Read = Callable[[str, str, SourceForm], Records]
@@ -54,7 +55,7 @@ def _read_tfds(spec: str, name: str, form: SourceForm) -> Records:
 
 def _read_csv(spec: str, pattern: str, form: SourceForm) -> Records:
     paths = find_files(pattern, "csv")
-    refuse_image_table(paths[0], "csv", form.text_column)
+    refuse_image_table(paths[0], "csv", form)
     rows = read_csv(paths, form)
     rows.notes += split_files_note(paths, "csv")
     return rows
@@ -62,7 +63,7 @@ def _read_csv(spec: str, pattern: str, form: SourceForm) -> Records:
 
 def _read_jsonl(spec: str, pattern: str, form: SourceForm) -> Records:
     paths = find_files(pattern, "jsonl")
-    refuse_image_table(paths[0], "jsonl", form.text_column)
+    refuse_image_table(paths[0], "jsonl", form)
     rows = read_jsonl(paths, form)
     rows.notes += split_files_note(paths, "jsonl")
     return rows
@@ -71,11 +72,11 @@ def _read_jsonl(spec: str, pattern: str, form: SourceForm) -> Records:
 def _read_texts(spec: str, place: str, form: SourceForm) -> Records:
     _require_columns(spec, form)
     if os.path.isdir(os.path.expanduser(place)):
-        rows = read_text_folder(place, labels=bool(form.label_column))
+        rows = read_text_folder(place, labels=bool(form.label_column), encoding=form.encoding)
         rows.class_folders = True
         return rows
     paths = find_files(place, "text")
-    rows = read_text_lines(paths)
+    rows = read_text_lines(paths, encoding=form.encoding)
     rows.notes += split_files_note(paths, "text")
     return rows
 

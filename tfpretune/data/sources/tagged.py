@@ -10,7 +10,7 @@ from tfpretune.data.examples.tagged import TaggedExamples, order_tags
 from tfpretune.data.readers.conll import read_conll
 from tfpretune.data.readers.folders.splits import split_files_note
 from tfpretune.data.readers.records import Problem, Records, find_files
-from tfpretune.data.readers.tables import read_objects
+from tfpretune.data.readers.tables.objects import read_objects
 from tfpretune.data.readers.tag_form import USUAL_TAGS, TagForm
 from tfpretune.data.readers.tag_schemes import (
     OUTSIDE,

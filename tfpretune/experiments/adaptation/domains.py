@@ -3,7 +3,6 @@
 import dataclasses
 
 from tfpretune.data.batches.transforms import augmented
-from tfpretune.data.readers.source_form import SourceForm
 from tfpretune.data.sources.labelled import labelled_splits
 from tfpretune.errors import UsageError
 from tfpretune.experiments.adaptation.inputs import image_inputs, text_inputs
@@ -11,6 +10,7 @@ from tfpretune.experiments.adaptation.methods import Domains, Strengths
 from tfpretune.settings.comparison import ComparisonConfig
 from tfpretune.settings.run import OptimizerConfig, require_fractions
 from tfpretune.tasks.finetuning.known_words import require_known
+from tfpretune.tasks.labels import source_form
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +52,7 @@ def open_domains(run: DomainsConfig) -> Domains:
     Raises:
         UsageError: the domains do not go together or with the preset.
     """
-    form, most = SourceForm(label_kind="single", labels_as_written=run.labels_as_written), 64 if run.fast else 0
+    form, most = source_form(run, label_kind="single"), 64 if run.fast else 0
     *sources, target = [labelled_splits(name, form, most=most) for name in (*run.source, run.target)]
     num_classes, kind = len(target.class_names), target.train.kind
     for part in sources:

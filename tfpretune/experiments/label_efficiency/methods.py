@@ -10,6 +10,7 @@ from tfpretune.experiments.label_efficiency.trials import Work
 from tfpretune.settings.comparison import ComparisonConfig
 from tfpretune.settings.finetune import FinetuneConfig
 from tfpretune.settings.run import OptimizerConfig
+from tfpretune.tasks.labels import source_form
 
 MethodName = Literal["from scratch", "head only", "full", "l2-sp", "gradual", "lora", "baseline"]
 
@@ -77,7 +78,7 @@ class MethodsConfig(ComparisonConfig):
     @property
     def form(self) -> SourceForm:
         """How the source is read."""
-        return SourceForm(label_kind="single", labels_as_written=self.labels_as_written)
+        return source_form(self, label_kind="single")
 
     def work(self, examples: Examples) -> Work:
         """Returns what all trials on these examples share."""

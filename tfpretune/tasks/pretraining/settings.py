@@ -4,6 +4,7 @@ import dataclasses
 from typing import Literal
 
 from tfpretune.errors import UsageError
+from tfpretune.settings.columns import ImageColumns, TextColumns
 from tfpretune.settings.run import RunConfig, require_fractions
 from tfpretune.settings.vocabulary import VocabularyConfig
 
@@ -12,7 +13,7 @@ BACKBONES: dict[str, tuple[str, ...]] = {"autoencoder": ("cnn",), "denoising": (
 
 
 @dataclasses.dataclass(frozen=True)
-class TextPretrainingConfig(VocabularyConfig, RunConfig):
+class TextPretrainingConfig(TextColumns, VocabularyConfig, RunConfig):
     """What is learnt from texts; settings that only some objectives read name these."""
 
     objective: Literal["mlm"] = "mlm"
@@ -27,7 +28,7 @@ class TextPretrainingConfig(VocabularyConfig, RunConfig):
 
 
 @dataclasses.dataclass(frozen=True)
-class ImagePretrainingConfig(RunConfig):
+class ImagePretrainingConfig(ImageColumns, RunConfig):
     """What is learnt from images; settings that only some objectives read name these."""
 
     objective: Literal["autoencoder", "denoising", "mae"] = "denoising"

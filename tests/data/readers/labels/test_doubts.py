@@ -168,7 +168,7 @@ def test_what_json_may_hold(tmp_path):
         "a.jsonl:2: the label is missing",
         "a.jsonl:3: the label 'nan' looks like a missing label",
     ]
-    assert "say what a list is: --label-kind multi-label" in problems(jsonl(tmp_path, ["a", ["a", "b"]]))[0]
+    assert "say what a list is: `label_kind` multi-label" in problems(jsonl(tmp_path, ["a", ["a", "b"]]))[0]
     found = problems(jsonl(tmp_path, [["a", None], ["b"]]), label_kind="multi-label")
     assert found[0].startswith("a.jsonl:1: the label 'null' looks like a missing label")
     assert problems(jsonl(tmp_path, [0.5, 1.5, 2.5]))[0].startswith("a.jsonl:1: the labels are 3 different numbers")
@@ -204,9 +204,9 @@ def test_texts_with_two_classes_are_left_out_and_told(tmp_path):
 
 def test_labels_under_another_name_are_told(tmp_path):
     (tmp_path / "a.csv").write_text("text,mood\na,x\nb,y\n", "utf-8")
-    note = f"{tmp_path}/a.csv has no 'label', so no labels; of these one may be named with --label-column: mood"
+    note = f"{tmp_path}/a.csv has no 'label', so no labels; of these one may be named with `label_column`: mood"
     assert check(f"csv:{tmp_path}/a.csv").notes[0] == note
-    with pytest.raises(UsageError, match="has 0 classes: labels of at least 2 are needed .*--label-column: mood"):
+    with pytest.raises(UsageError, match="has 0 classes: labels of at least 2 are needed .*`label_column`: mood"):
         labelled_splits(f"csv:{tmp_path}/a.csv")
     assert open_source(f"csv:{tmp_path}/a.csv", label_column="").notes == ()
 

@@ -81,7 +81,9 @@ def test_pairs_from_csv_and_jsonl(tmp_path):
     assert source.seconds == ["b"]
     with pytest.raises(RunError, match="a.csv:2: the second text is empty"):
         open_source(csv(tmp_path, ["a, ,yes"], header="text,text_pair,label"), pair_column="text_pair")
-    with pytest.raises(RunError, match="a.jsonl:1: no text under 'other'"):
+    with pytest.raises(
+        UsageError, match="a.jsonl: no object has the key 'other', the keys are: text; name one with `pair"
+    ):
         open_source(jsonl(tmp_path, {"text": "a"}), pair_column="other")
     with pytest.raises(UsageError, match="pairs are read from csv:, jsonl: and tfds:"):
         open_source("demo:digits", pair_column="other")

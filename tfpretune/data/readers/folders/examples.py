@@ -22,11 +22,11 @@ class _File:
     split: Part | None = None
 
 
-def read_text_lines(paths: Sequence[str]) -> Records:
+def read_text_lines(paths: Sequence[str], *, encoding: str = "") -> Records:
     """Reads text files without labels: each line that is not blank is an example; too long ones become several."""
     rows = Records("text")
     for path in paths:
-        text, problems = read_utf8(path)
+        text, problems = read_utf8(path, encoding)
         rows.problems += problems
         bad_lines = {problem.where.rsplit(":", 1)[0] for problem in problems}
         for number, line in enumerate(text.split("\n"), 1):
@@ -40,16 +40,17 @@ def read_text_lines(paths: Sequence[str]) -> Records:
     return rows
 
 
-def read_text_folder(folder: str, *, labels: bool = True) -> Records:
+def read_text_folder(folder: str, *, labels: bool = True, encoding: str = "") -> Records:
     """Reads a folder of .txt files, one document per file.
 
     Args:
         folder: class subfolders, if there are any, are the labels; folders train, val and test are splits.
         labels: without, all files of all folders are read and have none.
+        encoding: of the files; "" is UTF-8.
     """
     rows = Records("text")
     for file in _files(rows, folder, "text", labels):
-        text, problems = read_utf8(file.path)
+        text, problems = read_utf8(file.path, encoding)
         rows.problems += problems
         if not problems:
             rows.add_text(text, file.label, file.path)

@@ -8,32 +8,35 @@ from pathlib import Path
 from typing import Any
 
 from tfpretune.data.readers.folders.kinds import IMAGE_SUFFIXES
+from tfpretune.data.readers.source_form import SourceForm
 from tfpretune.errors import UsageError
 
 _LOOKED_AT = 20  # rows
 _HEAD = 1 << 16  # characters
 
 
-def refuse_image_table(path: str, scheme: str, text_column: str) -> None:
+def refuse_image_table(path: str, scheme: str, form: SourceForm) -> None:
     """Looks at the first rows of a table.
 
     Args:
         path: the file.
         scheme: "csv" or "jsonl".
-        text_column: the column that is to be read.
+        form: the columns that are to be read.
 
     Raises:
-        UsageError: the column to be read names image files; or it is not there, and another one names some.
+        UsageError: a column to be read as text names image files; or it is not there, and another one names some.
     """
+    if form.image_column:
+        return
     rows = _first_rows(path, scheme)
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    names = [text_column] if text_column in columns else columns
+    names = [name for name in form.text_columns if name in columns] or columns
     for name in names:
         values = [str(row.get(name) or "").strip() for row in rows]
         values = [value for value in values if value]
         if values and all(value.lower().endswith(IMAGE_SUFFIXES) for value in values):
             raise UsageError(
-                f"{path}: the column {name!r} names image files ({values[0]}), and tables of images are not read: "
+                f"{path}: the column {name!r} names image files ({values[0]}): name it with `image_column`, or "
                 "put the files into a folder for each class and give images:FOLDER"
             )
 

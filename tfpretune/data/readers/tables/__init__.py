@@ -1,0 +1,1 @@
+"""Tables to records: CSV, JSON lines and JSON arrays, Parquet; which column is what."""

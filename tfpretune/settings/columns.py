@@ -1,0 +1,67 @@
+"""Which columns of a source are read: options that recipes share, and `tfpretune check` has. Imports no TensorFlow.
+
+Their names are those of `tfpretune.data.SourceForm`. They stand in front of the other settings:
+`class Config(TextColumns, RunConfig)`.
+"""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class TableFiles:
+    """How files of tables are written.
+
+    Examples:
+        >>> from tfpretune.settings import TableFiles
+        >>> TableFiles(delimiter="tab").encoding
+        ''
+    """
+
+    delimiter: str = ""
+    """csv: what separates the columns: a character, or tab. Empty: a tab for .tsv, else a comma, or what the header has."""
+    encoding: str = ""
+    """Encoding of files of text, such as gb18030, cp1252 or utf-16. Empty: UTF-8."""
+
+
+@dataclasses.dataclass(frozen=True)
+class TextColumns(TableFiles):
+    """Texts in tables.
+
+    Examples:
+        >>> from tfpretune.settings import TextColumns
+        >>> TextColumns(text_column=("title", "body")).text_column
+        ('title', 'body')
+    """
+
+    text_column: tuple[str, ...] = ("text",)
+    """Column, key or feature with the texts; several are joined, a line for each, blank ones passed over. a.b is b within a."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageColumns(TableFiles):
+    """Paths of images in tables.
+
+    Examples:
+        >>> from tfpretune.settings import ImageColumns
+        >>> ImageColumns(image_column="file").image_column
+        'file'
+    """
+
+    image_column: str = ""
+    """Column with the paths of image files, from the folder of the table on. Empty: the table holds texts."""
+
+
+@dataclasses.dataclass(frozen=True)
+class LabelColumns(TextColumns, ImageColumns):
+    """Texts or images with labels in tables.
+
+    Examples:
+        >>> from tfpretune.settings import LabelColumns
+        >>> LabelColumns(label_column="topic").labels_as_written
+        False
+    """
+
+    label_column: str = "label"
+    """Column, key or feature with the labels."""
+    labels_as_written: bool = False
+    """Each spelling is a class of its own: NA, -1 alongside 0 1 2, 1 and 01, Sport and sport. Otherwise they are refused."""

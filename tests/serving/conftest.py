@@ -39,7 +39,10 @@ def text_settings(tokenizer):
     metadata = {
         "source": "demo:films",
         "license": "CC0",
-        "metrics": {"accuracy": 0.875, "precision/neutral": 0.5},
+        "metrics": {"accuracy": 0.875, "precision/neutral": 0.5, "baseline_linear_accuracy": 0.5},
+        "baselines": {"TF-IDF": {"accuracy": 0.5}},
+        "verdict": ["Ahead of TF-IDF."],
+        "rehearsal": True,
         "command": "recipes/finetune_text.py",
     }
     return {

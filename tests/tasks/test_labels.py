@@ -14,6 +14,7 @@ from tfpretune.errors import UsageError
 from tfpretune.evaluation.baselines.labels import linear_numbers, linear_sets
 from tfpretune.evaluation.metrics.multi_label import best_threshold, multi_label_metrics
 from tfpretune.evaluation.metrics.regression import regression_metrics
+from tfpretune.evaluation.report.labelled import NUMBER_FIGURES, SET_FIGURES
 from tfpretune.objectives import Classification, MultiLabel, Regression
 from tfpretune.settings.finetune import FinetuneConfig
 from tfpretune.tasks import labels as labelled
@@ -22,7 +23,7 @@ from tfpretune.tasks.labels import open_splits, source_form
 from tfpretune.tasks.multi_label import MultiLabelTask
 from tfpretune.tasks.regression import RegressionTask
 
-RESULT = types.SimpleNamespace(curves={"loss": [(1, 2.0)], "val_loss": [(1, 1.0)]}, steps=1)
+RESULT = types.SimpleNamespace(curves={"loss": [(1, 2.0)], "val_loss": [(1, 1.0)]}, steps=1, best_step=1)
 
 
 def settings(**own):
@@ -111,15 +112,19 @@ def test_the_threshold_of_sets_comes_from_the_validation_set(monkeypatch, tmp_pa
     assert report.task["threshold"] == pytest.approx(0.3)
     expected = multi_label_metrics(truth, on_test, ("a", "b"), threshold=0.3)
     expected |= {"threshold": report.task["threshold"]}
-    assert json.loads(report.page.with_name("metrics.json").read_text("utf-8")) == pytest.approx(expected | NO_COPIES)
     page = ParsedPage(report.page.read_text("utf-8")).text
     name, predict = linear_sets(train)
     simple = multi_label_metrics(truth, predict(test), ("a", "b"), threshold=best_threshold(seen, predict(validation)))
+    beside = {f"baseline_linear_{figure}": simple[figure] for figure in SET_FIGURES}
+    found = json.loads(report.page.with_name("metrics.json").read_text("utf-8"))
+    assert found == pytest.approx(expected | NO_COPIES | beside)
     assert f"{name} {simple['f1_micro']:.3f} {simple['f1_macro']:.3f}" in page
     assert f"this model {expected['f1_micro']:.3f} {expected['f1_macro']:.3f}" in page
     of_a = " ".join(f"{expected[f'{figure}/a']:.3f}" for figure in ("precision", "recall", "f1"))
     assert f"a {expected['support/a']:.0f} {of_a}" in page
-    assert report.summary == f"micro F1 {expected['f1_micro']:.3f}, macro F1 {expected['f1_macro']:.3f} on 40 texts"
+    words = f"micro F1 {expected['f1_micro']:.3f}, macro F1 {expected['f1_macro']:.3f}"
+    assert report.summary == f"{words} on 40 texts ({name} {simple['f1_micro']:.3f})"
+    assert f"{name}: mean F1 of an example" in page or f"{name} is shown: mean F1" in page or f"of {name}:" in page
 
 
 def test_numbers_stand_beside_the_mean_and_a_ridge_regression(monkeypatch, tmp_path):
@@ -131,10 +136,14 @@ def test_numbers_stand_beside_the_mean_and_a_ridge_regression(monkeypatch, tmp_p
     report = RegressionTask(parts, None, found).report(model, run, RESULT)
     expected = regression_metrics(parts.test.labels, found[:, 0])
     assert expected["mean_absolute_error"] == pytest.approx(0.5)
-    assert json.loads(report.page.with_name("metrics.json").read_text("utf-8")) == pytest.approx(expected | NO_COPIES)
     page = ParsedPage(report.page.read_text("utf-8"))
     mean = regression_metrics(parts.test.labels, np.full(30, parts.train.known_labels.mean(dtype=np.float64)))
     simple = regression_metrics(parts.test.labels, linear_numbers(parts.train)[1](parts.test))
+    beside = {f"baseline_mean_{figure}": value for figure, value in mean.items() if figure in NUMBER_FIGURES}
+    beside |= {f"baseline_linear_{figure}": value for figure, value in simple.items() if figure in NUMBER_FIGURES}
+    found = json.loads(report.page.with_name("metrics.json").read_text("utf-8"))
+    assert found == pytest.approx(expected | NO_COPIES | beside)
+    assert "TF-IDF + ridge regression" in report.verdict[0]
     assert f"always the mean {mean['root_mean_squared_error']:.3f} {mean['mean_absolute_error']:.3f}" in page.text
     assert f"TF-IDF + ridge regression {simple['root_mean_squared_error']:.3f}" in page.text
     assert [svg["aria-label"][:9] for svg in page.all("svg") if svg.get("role") == "img"] == ["loss: tra", "Predicted"]

@@ -3,7 +3,7 @@
 CARD = """\
 # {name}, version {version}
 
-{what}
+{banner}{what}
 
 {classes}Made {created} with tfpretune{command} (TensorFlow {tensorflow}, Keras {keras}).
 
@@ -78,6 +78,8 @@ whole numbers exactly (save where two candidates tie).
 {head_limits}- It saw the data above; on other data it may do worse. Measure before you rely on it.
 {limits}
 """
+
+REHEARSAL = "> **A rehearsal (`--fast`): these figures say nothing, and the model has hardly learnt.**\n\n"
 
 KINDS = {
     "text": {

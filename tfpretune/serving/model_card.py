@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tfpretune.data.image.limits import MAX_PIXELS
-from tfpretune.serving.card_texts import CARD, INPUTS, KINDS, LABELS, LIMITS, SAYS
+from tfpretune.serving.card_texts import CARD, INPUTS, KINDS, LABELS, LIMITS, REHEARSAL, SAYS
 from tfpretune.serving.loading import DEFAULT, EMBED, WARMUP
 
 
@@ -13,7 +13,7 @@ def model_card(about: Mapping[str, Any], settings: Mapping[str, Any], checks: Ma
     """Returns the card of one exported version.
 
     Args:
-        about: the content of `metadata.json`; of `training`, the fields source, licence, metrics and command are read.
+        about: the content of `metadata.json`; of `training`, source, license, metrics, baselines, verdict, rehearsal, command are read.
         settings: the content of `preprocessing.json`.
         checks: the content of `checks.json`.
     """
@@ -30,7 +30,8 @@ def model_card(about: Mapping[str, Any], settings: Mapping[str, Any], checks: Ma
         "source": training.get("source") or "not stated",
         "license": training.get("license") or "not stated",
         "command": f" by `{training['command']}`" if training.get("command") else "",
-        "metrics": _metrics(training.get("metrics") or {}),
+        "banner": REHEARSAL if training.get("rehearsal") else "",
+        "metrics": _metrics(training.get("metrics") or {}) + _beside(training),
         "steps": settings["steps"],
         "warmup": WARMUP,
         "num_checks": len(checks["inputs"]),
@@ -119,10 +120,24 @@ def _metrics(metrics: Mapping[str, Any]) -> str:
     rows = [
         f"| {name} | {value:.4f} |" if isinstance(value, float) else f"| {name} | {value} |"
         for name, value in metrics.items()
-        if "/" not in name and isinstance(value, int | float)
+        if "/" not in name and not name.startswith("baseline_") and isinstance(value, int | float)
     ]
     if not rows:
         return "Not stated."
     if any("/" in name for name in metrics):
         rows.append("\nThose of each class are in `assets.extra/metadata.json`.")
     return "\n".join(["| metric | value |", "|---|---|", *rows])
+
+
+def _beside(training: Mapping[str, Any]) -> str:
+    """Returns the figures of simple models on the same test set, in a table, and what is said of the run."""
+    baselines, lines = training.get("baselines") or {}, []
+    if baselines:
+        names = list(dict.fromkeys(name for own in baselines.values() for name in own if "/" not in name))
+        lines += ["\n\nSimple models on the same test examples:\n"]
+        lines += [f"| model | {' | '.join(names)} |", f"|---|{'---|' * len(names)}"]
+        for model, own in baselines.items():
+            cells = [f"{own[name]:.4f}" if name in own else "" for name in names]
+            lines.append(f"| {model} | {' | '.join(cells)} |")
+    verdict = training.get("verdict") or ()
+    return "\n".join(lines) + ("\n\n" + "\n".join(f"- {line}" for line in verdict) if verdict else "")

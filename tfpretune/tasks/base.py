@@ -10,7 +10,9 @@ import tensorflow as tf
 from tfpretune.data.splits.rule import Part
 from tfpretune.evaluation.report.report import Curves
 from tfpretune.evaluation.report.written import Report
+from tfpretune.evaluation.verdict.curves import say_of_curves
 from tfpretune.settings.finetune import TaskConfig
+from tfpretune.settings.run import RunConfig
 from tfpretune.training import FitResult
 from tfpretune.training.loop.fingerprint import Data
 
@@ -113,3 +115,19 @@ class Task(abc.ABC):
 def loss_curves(result: FitResult) -> Curves:
     """Returns the loss over the steps, as reports draw it."""
     return {"loss": {"training": result.curves["loss"], "validation": result.curves["val_loss"]}}
+
+
+def curves_verdict(result: FitResult, run: RunConfig, *, kept: int | None = None) -> list[str]:
+    """Returns what the curves of a run say, in words; nothing of a rehearsal.
+
+    Args:
+        result: of the run.
+        run: its settings.
+        kept: step of the weights that are kept; None: the last.
+    """
+    return [] if run.fast else say_of_curves(result.curves["loss"], result.curves.get("val_loss", ()), kept=kept)
+
+
+def run_facts(run: RunConfig, verdict: Sequence[str]) -> dict[str, Any]:
+    """Returns what a preset's `task.json` and the model card say of the run itself: what its page says first, a rehearsal."""
+    return ({"rehearsal": True} if run.fast else {}) | ({"verdict": list(verdict)} if verdict else {})

@@ -1,5 +1,6 @@
 """Classification: one class of several for each example."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -7,13 +8,15 @@ import numpy as np
 import tensorflow as tf
 
 from tfpretune.data.examples.examples import Examples
+from tfpretune.evaluation.baselines.baseline import Baseline
+from tfpretune.evaluation.baselines.classes import class_baselines
 from tfpretune.evaluation.metrics.classification import accuracy
 from tfpretune.evaluation.report.classifier import report_classes
 from tfpretune.evaluation.report.written import PageFacts, Report
 from tfpretune.finetune import balanced_class_weights
 from tfpretune.objectives import Classification
 from tfpretune.settings.finetune import FinetuneConfig
-from tfpretune.tasks.labels import Baselines, LabelTask
+from tfpretune.tasks.labels import LabelTask
 from tfpretune.training.tensorboard.images import ConfusionMatrixCallback
 
 
@@ -50,12 +53,16 @@ class ClassificationTask(LabelTask):
         page: PageFacts,
         *,
         threshold: float | None = None,
-        baselines: Baselines | None = None,
+        baselines: Sequence[Baseline] = (),
         inputs: Any = None,
     ) -> Report:
         """Accuracy, F1, confusion matrix, calibration, mistakes."""
-        del threshold, baselines
-        return report_classes(examples, outputs, inputs=inputs, **page)
+        del threshold
+        return report_classes(examples, outputs, inputs=inputs, baselines=baselines, **page)
+
+    def baselines(self) -> list[Baseline]:
+        """The most frequent class, and a logistic regression."""
+        return class_baselines(self.parts.train, self.parts.test)
 
     def pages(self, batches: tf.data.Dataset, logs: str) -> list[keras.callbacks.Callback]:
         """Which classes are taken for each other, and the features."""

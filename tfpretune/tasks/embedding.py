@@ -19,7 +19,7 @@ from tfpretune.evaluation.report.written import Report
 from tfpretune.finetune.methods.probing import features_of
 from tfpretune.objectives import Supervised
 from tfpretune.settings.finetune import TaskConfig
-from tfpretune.tasks.base import Measure, Parts, Task, loss_curves
+from tfpretune.tasks.base import Measure, Parts, Task, curves_verdict, loss_curves, run_facts
 from tfpretune.tasks.labels import raw_examples
 from tfpretune.training import FitResult
 from tfpretune.training.tensorboard.run import EmbeddingsCallback
@@ -119,6 +119,7 @@ class EmbeddingTask(Task):
         metrics, simple = found[OWN], found[self.simple]
         neighbours, pictures = show_nearest(own, self.parts)
         searched = {key: result.curves[f"val_{key}"] for key in ("map", "recall@1")}
+        verdict = curves_verdict(result, run, kept=result.best_step)
         page = write_report(
             run.out_dir,
             title=f"{run.source}: searching with the test set",
@@ -129,6 +130,8 @@ class EmbeddingTask(Task):
             pictures=pictures,
             settings=dataclasses.asdict(run) | {"training examples": len(train), "license": train.license},
             data=train.near_copies(),
+            numbers={f"baseline_simple_{key}": simple[key] for key in FIGURES},
+            notes=verdict,
         )
         beside = f"{self.simple} {simple['recall@1']:.3f}, {simple['map']:.3f}"
         facts: dict[str, Any] = {"kind": train.kind, "source": run.source, "license": train.license}
@@ -136,7 +139,11 @@ class EmbeddingTask(Task):
             page,
             metrics,
             f"recall@1 {metrics['recall@1']:.3f}, mAP {metrics['map']:.3f} in the training examples ({beside})",
-            facts | {"metrics": metrics} | ({} if self.image_shape is None else {"image_shape": self.image_shape}),
+            facts
+            | {"metrics": metrics}
+            | ({} if self.image_shape is None else {"image_shape": self.image_shape})
+            | run_facts(run, verdict),
+            verdict,
         )
 
     @staticmethod

@@ -14,18 +14,16 @@ from tfpretune.data.examples.examples import Examples
 from tfpretune.data.readers.source_form import LabelKind, SourceForm
 from tfpretune.data.sources.examples import open_examples
 from tfpretune.data.sources.labelled import LabelledSplits, labelled_splits
+from tfpretune.evaluation.baselines.baseline import Baseline
 from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.evaluation.report.kinds import SHOWN
 from tfpretune.evaluation.report.tables import Table
 from tfpretune.evaluation.report.written import PageFacts, Report
 from tfpretune.objectives import Supervised, Target
 from tfpretune.settings.finetune import FinetuneConfig
-from tfpretune.tasks.base import Task, loss_curves
+from tfpretune.tasks.base import Task, curves_verdict, loss_curves
 from tfpretune.training import FitResult
 from tfpretune.training.tensorboard.run import EmbeddingsCallback, write_hparams
-
-Baselines = Mapping[str, Mapping[str, float]]
-"""Name of a simple model -> its figures on the test set."""
 
 
 def open_splits(run: FinetuneConfig) -> LabelledSplits:
@@ -124,7 +122,7 @@ class LabelTask(Task):
         page: PageFacts,
         *,
         threshold: float | None = None,
-        baselines: Baselines | None = None,
+        baselines: Sequence[Baseline] = (),
         inputs: Any = None,
     ) -> Report:
         """Writes the report of a model on examples.
@@ -155,9 +153,9 @@ class LabelTask(Task):
         del target
         return {}
 
-    def baselines(self) -> Baselines:
-        """Returns the test metrics of simple models, by name."""
-        return {}
+    @abc.abstractmethod
+    def baselines(self) -> list[Baseline]:
+        """Returns what simple models, fitted on the same training examples, say of the test set; the strongest last."""
 
     @property
     def data(self) -> Examples:
@@ -194,6 +192,7 @@ class LabelTask(Task):
             "curves": loss_curves(result),
             "settings": settings | {"training examples": len(self.parts.train)},
             "tables": self.tables,
+            "notes": curves_verdict(result, run, kept=result.best_step),
         }
         outputs = predict_outputs(model, self.test)
         threshold = self.choose_threshold(self.parts.validation, lambda: predict_outputs(model, self.validation))

@@ -1,20 +1,21 @@
 """Multi-label classification: a set of classes for each example, several or none."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.sources.labelled import LabelledSplits
-from tfpretune.evaluation.baselines.labels import linear_sets
+from tfpretune.evaluation.baselines.baseline import Baseline
+from tfpretune.evaluation.baselines.labels import fitted_on, linear_sets
 from tfpretune.evaluation.metrics.multi_label import best_threshold, multi_label_metrics
 from tfpretune.evaluation.report.labelled import report_sets
 from tfpretune.evaluation.report.written import PageFacts, Report
 from tfpretune.finetune import balanced_positive_weights
 from tfpretune.objectives import MultiLabel
 from tfpretune.settings.finetune import FinetuneConfig
-from tfpretune.tasks.labels import Baselines, LabelTask
+from tfpretune.tasks.labels import LabelTask
 
 
 class MultiLabelTask(LabelTask):
@@ -56,7 +57,7 @@ class MultiLabelTask(LabelTask):
         page: PageFacts,
         *,
         threshold: float | None = None,
-        baselines: Baselines | None = None,
+        baselines: Sequence[Baseline] = (),
         inputs: Any = None,
     ) -> Report:
         """Micro and macro F1, average precision, a table by label, mistakes; the threshold is 0.5 where none is said."""
@@ -64,14 +65,16 @@ class MultiLabelTask(LabelTask):
         at = 0.5 if threshold is None else threshold
         return report_sets(examples, outputs, threshold=at, baselines=baselines, **page)
 
-    def baselines(self) -> Baselines:
+    def baselines(self) -> list[Baseline]:
         """A linear model for each label."""
         return set_baselines(self.parts)
 
 
-def set_baselines(parts: LabelledSplits) -> dict[str, dict[str, float]]:
-    """Returns the test metrics of a linear model for each label, by its name; the validation set chooses its threshold, too."""
+def set_baselines(parts: LabelledSplits) -> list[Baseline]:
+    """Returns what a linear model for each label says of the test set; the validation set chooses its threshold, too."""
     name, predict = linear_sets(parts.train)
     threshold = best_threshold(parts.validation.known_labels, predict(parts.validation))
     truth, names = parts.test.known_labels, parts.class_names
-    return {name: multi_label_metrics(truth, predict(parts.test), names, threshold=threshold)}
+    said = predict(parts.test)
+    figures = multi_label_metrics(truth, said, names, threshold=threshold)
+    return [Baseline("linear", name, (said >= threshold).astype(np.float64), figures, fitted_on(parts.train))]

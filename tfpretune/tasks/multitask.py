@@ -9,13 +9,15 @@ import tensorflow as tf
 
 from tfpretune.data.batches.examples import text_batches
 from tfpretune.data.text.tokenizer import Tokenizer
+from tfpretune.evaluation.baselines.baseline import flat_figures
+from tfpretune.evaluation.baselines.classes import class_baselines
 from tfpretune.evaluation.metrics.classification import classification_metrics
 from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.evaluation.report.report import write_report
 from tfpretune.evaluation.report.tables import Cell, Table
 from tfpretune.evaluation.report.written import Report
 from tfpretune.settings.finetune import TaskConfig
-from tfpretune.tasks.base import Task, loss_curves
+from tfpretune.tasks.base import Task, curves_verdict, loss_curves, run_facts
 from tfpretune.tasks.labels import raw_examples
 from tfpretune.tasks.task_sources import TaskSources
 from tfpretune.training import FitResult
@@ -71,7 +73,14 @@ class SeveralTasks(Task):
         """Writes the report on the test set of each task."""
         sources, names = self.sources, self.names
         found = self._metrics(model)
-        lines: list[list[Cell]] = [[task, *(own[figure] for figure in FIGURES)] for task, own in found.items()]
+        simple = {
+            task: class_baselines(*(sources.examples(task, part) for part in ("train", "test"))) for task in found
+        }
+        lines: list[list[Cell]] = []
+        for task, own in found.items():
+            lines.append([task, *(own[figure] for figure in FIGURES)])
+            lines += [[f"{task}: {each.name}", *(each.figures[figure] for figure in FIGURES)] for each in simple[task]]
+        verdict = curves_verdict(result, run, kept=result.best_step)
         metrics = {f"{task}/{figure}": value for task, own in found.items() for figure, value in own.items()}
         page = write_report(
             run.out_dir,
@@ -81,13 +90,25 @@ class SeveralTasks(Task):
             tables=[Table("Tasks", ("", *FIGURES), lines)],
             settings=dataclasses.asdict(run) | {"license": sources.license},
             data=sources.near_copies(),
+            numbers={
+                f"{task}/{name}": value
+                for task, each in simple.items()
+                for name, value in flat_figures(each, FIGURES).items()
+            },
+            notes=verdict,
         )
         facts: dict[str, Any] = {"kind": "text", "source": next(iter(sources.parts)), "license": sources.license}
         return Report(
             page,
             metrics,
-            ", ".join(f"{task} accuracy {own['accuracy']:.3f}" for task, own in found.items()),
-            facts | {"metrics": metrics, "class_names": {task: [*each] for task, each in names.items()}},
+            ", ".join(
+                f"{task} accuracy {own['accuracy']:.3f} ({simple[task][-1].name} {simple[task][-1].figures['accuracy']:.3f})"
+                for task, own in found.items()
+            ),
+            facts
+            | {"metrics": metrics, "class_names": {task: [*each] for task, each in names.items()}}
+            | run_facts(run, verdict),
+            verdict,
         )
 
     @staticmethod

@@ -15,7 +15,7 @@ from tfpretune.evaluation.predict import predictor
 from tfpretune.evaluation.report.report import write_report
 from tfpretune.evaluation.report.written import Report
 from tfpretune.settings.finetune import TaskConfig
-from tfpretune.tasks.base import Measure, Parts, Task, loss_curves
+from tfpretune.tasks.base import Measure, Parts, Task, curves_verdict, loss_curves, run_facts
 from tfpretune.training import FitResult
 
 
@@ -61,6 +61,7 @@ class QuestionAnsweringTask(Task):
         """Writes the report on the test set."""
         train, lost = self.parts.train, self.rows.train.lost
         metrics = self._figures_of(model)(self.parts.test, self.rows.test)
+        verdict = curves_verdict(result, run, kept=result.best_step)
         page = write_report(
             run.out_dir,
             title=f"{run.source}: answers of the test set",
@@ -68,13 +69,15 @@ class QuestionAnsweringTask(Task):
             curves=loss_curves(result),
             settings=dataclasses.asdict(run) | {"license": train.license},
             data=train.near_copies(),
-            notes=[f"{len(lost)} training questions have answers that fit in no row"] if lost else [],
+            notes=[*verdict, *([f"{len(lost)} training questions have answers that fit in no row"] if lost else [])],
         )
         return Report(
             page,
             metrics,
             f"exact match {metrics['exact_match']:.3f}, F1 {metrics['f1']:.3f}",
-            {"kind": "text", "source": run.source, "license": train.license, "metrics": metrics},
+            {"kind": "text", "source": run.source, "license": train.license, "metrics": metrics}
+            | run_facts(run, verdict),
+            verdict,
         )
 
     @staticmethod

@@ -1,5 +1,6 @@
 """Regression: a number for each example."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -7,13 +8,14 @@ import numpy as np
 
 from tfpretune.data.examples.examples import Examples
 from tfpretune.errors import UsageError
-from tfpretune.evaluation.baselines.labels import linear_numbers
+from tfpretune.evaluation.baselines.baseline import Baseline
+from tfpretune.evaluation.baselines.labels import fitted_on, linear_numbers
 from tfpretune.evaluation.metrics.regression import regression_metrics
 from tfpretune.evaluation.report.labelled import report_numbers
 from tfpretune.evaluation.report.written import PageFacts, Report
 from tfpretune.objectives import Regression, Target
 from tfpretune.settings.finetune import FinetuneConfig
-from tfpretune.tasks.labels import Baselines, LabelTask
+from tfpretune.tasks.labels import LabelTask
 
 
 class RegressionTask(LabelTask):
@@ -53,7 +55,7 @@ class RegressionTask(LabelTask):
         page: PageFacts,
         *,
         threshold: float | None = None,
-        baselines: Baselines | None = None,
+        baselines: Sequence[Baseline] = (),
         inputs: Any = None,
     ) -> Report:
         """RMSE, MAE, R2, correlations, predicted over true, mistakes."""
@@ -65,12 +67,16 @@ class RegressionTask(LabelTask):
         """The mean and the spread of the training labels."""
         return target.get_config()
 
-    def baselines(self) -> Baselines:
+    def baselines(self) -> list[Baseline]:
         """The mean of the training labels, and a ridge regression."""
-        name, predict = linear_numbers(self.parts.train)
-        test, truth = self.parts.test, self.parts.test.known_labels
-        mean = np.full(len(truth), self.parts.train.known_labels.mean(dtype=np.float64))
-        return {"always the mean": regression_metrics(truth, mean), name: regression_metrics(truth, predict(test))}
+        train, test, truth = self.parts.train, self.parts.test, self.parts.test.known_labels
+        name, predict = linear_numbers(train)
+        mean = np.full(len(truth), train.known_labels.mean(dtype=np.float64))
+        found = predict(test)
+        return [
+            Baseline("mean", "always the mean", mean, regression_metrics(truth, mean)),
+            Baseline("linear", name, found, regression_metrics(truth, found), fitted_on(train)),
+        ]
 
     def identity(self, model: keras.Model) -> dict[str, Any]:
         """What the numbers are counted in."""

@@ -20,7 +20,7 @@ from tfpretune.evaluation.report.segmentation import OVERALL, segmentation_pictu
 from tfpretune.evaluation.report.written import Report
 from tfpretune.objectives import Supervised
 from tfpretune.settings.finetune import TaskConfig
-from tfpretune.tasks.base import Measure, Parts, Task, loss_curves
+from tfpretune.tasks.base import Measure, Parts, Task, curves_verdict, loss_curves, run_facts
 from tfpretune.training import FitResult
 
 OWN = "segmenter"
@@ -91,6 +91,8 @@ class SegmentationTask(Task):
         models = simple_predictors(self._in_order(train), train.pixels()) | {OWN: predict}
         found = {name: self._metrics(each, test) for name, each in models.items()}
         shown = next(iter(mask_batches(test.sample(8), 8, image_shape=self.image_shape).in_order()))
+        verdict = curves_verdict(result, run, kept=result.best_step)
+        best = max((figures["mean_iou"], name) for name, figures in found.items() if name != OWN)[1]
         page = write_report(
             run.out_dir,
             title=f"{run.source}: classes of the test set's pixels",
@@ -100,14 +102,18 @@ class SegmentationTask(Task):
             tables=segmentation_tables(found, names, model=OWN),
             pictures=segmentation_pictures(predict, shown, names),
             settings=dataclasses.asdict(run) | {"training images": len(train), "license": train.images.license},
+            numbers={f"baseline_simple_{name}": found[best][name] for name in OVERALL},
+            notes=verdict,
         )
-        simple = max(figures["mean_iou"] for name, figures in found.items() if name != OWN)
         facts: dict[str, Any] = {"kind": "image", "class_names": list(names), "image_shape": self.image_shape}
         return Report(
             page,
             found[OWN],
-            f"mean IoU {found[OWN]['mean_iou']:.3f} (the better simple model {simple:.3f})",
-            facts | {"source": run.source, "license": train.images.license, "metrics": found[OWN]},
+            f"mean IoU {found[OWN]['mean_iou']:.3f} ({best} {found[best]['mean_iou']:.3f})",
+            facts
+            | {"source": run.source, "license": train.images.license, "metrics": found[OWN]}
+            | run_facts(run, verdict),
+            verdict,
         )
 
     @staticmethod

@@ -17,7 +17,7 @@ from tfpretune.evaluation.report.report import write_report
 from tfpretune.evaluation.report.tables import Cell, Table
 from tfpretune.evaluation.report.written import Report
 from tfpretune.settings.finetune import TaskConfig
-from tfpretune.tasks.base import Measure, Parts, Task, loss_curves
+from tfpretune.tasks.base import Measure, Parts, Task, curves_verdict, loss_curves, run_facts
 from tfpretune.training import FitResult
 
 TagLists = Sequence[Sequence[str]]
@@ -123,6 +123,7 @@ class TaggingTask(Task):
             [name, *(found[each] for each in judge.figures)]
             for name, found in (("dictionary", simple), ("tagger", metrics))
         ]
+        verdict = curves_verdict(result, run, kept=result.best_step)
         page = write_report(
             run.out_dir,
             title=f"{run.source}: {judge.of} of the test set",
@@ -131,13 +132,16 @@ class TaggingTask(Task):
             tables=[Table(judge.title, ("", *judge.figures), rows)],
             settings=dataclasses.asdict(run) | {"license": train.license},
             data=train.near_copies(),
+            numbers={f"baseline_dictionary_{each}": simple[each] for each in judge.figures},
+            notes=verdict,
         )
         facts: dict[str, Any] = {"kind": "text", "class_names": list(train.tag_names), "source": run.source}
         return Report(
             page,
             metrics,
             f"{judge.words} {metrics[judge.best]:.3f} (dictionary {simple[judge.best]:.3f})",
-            facts | {"license": train.license, "metrics": metrics},
+            facts | {"license": train.license, "metrics": metrics} | run_facts(run, verdict),
+            verdict,
         )
 
     @staticmethod

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from tfpretune.evaluation.metrics.paired import LEVEL, paired_test
+from tfpretune.evaluation.metrics.paired import LEVEL, mcnemar, paired_test
 
 
 @pytest.mark.parametrize(
@@ -99,3 +99,17 @@ def test_a_difference_that_rounds_to_nothing_is_level():
 def test_scores_come_in_pairs(mine, theirs):
     with pytest.raises(ValueError, match="expected as many scores on both sides"):
         paired_test(mine, theirs)
+
+
+@pytest.mark.parametrize(
+    ("ahead", "behind", "p"),
+    [(6, 0, 2 / 64), (0, 6, 2 / 64), (5, 0, 2 / 32), (3, 1, 10 / 16), (2, 2, 1.0), (0, 0, 1.0)],
+)
+def test_right_answers_by_hand(ahead, behind, p):
+    """Binomial with a half: of 4 that differ, 3 or more on one side have 2 (4 + 1) of 16 ways."""
+    mine = np.array([True] * ahead + [False] * behind + [True] * 10)
+    theirs = np.array([False] * ahead + [True] * behind + [True] * 10)
+    found = mcnemar(mine, theirs)
+    assert found.p_value == pytest.approx(p)
+    assert found.difference == pytest.approx((ahead - behind) / len(mine))
+    assert found.verdict == ("open" if p >= LEVEL else "better" if ahead > behind else "worse")

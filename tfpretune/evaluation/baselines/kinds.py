@@ -18,6 +18,7 @@ from tfpretune.evaluation.baselines.linear import (
 )
 
 LONGEST_SIDE = 32
+MOST_COEFFICIENTS = 2_000_000
 Features = Callable[[Examples], Any]
 
 
@@ -30,17 +31,21 @@ class Linear:
         strength: C of a logistic regression on it.
         features: training examples -> a function from examples to rows of numbers.
         classes: labelled examples, test examples and the number of classes -> probabilities, float64 `(m, classes)`.
+        numbers: examples -> about how many numbers it sees of each.
     """
 
     sees: str
     strength: float
     features: Callable[[Examples], Features]
     classes: Callable[[Examples, Examples, int], np.ndarray]
+    numbers: Callable[[Examples], float] = lambda examples: float(np.asarray(examples.inputs[0]).size)
 
 
 def _text_features(train: Examples) -> Features:
     texts = [*train.inputs, *(train.seconds or ())]
-    vectorizer = make_vectorizer(reads_by_characters(texts)).fit(texts)
+    # A model of many classes would fill the memory with the coefficients of runs of words that occur once.
+    most = MOST_COEFFICIENTS // len(train.class_names) if train.label_kind == "single" else None
+    vectorizer = make_vectorizer(reads_by_characters(texts), most=most).fit(texts)
     if train.seconds is None:
         return lambda examples: vectorizer.transform(examples.inputs)
 
@@ -63,6 +68,17 @@ def _shape(images: Examples) -> tuple[int, int, int]:
     return inputs.shape[1:] if isinstance(inputs, np.ndarray) else (LONGEST_SIDE, LONGEST_SIDE, 3)
 
 
+def _text_numbers(texts: Examples) -> float:
+    """A text of words of five letters has a word and a run of two words for every six characters."""
+    sides = [texts.inputs, *([texts.seconds] if texts.seconds is not None else [])]
+    return max(1.0, sum(len(text) for side in sides for text in side) / max(1, len(texts)) / 3)
+
+
+def _image_numbers(images: Examples) -> float:
+    height, width, channels = _shape(images)
+    return float(min(height, LONGEST_SIDE) * min(width, LONGEST_SIDE) * channels)
+
+
 def _text_classes(few: Examples, test: Examples, num_classes: int) -> np.ndarray:
     characters = reads_by_characters(few.inputs)
     return tfidf_baseline(few.inputs, few.known_labels, test.inputs, num_classes=num_classes, characters=characters)
@@ -74,6 +90,6 @@ def _image_classes(few: Examples, test: Examples, num_classes: int) -> np.ndarra
 
 
 LINEAR: Mapping[str, Linear] = {
-    "text": Linear("TF-IDF", 10.0, _text_features, _text_classes),
-    "image": Linear("pixels", 1.0, _image_features, _image_classes),
+    "text": Linear("TF-IDF", 10.0, _text_features, _text_classes, _text_numbers),
+    "image": Linear("pixels", 1.0, _image_features, _image_classes, _image_numbers),
 }

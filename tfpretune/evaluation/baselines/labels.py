@@ -50,6 +50,11 @@ def linear_numbers(train: Examples) -> tuple[str, Predict]:
     return f"{linear.sees} + ridge regression", lambda examples: ridge.predict(features(examples)).astype(np.float64)
 
 
+def fitted_on(train: Examples) -> str:
+    """Returns a note where these models do not see all training examples; "" where they do."""
+    return f"fitted on {MOST_EXAMPLES:,} of {len(train):,} training examples" if len(train) > MOST_EXAMPLES else ""
+
+
 def _one_label(seen: Any, labels: np.ndarray, *, strength: float) -> Callable[[Any], np.ndarray]:
     known = np.flatnonzero(labels >= 0)
     share = float((labels[known] == 1).mean()) if len(known) else 0.0

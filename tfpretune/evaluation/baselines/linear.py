@@ -130,11 +130,11 @@ def reads_by_characters(texts: Sequence[str]) -> bool:
     return 2 * chinese > len(few) or not any(re.search(r"\w\w", text) for text in texts)
 
 
-def make_vectorizer(characters: bool) -> TfidfVectorizer:
-    """Returns TF-IDF of runs of 1 to 3 characters, or of runs of 1 to 2 words; logarithmic counts."""
+def make_vectorizer(characters: bool, *, most: int | None = None) -> TfidfVectorizer:
+    """Returns TF-IDF of runs of 1 to 3 characters, or of runs of 1 to 2 words; logarithmic counts; of the `most` frequent."""
     analyzer, longest = ("char", 3) if characters else ("word", 2)
     # log(1 + count): with few labels of long texts plain counts are clearly worse.
-    return TfidfVectorizer(analyzer=analyzer, ngram_range=(1, longest), sublinear_tf=True)
+    return TfidfVectorizer(analyzer=analyzer, ngram_range=(1, longest), sublinear_tf=True, max_features=most)
 
 
 def pixel_rows(images: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Whether a difference of two sides over the same seeds is shown, or may be chance: the paired t-test."""
+"""Whether a difference of two sides over the same seeds, or examples, is shown, or may be chance: paired tests."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -83,3 +83,28 @@ def paired_test(scores: Sequence[float] | np.ndarray, others: Sequence[float] | 
     if count >= FEWEST_SEEDS and spread >= _NO_SPREAD:
         p_value = float(2 * scipy.stats.t.sf(abs(mean) / (spread / np.sqrt(count)), count - 1))
     return PairedTest(count, mean, 0.0 if spread < _NO_SPREAD else spread, p_value)
+
+
+def mcnemar(right: np.ndarray, others: np.ndarray) -> PairedTest:
+    """Compares right and wrong answers of two models to the same questions, by McNemar's exact test.
+
+    Only questions that one of them answers rightly and the other does not say anything: without a difference each of these is
+    as likely to be the one's as the other's, so the number of the one's is binomial (McNemar 1947; the exact form).
+
+    Args:
+        right: bool `(n,)`, the answers of one model; `num_seeds` of the result is n.
+        others: bool `(n,)`, of the other.
+
+    Raises:
+        ValueError: no answers, or not as many on both sides.
+
+    Examples:
+        >>> test = mcnemar(np.array([True] * 6 + [False]), np.array([False] * 7))
+        >>> test.verdict, test.p_value
+        ('better', 0.03125)
+    """
+    mine, theirs = np.asarray(right, bool), np.asarray(others, bool)
+    plain = paired_test(mine.astype(np.float64), theirs.astype(np.float64))
+    ahead, behind = int((mine & ~theirs).sum()), int((theirs & ~mine).sum())
+    p_value = float(scipy.stats.binomtest(ahead, ahead + behind).pvalue) if ahead + behind else 1.0
+    return dataclasses.replace(plain, p_value=p_value)

@@ -7,9 +7,14 @@ from typing import Any
 import numpy as np
 
 from tfpretune.data.examples.examples import Examples
-from tfpretune.evaluation.report.report import Curves, write_report
+from tfpretune.evaluation.baselines.baseline import Baseline, flat_figures
+from tfpretune.evaluation.metrics.classification import classification_metrics
+from tfpretune.evaluation.report.report import Curves, is_rehearsal, write_report
 from tfpretune.evaluation.report.tables import Table
-from tfpretune.evaluation.report.written import Report, report_of
+from tfpretune.evaluation.report.written import Report, against_simple_models, report_of
+from tfpretune.evaluation.verdict.answers import say_of_classes
+
+FIGURES = {"accuracy": "accuracy", "f1_macro": "macro F1"}
 
 
 def report_classes(
@@ -22,6 +27,8 @@ def report_classes(
     curves: Curves | None = None,
     settings: Mapping[str, Any] | None = None,
     tables: Sequence[Table] = (),
+    baselines: Sequence[Baseline] = (),
+    notes: Sequence[str] = (),
 ) -> Report:
     """Writes `out_dir/report` on labels that are classes.
 
@@ -33,7 +40,9 @@ def report_classes(
         inputs: what the page shows of the examples; their own inputs when None. Images: as the model sees them.
         curves: see `write_report`, as the next two.
         settings: what was run; the licence of the data is added.
-        tables: shown in this order.
+        tables: shown first, in this order.
+        baselines: simple models on the same examples.
+        notes: what a reader must know first, beside what the answers say.
 
     Examples:
         >>> import numpy as np, tensorflow as tf
@@ -48,11 +57,16 @@ def report_classes(
         >>> str(report.page), report.metrics["examples"]
         ('runs/digits/report/index.html', 20...)
     """
+    labels, predicted = examples.known_labels, np.asarray(probabilities).argmax(axis=1)
+    verdict = [] if is_rehearsal(settings) else say_of_classes(labels, predicted, examples.class_names, baselines)
+    if baselines:
+        own = classification_metrics(labels, probabilities, examples.class_names)
+        tables = [*tables, against_simple_models(FIGURES, own, baselines)]
     page = write_report(
         out_dir,
         title=title,
         kind=examples.kind,
-        labels=examples.known_labels,
+        labels=labels,
         probabilities=probabilities,
         class_names=examples.class_names,
         inputs=examples.inputs if inputs is None else inputs,
@@ -61,5 +75,7 @@ def report_classes(
         tables=tables,
         settings={**(settings or {}), "license": examples.license},
         data=examples.near_copies(),
+        numbers=flat_figures(baselines, [*FIGURES]),
+        notes=[*verdict, *notes],
     )
-    return report_of(page, examples, {"accuracy": "accuracy", "f1_macro": "macro F1"})
+    return report_of(page, examples, FIGURES, settings=settings, baselines=baselines, verdict=[*verdict, *notes])

@@ -7,14 +7,16 @@ from typing import Any
 import numpy as np
 
 from tfpretune.data.examples.examples import Examples
+from tfpretune.evaluation.baselines.baseline import Baseline, flat_figures
 from tfpretune.evaluation.metrics.multi_label import multi_label_metrics
 from tfpretune.evaluation.metrics.regression import regression_metrics
 from tfpretune.evaluation.report.kinds import SHOWN
 from tfpretune.evaluation.report.page import escape
 from tfpretune.evaluation.report.plots import scatter_chart
-from tfpretune.evaluation.report.report import Curves, write_report
+from tfpretune.evaluation.report.report import Curves, is_rehearsal, write_report
 from tfpretune.evaluation.report.tables import Cell, Table
-from tfpretune.evaluation.report.written import Report, report_of
+from tfpretune.evaluation.report.written import Report, against_simple_models, report_of
+from tfpretune.evaluation.verdict.answers import say_of_numbers, say_of_sets
 
 SET_FIGURES = ("f1_micro", "f1_macro", "average_precision_macro", "roc_auc_macro", "subset_accuracy", "hamming_loss")
 NUMBER_FIGURES = ("root_mean_squared_error", "mean_absolute_error", "r2", "pearson", "spearman")
@@ -41,10 +43,11 @@ def report_sets(
     threshold: float,
     out_dir: str | Path,
     title: str,
-    baselines: Mapping[str, Mapping[str, float]] | None = None,
+    baselines: Sequence[Baseline] = (),
     curves: Curves | None = None,
     settings: Mapping[str, Any] | None = None,
     tables: Sequence[Table] = (),
+    notes: Sequence[str] = (),
 ) -> Report:
     """Writes `out_dir/report` on labels that are sets of classes.
 
@@ -54,10 +57,11 @@ def report_sets(
         threshold: a label is given from this probability on; chosen on other examples than these.
         out_dir: folder of the run.
         title: heading of the page.
-        baselines: name -> what `multi_label_metrics` says of a simple model on the same examples.
+        baselines: simple models on the same examples; their outputs are 1 where a label is given and 0 elsewhere.
         curves: see `write_report`, as the next two.
         settings: what was run; the licence of the data is added.
         tables: shown first.
+        notes: what a reader must know first, beside what the answers say.
 
     Examples:
         >>> import numpy as np
@@ -72,6 +76,11 @@ def report_sets(
     names = examples.class_names
     metrics = multi_label_metrics(examples.known_labels, probabilities, names, threshold=threshold)
     metrics["threshold"] = threshold
+    said = probabilities >= threshold
+    verdict = [
+        say_of_sets(examples.known_labels, said, each.outputs > 0.5, each.name)
+        for each in ([] if is_rehearsal(settings) else baselines[-1:])
+    ]
     page = write_report(
         out_dir,
         title=title,
@@ -80,14 +89,17 @@ def report_sets(
         curves=curves,
         tables=[
             *tables,
-            _beside(SET_FIGURES, metrics, baselines or {}),
+            against_simple_models({name: NAMES[name] for name in SET_FIGURES}, metrics, baselines),
             _per_label(metrics, names),
             _wrong_sets(examples, probabilities, threshold),
         ],
         settings={**(settings or {}), "license": examples.license},
         data=examples.near_copies(),
+        numbers=flat_figures(baselines, SET_FIGURES),
+        notes=[*verdict, *notes],
     )
-    return report_of(page, examples, {"f1_micro": "micro F1", "f1_macro": "macro F1"}, threshold=threshold)
+    facts = {"settings": settings, "baselines": baselines, "verdict": [*verdict, *notes]}
+    return report_of(page, examples, {"f1_micro": "micro F1", "f1_macro": "macro F1"}, threshold=threshold, **facts)
 
 
 def report_numbers(
@@ -96,10 +108,11 @@ def report_numbers(
     *,
     out_dir: str | Path,
     title: str,
-    baselines: Mapping[str, Mapping[str, float]] | None = None,
+    baselines: Sequence[Baseline] = (),
     curves: Curves | None = None,
     settings: Mapping[str, Any] | None = None,
     tables: Sequence[Table] = (),
+    notes: Sequence[str] = (),
 ) -> Report:
     """Writes `out_dir/report` on labels that are numbers; arguments as `report_sets` takes them.
 
@@ -108,10 +121,11 @@ def report_numbers(
         numbers: what the model says, `(n,)`.
         out_dir: folder of the run.
         title: heading of the page.
-        baselines: name -> what `regression_metrics` says of a simple model on the same examples.
+        baselines: simple models on the same examples; their outputs are numbers `(n,)`.
         curves: see `write_report`, as the next two.
         settings: what was run; the licence of the data is added.
         tables: shown first.
+        notes: what a reader must know first, beside what the answers say.
 
     Examples:
         >>> import numpy as np
@@ -125,6 +139,10 @@ def report_numbers(
     """
     truth = examples.known_labels
     metrics = regression_metrics(truth, numbers)
+    verdict = [
+        say_of_numbers(truth, numbers, each.outputs, each.name)
+        for each in ([] if is_rehearsal(settings) else baselines[-1:])
+    ]
     alt = f"Predicted over true numbers of {len(truth)} examples; on the dashed line they are equal"
     chart = scatter_chart(truth, numbers, name="numbers", alt=alt)
     figures = (
@@ -137,21 +155,19 @@ def report_numbers(
         metrics=metrics,
         headline=[name for name in NUMBER_FIGURES if name in metrics],
         curves=curves,
-        tables=[*tables, _beside(NUMBER_FIGURES, metrics, baselines or {}), _far_numbers(examples, numbers)],
+        tables=[
+            *tables,
+            against_simple_models({name: NAMES[name] for name in NUMBER_FIGURES}, metrics, baselines),
+            _far_numbers(examples, numbers),
+        ],
         settings={**(settings or {}), "license": examples.license},
         data=examples.near_copies(),
         figures=figures,
+        numbers=flat_figures(baselines, NUMBER_FIGURES),
+        notes=[*verdict, *notes],
     )
-    return report_of(page, examples, {"mean_absolute_error": "MAE", "r2": "R2"})
-
-
-def _beside(
-    figures: Sequence[str], metrics: Mapping[str, float], baselines: Mapping[str, Mapping[str, float]]
-) -> Table:
-    """A row for each simple model, and the model's own."""
-    found = {**baselines, "this model": metrics}
-    rows: list[list[Cell]] = [[name, *(own.get(figure) for figure in figures)] for name, own in found.items()]
-    return Table("Against simple models" if baselines else "", ("", *(NAMES[name] for name in figures)), rows)
+    facts = {"settings": settings, "baselines": baselines, "verdict": [*verdict, *notes]}
+    return report_of(page, examples, {"mean_absolute_error": "MAE", "r2": "R2"}, **facts)
 
 
 def _per_label(metrics: Mapping[str, float], names: Sequence[str]) -> Table:

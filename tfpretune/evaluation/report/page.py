@@ -34,6 +34,7 @@ nav { display: flex; flex-wrap: wrap; gap: .25rem 1rem; margin: .75rem 0 0; font
 a { color: rgb(var(--right)); }
 .notes { margin: 1.25rem 0 0; padding: .75rem 1rem; background: var(--soft); border-left: 3px solid rgb(var(--wrong)); }
 .notes p:last-child { margin: 0; }
+.banner { max-width: none; margin: 0 0 1.5rem; padding: .6rem 1rem; font-weight: 600; color: #fff; background: #a8430f; }
 .headline { display: grid; grid-template-columns: repeat(auto-fill, minmax(10.5rem, 1fr)); gap: 1rem 1.5rem;
   margin: 1.75rem 0 0; }
 .headline div { display: flex; flex-direction: column; }
@@ -102,7 +103,9 @@ def escape(text: object) -> str:
     return html.escape(re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]", "\ufffd", str(text)))
 
 
-def render_page(title: str, *, lead: str, notes: Sequence[str], headline: str, sections: Sequence[Section]) -> str:
+def render_page(
+    title: str, *, lead: str, notes: Sequence[str], headline: str, sections: Sequence[Section], banner: str = ""
+) -> str:
     """Puts a whole page together.
 
     Args:
@@ -111,11 +114,13 @@ def render_page(title: str, *, lead: str, notes: Sequence[str], headline: str, s
         notes: what a reader must know first; not escaped yet.
         headline: HTML from `headline_numbers`.
         sections: the rest; empty ones are left out.
+        banner: a warning that stands above all; not escaped yet.
     """
     shown = [section for section in sections if section.body]
     links = "".join(f'<a href="#part-{i}">{escape(section.heading)}</a>' for i, section in enumerate(shown))
     remarks = "".join(f"<p>{escape(note)}</p>" for note in notes)
     aside = f'<aside class="notes">{remarks}</aside>' if remarks else ""
+    warning = f'<p class="banner" role="note">{escape(banner)}</p>\n' if banner else ""
     parts = "".join(
         f'<section><h2 id="part-{i}">{escape(section.heading)}</h2>\n{section.body}</section>\n'
         for i, section in enumerate(shown)
@@ -124,7 +129,7 @@ def render_page(title: str, *, lead: str, notes: Sequence[str], headline: str, s
         f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<header>\n<h1>{escape(title)}</h1>\n"
+        f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n{warning}<header>\n<h1>{escape(title)}</h1>\n"
         f'<p class="muted">{escape(lead)}</p>\n<nav aria-label="Parts of this page">{links}</nav>\n</header>\n<main>\n'
         f"{aside}\n{headline}\n{parts}</main>\n</body>\n</html>\n"
     )

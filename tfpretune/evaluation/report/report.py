@@ -24,6 +24,7 @@ Levels = Mapping[str, Mapping[str, float]]
 """Title of the chart -> name of a horizontal line -> its height."""
 
 MOST_ON_TOP = 8
+REHEARSAL = "A rehearsal (--fast): these figures say nothing."
 _PACKAGES = ("tfpretune", "tensorflow", "keras", "keras-hub", "numpy", "scikit-learn")
 
 
@@ -45,7 +46,9 @@ def write_report(
     tables: Sequence[Table] = (),
     settings: Mapping[str, Any] | None = None,
     data: Mapping[str, float] | None = None,
+    numbers: Mapping[str, float] | None = None,
     notes: Sequence[str] = (),
+    sections: Sequence[Section] = (),
     headline: Sequence[str] = (),
 ) -> Path:
     """Writes `out_dir/report/index.html` and `metrics.json` on any run; a failure leaves an older report alone.
@@ -70,7 +73,9 @@ def write_report(
         tables: shown in this order.
         settings: what was run: settings, data, licence, seed; nested mappings become dotted names.
         data: counts of the data, such as near copies; they stand beside the settings and in `metrics.json`.
-        notes: what a reader must know first.
+        numbers: further ones for `metrics.json` alone, such as those of simple models, which stand in a table.
+        notes: what a reader must know first. Of a rehearsal (`fast` in the settings) that comes before them.
+        sections: further parts of the page, behind the tables.
         headline: names of the `metrics` that are shown on top; () for all, or for none where there are more than 8.
 
     Returns:
@@ -102,17 +107,24 @@ def write_report(
     results = Section("Results", charts + "".join(html_table(table) for table in tables))
     lead = _written()
     if metrics is not None:
-        top = metrics if len(metrics) <= MOST_ON_TOP else ()
-        shown = [(name.replace("_", " "), _short(metrics[name]), "") for name in headline or top]
-        parts = [*training, results]
+        few = metrics if len(metrics) <= MOST_ON_TOP else ()
+        shown = [(name.replace("_", " "), _short(metrics[name]), "") for name in headline or few]
+        parts = [*training, results, *sections]
     else:
         answers = Answers(kind, labels, probabilities, class_names, inputs, where)
         metrics, lead = answers.metrics, f"{answers.size}. {lead}"
         shown = answers.headline()
-        parts = [results, *answers.sections(), *training, answers.mistakes()]
+        parts = [results, *sections, *answers.sections(), *training, answers.mistakes()]
     parts.append(Section("What was run", _settings({**(settings or {}), **(data or {})})))
-    page = render_page(title, lead=lead, notes=notes, headline=headline_numbers(shown), sections=parts)
-    return _write(out_dir, page, {**metrics, **(data or {})})
+    banner = REHEARSAL if is_rehearsal(settings) else ""
+    top = headline_numbers(shown)
+    page = render_page(title, lead=lead, notes=notes, headline=top, sections=parts, banner=banner)
+    return _write(out_dir, page, {**metrics, **(numbers or {}), **(data or {})})
+
+
+def is_rehearsal(settings: Mapping[str, Any] | None) -> bool:
+    """Says whether a run with these settings was a rehearsal (`--fast`), whose figures say nothing."""
+    return bool((settings or {}).get("fast"))
 
 
 def _write(out_dir: str | Path, page: str, metrics: Mapping[str, float]) -> Path:

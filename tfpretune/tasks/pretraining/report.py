@@ -11,6 +11,7 @@ from tfpretune.data.batches.step_indexed import Batch
 from tfpretune.evaluation.report.pictures import Pictures
 from tfpretune.evaluation.report.report import write_report
 from tfpretune.settings.run import RunConfig
+from tfpretune.tasks.base import curves_verdict
 from tfpretune.training import FitResult
 from tfpretune.training.tensorboard.images import reconstruction_grid
 
@@ -48,7 +49,7 @@ def report_pretraining(
         pictures=pictures,
         settings=dataclasses.asdict(run),
         data=data,
-        notes=notes,
+        notes=[*notes, *curves_verdict(result, run)],
     )
 
 

@@ -123,7 +123,7 @@ def pairs(run: Config) -> Table:
 def sets(run: Config) -> Table:
     """Which kinds of names a sentence holds."""
     source = "demo:people-daily-kinds"
-    known = {each.name: [each.figures] for each in set_baselines(labelled_splits(source))}
+    known = {each.name: [dict(each.figures)] for each in set_baselines(labelled_splits(source))}
     own: dict[str, Any] = {"sequence_length": 128, "window_length": 0, "batch_size": 32}
     own |= {"steps": 600, "save_every_steps": 100, "optimizer": OptimizerConfig(learning_rate=1e-3, warmup=0.1)}
     figures = ("f1_micro", "f1_macro", "average_precision_macro")

@@ -70,7 +70,8 @@ def main(run: Config) -> "tp.evaluation.Table | None":
     report = dataclasses.replace(task, tables=[table]).report(model, run, result)
     write_atomic(f"{run.out_dir}/distil.md", table.markdown())
     tp.training.save_preset(f"{run.out_dir}/preset", model, tokenizer=form.tokenizer, task=report.task | form.task)
-    print(f"{table.markdown()}test {report.summary}\nreport: {report.page}")
+    print(table.markdown())
+    launch.close(f"test {report.summary}", report.page, launch.to_export(run), verdict=report.verdict)
     return table
 
 

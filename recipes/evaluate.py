@@ -54,7 +54,7 @@ def main(run: Config) -> Path:
         threshold=member.task.get("threshold"),
         inputs=member.inputs.shown(examples),
     )
-    print(f"{report.summary}\nreport: {report.page}")
+    launch.close(report.summary, report.page, ["export", run.run_dir], verdict=report.verdict)
     return report.page
 
 

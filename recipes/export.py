@@ -34,9 +34,10 @@ def main(run: Config) -> Path:
     folder = tp.tasks.export_run(
         run.run_dir, run.saved_models, name=run.name, version=run.version or None, with_examples=True
     )
-    print(f"exported: {folder}")
     if not run.fast:
         print(tp.serving.verify(folder))
+    card = folder / "assets.extra" / "model_card.md"
+    launch.close(f"exported: {folder}", card, launch.to_ask(folder, tp.serving.example_inputs(folder)))
     return folder
 
 

@@ -73,7 +73,7 @@ def main(run: Config) -> "tp.training.FitResult | None":
     result = tp.tasks.fit_task(task, model, batches, run)
     report = task.report(model, run, result)
     tp.training.save_preset(f"{run.out_dir}/preset", model, task=report.task)
-    print(f"test {report.summary}\nreport: {report.page}")
+    launch.close(f"test {report.summary}", report.page, launch.to_export(run), verdict=report.verdict)
     return result
 
 

@@ -62,7 +62,7 @@ def main(run: Config) -> "tp.training.FitResult | None":
     report = task.report(model, run, result)
     facts = report.task | {"sequence_length": length} | columns
     tp.training.save_preset(f"{run.out_dir}/preset", model, tokenizer=tokenizer, task=facts)
-    print(f"test {report.summary}\nreport: {report.page}")
+    launch.close(f"test {report.summary}", report.page, launch.to_export(run), verdict=report.verdict)
     return result
 
 

@@ -92,7 +92,7 @@ def main(run: Config) -> Path:
             f"{'prepared' if unfinished else 'was prepared already'}: {folder}, rows of {run.sequence_length} tokens:"
         )
         tp.tasks.print_counts(folder, **told)
-    print(f"next: pretrain_text --source shards:{folder}")
+    launch.close(f"shards: {folder}", None, ["run", "pretrain_text", "--source", f"shards:{folder}"])
     return folder
 
 

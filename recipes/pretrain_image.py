@@ -65,8 +65,10 @@ def main(run: Config) -> "tp.training.FitResult | None":
 
     figures = model.evaluate(held_out, verbose=0, return_dict=True)
     report = objective.report(model, sample, run, result, figures)
-    print(f"validation: {', '.join(f'{name} {value:.4f}' for name, value in figures.items())}")
-    print(f"preset: {run.out_dir}/preset\nreport: {report}")
+    print(f"preset: {run.out_dir}/preset")
+    found = f"validation: {', '.join(f'{name} {value:.4f}' for name, value in figures.items())}"
+    verdict = tp.tasks.curves_verdict(result, run)
+    launch.close(found, report, launch.to_finetune("finetune_image", run), verdict=verdict)
     return result
 
 

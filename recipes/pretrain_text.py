@@ -72,7 +72,9 @@ def main(run: Config) -> "tp.training.FitResult | None":
     found = objective.judge(figures, data)
     figures, counts = figures | dict(found.figures), data.data.near_copies()
     report = tp.tasks.report_pretraining(run, result, figures, loss_levels=found.levels, data=counts, notes=found.notes)
-    print(f"{found.printed}\npreset: {run.out_dir}/preset\nreport: {report}")
+    print(f"preset: {run.out_dir}/preset")
+    verdict = tp.tasks.curves_verdict(result, run)
+    launch.close(found.printed, report, launch.to_finetune("finetune_text", run), verdict=verdict)
     return result
 
 

@@ -86,7 +86,8 @@ def main(run: Config) -> "tp.evaluation.Table":
         write_atomic(Path(run.out_dir, "soup.md"), table.markdown())
         task = members[0].task | report.task
         tp.training.save_preset(f"{run.out_dir}/preset", chosen, tokenizer=members[0].tokenizer, task=task)
-    print(f"{run.method}: test {report.summary}\nreport: {report.page}")
+    found = f"{run.method}: test {report.summary}"
+    launch.close(found, report.page, launch.to_export(run), verdict=report.verdict)
     return table
 
 

@@ -317,6 +317,7 @@ def test_export_hands_the_finished_run_to_export(tmp_path, monkeypatch, capsys):
         return Path(directory) / settings["name"] / "3"
 
     monkeypatch.setattr(serving, "export", export)
+    monkeypatch.setattr(serving, "example_inputs", lambda folder: ["some text"])
     assert call("export", str(tmp_path / "myrun"), "--saved-models", "models", "--version", "3") == 0
     assert "tfpretune verify models/myrun/3" in capsys.readouterr().out
     assert given.pop("tokenizer").get_vocabulary()[-2:] == ["good", "bad"]

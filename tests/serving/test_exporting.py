@@ -59,7 +59,7 @@ def test_model_card_tells_what_a_user_needs(saved_models):
     assert "precision/neutral" not in card
     assert "baseline_" not in card
     assert "| model | accuracy |\n|---|---|\n| TF-IDF | 0.5000 |\n\n- Ahead of TF-IDF.\n" in card
-    assert "A rehearsal (`--fast`)" in card
+    assert "A rehearsal: these" in card
     card = (saved_models / "spots" / "1" / "assets.extra" / "model_card.md").read_text("utf-8")
     assert '[{"image_bytes": {"b64": base64.b64encode(open("image.png", "rb").read()).decode()}}]' in card
     assert "8 x 8 pixels of 1 channel(s)" in card

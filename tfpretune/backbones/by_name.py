@@ -17,6 +17,7 @@ from tfpretune.backbones.image.vit import VisionTransformer
 from tfpretune.backbones.text.text_encoder import TextEncoder
 from tfpretune.errors import UsageError
 from tfpretune.runtime.files import MANIFEST, check_manifest
+from tfpretune.runtime.phases import phase
 
 TEXT_SIZES: dict[str, tuple[int, ...]] = {  # name: layers, heads, width, feed-forward width
     "mini": (2, 2, 128, 512),
@@ -113,6 +114,7 @@ def make_image_backbone(
     )
 
 
+@phase("loading the preset")
 def load_backbone(
     preset: str, *, dtype: Any = None, random_weights: bool = False, dropout: float | None = None
 ) -> keras.Model:

@@ -13,6 +13,7 @@ from typing import NoReturn
 from tfpretune.cli import commands
 from tfpretune.cli.recipes import nearest
 from tfpretune.errors import RunError, UsageError
+from tfpretune.runtime.phases import phases_shown
 from tfpretune.settings.renamed import modern_arguments
 
 SOURCES = (
@@ -55,7 +56,8 @@ def main(argv: Sequence[str] | None = None, *, recipes: Path | None = None) -> i
             return with_recipe(args[1], args[2:], recipes)
         settings = _parse(args)
         settings.recipes = recipes
-        code = settings.call(settings)
+        with phases_shown():
+            code = settings.call(settings)
         sys.stdout.flush()  # a closed pipe shows here and not at the end of the process
         return code
     except UsageError as error:

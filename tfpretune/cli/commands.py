@@ -5,6 +5,7 @@ import dataclasses
 import json
 import os
 import runpy
+import shlex
 import signal
 import sys
 import time
@@ -17,6 +18,7 @@ from tfpretune.errors import RunError, UsageError
 from tfpretune.runtime.files import write_atomic
 from tfpretune.runtime.lock import refuse_if_held
 from tfpretune.runtime.quiet import start_tensorflow
+from tfpretune.settings.closing import close, to_ask
 
 
 def ls(settings: argparse.Namespace) -> int:
@@ -123,10 +125,15 @@ def export(settings: argparse.Namespace) -> int:
     if not preset.is_dir():
         raise UsageError(f"{preset} is not a folder: expected the --out-dir of a finished fine-tuning run")
     start_tensorflow()
+    from tfpretune import serving
     from tfpretune.tasks.finetuning.exporting import export_run
 
     folder = export_run(settings.run_dir, settings.saved_models, name=settings.name, version=settings.version)
-    print(f"exported to {folder}; check it with: tfpretune verify {folder}")
+    close(
+        f"exported to {folder}; check it with: tfpretune verify {shlex.quote(str(folder))}",
+        folder / "assets.extra" / "model_card.md",
+        to_ask(folder, serving.example_inputs(folder)),
+    )
     return 0
 
 

@@ -6,7 +6,9 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from typing import IO
+from typing import IO, TextIO
+
+from tfpretune.runtime.phases import phase
 
 GPU_FILES = "/dev/nvidia[0-9]*"
 LEVEL, ERRORS = "TF_CPP_MIN_LOG_LEVEL", "2"
@@ -22,7 +24,7 @@ def start_tensorflow() -> None:
     if os.environ.setdefault(LEVEL, ERRORS) != ERRORS or "tensorflow" in sys.modules:
         return
     lost_gpu = True
-    with tempfile.TemporaryFile() as held:
+    with _real_stderr() as real, phase("starting TensorFlow", stream=real), tempfile.TemporaryFile() as held:
         try:
             with stderr_to(held):
                 import tensorflow as tf
@@ -48,3 +50,15 @@ def stderr_to(file: IO[bytes]) -> Iterator[None]:
         sys.stderr.flush()
         os.dup2(real, 2)
         os.close(real)
+
+
+@contextlib.contextmanager
+def _real_stderr() -> Iterator[TextIO]:
+    """A stream to what stderr is now, whatever is done to it meanwhile."""
+    try:
+        copy = os.dup(sys.stderr.fileno())
+    except (OSError, ValueError):  # a notebook's, which has no file
+        yield sys.stderr
+        return
+    with open(copy, "w", encoding="utf-8", errors="replace") as real:
+        yield real

@@ -67,7 +67,7 @@ def write_search(
         notes=[f"Trial {best.number} was the best on the validation set. Its command: {command}"],
         figures=_chart(found),
     )
-    print(f"best {found.monitor}: {best.figure:.4f} (trial {best.number})\nreport: {page}\n{command}")
+    print(f"best {found.monitor}: {best.figure:.4f} (trial {best.number})\nreport: {page}\nnext: {command}")
     return table
 
 

@@ -79,7 +79,7 @@ whole numbers exactly (save where two candidates tie).
 {limits}
 """
 
-REHEARSAL = "> **A rehearsal (`--fast`): these figures say nothing, and the model has hardly learnt.**\n\n"
+REHEARSAL = "> **A rehearsal: these figures say nothing, and the model has hardly learnt.**\n\n"
 
 KINDS = {
     "text": {

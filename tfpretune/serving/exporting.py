@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tfpretune.errors import UsageError
 from tfpretune.runtime.files import atomic_folder
+from tfpretune.runtime.phases import phase
 from tfpretune.serving.loading import ASSETS, DEFAULT, EMBED, versions_in
 from tfpretune.serving.model_card import model_card
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from tfpretune.serving.raw import RawPreprocessing
 
 
+@phase("exporting the model")
 def export(
     model: Any,
     directory: Path | str,

@@ -1,9 +1,14 @@
-"""Answers of a served model as lines for people. Imports no TensorFlow."""
+"""Answers of a served model as lines for people, and what it can be asked to try it out. Imports no TensorFlow."""
 
+import json
 from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+from tfpretune.serving.loading import ASSETS
+
+MOST_LETTERS = 80
 _SHOWN = 4
 
 
@@ -54,3 +59,34 @@ def _shares(classes: list[list[int]]) -> str:
     total = sum(counts.values())
     shares = ", ".join(f"class {index} {count / total:.1%}" for index, count in counts.most_common())
     return f"{len(classes)} x {len(classes[0])} pixels: {shares}"
+
+
+def example_inputs(folder: Path) -> list[str]:
+    """Returns an input for `tfpretune predict`, of a model of pairs two: a text that is stored with the export, or a name.
+
+    Args:
+        folder: saved_models/NAME/VERSION.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from tfpretune.serving import example_inputs
+        >>> example_inputs(Path("saved_models/digits/1"))  # of images the place of a file of one's own
+        ['IMAGE.png']
+    """
+    settings, checks = (
+        json.loads((folder / ASSETS / name).read_text("utf-8")) for name in ("preprocessing.json", "checks.json")
+    )
+    names, first = settings["inputs"], checks["inputs"][0]
+    if settings["kind"] != "text":
+        return ["IMAGE.png"] * len(names)
+    stored = [first] if len(names) == 1 else [first.get(name, {}) for name in names]
+    return [_short(one.get("text") if isinstance(one, dict) else one) for one in stored]
+
+
+def _short(text: object) -> str:
+    """A text that fits into a line, cut between words; "some text" in place of none."""
+    words = " ".join(text.split()) if isinstance(text, str) and text.isprintable() else ""
+    cut = (
+        words[:MOST_LETTERS].rpartition(" ")[0] if len(words) > MOST_LETTERS and " " in words[:MOST_LETTERS] else words
+    )
+    return cut[:MOST_LETTERS] if cut and not cut.startswith("-") else "some text"

@@ -13,7 +13,8 @@ def model_card(about: Mapping[str, Any], settings: Mapping[str, Any], checks: Ma
     """Returns the card of one exported version.
 
     Args:
-        about: the content of `metadata.json`; of `training`, source, license, metrics, baselines, verdict, rehearsal, command are read.
+        about: the content of `metadata.json`; of `training`, source, license, metrics, baselines, verdict, rehearsal and
+            command are read.
         settings: the content of `preprocessing.json`.
         checks: the content of `checks.json`.
     """

@@ -11,6 +11,7 @@ from pathlib import Path
 import tfpretune
 from tfpretune.errors import RunError
 from tfpretune.runtime.files import check_manifest
+from tfpretune.runtime.phases import phase
 from tfpretune.serving.loading import version_folder
 
 
@@ -44,6 +45,7 @@ class VerifyResult:
         )
 
 
+@phase("asking the export in a fresh process")
 def verify(directory: Path | str) -> VerifyResult:
     """Checks every byte of an export, then its answers in a fresh process, on the CPU.
 

@@ -13,9 +13,15 @@ from typing import Any
 
 from tfpretune.errors import RunError, UsageError, passed_on
 from tfpretune.runtime.lock import refuse_if_held
+from tfpretune.runtime.phases import phases_shown, without_phases
 from tfpretune.runtime.quiet import start_tensorflow
 from tfpretune.runtime.ray_workers import run_on_ray
 from tfpretune.runtime.workers import lost_worker_named, own_folder, this_task
+from tfpretune.settings.closing import begin
+from tfpretune.settings.closing import close as close
+from tfpretune.settings.closing import to_ask as to_ask
+from tfpretune.settings.closing import to_export as to_export
+from tfpretune.settings.closing import to_finetune as to_finetune
 from tfpretune.settings.file import Settings, read_config
 from tfpretune.settings.renamed import modern_arguments
 from tfpretune.settings.run import RunConfig
@@ -71,19 +77,12 @@ def run(config_class: type[Settings], main: typing.Callable[[Settings], Any], de
 
     With --devices.ray-workers it hands the same command line to a Ray cluster, whose workers come back here with TF_CONFIG set.
     """
+    begin()
     settings = parse(config_class, description=description)
     try:
-        out_dir = getattr(settings, "out_dir", "")
-        if out_dir and not getattr(settings, "dry_run", False) and this_task() is None:
-            refuse_if_held(Path(out_dir))  # now, and not after the data is read
-        start_tensorflow()
-        if not isinstance(settings, RunConfig):
-            main(settings)
-        elif settings.devices.ray_workers and not settings.dry_run and this_task() is None:
-            run_on_ray(settings.devices.ray_workers, settings.out_dir, gpus_each=max(1, settings.devices.replicas))
-        else:
-            with lost_worker_named(), own_folder(settings) as settings:
-                main(settings)
+        task = this_task()
+        with phases_shown() if task is None or task.writes else without_phases():
+            _start(settings, main)
     except UsageError as error:
         print(f"error: {as_options(error, config_class)}", file=sys.stderr)
         raise SystemExit(2) from None
@@ -98,6 +97,22 @@ def run(config_class: type[Settings], main: typing.Callable[[Settings], Any], de
             raise
         print(f"failed: {as_options(inner, config_class)}", file=sys.stderr)
         raise SystemExit(1) from None
+
+
+def _start(settings: Any, main: typing.Callable[[Any], Any]) -> None:
+    out_dir = getattr(settings, "out_dir", "")
+    if out_dir and not getattr(settings, "dry_run", False) and this_task() is None:
+        refuse_if_held(Path(out_dir))  # now, and not after the data is read
+    driver = isinstance(settings, RunConfig) and settings.devices.ray_workers and this_task() is None
+    if driver and not settings.dry_run:  # its workers need TensorFlow, it does not
+        run_on_ray(settings.devices.ray_workers, settings.out_dir, gpus_each=max(1, settings.devices.replicas))
+        return
+    start_tensorflow()
+    if not isinstance(settings, RunConfig):
+        main(settings)
+    else:
+        with lost_worker_named(), own_folder(settings) as settings:
+            main(settings)
 
 
 def as_options(error: object, config_class: Any) -> str:

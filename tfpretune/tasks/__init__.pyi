@@ -1,5 +1,6 @@
 from .base import Parts as Parts
 from .base import Task as Task
+from .base import curves_verdict as curves_verdict
 from .base import split_parts as split_parts
 from .by_target import LABELS as LABELS
 from .by_target import TASKS as TASKS

@@ -20,6 +20,7 @@ from tfpretune.evaluation.report.kinds import SHOWN
 from tfpretune.evaluation.report.tables import Table
 from tfpretune.evaluation.report.written import PageFacts, Report
 from tfpretune.objectives import Supervised, Target
+from tfpretune.runtime.phases import phase
 from tfpretune.settings.finetune import FinetuneConfig
 from tfpretune.tasks.base import Task, curves_verdict, loss_curves
 from tfpretune.training import FitResult
@@ -194,14 +195,17 @@ class LabelTask(Task):
             "tables": self.tables,
             "notes": curves_verdict(result, run, kept=result.best_step),
         }
-        outputs = predict_outputs(model, self.test)
+        with phase("answering the test set"):
+            outputs = predict_outputs(model, self.test)
+        with phase("fitting simple models to compare with"):
+            baselines = self.baselines()
         threshold = self.choose_threshold(self.parts.validation, lambda: predict_outputs(model, self.validation))
         report = self.write(
             self.parts.test,
             outputs,
             page,
             threshold=threshold,
-            baselines=self.baselines(),
+            baselines=baselines,
             inputs=shown_inputs(self.parts.test, model),
         )
         figures = {f"test_{name}": report.metrics[name] for name in self.hparams if name in report.metrics}

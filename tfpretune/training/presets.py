@@ -12,9 +12,11 @@ from tfpretune.data.text.tokenizer import Tokenizer
 from tfpretune.errors import RunError, UsageError
 from tfpretune.finetune.methods.lora import merged_weights
 from tfpretune.runtime.files import atomic_folder, check_manifest
+from tfpretune.runtime.phases import phase
 from tfpretune.settings.renamed import modern_keys
 
 
+@phase("saving the preset")
 def save_preset(
     folder: Path | str, model: keras.Model, *, tokenizer: Tokenizer | None = None, task: dict[str, Any] | None = None
 ) -> Path:
@@ -54,6 +56,7 @@ def save_preset(
     return folder
 
 
+@phase("loading the model")
 def load_task(folder: Path | str) -> tuple[keras.Model, dict[str, Any]]:
     """Loads the fine-tuned model and its `task.json` from a preset folder, after comparing every byte with its manifest.
 

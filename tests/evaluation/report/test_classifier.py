@@ -82,7 +82,7 @@ def test_simple_models_stand_beside_it_everywhere(tmp_path):
 def test_a_rehearsal_says_so_and_nothing_else(tmp_path):
     report = answers(tmp_path, settings={"fast": True})
     text = ParsedPage(report.page.read_text("utf-8")).text
-    assert "A rehearsal (--fast): these figures say nothing." in text
+    assert "A rehearsal: these figures say nothing." in text
     assert report.task["rehearsal"] is True
     assert report.verdict == ("It fell.",)  # what the run says of its curves it does not say of a rehearsal
     assert "rehearsal" not in answers(tmp_path).task

@@ -167,7 +167,7 @@ def test_an_objective_of_texts_is_a_line(tiny, tmp_path, monkeypatch, capsys):
     metrics = json.loads((tmp_path / "report/metrics.json").read_text("utf-8"))
     assert {"guessed", "loss", "rows"} <= set(metrics)
     assert metrics["rows"] > 0
-    assert f"guessed {metrics['guessed']:.3f}\npreset: {tmp_path}/preset\n" in printed
+    assert f"preset: {tmp_path}/preset\nguessed {metrics['guessed']:.3f}; " in printed
     page = (tmp_path / "report/index.html").read_text("utf-8")
     assert "Toy." in page
     assert "nothing" in page

@@ -12,6 +12,7 @@ from tfpretune.data.readers.records import Records
 from tfpretune.data.readers.source_form import DEFAULT_LABEL, DEFAULT_TEXT, USUAL_FORM, LabelKind, SourceForm
 from tfpretune.data.sources.schemes import read_rows
 from tfpretune.errors import RunError
+from tfpretune.runtime.phases import phase
 
 
 def open_source(
@@ -90,6 +91,7 @@ def open_source(
     return open_examples(spec, form)
 
 
+@phase("reading the examples")
 def open_examples(spec: str, form: SourceForm = USUAL_FORM) -> Examples:
     """Opens a source as `open_source` does, in this form: which columns are read, and what a label is."""
     rows = read_rows(spec, form)

@@ -19,8 +19,10 @@ from tfpretune.data.readers.masks.survey import Surveyed, survey
 from tfpretune.data.readers.records import Problem
 from tfpretune.data.splits.rule import PARTS
 from tfpretune.errors import RunError, UsageError
+from tfpretune.runtime.phases import phase
 
 
+@phase("reading images and masks")
 def open_masks(
     spec: str,
     *,

@@ -10,10 +10,12 @@ from tfpretune.data.readers.question_records import Answer, QuestionRecords
 from tfpretune.data.readers.records import Problem, find_files, read_utf8
 from tfpretune.data.text.cleaning import text_key
 from tfpretune.errors import RunError, UsageError
+from tfpretune.runtime.phases import phase
 
 FORM = 'expected {"data": [{"title": …, "paragraphs": [{"context": …, "qas": [{"question": …, "answers": […]}]}]}]}'
 
 
+@phase("reading the questions")
 def open_questions(spec: str) -> QuestionExamples:
     """Opens a source of questions and checks all of it.
 

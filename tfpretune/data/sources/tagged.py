@@ -24,11 +24,13 @@ from tfpretune.data.readers.tag_schemes import (
 )
 from tfpretune.data.readers.tagged_records import TaggedRecords
 from tfpretune.errors import RunError, UsageError
+from tfpretune.runtime.phases import phase
 
 IOB1 = "correct it, or let it be B- (--repair)"
 NO_TAGS = ("", "nan", "none", "null")
 
 
+@phase("reading the sentences")
 def open_tagged(
     spec: str,
     *,

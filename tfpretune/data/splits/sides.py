@@ -9,6 +9,7 @@ import numpy as np
 
 from tfpretune.data.splits.near_copies import FEWEST, LARGEST, CopyCounts, Forest, near_copies
 from tfpretune.data.splits.sketches import sketch
+from tfpretune.runtime.phases import phase
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -34,6 +35,7 @@ def leading_numbers(digests: Sequence[bytes]) -> np.ndarray:
     return np.frombuffer(b"".join(digest[:8] for digest in digests), ">u8").astype(np.uint64)
 
 
+@phase("looking for near copies")
 def find_positions(
     contents: Callable[[], Sequence[bytes]],
     *,

@@ -11,11 +11,13 @@ from tfpretune.data.text.learner import SPECIAL_TOKENS, learn
 from tfpretune.data.text.normalizers import Normalizer
 from tfpretune.data.text.tokenizer import Tokenizer
 from tfpretune.errors import UsageError
+from tfpretune.runtime.phases import phase
 
 CHUNK = 1024
 STRINGS = tf.TensorSpec((None,), tf.string)
 
 
+@phase("learning a vocabulary")
 def train_wordpiece(
     texts: Sequence[str], vocabulary_size: int, *, lowercase: bool = True, strip_accents: bool = False
 ) -> list[str]:
@@ -92,6 +94,7 @@ def _encoder(tokenizer: Tokenizer, sequence_length: int) -> Callable[[tf.Tensor]
     )
 
 
+@phase("cutting the texts into tokens")
 def pack(tokenizer: Tokenizer, texts: Sequence[str], *, sequence_length: int) -> np.ndarray:
     """Joins all texts, each as `[CLS] tokens [SEP]`, and cuts the stream into full rows: no padding at all.
 

@@ -47,6 +47,10 @@ class LabelCurve:
         """The mean at each number of labels, float64 `(n,)`."""
         return np.array([self.mean(labels) for labels in sorted(self.scores)])
 
+    def figures(self) -> dict[str, float]:
+        """The means as "NAME/LABELS" -> mean, for `metrics.json`."""
+        return {f"{self.name}/{round(n)}": float(mean) for n, mean in zip(self.labels, self.means, strict=True)}
+
     @property
     def spreads(self) -> np.ndarray:
         """The sample standard deviation at each number of labels, float64 `(n,)`."""

@@ -98,7 +98,7 @@ def report_sets(
         numbers=flat_figures(baselines, SET_FIGURES),
         notes=[*verdict, *notes],
     )
-    facts = {"settings": settings, "baselines": baselines, "verdict": [*verdict, *notes]}
+    facts: dict[str, Any] = {"settings": settings, "baselines": baselines, "verdict": [*verdict, *notes]}
     return report_of(page, examples, {"f1_micro": "micro F1", "f1_macro": "macro F1"}, threshold=threshold, **facts)
 
 
@@ -166,7 +166,7 @@ def report_numbers(
         numbers=flat_figures(baselines, NUMBER_FIGURES),
         notes=[*verdict, *notes],
     )
-    facts = {"settings": settings, "baselines": baselines, "verdict": [*verdict, *notes]}
+    facts: dict[str, Any] = {"settings": settings, "baselines": baselines, "verdict": [*verdict, *notes]}
     return report_of(page, examples, {"mean_absolute_error": "MAE", "r2": "R2"}, **facts)
 
 

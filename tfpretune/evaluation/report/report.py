@@ -17,6 +17,7 @@ from tfpretune.evaluation.report.plots import Axis, Line, line_chart
 from tfpretune.evaluation.report.sections import Answers
 from tfpretune.evaluation.report.tables import Table
 from tfpretune.runtime.files import write_atomic
+from tfpretune.runtime.phases import phase
 
 Curves = Mapping[str, Mapping[str, Sequence[tuple[int, float]]]]
 """Title of the chart -> name of the line -> (step, value) pairs."""
@@ -24,10 +25,11 @@ Levels = Mapping[str, Mapping[str, float]]
 """Title of the chart -> name of a horizontal line -> its height."""
 
 MOST_ON_TOP = 8
-REHEARSAL = "A rehearsal (--fast): these figures say nothing."
+REHEARSAL = "A rehearsal: these figures say nothing."
 _PACKAGES = ("tfpretune", "tensorflow", "keras", "keras-hub", "numpy", "scikit-learn")
 
 
+@phase("writing the report")
 def write_report(
     out_dir: str | Path,
     *,

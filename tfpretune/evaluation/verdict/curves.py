@@ -75,10 +75,10 @@ def say_of_curves(training: Points, validation: Points, *, kept: int | None = No
 
     Examples:
         >>> say_of_curves([], [(10, 2.0), (20, 1.6), (30, 1.3), (40, 1.1), (50, 1.0)])
-        ['The validation loss was still falling at the end: train longer (more --steps or --epochs).']
+        ['The validation loss was still falling at the end: train longer (more steps or epochs).']
     """
     if still_falling(validation):
-        return ["The validation loss was still falling at the end: train longer (more --steps or --epochs)."]
+        return ["The validation loss was still falling at the end: train longer (more steps or epochs)."]
     since = overfitting_since(training, validation)
     if since is None:
         return []

@@ -13,8 +13,10 @@ from tfpretune.data.batches.step_indexed import Batch
 from tfpretune.errors import UsageError
 from tfpretune.finetune.methods.probe_strength import Probe, fit_probe
 from tfpretune.objectives import MultiLabel, Regression, Supervised, Target
+from tfpretune.runtime.phases import phase
 
 
+@phase("computing features")
 def features_of(model: Supervised, batches: Iterable[Batch], *, layer: str = "features") -> np.ndarray:
     """Returns the pooled features `(rows, dim)` of a classifier, or another layer's output, in the order of the batches.
 
@@ -35,6 +37,7 @@ def features_of(model: Supervised, batches: Iterable[Batch], *, layer: str = "fe
     return np.concatenate([call(model.pick_inputs(batch)).numpy() for batch in batches])
 
 
+@phase("fitting a first head on the frozen features")
 def start_head_from_probe(model: Supervised, batches: tf.data.Dataset, *, strength: float | None = None) -> None:
     """Sets the last layer to a linear model on the features of the frozen backbone.
 

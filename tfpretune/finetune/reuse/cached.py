@@ -11,6 +11,7 @@ from tfpretune.data.batches.step_indexed import Batch, StepIndexed
 from tfpretune.errors import UsageError
 from tfpretune.objectives import Supervised
 from tfpretune.runtime.keras_internals import all_layers, history_of, inbound_nodes, seed_generators, set_history
+from tfpretune.runtime.phases import phase
 
 CUT = "features"
 MOST_BYTES = 4 << 30
@@ -57,6 +58,7 @@ class CachedHead(Supervised):
         return sums.hexdigest()
 
 
+@phase("computing the features once")
 def with_cached_features(
     model: Supervised, batches: StepIndexed, *, most_bytes: int = MOST_BYTES
 ) -> tuple[CachedHead, StepIndexed]:

@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from tfpretune.data.text.tokenizer import Tokenizer
 from tfpretune.data.text.unknown import Unknown, count_unknown
 from tfpretune.errors import UsageError
+from tfpretune.runtime.phases import phase
 
 WARN_ABOVE = 0.01
 
 
+@phase("looking for unknown words")
 def require_known(
     tokenizer: Tokenizer | None, texts: Sequence[str], *, source: str, preset: str = "", limit: float = 1.0
 ) -> Unknown | None:

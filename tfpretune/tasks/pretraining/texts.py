@@ -55,7 +55,7 @@ def _beside_word_counts(figures: Mapping[str, float], rows: TextSequences) -> Ju
     """The loss beside the one of a model that knows how frequent each token is and nothing else."""
     plateau = unigram_entropy(rows.counted, special_token_ids=never_masked(rows.tokenizer))
     verdict = unigram_verdict(figures["masked_lm"], plateau)
-    printed = f"validation {verdict}\nmasked accuracy {figures['masked_accuracy']:.3f}"
+    printed = f"validation {verdict}; masked accuracy {figures['masked_accuracy']:.3f}"
     return Judged(printed, [f"Validation {verdict}."], {"unigram_loss": plateau}, {"unigram entropy": plateau})
 
 

@@ -13,6 +13,7 @@ import tensorflow as tf
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.runtime.files import write_atomic
 from tfpretune.runtime.lock import alone_in
+from tfpretune.runtime.phases import phase
 from tfpretune.settings.run import RunConfig
 from tfpretune.training.devices.memory import out_of_memory_named
 from tfpretune.training.devices.strategies import CrossWorkerSync, is_chief
@@ -107,7 +108,8 @@ def fit(
     folder = CheckpointFolder(run.shared_dir / "checkpoints", keep=run.keep_checkpoints)
     agreement = CrossWorkerSync(model.distribute_strategy)
     with alone_in(out_dir), Stop(run.max_minutes) as stop, out_of_memory_named(run, batches):
-        progress = prepare(model, batches, run, folder, agreement, identity or {})
+        with phase("making the model ready"):
+            progress = prepare(model, batches, run, folder, agreement, identity or {})
         while True:
             attempt = _Attempt(model, batches, run, folder, progress, validation, callbacks, stop, agreement)
             attempt.saver.judge_by(monitor, mode=mode, patience=patience)

@@ -1,5 +1,6 @@
 """What a person sees of a run while it trains: one live line on a terminal, short lines elsewhere."""
 
+import contextlib
 import sys
 import time
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Column
 
+from tfpretune.runtime.phases import phase, without_phases
 from tfpretune.training.loop.callbacks import ScalarLog
 from tfpretune.training.loop.saving import Checkpoints
 
@@ -36,6 +38,7 @@ class ProgressLine(keras.callbacks.Callback):
         self.saver, self.scalars, self.total, self.stream = saver, scalars, total, stream
         self._live: Progress | None = None
         self._phase = "training"
+        self._named = contextlib.ExitStack()
         self._since: tuple[int, float] | None = None
         self._said = time.monotonic()
 
@@ -43,19 +46,25 @@ class ProgressLine(keras.callbacks.Callback):
         """Opens the live line."""
         console = Console(file=self.stream or sys.stdout)
         if console.is_terminal and self._live is None:
-            phase = TextColumn("{task.description}", table_column=Column(no_wrap=True, min_width=len("validation")))
+            doing = TextColumn("{task.description}", table_column=Column(no_wrap=True, min_width=len("validation")))
             line = TextColumn("{task.fields[line]}", table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1))
-            columns = (phase, BarColumn(12), line)
+            columns = (doing, BarColumn(12), line)
             self._live = Progress(*columns, console=console, transient=True, expand=True, refresh_per_second=4)
             self._live.add_task(
                 self._phase, total=self.total, completed=self.saver.step, line="the first step takes longest"
             )
             self._live.start()
+            self._named.enter_context(without_phases())
+        elif self._since is None:
+            self._named.enter_context(phase("training: the first step takes longest"))
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Moves on. The clock starts behind the first step, whose graph is made."""
         now = time.monotonic()
-        self._since = self._since or (self.saver.step, now)
+        if self._since is None:
+            self._since = (self.saver.step, now)
+            if self._live is None:
+                self._named.close()
         if self._live is not None:
             self._show()
         elif now - self._said >= QUIET_SECONDS:
@@ -64,11 +73,15 @@ class ProgressLine(keras.callbacks.Callback):
     def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Names the phase."""
         self._phase = "validation"
+        if self._live is None:
+            self._named.enter_context(phase(self._phase))
         self._show()
 
     def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
         """Names the phase."""
         self._phase = "training"
+        if self._live is None:
+            self._named.close()
         self._show()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -77,6 +90,7 @@ class ProgressLine(keras.callbacks.Callback):
 
     def close(self) -> None:
         """Takes the live line away; what was printed stays."""
+        self._named.close()
         if self._live is not None:
             self._live.stop()
             self._live = None

@@ -60,7 +60,7 @@ def test_the_command_parses(tmp_path):
     """What is carried is an option of fine-tuning."""
     options = launch.to_finetune("finetune_text", run("csv:a b.csv", text_column="the text", fast=True))[2:]
     found = launch.parse(FinetuneConfig, [*options, "--steps", "3"])
-    assert (found.source, found.text_column, found.fast) == ("csv:a b.csv", "the text", True)
+    assert (found.source, found.text_column, found.fast) == ("csv:a b.csv", ("the text",), True)
 
 
 def test_the_lines(capsys, monkeypatch):

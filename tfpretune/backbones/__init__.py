@@ -14,11 +14,14 @@ from tfpretune.backbones.hugging_face.folder import packaged_folder
 from tfpretune.backbones.image.cnn import SmallCNN
 from tfpretune.backbones.image.vit import VisionTransformer
 from tfpretune.backbones.text.bert import BertEncoder, BertEncoderTokenizer
+from tfpretune.backbones.text.electra import ElectraEncoder, ElectraEncoderTokenizer
 from tfpretune.backbones.text.text_encoder import TextEncoder, TextEncoderTokenizer
 
 __all__ = [
     "BertEncoder",
     "BertEncoderTokenizer",
+    "ElectraEncoder",
+    "ElectraEncoderTokenizer",
     "Pixels",
     "Preprocessing",
     "SmallCNN",

@@ -1,22 +1,24 @@
 """Backbones by name and size, fresh or from a preset."""
 
-import contextlib
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import keras
 import keras_hub
 
-from tfpretune.backbones.hugging_face.files import check_added, check_readable, check_size, kind_of
-from tfpretune.backbones.hugging_face.folder import packaged_folder, read_bert
+from tfpretune.backbones.hugging_face.converted import read_converted
+from tfpretune.backbones.hugging_face.encoders import ENCODERS, read_encoder
+from tfpretune.backbones.hugging_face.faults import pooling_note, require_weights
+from tfpretune.backbones.hugging_face.files import check_added, check_size
 from tfpretune.backbones.hugging_face.tokenizer import KINDS, read_bert_tokenizer
 from tfpretune.backbones.image.cnn import SmallCNN
 from tfpretune.backbones.image.vit import VisionTransformer
+from tfpretune.backbones.locating import locate, one_line, require_tokenizer
+from tfpretune.backbones.notes import note
 from tfpretune.backbones.text.text_encoder import TextEncoder
 from tfpretune.errors import UsageError
-from tfpretune.runtime.files import MANIFEST, check_manifest
 from tfpretune.runtime.phases import phase
 
 TEXT_SIZES: dict[str, tuple[int, ...]] = {  # name: layers, heads, width, feed-forward width
@@ -121,8 +123,9 @@ def load_backbone(
     """Loads a pre-trained backbone from a preset.
 
     Args:
-        preset: a folder that a run left, of which every byte is compared with its manifest; a folder of Hugging Face's, where a
-            BERT is computed exactly as in the original; a KerasHub name; or demo:minilm, from an installed package.
+        preset: a folder that a run left, of which every byte is compared with its manifest; a folder of Hugging Face's
+            or hf://OWNER/NAME, where a BERT is computed exactly as in the original; a KerasHub name; or demo:minilm, from an
+            installed package.
         dtype: Keras dtype policy.
         random_weights: take only the architecture: the from-scratch side of a comparison.
         dropout: another rate than the preset's, in [0, 1); only for a backbone that has one.
@@ -139,16 +142,19 @@ def load_backbone(
         >>> load_backbone(str(preset)).filters
         (8,)
     """
-    changes = {} if dropout is None else {"dropout": dropout}
-    with _refusing(preset):
-        folder = packaged_folder(preset)
-        kind = kind_of(folder)
-        if kind == "bert":
-            return read_bert(folder, dtype=dtype, random_weights=random_weights, dropout=dropout)
-        check_readable(folder, kind)
+    with one_line(preset):
+        place = locate(preset)
+        if place.kind:
+            folder = Path(place.folder)
+            if not random_weights:
+                require_weights(preset, folder)
+                note(pooling_note(folder))
+            read = read_encoder if place.kind in ENCODERS else read_converted
+            return read(place.folder, place.kind, dtype=dtype, random_weights=random_weights, dropout=dropout)
+        changes = {} if dropout is None else {"dropout": dropout}
         try:
             return keras_hub.models.Backbone.from_preset(
-                folder, load_weights=not random_weights, dtype=dtype, **changes
+                place.folder, load_weights=not random_weights, dtype=dtype, **changes
             )
         except TypeError as error:
             if dropout is None:
@@ -169,31 +175,17 @@ def load_tokenizer(preset: str) -> keras_hub.tokenizers.Tokenizer:
         >>> load_tokenizer(str(preset))("good")
         <tf.Tensor: shape=(1,), dtype=int32, numpy=array([5], dtype=int32)>
     """
-    with _refusing(preset):
-        folder = packaged_folder(preset)
-        if kind_of(folder) in KINDS:
-            return read_bert_tokenizer(folder)
-        check_readable(folder, "")
-        tokenizer = keras_hub.tokenizers.Tokenizer.from_preset(folder)
-        if kind_of(folder):
-            check_added(folder, tokenizer)
+    with one_line(preset):
+        place = locate(preset)
+        if place.kind in KINDS:
+            return read_bert_tokenizer(place.folder, place.kind)
+        require_tokenizer(preset, place)
+        tokenizer = keras_hub.tokenizers.Tokenizer.from_preset(place.folder)
+        if place.kind:
+            check_added(place.folder, tokenizer)
             size = tokenizer.vocabulary_size()
-            check_size(folder, size, str(tokenizer.id_to_token(size - 1)))
+            check_size(place.folder, size, str(tokenizer.id_to_token(size - 1)))
         return tokenizer
-
-
-@contextlib.contextmanager
-def _refusing(preset: str) -> Iterator[None]:
-    if (Path(preset) / MANIFEST).is_file():
-        check_manifest(preset)
-    try:
-        yield
-    except UsageError:
-        raise
-    except (ValueError, OSError) as error:
-        known = Path(preset).is_dir()
-        what = str(error).splitlines()[0] if known else "no such folder, and no preset that KerasHub knows"
-        raise UsageError(f"`preset` {preset}: {what}") from error
 
 
 def _look_up(table: Mapping[str, tuple[int, ...]], name: str) -> tuple[int, ...]:

@@ -1,13 +1,16 @@
 """How a backbone is fed: the same named inputs for every backbone of a kind."""
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
 import keras
 import keras_hub
 
+from tfpretune.backbones.hugging_face.converted import IMAGES
+from tfpretune.backbones.hugging_face.pixels import read_scaling
+from tfpretune.backbones.image.converters import read_converter
+from tfpretune.backbones.locating import locate, one_line
 from tfpretune.errors import UsageError
 
 PIXELS_LAYER = "pixels"
@@ -48,8 +51,9 @@ def read_pixels(preset: str) -> Pixels:
         preset: a folder, or a KerasHub name.
 
     Returns:
-        The converter's numbers, for images in [0, 1] where KerasHub has [0, 255]. Without a converter: the images as they
-        are, which is right for the backbones of tfpretune.
+        The converter's numbers, for images in [0, 1] where KerasHub has [0, 255]; of a folder of Hugging Face's those of its
+        `preprocessor_config.json`. Without a converter: the images as they are, which is right for the backbones of tfpretune
+        and said of others.
 
     Raises:
         UsageError: there is a converter that cannot be read, or one that does more than scaling.
@@ -62,35 +66,21 @@ def read_pixels(preset: str) -> Pixels:
         >>> read_pixels(str(preset)) == Pixels()  # images in [0, 1] as they are
         True
     """
-    try:
-        converter = _converter(preset)
-    except FileNotFoundError:
+    with one_line(preset):
+        place = locate(preset)
+    if place.kind in IMAGES:
+        return Pixels(*read_scaling(place.folder))
+    if place.kind:
+        raise UsageError(f"`preset` {preset}: it takes texts, not images: use a recipe of texts, such as finetune_text")
+    converter = read_converter(preset, place)
+    if converter is None:
         return Pixels()
-    except (ValueError, OSError, KeyError, TypeError) as error:
-        raise UsageError(
-            f"`preset` {preset}: its image converter cannot be read: {str(error).splitlines()[0]}"
-        ) from error
-    if type(converter).call is not keras_hub.layers.ImageConverter.call:
-        raise UsageError(
-            f"`preset` {preset}: its {type(converter).__name__} does more than scale pixels: not supported"
-        )
     scale, offset = converter.scale, converter.offset
     return Pixels(
         255.0 if scale is None else _per_channel(scale, 255.0),
         0.0 if offset is None else _per_channel(offset, 1.0),
         None if converter.image_size is None else tuple(converter.image_size),
     )
-
-
-def _converter(preset: str) -> keras_hub.layers.ImageConverter:
-    """Loads a preset's converter; a FileNotFoundError where there is none."""
-    try:
-        return keras_hub.layers.ImageConverter.from_preset(preset)
-    except ValueError as error:
-        if "Unable to find a subclass of ImageConverter" not in str(error):  # KerasHub's words for: this kind has none
-            raise
-    config = json.loads((Path(preset) / "image_converter.json").read_text("utf-8"))  # but the preset may, as ours do
-    return keras_hub.layers.ImageConverter.from_config(config["config"])
 
 
 @dataclasses.dataclass(frozen=True)

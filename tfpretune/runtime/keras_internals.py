@@ -5,6 +5,7 @@ Imports neither Keras nor TensorFlow.
 """
 
 import contextlib
+import importlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -118,6 +119,15 @@ def transformer_parts(layer: Any) -> TransformerParts:
         layer._feedforward_output_dense,
         layer._feedforward_layer_norm,
     )
+
+
+def hugging_face_converter(name: str) -> Any:
+    """Returns KerasHub's module that turns a Hugging Face model of this kind into a backbone.
+
+    It has `backbone_cls`, `convert_backbone_config(config)` and `convert_weights(backbone, loader, config)`, whose loader has
+    `get_tensor` and `port_weight`.
+    """
+    return importlib.import_module(f"keras_hub.src.utils.transformers.convert_{name}")
 
 
 def replica_number(strategy: Any, index: int) -> int:

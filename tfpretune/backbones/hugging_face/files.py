@@ -4,15 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-import safetensors
-
+from tfpretune.backbones.notes import note
 from tfpretune.data.text.tokenizer import Tokenizer
 from tfpretune.errors import RunError, UsageError
 
 WEIGHTS = "model.safetensors"
+INDEX = f"{WEIGHTS}.index.json"
 _POINTER = b"version https://git-lfs.github.com/spec/"
-# Kinds that KerasHub reads only as a model with a head has them: each name of a weight begins so.
-_HEADED = {"albert": "albert.", "distilbert": "distilbert.", "roberta": "roberta.", "xlm-roberta": "roberta."}
 
 
 def refuse_pointer(path: Path) -> None:
@@ -54,12 +52,6 @@ def read_if_there(path: Path) -> dict[str, Any]:
     return read_json(path) if path.is_file() else {}
 
 
-def kind_of(folder: str) -> str:
-    """Returns the `model_type` of a folder of Hugging Face's; empty for any other preset."""
-    path = Path(folder) / "config.json"
-    return str(read_json(path).get("model_type", "")) if path.is_file() else ""
-
-
 def check_size(folder: str, tokens: int, last: str) -> None:
     """Refuses a tokenizer with more tokens than the model's embeddings have rows, by `config.json`.
 
@@ -71,6 +63,10 @@ def check_size(folder: str, tokens: int, last: str) -> None:
         raise UsageError(
             f"{folder}: the tokenizer has {tokens} tokens, the last is {last}, the model {rows} (vocab_size in config.json): "
             "they are not of one model, or its embeddings were not resized"
+        )
+    if isinstance(rows, int) and tokens < rows:
+        note(
+            f"{folder}: the tokenizer has {tokens} tokens, the model {rows}: the last {rows - tokens} rows stay unused"
         )
 
 
@@ -90,27 +86,3 @@ def check_added(folder: str, tokenizer: Tokenizer) -> None:
             raise UsageError(
                 f"{path}: {content} is not known to {type(tokenizer).__name__}: added tokens are read for BERT only"
             )
-
-
-def check_readable(folder: str, kind: str) -> None:
-    """Refuses what KerasHub would fail on without a word of sense.
-
-    Raises:
-        UsageError: a pointer of git-lfs, or weights without the names that KerasHub looks for.
-        RunError: the weights are damaged.
-    """
-    path, prefix = Path(folder) / WEIGHTS, _HEADED.get(kind, "")
-    for name in (WEIGHTS, "vocab.txt", "vocab.json", "tokenizer.json", "spiece.model", "sentencepiece.bpe.model"):
-        refuse_pointer(Path(folder) / name)
-    if not prefix or not path.is_file():
-        return
-    try:
-        with safetensors.safe_open(path, framework="np") as file:
-            names = list(file.keys())
-    except (safetensors.SafetensorError, OSError) as error:
-        raise RunError(f"{path} is damaged: {error}") from None
-    if not any(name.startswith(prefix) for name in names):
-        raise UsageError(
-            f"{path} has no weight whose name begins with {prefix}, since it was saved without a head: load it with "
-            "Transformers' AutoModelForMaskedLM, and save_pretrained it into another folder"
-        )

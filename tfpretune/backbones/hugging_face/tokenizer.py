@@ -5,15 +5,28 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tfpretune.backbones.hugging_face.files import check_size, read_if_there, refuse_pointer
+from tfpretune.backbones.hugging_face.tokenizer_json import case_of, require_ends, require_splitting, vocabulary_of
+from tfpretune.backbones.notes import note
 from tfpretune.backbones.text.bert import BertEncoderTokenizer
+from tfpretune.backbones.text.electra import ElectraEncoderTokenizer
 from tfpretune.data.text.learner import SPECIAL_TOKENS
 from tfpretune.data.text.wordpiece import AddedToken
 from tfpretune.errors import RunError, UsageError
 
-KINDS = ("bert", "distilbert")
-"""Kinds of models whose tokenizer this is."""
-_CLASSES = ("BertTokenizer", "DistilBertTokenizer", "ElectraTokenizer")
-_PLAIN = "PreTrainedTokenizer"  # its settings stand in tokenizer.json alone
+KINDS: Mapping[str, type[BertEncoderTokenizer]] = {
+    "bert": BertEncoderTokenizer,
+    "distilbert": BertEncoderTokenizer,
+    "electra": ElectraEncoderTokenizer,
+}
+"""Kinds of models whose tokenizer this is, and its class beside them in a preset."""
+_CLASSES = ("BertTokenizer", "DistilBertTokenizer", "ElectraTokenizer")  # any other one stands in tokenizer.json alone
+_LEFT_OUT = {
+    "do_basic_tokenize": True,
+    "never_split": None,
+    "word_tokenizer_type": "basic",
+    "subword_tokenizer_type": "wordpiece",
+}
+_GONE = "\ue000"  # no text holds it after the "bert" rule, so what is called so is never found
 _ROLES = {
     "pad_token": "[PAD]",
     "unk_token": "[UNK]",
@@ -31,7 +44,7 @@ class _Added(NamedTuple):
     normalized: bool
 
 
-def read_bert_tokenizer(folder: str) -> BertEncoderTokenizer:
+def read_bert_tokenizer(folder: str, kind: str) -> BertEncoderTokenizer:
     """Builds the tokenizer that Transformers builds: same ids for same texts, added and special tokens in texts included.
 
     The vocabulary is that of `tokenizer.json` or, without one, of `vocab.txt`; added tokens stand in `tokenizer.json`,
@@ -44,21 +57,43 @@ def read_bert_tokenizer(folder: str) -> BertEncoderTokenizer:
     place = Path(folder)
     path, whole_path = place / "tokenizer_config.json", place / "tokenizer.json"
     settings, whole = read_if_there(path), read_if_there(whole_path)
-    kind = str(settings.get("tokenizer_class") or _CLASSES[0]).removesuffix("Fast")
-    if kind not in (*_CLASSES, _PLAIN) or (kind == _PLAIN and not whole):
-        raise UsageError(f"{path}: tokenizer_class {kind} is not known here: expected {', '.join(_CLASSES)}")
-    for role, token in _ROLES.items():
-        if (found := _text(settings.get(role))) not in (None, token):
-            raise UsageError(f"{path}: {role} {found} is not known here: expected {token}")
-    base = _vocabulary_of_json(whole, whole_path) if whole else _vocabulary_of_lines(place / "vocab.txt")
+    name_of_class = str(settings.get("tokenizer_class") or _CLASSES[0]).removesuffix("Fast")
+    if name_of_class not in _CLASSES and not whole:
+        raise UsageError(
+            f"{path}: tokenizer_class {name_of_class} is not known here without a tokenizer.json: "
+            f"expected {', '.join(_CLASSES)}"
+        )
+    for name, usual in _LEFT_OUT.items():
+        if settings.get(name, usual) not in (usual, None, []):
+            raise UsageError(f"{path}: {name} {settings[name]} is not known here: expected {usual}")
+    for said in (read_if_there(place / "special_tokens_map.json"), settings):
+        for role, token in _ROLES.items():
+            if (found := _text(said.get(role))) not in (None, token):
+                raise UsageError(f"{path}: {role} {found} is not known here: expected {token}")
+    base = _base(whole, place)
     vocabulary, added = _with_added(base, list(_added(place, settings, whole)), place)
+    if whole:
+        require_splitting(whole, whole_path)
+        require_ends(whole, vocabulary, whole_path)
     check_size(folder, len(vocabulary), vocabulary[-1])
-    case: dict[str, Any] = _case(whole, whole_path) if kind == _PLAIN else _case_of_config(settings)
+    case: dict[str, Any] = _case(name_of_class in _CLASSES, settings, case_of(whole, whole_path) if whole else {}, path)
     try:
-        return BertEncoderTokenizer(vocabulary, added_tokens=added, **case)
+        return KINDS[kind](vocabulary, added_tokens=added, **case)
     except ValueError as error:  # a special token is missing
         where = whole_path if whole else place / "vocab.txt"
         raise RunError(f"{where}: {str(error).splitlines()[0]}") from error
+
+
+def _base(whole: dict[str, Any], place: Path) -> list[str]:
+    lines = place / "vocab.txt"
+    if not whole:
+        return _vocabulary_of_lines(lines)
+    base = vocabulary_of(whole, place / "tokenizer.json")
+    if lines.is_file() and _vocabulary_of_lines(lines)[: len(base)] != base:
+        note(
+            f"{place}: vocab.txt and tokenizer.json give other ids: those of tokenizer.json are taken, as by Transformers"
+        )
+    return base
 
 
 def _text(token: Any) -> str | None:
@@ -73,22 +108,13 @@ def _vocabulary_of_lines(path: Path) -> list[str]:
         raise UsageError(f"{path}: {error.strerror}, and no tokenizer.json beside it") from None
     except UnicodeDecodeError:
         raise RunError(f"{path} is damaged: it is not UTF-8") from None
-    return [line.rstrip() for line in lines]
-
-
-def _vocabulary_of_json(whole: dict[str, Any], path: Path) -> list[str]:
-    model = whole.get("model")
-    if not isinstance(model, dict) or model.get("type", "WordPiece") != "WordPiece":
-        what = model.get("type") if isinstance(model, dict) else None
-        raise UsageError(f"{path} holds a model of type {what}: expected WordPiece, as of a BERT")
-    expected = {"unk_token": "[UNK]", "continuing_subword_prefix": "##", "max_input_chars_per_word": 100}
-    for name, value in expected.items():
-        if model.get(name, value) != value:
-            raise UsageError(f"{path}: {name} {model[name]} is not known here: expected {value}")
-    vocabulary = model.get("vocab")
-    if not isinstance(vocabulary, dict) or sorted(vocabulary.values()) != list(range(len(vocabulary))):
-        raise RunError(f"{path} is damaged: the ids of its vocabulary are not 0, 1, 2, …")
-    return sorted(vocabulary, key=vocabulary.__getitem__)
+    tokens = [line.rstrip() for line in lines]
+    last = {token: number for number, token in enumerate(tokens)}
+    if len(last) < len(tokens):
+        note(
+            f"{path}: {len(tokens) - len(last)} tokens stand there twice: the last id of each is taken, as by Transformers"
+        )
+    return [token if token and last[token] == number else f"{_GONE}{number}" for number, token in enumerate(tokens)]
 
 
 def _added(folder: Path, settings: dict[str, Any], whole: dict[str, Any]) -> Iterator[_Added]:
@@ -105,8 +131,10 @@ def _added(folder: Path, settings: dict[str, Any], whole: dict[str, Any]) -> Ite
             raise UsageError(f"{folder}: added token {entry['content']!r} with single_word is not known here")
         yield _Added(entry["content"], entry["id"], bool(entry.get("normalized", not entry.get("special"))))
     for source in (settings, read_if_there(folder / "special_tokens_map.json")):
-        for token in source.get("additional_special_tokens") or ():
-            yield _Added(str(_text(token)), None, False)
+        for name in ("additional_special_tokens", "extra_special_tokens"):  # the second is Transformers 5's, or by name
+            tokens = source.get(name) or ()
+            for token in tokens.values() if isinstance(tokens, dict) else tokens:
+                yield _Added(str(_text(token)), None, False)
     yield from (_Added(token, None, False) for token in SPECIAL_TOKENS)
 
 
@@ -126,28 +154,23 @@ def _with_added(base: list[str], added: list[_Added], folder: Path) -> tuple[lis
     return list(ids), list(found.values())
 
 
-def _case_of_config(settings: dict[str, Any]) -> dict[str, bool]:
-    lowercase, strip_accents = bool(settings.get("do_lower_case", True)), settings.get("strip_accents")
+def _case(named: bool, settings: dict[str, Any], whole: dict[str, Any], path: Path) -> dict[str, bool]:
+    """What is done to capitals, accents and Chinese: a class of BERT's takes it from its settings, any other from the whole.
+
+    What the settings do not say is taken from `tokenizer.json`, where the tokenizer was trained.
+    """
+    said = {
+        name: settings[name]
+        for name in ("do_lower_case", "strip_accents", "tokenize_chinese_chars")
+        if name in settings
+    }
+    other = {name: value for name, value in said.items() if named and name in whole and whole[name] != value}
+    for name, value in other.items():
+        note(f"{path}: {name} is {value}, and {whole[name]} in tokenizer.json: {value} is taken, as by Transformers")
+    found = whole | (said if named else {})
+    lowercase, strip_accents = bool(found.get("do_lower_case", True)), found.get("strip_accents")
     return {
         "lowercase": lowercase,
         "strip_accents": lowercase if strip_accents is None else bool(strip_accents),
-        "split_on_cjk": bool(settings.get("tokenize_chinese_chars", True)),
+        "split_on_cjk": bool(found.get("tokenize_chinese_chars", True)),
     }
-
-
-def _case(whole: dict[str, Any], path: Path) -> dict[str, bool]:
-    normalizer, splitter = whole.get("normalizer") or {}, whole.get("pre_tokenizer") or {}
-    if (normalizer.get("type"), splitter.get("type")) != ("BertNormalizer", "BertPreTokenizer"):
-        raise UsageError(
-            f"{path}: normalizer {normalizer.get('type')} with pre_tokenizer {splitter.get('type')} is not known here: "
-            "expected BertNormalizer and BertPreTokenizer"
-        )
-    if not normalizer.get("clean_text", True):
-        raise UsageError(f"{path}: clean_text false is not known here")
-    return _case_of_config(
-        {
-            "do_lower_case": normalizer.get("lowercase", True),
-            "strip_accents": normalizer.get("strip_accents"),
-            "tokenize_chinese_chars": normalizer.get("handle_chinese_chars", True),
-        }
-    )

@@ -74,20 +74,24 @@ class BertEncoder(keras_hub.models.BertBackbone):
             name=name,
             trainable=trainable,
         )
-        self.activation = activation
-        self.layer_norm_epsilon = layer_norm_epsilon
-        self.embeddings_layer_norm.epsilon = layer_norm_epsilon
-        function = gelu_tanh if activation == "gelu_tanh" else keras.activations.get(activation)
-        for layer in self.transformer_layers:
-            parts = transformer_parts(layer)
-            layer.activation = parts.intermediate.activation = function
-            layer.layer_norm_epsilon = layer_norm_epsilon
-            parts.attention_norm.epsilon = parts.output_norm.epsilon = layer_norm_epsilon
+        set_formulas(self, activation, layer_norm_epsilon)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
         own = {"activation": self.activation, "layer_norm_epsilon": self.layer_norm_epsilon}
         return super().get_config() | own
+
+
+def set_formulas(backbone: Any, activation: str, layer_norm_epsilon: float) -> None:
+    """Gives a fresh KerasHub encoder another activation and epsilon than those that it has fixed; its config keeps them."""
+    backbone.activation, backbone.layer_norm_epsilon = activation, layer_norm_epsilon
+    backbone.embeddings_layer_norm.epsilon = layer_norm_epsilon
+    function = gelu_tanh if activation == "gelu_tanh" else keras.activations.get(activation)
+    for layer in backbone.transformer_layers:
+        parts = transformer_parts(layer)
+        layer.activation = parts.intermediate.activation = function
+        layer.layer_norm_epsilon = layer_norm_epsilon
+        parts.attention_norm.epsilon = parts.output_norm.epsilon = layer_norm_epsilon
 
 
 @keras.saving.register_keras_serializable("tfpretune")

@@ -24,7 +24,7 @@ class Config(tp.tasks.ImagePretrainingConfig):
     out_dir: str = "runs/pretrain_image"
     steps: int = 2000
     image_shape: tuple[int, int, int] = (28, 28, 1)
-    """Height, width, channels (1 or 3) that images are brought to."""
+    """Height, width, channels (1 or 3) that images are brought to; with --preset those that it was trained on."""
     optimizer: OptimizerConfig = OptimizerConfig(learning_rate=3e-3, weight_decay=0.05)
 
 
@@ -36,18 +36,10 @@ def main(run: Config) -> "tp.training.FitResult | None":
     train, validation = examples.split("train"), examples.split("validation")
     tp.training.set_random_seed(run.seed)
 
-    pixels = tp.backbones.read_pixels(run.preset) if run.preset else tp.backbones.Pixels()
     with strategy.scope():
         dtype = tp.training.resolve_precision(run.precision)
-        if run.preset:
-            backbone = tp.backbones.load_backbone(run.preset, dtype=dtype)
-        else:
-            size = run.patch_size
-            backbone = tp.backbones.make_image_backbone(
-                run.backbone, image_shape=run.image_shape, patch_size=size, dtype=dtype
-            )
-        seen = dataclasses.replace(pixels, size=pixels.size or run.image_shape[:2])
-        model = objective.make_model(backbone, seen, run)
+        backbone, pixels = tp.tasks.open_image_backbone(run, dtype=dtype)
+        model = objective.make_model(backbone, pixels, run)
     shape = tuple(model.input["images"].shape[1:])
 
     transform = objective.transform(run, backbone)

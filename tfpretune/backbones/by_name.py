@@ -181,11 +181,21 @@ def load_tokenizer(preset: str) -> keras_hub.tokenizers.Tokenizer:
             return read_bert_tokenizer(place.folder, place.kind)
         require_tokenizer(preset, place)
         tokenizer = keras_hub.tokenizers.Tokenizer.from_preset(place.folder)
+        _require_ends(tokenizer, preset)
         if place.kind:
             check_added(place.folder, tokenizer)
             size = tokenizer.vocabulary_size()
             check_size(place.folder, size, str(tokenizer.id_to_token(size - 1)))
         return tokenizer
+
+
+def _require_ends(tokenizer: keras_hub.tokenizers.Tokenizer, preset: str) -> None:
+    for name in ("start_token", "end_token", "pad_token"):
+        if getattr(tokenizer, f"{name}_id", None) is None:
+            raise UsageError(
+                f"`preset` {preset}: its {type(tokenizer).__name__} has no {name.replace('_', ' ')}: expected the tokenizer "
+                "of an encoder, such as BERT's or RoBERTa's"
+            )
 
 
 def _look_up(table: Mapping[str, tuple[int, ...]], name: str) -> tuple[int, ...]:

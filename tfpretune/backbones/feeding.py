@@ -70,7 +70,7 @@ def read_pixels(preset: str) -> Pixels:
         place = locate(preset)
     if place.kind in IMAGES:
         return Pixels(*read_scaling(place.folder))
-    if place.kind:
+    if place.kind or not {"vocabulary_size", "vocab_size"}.isdisjoint(place.config.get("config") or {}):
         raise UsageError(f"`preset` {preset}: it takes texts, not images: use a recipe of texts, such as finetune_text")
     converter = read_converter(preset, place)
     if converter is None:
@@ -148,11 +148,12 @@ def save_pixels(model: keras.Model, folder: Path | str) -> None:
         folder: the preset; `read_pixels` finds it there, and so does KerasHub.
     """
     layer = next((layer for layer in model.layers if layer.name == PIXELS_LAYER), None)
-    if layer is not None:
+    foreign = type(getattr(model, "backbone", None)).__module__.startswith("keras_hub.")  # KerasHub feeds ours as they are
+    if layer is not None or (foreign and "images" in getattr(model, "input", ())):
         keras_hub.layers.ImageConverter(
             image_size=tuple(model.input["images"].shape[1:3]),
-            scale=_per_channel(layer.scale, 1 / 255.0),
-            offset=_per_channel(layer.offset, 1.0),
+            scale=_per_channel(layer.scale if layer else 1.0, 1 / 255.0),
+            offset=_per_channel(layer.offset if layer else 0.0, 1.0),
             crop_to_aspect_ratio=False,
             antialias=True,
         ).save_to_preset(str(folder))
@@ -183,7 +184,25 @@ def image_shape(backbone: keras.Model, default: tuple[int, int] | None = None) -
         height, width = (given or fixed for given, fixed in zip((height, width), default, strict=True))
     if channels not in (1, 3, None):
         raise UsageError(f"{name} takes images of {channels} channels: expected 1 (grey) or 3 (colour, channels last)")
-    return int(height), int(width), int(channels or 3)
+    shape = int(height), int(width), int(channels or 3)
+    if None in images.shape[1:3]:
+        _require_room(backbone, shape)
+    return shape
+
+
+def _require_room(backbone: keras.Model, shape: tuple[int, int, int]) -> None:
+    """Raises UsageError where an image is so small that nothing is left of it behind the strides of a backbone."""
+    try:
+        outputs = keras.tree.flatten(backbone.compute_output_spec(keras.KerasTensor((1, *shape))))
+        room = all(all(outputs.shape) for outputs in outputs)
+    except ValueError:
+        room = False
+    if not room:
+        height, width, _ = shape
+        raise UsageError(
+            f"{type(backbone).__name__} cannot read images of {height} x {width} pixels: give larger ones, such as "
+            "`image_size` 224 224"
+        )
 
 
 def feed(
@@ -210,7 +229,7 @@ def feed(
     if _image_input(backbone) is not None:
         images = keras.Input(preprocessing.image_shape(backbone), dtype="float32", name="images")
         seen = images if preprocessing.pixels is None else preprocessing.pixels.scaled(images)
-        return {"images": images}, {"images": seen} if isinstance(backbone.input, dict) else seen
+        return {"images": images}, dict.fromkeys(backbone.input, seen) if isinstance(backbone.input, dict) else seen
     names = set(backbone.input) if isinstance(backbone.input, dict) else set()
     if not {"token_ids", "padding_mask"} <= names <= {"token_ids", "padding_mask", "segment_ids"}:
         raise UsageError(f"{type(backbone).__name__} cannot be fed: it takes {_input_names(backbone)}")
@@ -229,10 +248,10 @@ def feed(
 
 
 def _image_input(backbone: keras.Model) -> keras.KerasTensor | None:
-    """Returns a backbone's input if it is one batch of images, by itself or in a dict of the name `images`."""
+    """Returns a backbone's input if it is one batch of images, by itself or in a dict, of whatever name."""
     given = backbone.input
-    if isinstance(given, dict):
-        return given["images"] if set(given) == {"images"} else None
+    if isinstance(given, dict) and len(given) == 1:
+        (given,) = given.values()
     return given if isinstance(given, keras.KerasTensor) and len(given.shape) == 4 else None
 
 

@@ -44,6 +44,7 @@ from .labels import source_form as source_form
 from .multi_label import MultiLabelTask as MultiLabelTask
 from .multi_label import set_baselines as set_baselines
 from .multitask import SeveralTasks as SeveralTasks
+from .pretraining.image_backbones import open_image_backbone as open_image_backbone
 from .pretraining.images import IMAGE_OBJECTIVES as IMAGE_OBJECTIVES
 from .pretraining.images import ImageObjective as ImageObjective
 from .pretraining.report import report_pretraining as report_pretraining

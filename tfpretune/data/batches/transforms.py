@@ -10,6 +10,7 @@ from tfpretune.data.masking.patches import corrupt_images, mask_patches
 from tfpretune.data.masking.tokens import mask_tokens
 from tfpretune.data.text.tokenizer import Tokenizer
 from tfpretune.data.text.unknown import never_masked
+from tfpretune.errors import UsageError
 
 
 def augmented(
@@ -116,6 +117,9 @@ def masked_tokens(tokenizer: Tokenizer, mask_rate: float) -> Transform:
     Returns:
         A transform for `text_batches`, as `MaskedLM` needs it. It raises ValueError for a rate out of its range.
 
+    Raises:
+        UsageError: the tokenizer has no mask token.
+
     Examples:
         >>> import tensorflow as tf
         >>> from tfpretune.backbones import TextEncoderTokenizer
@@ -125,6 +129,9 @@ def masked_tokens(tokenizer: Tokenizer, mask_rate: float) -> Transform:
         >>> batch["mask_ids"].numpy()[batch["mask_weights"] == 1]  # one of the two words was chosen
         array([5], dtype=int32)
     """
+    if getattr(tokenizer, "mask_token_id", None) is None:
+        name = type(tokenizer).__name__
+        raise UsageError(f"{name} has no mask token, and a masked language model needs one: take a BERT or a RoBERTa")
     ids = {"vocabulary_size": tokenizer.vocabulary_size(), "mask_token_id": tokenizer.mask_token_id}
     special, padding = never_masked(tokenizer), tokenizer.pad_token_id
 

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfpretune.backbones.feeding import Pixels, Preprocessing, feed
+from tfpretune.backbones.feeding import Pixels, Preprocessing, feed, sequence_features
 from tfpretune.backbones.layers.blocks import MeanPool
 from tfpretune.objectives.base import Batch, Objective, Term
 
@@ -72,7 +72,7 @@ class _Reconstruction(Objective):
         inputs, seen = feed(backbone, Preprocessing(pixels=pixels))
         if "images" not in inputs:
             raise ValueError(f"{type(self).__name__} needs an image backbone, received {type(backbone).__name__}")
-        code = MeanPool(dtype=policy, name="code")(backbone(seen))
+        code = MeanPool(dtype=policy, name="code")(sequence_features(backbone, seen))
         outputs = _decoder(code, tuple(inputs["images"].shape[1:]), policy)
         super().__init__(inputs=inputs, outputs=outputs, name=name)
         self.backbone = backbone

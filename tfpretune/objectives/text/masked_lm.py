@@ -50,7 +50,8 @@ class MaskedLM(Objective):
         positions = keras.Input((None,), dtype="int32", name="mask_positions")
         features = sequence_features(backbone, full)
         x = GatherPositions(dtype=policy, name="masked_features")(features, positions)
-        x = keras.layers.Dense(features.shape[-1], activation="gelu", dtype=policy, name="head_dense")(x)
+        width = backbone.token_embedding.output_dim  # ELECTRA's and ALBERT's tables are narrower than their layers
+        x = keras.layers.Dense(width, activation="gelu", dtype=policy, name="head_dense")(x)
         x = keras.layers.LayerNormalization(epsilon=1e-6, dtype=policy, name="head_norm")(x)
         logits = TiedLogits(backbone.token_embedding, dtype=policy, name="head_logits")(x)
         super().__init__(inputs=inputs | {"mask_positions": positions}, outputs=logits, name=name)

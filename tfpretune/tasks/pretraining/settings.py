@@ -53,6 +53,6 @@ class ImagePretrainingConfig(ImageColumns, RunConfig):
         super().__post_init__()
         require_fractions(self, "mask_rate", "scale")
         needed = BACKBONES[self.objective]
-        if not self.backbone.startswith(needed):
+        if not self.preset and not self.backbone.startswith(needed):
             sides = f"--objective {self.objective} with --backbone {self.backbone}"
             raise UsageError(f"{sides}: {self.objective} needs a {' or a '.join(needed)}")

@@ -208,7 +208,7 @@ def test_image_folders(tmp_path):
             r"dog/2.png: the file is empty; replace or remove it; for all problems run: tfpretune check",
         ),
         ("fish/readme.md", b"x", r"fish: the class folder has no images"),
-        ("dog/2.tif", b"x", r"dog/2.tif: .tif images are not read; convert it"),
+        ("dog/2.tif", b"x", r"dog/2.tif: .tif images are not read \(TIFF, 1 file\); convert it"),
         ("2.png", b"x", r"2.png: the image lies beside the class folders and has no class"),
     ],
 )

@@ -13,7 +13,6 @@ from tfpretune.data.checks.result import CheckResult
 from tfpretune.data.checks.splits import shared_contents, shared_with
 from tfpretune.data.checks.tasks import check_task, task_of
 from tfpretune.data.examples.examples import Examples
-from tfpretune.data.readers.folders.walking import hidden_note
 from tfpretune.data.readers.labels.labels import more_label_columns, read_labels
 from tfpretune.data.readers.masks.form import USUAL_MASKS, MaskForm
 from tfpretune.data.readers.records import Problem, Records
@@ -69,7 +68,7 @@ def check(
         return result
     rows, examples, good = _read(spec, form)
     problems = [*rows.problems, *rows.skipped]
-    notes = [*rows.notes, *hidden_note(rows.hidden)]
+    notes = [*rows.notes]
     faults, input_notes = CHECKS[rows.kind].faults(rows.inputs)
     unread = {fault.where for fault in faults}
     good[[row for row, path in enumerate(rows.inputs) if unread and path in unread]] = False

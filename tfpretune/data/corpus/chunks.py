@@ -11,7 +11,8 @@ from typing import Literal, TypeVar
 from tfpretune.data.corpus.spans import READ, Span, lines_in, record_of
 from tfpretune.data.readers.byte_offsets import decoded
 from tfpretune.data.readers.encodings import ends_lines_with_lf
-from tfpretune.data.readers.folders.kinds import TEXT_SUFFIXES
+from tfpretune.data.readers.folders.kinds import FILES
+from tfpretune.data.readers.folders.sifting import left_out_note, sift
 from tfpretune.data.readers.folders.splits import files_by_split
 from tfpretune.data.readers.folders.walking import walk
 from tfpretune.data.readers.packed_files import is_packed
@@ -202,12 +203,14 @@ def _cut_texts(spec: str, form: SourceForm, piece_bytes: int) -> Corpus:
 def _text_files(folder: str) -> dict[Part | None, list[str]]:
     """Returns the files of each split, training first, or of no split where the folders are not train and test."""
     found = walk(folder)
-    if found.problems:
-        raise RunError(str(found.problems[0]))
-    paths = [path for path in found.files if path.lower().endswith(TEXT_SUFFIXES)]
-    if not paths:
+    files = sift(found.files, FILES["text"])
+    for problem in (*found.problems, *files.problems):
+        raise RunError(str(problem))
+    if not files.wanted:
         raise UsageError(f"no .txt file in {folder} (looked in {os.getcwd()}): check the path")
-    return files_by_split(folder, paths)
+    for note in left_out_note(found.hidden, files.others):
+        print(f"{folder}: {note}")
+    return files_by_split(folder, files.wanted)
 
 
 def _spans(paths: Sequence[str], sizes: Sequence[int], piece_bytes: int, *, whole: bool) -> Iterator[Span]:

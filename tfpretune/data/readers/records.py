@@ -35,7 +35,20 @@ class Problem:
     todo: str
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.what}; {self.todo}"
+        return f"{shown(self.where)}: {self.what}; {self.todo}"
+
+
+def shown(path: str) -> str:
+    """Returns a path as one line of text, with escapes for line breaks, controls and bytes that are no UTF-8."""
+    if path.isprintable():
+        return path
+    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    return "".join(ascii(one)[1:-1] if has_controls(one) else one for one in text)
+
+
+def has_controls(text: str) -> bool:
+    """Returns whether a text has a control character or ends a line."""
+    return any(one < " " or "\x7f" <= one <= "\x9f" or one in "\u2028\u2029" for one in text)
 
 
 @dataclasses.dataclass

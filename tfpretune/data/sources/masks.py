@@ -88,7 +88,7 @@ def read_masks(spec: str, form: MaskForm = USUAL_MASKS) -> MaskRecords:
             f"{rest} has no folders images and masks: put the images into one and the masks into the other"
         )
     rows = MaskRecords(notes=_layout_notes(os.path.expanduser(rest), folders))
-    pairs = [pair for folder in folders for pair in pair_files(folder, rows.problems)]
+    pairs = [pair for folder in folders for pair in pair_files(folder, rows.problems, rows.notes)]
     if not pairs and not rows.problems:
         rows.problems.append(Problem(folders[0].images, "there are no images", "give another folder"))
     surveyed = survey(pairs)

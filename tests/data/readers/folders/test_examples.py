@@ -181,6 +181,7 @@ def test_hidden_files_and_those_of_systems_are_passed_over(tmp_path):
     assert [os.path.relpath(path, tmp_path) for path in rows.inputs] == ["cat/1.jpg", "dog/2.JPG"]
     assert rows.problems == rows.skipped == []
     assert len(rows.hidden) == 5
+    assert rows.notes == ["left out: 5 files and folders: 5 hidden"]
 
 
 def test_links_are_followed_and_those_that_lead_nowhere_are_named(tmp_path):

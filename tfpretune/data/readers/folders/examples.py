@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from tfpretune.data.image.exif import UPRIGHT, unread_orientation
 from tfpretune.data.readers.folders.doubtful import doubtful_folders, first_folders, unlabelled_folders, unwrapped
-from tfpretune.data.readers.folders.kinds import FILES, FileKind
+from tfpretune.data.readers.folders.kinds import FILES
+from tfpretune.data.readers.folders.sifting import left_out_note, sift, suffix_of
 from tfpretune.data.readers.folders.splits import splits_note, splits_of
 from tfpretune.data.readers.folders.walking import walk
-from tfpretune.data.readers.records import Problem, Records, read_utf8
+from tfpretune.data.readers.records import Problem, Records, has_controls, read_utf8
 from tfpretune.data.splits.rule import Part
 from tfpretune.data.text.cleaning import clean, split_long_lines
 from tfpretune.errors import UsageError
@@ -90,7 +91,7 @@ def _files(rows: Records, folder: str, what: str, labels: bool) -> list[_File]:
     found = walk(root)
     rows.problems += found.problems
     rows.hidden += found.hidden
-    paths, tops = _sift(rows, found.files, FILES[what]), _inner(root, found.folders)
+    paths, tops = _sift(rows, root, found.files, what), _inner(root, found.folders)
     by_top = first_folders(root, paths)
     splits = splits_of([name for name in tops if by_top.get(name)])
     if splits is None:
@@ -147,6 +148,13 @@ def _class_files(
     if not labels or not classes:
         return [_File(path, None) for path in paths]
     by_class = first_folders(root, paths)
+    rows.problems += [
+        Problem(
+            os.path.join(root, name), "the name of the class holds a line break or another control", "rename the folder"
+        )
+        for name in classes
+        if has_controls(name)
+    ]
     rows.problems += unlabelled_folders(root, classes, what)
     for name in classes:
         if name not in by_class:
@@ -169,15 +177,15 @@ def _inner(root: str, folders: list[str]) -> list[str]:
     return [os.path.basename(folder) for folder in folders if os.path.dirname(folder) == root.rstrip(os.sep)]
 
 
-def _sift(rows: Records, paths: list[str], kind: FileKind) -> list[str]:
-    wanted, known = [], " ".join(kind.suffixes)
-    for path in paths:
-        suffix = os.path.splitext(path)[1].lower()
-        if suffix in kind.suffixes:
-            wanted.append(path)
-        elif suffix in kind.unreadable:
-            problem = Problem(path, f"{suffix} {kind.scheme} are not read", f"convert it to one of {known}")
-            rows.problems.append(problem)
-        else:
-            rows.skipped.append(Problem(path, f"skipped: not one of {known}", "convert it or remove it"))
-    return wanted
+def _sift(rows: Records, root: str, paths: list[str], what: str) -> list[str]:
+    """Returns the files that are read, and says what is left out."""
+    kind, found = FILES[what], sift(paths, FILES[what])
+    known = " ".join(kind.suffixes)
+    rows.problems += found.problems
+    rows.skipped += [Problem(path, f"skipped: not one of {known}", "convert it or remove it") for path in found.others]
+    rows.notes += left_out_note(rows.hidden, found.others)
+    if found.others and not found.wanted and not found.problems:
+        suffixes = ", ".join(sorted({suffix_of(path) or "no suffix" for path in found.others})[:4])
+        fault = f"none of its {len(paths):,} files is one of {known} (there are: {suffixes})"
+        rows.problems.append(Problem(root, fault, "convert them, or give another folder"))
+    return found.wanted

@@ -3,7 +3,6 @@
 import dataclasses
 import errno
 import os
-from collections.abc import Iterable
 
 from tfpretune.data.readers.records import Problem, is_hidden
 
@@ -16,7 +15,7 @@ class Walk:
         files: paths of all files, sorted.
         folders: paths of all folders, sorted.
         hidden: paths of what was passed over: hidden files and folders, and those that systems make.
-        problems: links that lead nowhere or in a circle, and folders that cannot be read.
+        problems: links that lead nowhere or in a circle, folders that cannot be read, names that are no text.
     """
 
     files: list[str] = dataclasses.field(default_factory=list)
@@ -32,14 +31,6 @@ def walk(folder: str) -> Walk:
     found.files.sort()
     found.folders.sort()
     return found
-
-
-def hidden_note(paths: Iterable[str]) -> list[str]:
-    """Returns a line about hidden files that were passed over, or nothing."""
-    names = sorted({os.path.basename(path) for path in paths})
-    if not names:
-        return []
-    return [f"hidden files and folders are not read: {', '.join(names[:3])}{', …' if len(names) > 3 else ''}"]
 
 
 def _walk(found: Walk, folder: str, above: tuple[str, ...]) -> None:
@@ -58,6 +49,9 @@ def _walk(found: Walk, folder: str, above: tuple[str, ...]) -> None:
         kind = _kind(entry)
         if is_hidden(entry.name):
             found.hidden.append(entry.path)
+        elif kind and not _is_text(entry.name):
+            todo = "rename it, such as by: convmv -f latin1 -t utf8 -r --notest FOLDER"
+            found.problems.append(Problem(entry.path, "the name is not UTF-8", todo))
         elif kind == "folder":
             found.folders.append(entry.path)
             _walk(found, entry.path, (*above, real))
@@ -75,6 +69,11 @@ def folders_in(folder: str) -> list[str]:
     except OSError:  # `walk` names it
         return []
     return sorted(entry.name for entry in entries if not is_hidden(entry.name) and _kind(entry) == "folder")
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name can be written to messages and files: Python keeps bytes that are no UTF-8 as lone surrogates."""
+    return not any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def _kind(entry: os.DirEntry[str]) -> str:

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from tfpretune.data.readers.folders.kinds import IMAGE_SUFFIXES
+from tfpretune.data.readers.folders.kinds import FILES, IMAGE_SUFFIXES, FileKind
+from tfpretune.data.readers.folders.sifting import left_out_note, sift, suffix_of
 from tfpretune.data.readers.folders.splits import inner_splits, split_of, splits_of
 from tfpretune.data.readers.folders.walking import folders_in, walk
 from tfpretune.data.readers.records import Problem
@@ -113,17 +114,18 @@ def _has_images(folder: str) -> bool:
     return any(path.lower().endswith(IMAGE_SUFFIXES) for path in walk(folder).files)
 
 
-def pair_files(folder: MaskFolder, problems: list[Problem]) -> list[MaskPair]:
+def pair_files(folder: MaskFolder, problems: list[Problem], notes: list[str]) -> list[MaskPair]:
     """Finds the mask of each image: in the same inner folder, of the same name, or with `_mask` or the like behind it.
 
     Args:
         folder: where they lie.
         problems: gets those that have no partner, or more than one.
+        notes: gets what is left out, and folders that may be meant as splits.
     """
     images, masks = walk(folder.images), walk(folder.masks)
-    problems += [*images.problems, *masks.problems]
-    photos = [path for path in images.files if path.lower().endswith(IMAGE_SUFFIXES)]
-    files = [path for path in masks.files if path.lower().endswith(MASK_SUFFIXES)]
+    of_photos, of_masks = sift(images.files, FILES["image"]), sift(masks.files, FileKind("masks", MASK_SUFFIXES))
+    problems += [*images.problems, *masks.problems, *of_photos.problems, *of_masks.problems]
+    photos, files = of_photos.wanted, of_masks.wanted
     found = _match(folder.images, photos, folder.masks, files)
     if not found and photos and files:  # the masks may lie one folder deeper: annotations/trimaps
         roots = (os.path.commonpath([os.path.dirname(path) for path in paths]) for paths in (photos, files))
@@ -131,10 +133,14 @@ def pair_files(folder: MaskFolder, problems: list[Problem]) -> list[MaskPair]:
     taken = set(found.values())
     alone = [path for path in photos if path not in found], [path for path in files if path not in taken]
     problems += _without_partner(folder, *alone, masks.files)
+    named = {problem.where for problem in problems}
+    others = [path for path in (*of_photos.others, *of_masks.others) if path not in named]
+    notes += left_out_note([*images.hidden, *masks.hidden], others)
     problems += _shared_masks(found)
     splits = (inner_splits(folder.images, photos) or {}) if folder.split is None and photos else {}
     if folder.split is None and not splits:
         problems += _mixed_splits(folder.images, photos)
+        notes += _lone_split(folder.images, photos)
     return [
         MaskPair(path, found[path], folder.split or splits.get(_first(folder.images, path)))
         for path in photos
@@ -184,6 +190,18 @@ def _mixed_splits(root: str, photos: list[str]) -> Iterator[Problem]:
         yield Problem(root, what, "move it into one of them, or elsewhere")
 
 
+def _lone_split(root: str, photos: list[str]) -> Iterator[str]:
+    """Says that a folder which is named after a split is none, since the folders beside it are none."""
+    firsts = sorted({_first(root, path) for path in photos})
+    named = [name for name in firsts if split_of(name)]
+    others = [name for name in firsts if not split_of(name) and os.path.isdir(os.path.join(root, name))]
+    if len({split_of(name) for name in named}) == 1 and others:
+        yield (
+            f"{named[0]} is a split by its name and {', '.join(others[:3])} beside it is none: all are split anew, by hash; "
+            "name the folders train, val and test to keep them apart"
+        )
+
+
 def _without_partner(
     folder: MaskFolder, photos: list[str], masks: list[str], all_masks: list[str]
 ) -> Iterator[Problem]:
@@ -193,7 +211,8 @@ def _without_partner(
         other = others.get(_folded(inside))
         if other and not other.lower().endswith(MASK_SUFFIXES):
             suffix = os.path.splitext(other)[1]
-            why = "JPEG blurs the numbers of the classes" if suffix.lower() in (".jpg", ".jpeg") else "it is not read"
+            jpeg = suffix_of(other) in (".jpg", ".jpeg", ".jpe", ".jfif")
+            why = "JPEG blurs the numbers of the classes" if jpeg else "it is not read"
             yield Problem(other, f"the mask is a {suffix} file: {why}", "save it as PNG, from its original")
         else:
             wanted = os.path.join(folder.masks, f"{_exact(inside)}.png")

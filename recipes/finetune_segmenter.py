@@ -48,7 +48,8 @@ class Config(MovedImages, TaskConfig):
 def main(run: Config) -> "tp.training.FitResult | None":
     """Data, model, fit, report, save."""
     strategy = tp.training.make_strategy(run.devices.replicas)
-    source = tp.data.open_masks(run.source, orientation=run.mask_orientation, values=run.mask_values)
+    resize = tp.backbones.read_resize(run.preset, run.resize)
+    source = tp.data.open_masks(run.source, orientation=run.mask_orientation, values=run.mask_values, resize=resize)
     parts = tp.tasks.split_parts(source, most=32 if run.fast else 0, seed=run.seed)
     train = parts.train.sample(run.train_images or len(parts.train), seed=run.seed)
     tp.training.set_random_seed(run.seed)

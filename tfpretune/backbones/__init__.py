@@ -13,6 +13,7 @@ from tfpretune.backbones.feeding import Pixels, Preprocessing, read_pixels
 from tfpretune.backbones.hugging_face.folder import packaged_folder
 from tfpretune.backbones.image.cnn import SmallCNN
 from tfpretune.backbones.image.vit import VisionTransformer
+from tfpretune.backbones.stored_resize import read_resize
 from tfpretune.backbones.text.bert import BertEncoder, BertEncoderTokenizer
 from tfpretune.backbones.text.electra import ElectraEncoder, ElectraEncoderTokenizer
 from tfpretune.backbones.text.text_encoder import TextEncoder, TextEncoderTokenizer
@@ -34,4 +35,5 @@ __all__ = [
     "make_text_backbone",
     "packaged_folder",
     "read_pixels",
+    "read_resize",
 ]

@@ -38,7 +38,7 @@ def export_and_verify(
         out_dir: folder of the run.
         saved_models: folder of all served models.
         name: the served model's name.
-        reads: how inputs are prepared: `image_shape`, or `sequence_length` and what else `task.json` shall say.
+        reads: how inputs are prepared: `image_shape` and `resize`, or `sequence_length` and what else `task.json` shall say.
         tokenizer: of a text classifier.
         tables: shown in the report.
 
@@ -59,6 +59,7 @@ def export_and_verify(
         tokenizer=tokenizer,
         sequence_length=reads.get("sequence_length"),
         image_shape=reads.get("image_shape"),
+        resize=reads.get("resize", "squeeze"),
         metadata=task,
         examples=list(test.inputs[:3]),
     )

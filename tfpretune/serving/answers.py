@@ -9,7 +9,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfpretune.data.image.decoding import DECODE_ERRORS, decode_image, explain_decode_error
+from tfpretune.data.image.decoding import DECODE_ERRORS, decode_sized, explain_decode_error
+from tfpretune.data.image.fitting import Resize, axes, put_back
+from tfpretune.data.image.resizing import Places
 from tfpretune.errors import RunError, UsageError
 from tfpretune.serving import signatures
 from tfpretune.serving.heads.base import Head
@@ -65,16 +67,33 @@ def image_answers(
         examples: file paths, encoded images as bytes, or uint8 arrays `(height, width, channels)`. Arrays of the
             model's own shape are given to it as they are, divided by 255.
     """
-    encoded, pixels, image_shape = [], [], tuple(model.inputs[0].shape[1:])
+    encoded, pixels, sizes, image_shape = [], [], [], tuple(model.inputs[0].shape[1:])
+    resize: Resize = reading.sizes.get("resize", "squeeze")
     maps = sum(isinstance(head, PixelsHead) for head in heads.values())
     room = STORED if not maps else max(1, MOST_PIXELS // (maps * image_shape[0] * image_shape[1]) - 4)
     for example in [*examples[: min(STORED, room)], *_hard_images(image_shape)]:
         contents = _encode(example)
         as_is = isinstance(example, np.ndarray) and example.shape == image_shape
         encoded.append(contents)
-        pixels.append(example / np.float32(255) if as_is else _decode(contents, image_shape, example))
+        image, size = _decode(contents, image_shape, example, resize)
+        pixels.append(example / np.float32(255) if as_is else image)
+        sizes.append(size)
     inputs = [{"base64": base64.b64encode(contents).decode("ascii")} for contents in encoded]
-    return {"inputs": inputs} | _answers(model, heads, ModelInputs({"images": np.stack(pixels).astype(np.float32)}))
+    context = None if resize == "squeeze" else _places(sizes, image_shape[:2], resize)
+    rows = ModelInputs({"images": np.stack(pixels).astype(np.float32)}, context)
+    return {"inputs": inputs} | _answers(model, heads, rows)
+
+
+def _places(sizes: Sequence[np.ndarray], seen: tuple[int, int], resize: Resize) -> Places:
+    """Returns in NumPy what the served graph finds by TensorFlow."""
+    found: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
+    for size in sizes:
+        height, width = map(int, size)
+        for places, axis, pixels, there in zip(
+            found, axes(height, width, seen, resize), seen, (height, width), strict=True
+        ):
+            places.append(put_back(axis, pixels, there).astype(np.int32))
+    return Places(*(tf.constant(np.stack(places)) for places in found))
 
 
 def _answers(model: keras.Model, heads: Mapping[str, Head], rows: ModelInputs) -> dict[str, Any]:
@@ -145,9 +164,14 @@ def _encode(example: Any) -> bytes:
     return tf.io.encode_png(example).numpy()
 
 
-def _decode(contents: bytes, image_shape: tuple[int, int, int], example: Any) -> np.ndarray:
+def _decode(
+    contents: bytes, image_shape: tuple[int, int, int], example: Any, resize: Resize
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the pixels that the model sees, and height and width of the image."""
     try:
-        return decode_image(tf.constant(contents), size=image_shape[:2], channels=image_shape[2]).numpy()
+        size, channels = image_shape[:2], image_shape[2]
+        image, there = decode_sized(tf.constant(contents), size=size, channels=channels, resize=resize)
+        return image.numpy(), there.numpy()
     except DECODE_ERRORS as error:
         name = example if isinstance(example, str | Path) else "an example"
         raise UsageError(f"{name} is not an image that can be decoded: {explain_decode_error(error)}") from None

@@ -32,6 +32,7 @@ def export(
     tokenizer: "Tokenizer | None" = None,
     sequence_length: int | None = None,
     image_shape: tuple[int, int, int] | None = None,
+    resize: Literal["squeeze", "crop", "pad"] = "squeeze",
     threshold: float = 0.5,
     longest_answer: int = 30,
     stride: int = 0,
@@ -52,6 +53,7 @@ def export(
         tokenizer: the KerasHub tokenizer of the training.
         sequence_length: tokens per row, as in training.
         image_shape: height, width, channels (1 or 3); without it, the model's.
+        resize: how images of other aspect ratios were resized in training.
         threshold: a label fits from this probability on (models with several labels per example).
         longest_answer: most tokens of an answer (models that find answers in contexts).
         stride: the same models: see `data.text.windows`; as in training.
@@ -82,6 +84,7 @@ def export(
     settings = inputs.preprocessing(
         model, kind, tokenizer=tokenizer, sequence_length=sequence_length, image_shape=image_shape
     )
+    settings |= {"resize": resize} if settings["kind"] == "image" and resize != "squeeze" else {}
     served = heads_of(model, class_names, threshold=threshold, longest_answer=longest_answer)
     _check_names(name, served, version)
     inputs.check_weights(model)

@@ -96,7 +96,7 @@ def _text_reading(
 def _image_reading(
     model: Any, heads: Mapping[str, Head], settings: Mapping[str, Any], tokenizer: Any, stride: int
 ) -> raw.RawPreprocessing:
-    return raw.image_preprocessing(tuple(settings["image_shape"]))
+    return raw.image_preprocessing(tuple(settings["image_shape"]), settings.get("resize", "squeeze"))
 
 
 def check_weights(model: Any) -> None:

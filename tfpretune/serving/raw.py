@@ -7,7 +7,9 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 import tensorflow_text as tf_text
 
-from tfpretune.data.image.decoding import decode_image
+from tfpretune.data.image.decoding import decode_sized
+from tfpretune.data.image.fitting import Resize
+from tfpretune.data.image.resizing import Places, places_of
 from tfpretune.data.text.cleaning import clean
 from tfpretune.data.text.pairs import encode_pairs, require_room
 from tfpretune.data.text.tokenizer import Tokenizer
@@ -136,22 +138,37 @@ def context_preprocessing(tokenizer: Tokenizer, sequence_length: int, stride: in
     return RawPreprocessing(("questions", "contexts"), valid_utf8, str, rows, steps, {"stride": stride})
 
 
-def image_preprocessing(image_shape: tuple[int, int, int]) -> RawPreprocessing:
-    """Encoded images as float32 `images` in [0, 1]."""
-    height, width, channels = image_shape
-    pixels = tf.TensorSpec((height, width, channels), tf.float32)
+_RESIZED = {
+    "squeeze": "",
+    "crop": "what is too long for the aspect ratio cut off on both sides, ",
+    "pad": "padded with black to the aspect ratio, ",
+}
 
-    def decode(contents: tf.Tensor) -> tf.Tensor:
-        return decode_image(contents, size=(height, width), channels=channels)
+
+def image_preprocessing(image_shape: tuple[int, int, int], resize: Resize = "squeeze") -> RawPreprocessing:
+    """Encoded images as float32 `images` in [0, 1]; the head's context is `Places`, None where images are squeezed."""
+    height, width, channels = image_shape
+    size = (height, width)
+    places = Places(tf.TensorSpec((height,), tf.int32), tf.TensorSpec((width,), tf.int32))
+    signature = (tf.TensorSpec(image_shape, tf.float32), places)
+
+    def decode(contents: tf.Tensor) -> tuple[tf.Tensor, Places]:
+        image, shape = decode_sized(contents, size=size, channels=channels, resize=resize)
+        return image, places_of(shape, size, resize)
 
     def rows(contents: tf.Tensor) -> ModelInputs:
-        return ModelInputs({"images": tf.map_fn(decode, contents, fn_output_signature=pixels)})
+        if resize == "squeeze":
+            images = tf.map_fn(lambda one: decode(one)[0], contents, fn_output_signature=signature[0])
+            return ModelInputs({"images": images})
+        images, found = tf.map_fn(decode, contents, fn_output_signature=signature)
+        return ModelInputs({"images": images}, found)
 
     steps = (
-        "decoded, put upright as Exif says (JPEG), transparency laid on white, "
+        f"decoded, put upright as Exif says, transparency laid on white, {_RESIZED[resize]}"
         "resized bilinearly with antialiasing, scaled to [0, 1]"
     )
-    return RawPreprocessing(("image_bytes",), tf.identity, str, rows, steps)
+    said = {} if resize == "squeeze" else {"resize": resize}
+    return RawPreprocessing(("image_bytes",), tf.identity, str, rows, steps, said)
 
 
 _CLEANED = "invalid UTF-8 replaced, Unicode NFC, control characters removed, white space joined"

@@ -4,7 +4,7 @@ They stand in front of the other settings: `class Config(WindowedText, TaskConfi
 """
 
 import dataclasses
-from typing import Any
+from typing import Any, Literal
 
 from tfpretune.errors import UsageError
 from tfpretune.settings.run import RunConfig, require_fractions
@@ -51,6 +51,8 @@ class MovedImages(RunConfig):
 
     image_size: tuple[int, int] = (0, 0)
     """Images: height and width for a backbone that takes images of any size, such as most of KerasHub's; 0 0 elsewhere."""
+    resize: Literal["", "squeeze", "crop", "pad"] = ""
+    """Images of another aspect ratio: squeeze them, crop what is too long, pad with black. Empty: as the preset has it."""
     flip: bool = False
     """Images: augmentation, mirror left and right. Not for digits or letters."""
     shift: int = 2

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfpretune.backbones.stored_resize import read_resize
 from tfpretune.data.batches.examples import image_array
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.readers.source_form import LabelKind, SourceForm
@@ -43,7 +44,9 @@ def source_form(run: Any, **own: Any) -> SourceForm:
         own: fields that are no options of it.
     """
     names = [field.name for field in dataclasses.fields(SourceForm) if hasattr(run, field.name)]
-    return SourceForm(**({name: getattr(run, name) for name in names} | own))
+    like = getattr(run, "resizes_like", getattr(run, "preset", ""))
+    resize = {"resize": read_resize(like, getattr(run, "resize", ""))}
+    return SourceForm(**({name: getattr(run, name) for name in names} | resize | own))
 
 
 def raw_examples(source: str, task: Mapping[str, Any], count: int) -> Sequence[Any]:

@@ -106,6 +106,7 @@ class SegmentationTask(Task):
             notes=verdict,
         )
         facts: dict[str, Any] = {"kind": "image", "class_names": list(names), "image_shape": self.image_shape}
+        facts |= {} if train.images.resize == "squeeze" else {"resize": train.images.resize}
         return Report(
             page,
             found[OWN],

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from tfpretune.backbones.feeding import save_pixels
+from tfpretune.backbones.stored_resize import save_resize
 from tfpretune.data.text.tokenizer import Tokenizer
 from tfpretune.errors import RunError, UsageError
 from tfpretune.finetune.methods.lora import merged_weights
@@ -18,7 +19,12 @@ from tfpretune.settings.renamed import modern_keys
 
 @phase("saving the preset")
 def save_preset(
-    folder: Path | str, model: keras.Model, *, tokenizer: Tokenizer | None = None, task: dict[str, Any] | None = None
+    folder: Path | str,
+    model: keras.Model,
+    *,
+    tokenizer: Tokenizer | None = None,
+    task: dict[str, Any] | None = None,
+    resize: str = "",
 ) -> Path:
     """Writes `model.backbone` in float32, with its tokenizer, as a KerasHub preset.
 
@@ -28,6 +34,7 @@ def save_preset(
         tokenizer: of a text backbone.
         task: what a fine-tuned model is for (`kind`, `class_names`, …); with it the whole model is written, too, as
             `task.keras` and `task.json`.
+        resize: of an image backbone, how the images that it saw were resized, for `backbones.read_resize`; "": as `task` says.
 
     Returns:
         The folder. Anyone can load it with `keras_hub.models.Backbone.from_preset` once
@@ -48,6 +55,7 @@ def save_preset(
     with atomic_folder(folder, replace=folder.exists(), needed=needed) as temporary:
         in_float32(model.backbone).save_to_preset(str(temporary))
         save_pixels(model, temporary)
+        save_resize(temporary, resize or (task or {}).get("resize"))
         if tokenizer is not None:
             tokenizer.save_to_preset(str(temporary))
         if task is not None:

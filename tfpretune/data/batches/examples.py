@@ -8,7 +8,9 @@ import tensorflow as tf
 from tfpretune.data.batches.step_indexed import Batch, Load, StepIndexed, Transform
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.image.decoding import decode_image, load_image
+from tfpretune.data.image.fitting import Resize
 from tfpretune.data.image.limits import DARK
+from tfpretune.data.image.resizing import resized
 from tfpretune.data.text.tokenizer import Tokenizer
 from tfpretune.data.text.tokens import CHUNK, encode_all
 from tfpretune.errors import UsageError
@@ -32,7 +34,8 @@ def image_batches(
     Args:
         examples: of kind "image".
         batch_size: images per step.
-        image_shape: height, width, channels (1 or 3); other sizes are resized, other colours converted.
+        image_shape: height, width, channels (1 or 3); other sizes are resized as `examples.resize` says, other
+            colours converted.
         seed: decides order and transforms.
         transform: applied to batches, after the pixels are in [0, 1].
         more_labels: further label columns of the examples, served under their own names.
@@ -59,7 +62,7 @@ def image_batches(
     if isinstance(examples.inputs, np.ndarray) or len(examples) * int(np.prod(image_shape)) <= IN_MEMORY_BYTES:
         columns["images"] = image_array(examples, image_shape)
     else:
-        columns["images"], load = np.asarray(examples.inputs), file_loader(image_shape)
+        columns["images"], load = np.asarray(examples.inputs), file_loader(image_shape, examples.resize)
     columns |= label_columns(examples, more_labels)
 
     def prepare(batch: Batch, batch_seed: tf.Tensor) -> Batch:
@@ -91,8 +94,13 @@ def image_array(examples: Examples, image_shape: tuple[int, int, int]) -> np.nda
         if inputs.shape[1:] == tuple(image_shape):
             return inputs
         parts = [inputs[start : start + CHUNK] for start in range(0, len(inputs), CHUNK)]
-        return np.concatenate([_converted(part, image_shape) for part in parts])
-    found = np.stack([_to_bytes(load_image(path, size=(height, width), channels=channels)) for path in inputs])
+        return np.concatenate([_converted(part, image_shape, examples.resize) for part in parts])
+    found = np.stack(
+        [
+            _to_bytes(load_image(path, size=(height, width), channels=channels, resize=examples.resize))
+            for path in inputs
+        ]
+    )
     if found.size and found.max() <= DARK:
         print(f"{examples.name}: all images are nearly black (no pixel above {DARK} of 255): tfpretune check says more")
     return found
@@ -151,9 +159,9 @@ def label_columns(examples: Examples, more_labels: Sequence[str] = ()) -> dict[s
     return columns | {name: examples.more_column(name).labels for name in more_labels}
 
 
-def _converted(images: np.ndarray, image_shape: tuple[int, int, int]) -> np.ndarray:
+def _converted(images: np.ndarray, image_shape: tuple[int, int, int], resize: Resize) -> np.ndarray:
     height, width, channels = image_shape
-    pixels = tf.image.resize(tf.cast(images, tf.float32), (height, width), antialias=True)
+    pixels = resized(tf.cast(images, tf.float32), (height, width), resize)
     if images.shape[-1] == 3 and channels == 1:
         pixels = tf.reduce_sum(pixels * [0.299, 0.587, 0.114], axis=-1, keepdims=True)
     if images.shape[-1] == 1 and channels == 3:
@@ -165,12 +173,12 @@ def _to_bytes(pixels: tf.Tensor) -> np.ndarray:
     return np.clip(np.round(np.asarray(pixels) * 255.0), 0, 255).astype(np.uint8)
 
 
-def file_loader(image_shape: tuple[int, int, int]) -> Load:
+def file_loader(image_shape: tuple[int, int, int], resize: Resize = "squeeze") -> Load:
     """Returns a function from a row with the path of an image, `images`, to the row with its pixels in [0, 1]."""
     height, width, channels = image_shape
 
     def load(row: Batch) -> Batch:
         contents = tf.io.read_file(row["images"])
-        return row | {"images": decode_image(contents, size=(height, width), channels=channels)}
+        return row | {"images": decode_image(contents, size=(height, width), channels=channels, resize=resize)}
 
     return load

@@ -9,6 +9,7 @@ from tfpretune.data.batches import examples as columns
 from tfpretune.data.batches.examples import file_loader, image_array
 from tfpretune.data.batches.step_indexed import Batch, Load, StepIndexed, Transform
 from tfpretune.data.examples.masks import MaskExamples
+from tfpretune.data.image.fitting import OUTSIDE, Resize, axes, nearest
 from tfpretune.data.readers.masks.files import READ_ERRORS
 from tfpretune.data.readers.masks.reader import MaskReader
 from tfpretune.data.readers.masks.records import NO_CLASS
@@ -27,8 +28,8 @@ def mask_batches(
 ) -> StepIndexed:
     """Serves float32 `images` `(batch, height, width, channels)` in [0, 1] and int32 `labels` `(batch, height, width)`.
 
-    Labels are -1 where a pixel has no class. Masks of another size are resized to the nearest pixel. Up to 1 GiB of pixels is
-    decoded once; files beyond that are decoded when their step comes.
+    Labels are -1 where a pixel has no class, and in padding. Masks of another size are resized to the nearest pixel, as
+    `examples.images.resize` says. Up to 1 GiB of pixels is decoded once; files beyond that are decoded when their step comes.
 
     Args:
         examples: images with masks.
@@ -64,7 +65,7 @@ def mask_batches(
         }
     else:
         values = {"images": np.asarray(examples.images.inputs), "labels": np.asarray(examples.masks)}
-        load = _loader(image_shape, examples.read)
+        load = _loader(image_shape, examples.read, examples.images.resize)
 
     def prepare(batch: Batch, batch_seed: tf.Tensor) -> Batch:
         images, labels = batch["images"], tf.cast(batch["labels"], tf.int32)
@@ -85,37 +86,38 @@ def mask_array(examples: MaskExamples, size: tuple[int, int]) -> np.ndarray:
         RunError: naming a mask that cannot be read.
     """
     masks: Any = examples.masks
+    resize = examples.images.resize
     if isinstance(masks, np.ndarray):
-        return masks if masks.shape[1:] == size else _resized(masks, size)
-    return np.stack([_read(examples.read, path, size) for path in masks])
+        return masks if masks.shape[1:] == size else _resized(masks, size, resize)
+    return np.stack([_read(examples.read, path, size, resize) for path in masks])
 
 
-def _read(read: MaskReader, path: str, size: tuple[int, int]) -> np.ndarray:
+def _read(read: MaskReader, path: str, size: tuple[int, int], resize: Resize) -> np.ndarray:
     try:
-        return _resized(read(path), size)
+        return _resized(read(path), size, resize)
     except READ_ERRORS as error:
         raise RunError(f"{path}: the mask cannot be read ({error})") from error
 
 
-def _resized(masks: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Takes the nearest pixel to the middle of each new one, as `tf.image.resize` does; of `(…, height, width)`.
+def _resized(masks: np.ndarray, size: tuple[int, int], resize: Resize) -> np.ndarray:
+    """Takes the nearest pixel to the middle of each new one, as `tf.image.resize` does, and no class for padding.
 
     In NumPy, since operations of TensorFlow inside of a `numpy_function` would wait for the threads that it runs on.
     """
-    for axis, wanted in zip((-2, -1), size, strict=True):
-        there = masks.shape[axis]
-        places = np.floor((np.arange(wanted) + 0.5) * (there / wanted)).astype(np.int64)
-        masks = masks.take(np.minimum(places, there - 1), axis)
-    return masks
+    height, width = masks.shape[-2:]
+    up, across = axes(height, width, size, resize)
+    rows, columns = nearest(up, size[0], height)[:, None], nearest(across, size[1], width)
+    found = masks[..., np.maximum(rows, 0), np.maximum(columns, 0)]
+    return np.where((rows == OUTSIDE) | (columns == OUTSIDE), found.dtype.type(NO_CLASS), found)
 
 
-def _loader(image_shape: tuple[int, int, int], read: MaskReader) -> Load:
+def _loader(image_shape: tuple[int, int, int], read: MaskReader, resize: Resize) -> Load:
     size = image_shape[:2]
-    load_photo = file_loader(image_shape)
+    load_photo = file_loader(image_shape, resize)
 
     def decoded(path: bytes) -> np.ndarray:
         try:
-            return _resized(read(path.decode()), size)
+            return _resized(read(path.decode()), size, resize)
         except READ_ERRORS:
             return np.zeros((0, 0), np.uint8)  # of no right shape: `StepIndexed` names the file
 

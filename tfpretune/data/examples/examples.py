@@ -12,6 +12,7 @@ import numpy as np
 from tfpretune.data.examples.base import ExampleSet, Origin, in_bytes
 from tfpretune.data.examples.kinds import KINDS, InputKind
 from tfpretune.data.examples.merging import merge
+from tfpretune.data.image.fitting import Resize
 from tfpretune.data.readers.labels.column import LabelColumn
 from tfpretune.data.readers.source_form import LABEL_WORDS, LabelKind
 from tfpretune.data.splits.rule import PARTS as PARTS
@@ -41,6 +42,7 @@ class Examples(ExampleSet):
         origin: the whole source that these were taken from, which decides how they are split; None: this is it.
         splits: `(n,)` optional names of `PARTS`: the split that the source itself puts each example into.
         taken: columns that were found without having been asked for: field of `SourceForm` -> column.
+        resize: how images of other aspect ratios are brought to a model's size (`image.fitting.axes`).
 
     Examples:
         >>> import numpy as np
@@ -70,6 +72,7 @@ class Examples(ExampleSet):
     origin: Origin | None = dataclasses.field(default=None, repr=False)
     splits: Sequence[str] | None = None
     taken: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    resize: Resize = "squeeze"
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:

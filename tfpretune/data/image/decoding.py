@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from tfpretune.data.image.fitting import Resize
 from tfpretune.data.image.headers import (
     bmp_size,
     first_gif_frame,
@@ -16,13 +17,16 @@ from tfpretune.data.image.headers import (
     upright,
     webp_size,
 )
+from tfpretune.data.image.resizing import resized
 from tfpretune.errors import RunError
 
 DECODE_ERRORS = (tf.errors.OpError, UnicodeDecodeError)
 """What decoding raises. The second: TensorFlow 2.21 quotes raw bytes of some broken WebP files in its message."""
 
 
-def decode_image(contents: tf.Tensor, *, size: tuple[int, int], channels: int = 3) -> tf.Tensor:
+def decode_image(
+    contents: tf.Tensor, *, size: tuple[int, int], channels: int = 3, resize: Resize = "squeeze"
+) -> tf.Tensor:
     """Decodes an encoded image of any supported format to pixels of one size; works in tf.data and in a SavedModel.
 
     JPEG (grey, RGB, CMYK), PNG (grey, palette, RGB, 16 bit, transparent), BMP (8 bit with palette, 24 and 32 bit),
@@ -32,8 +36,9 @@ def decode_image(contents: tf.Tensor, *, size: tuple[int, int], channels: int = 
 
     Args:
         contents: string scalar, the bytes of the file.
-        size: (height, width) of the result; resized bilinearly with antialiasing, the aspect ratio is not kept.
+        size: (height, width) of the result; resized bilinearly with antialiasing.
         channels: 1 (luma by ITU-R 601, as Pillow and JPEG have it) or 3 (RGB).
+        resize: how an image of another aspect ratio becomes one of this size: see `fitting.axes`.
 
     Returns:
         float32 `(height, width, channels)` in [0, 1].
@@ -42,37 +47,46 @@ def decode_image(contents: tf.Tensor, *, size: tuple[int, int], channels: int = 
         DECODE_ERRORS: when the bytes are no such image, or one of more than `rows.MAX_PIXELS` pixels: such an image
             is refused by its header, before memory is taken for it.
     """
+    return decode_sized(contents, size=size, channels=channels, resize=resize)[0]
+
+
+@tf.autograph.experimental.do_not_convert  # there is nothing to convert, and looking for it takes seconds
+def decode_sized(
+    contents: tf.Tensor, *, size: tuple[int, int], channels: int = 3, resize: Resize = "squeeze"
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns what `decode_image` does, and int32 `(2,)`: height and width of the image, upright, before it was resized."""
     if channels not in (1, 3):
         raise ValueError(f"channels must be 1 or 3, received {channels}")
-    image = tf.cast(decode_pixels(contents), tf.float32) / 255.0
+    # No division: some of TensorFlow's optimizers make a product of it, and served pixels would differ in their last bit.
+    image = tf.cast(decode_pixels(contents), tf.float32) * (1 / 255.0)
     if channels == 1:
         image = tf.reduce_sum(image * [0.299, 0.587, 0.114], axis=-1, keepdims=True)
     shape = tf.shape(image)
     image = tf.cond(  # resizing to the same size costs time and changes nothing
         tf.reduce_all(shape[:2] == list(size)),
         lambda: image,
-        lambda: tf.image.resize(image, size, method="bilinear", antialias=True),
+        lambda: resized(image, size, resize),
     )
-    return tf.ensure_shape(tf.clip_by_value(image, 0.0, 1.0), (*size, channels))
+    return tf.ensure_shape(tf.clip_by_value(image, 0.0, 1.0), (*size, channels)), shape[:2]
 
 
-def load_image(path: str, *, size: tuple[int, int], channels: int = 3) -> tf.Tensor:
+def load_image(path: str, *, size: tuple[int, int], channels: int = 3, resize: Resize = "squeeze") -> tf.Tensor:
     """Reads and decodes one image file, outside of tf.data, as `decode_image` does.
 
     Raises:
         RunError: naming the file, when it cannot be read or is not an image.
     """
     try:
-        return _file_decoder(tuple(size), channels)(tf.constant(path))
+        return _file_decoder(tuple(size), channels, resize)(tf.constant(path))
     except DECODE_ERRORS as error:
         raise RunError(f"{path}: {explain_decode_error(error)}") from error
 
 
 @functools.lru_cache(maxsize=8)
-def _file_decoder(size: tuple[int, int], channels: int) -> Callable[[tf.Tensor], tf.Tensor]:
+def _file_decoder(size: tuple[int, int], channels: int, resize: Resize) -> Callable[[tf.Tensor], tf.Tensor]:
     # Traced, since the branches of decode_pixels cost several times as much one operation at a time.
     return tf.function(
-        lambda path: decode_image(tf.io.read_file(path), size=size, channels=channels),
+        lambda path: decode_image(tf.io.read_file(path), size=size, channels=channels, resize=resize),
         input_signature=[tf.TensorSpec((), tf.string)],
     )
 
@@ -93,7 +107,7 @@ def explain_decode_error(error: Exception) -> str:
     return f"the image is corrupt or of a kind that is not read ({message[:120]})"
 
 
-@tf.autograph.experimental.do_not_convert  # there is nothing to convert, and looking for it takes seconds
+@tf.autograph.experimental.do_not_convert
 def decode_pixels(contents: tf.Tensor) -> tf.Tensor:
     """Decodes an encoded image, as `decode_image` does, in its own size. Returns uint8 `(height, width, 3)`."""
     head = tf.strings.substr(contents, 0, 4)

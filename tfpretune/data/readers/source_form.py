@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self
 
+from tfpretune.data.image.fitting import RESIZES, Resize
 from tfpretune.errors import UsageError
 
 DEFAULT_TEXT = "text"
@@ -13,7 +14,7 @@ LABEL_KINDS = ("single", "regression", "multi-label")
 LABEL_WORDS = {"single": "class", "regression": "number", "multi-label": "set"}
 """Kind -> what messages call such a label."""
 _COLUMNS = ("text_column", "label_column", "pair_column", "image_column")
-_STORED = (*_COLUMNS, "delimiter", "encoding", "label_separator", "labels_as_written")
+_STORED = (*_COLUMNS, "delimiter", "encoding", "label_separator", "labels_as_written", "resize")
 _DELIMITERS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
 
 
@@ -45,6 +46,8 @@ class SourceForm:
             numbers from 0. Without it: the sorted labels (as numbers if all are whole), or the order that tfds gives.
         more_labels: columns, keys or features with further labels of the same texts, a class each (csv, jsonl, tfds): they
             become `Examples.more`. The label column must then be there, too. A demo has its own, asked for or not.
+        resize: how images of other aspect ratios are brought to a model's size: "squeeze", "crop" or "pad"
+            (`image.fitting.axes`).
     """
 
     text_column: str | tuple[str, ...] = DEFAULT_TEXT
@@ -59,6 +62,7 @@ class SourceForm:
     may_lack: bool = False
     class_names: tuple[str, ...] = ()
     more_labels: tuple[str, ...] = ()
+    resize: Resize = "squeeze"
 
     def __post_init__(self) -> None:
         """Refuses values that cannot work, whatever the source."""
@@ -66,6 +70,8 @@ class SourceForm:
             raise UsageError(f"unknown kind of labels {self.label_kind!r}: expected one of {', '.join(LABEL_KINDS)}")
         if self.label_kind == "multi-label" and not self.label_separator:
             raise UsageError("the separator between the classes of a set is empty: give one, such as ;")
+        if self.resize not in RESIZES:
+            raise UsageError(f"`resize` must be one of {', '.join(RESIZES)}, received {self.resize!r}")
         require_different(self.class_names, "class_names")
         texts = self.text_columns
         if not texts or "" in texts:

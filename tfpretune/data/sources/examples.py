@@ -1,11 +1,13 @@
 """open_source and open_examples: one line of text names any data. Imports no TensorFlow, except for tfds."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
 
 from tfpretune.data.examples.examples import Examples
+from tfpretune.data.image.fitting import Resize
 from tfpretune.data.readers.labels.column import LabelColumn
 from tfpretune.data.readers.labels.labels import more_label_columns, read_labels
 from tfpretune.data.readers.records import Records
@@ -30,6 +32,7 @@ def open_source(
     more_labels: Sequence[str] = (),
     labels_as_written: bool = False,
     may_lack: bool = False,
+    resize: Resize = "squeeze",
 ) -> Examples:
     """Opens a data source and checks what can be checked without decoding images. Prints how it reads what has two readings.
 
@@ -54,6 +57,7 @@ def open_source(
         more_labels: as for `SourceForm`.
         labels_as_written: as for `SourceForm`.
         may_lack: as for `SourceForm`.
+        resize: as for `SourceForm`.
 
     Returns:
         Examples whose texts went through `tfpretune.data.text.cleaning.clean`. Duplicates are still there.
@@ -87,6 +91,7 @@ def open_source(
         may_lack=may_lack,
         class_names=tuple(class_names),
         more_labels=tuple(more_labels),
+        resize=resize,
     )
     return open_examples(spec, form)
 
@@ -107,7 +112,7 @@ def open_examples(spec: str, form: SourceForm = USUAL_FORM) -> Examples:
         raise RunError(f"{spec}: there are no rows: nothing to learn from; for details run: tfpretune check {spec}")
     for note in rows.notes:
         print(f"{spec}: {note}")
-    return make_examples(rows, labels, names, spec, more=more)
+    return dataclasses.replace(make_examples(rows, labels, names, spec, more=more), resize=form.resize)
 
 
 def make_examples(

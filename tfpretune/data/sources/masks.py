@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from tfpretune.data.demo.catalogue import read_demo
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.examples.masks import MaskExamples
+from tfpretune.data.image.fitting import Resize
 from tfpretune.data.readers.folders.splits import splits_note
 from tfpretune.data.readers.folders.walking import folders_in
 from tfpretune.data.readers.masks.classes import CLASSES_FILE, ClassList, read_classes
@@ -29,6 +30,7 @@ def open_masks(
     class_names: Sequence[str] = (),
     orientation: MaskOrientation = "auto",
     values: Sequence[int] = (),
+    resize: Resize = "squeeze",
 ) -> MaskExamples:
     """Opens a source of images with masks and checks all masks.
 
@@ -39,9 +41,7 @@ def open_masks(
         class_names: as for `MaskForm`.
         orientation: as for `MaskForm`.
         values: as for `MaskForm`.
-
-    Returns:
-        The images with their masks, both as paths where they are files.
+        resize: how images and masks of other aspect ratios are brought to a model's size (`image.fitting.axes`).
 
     Returns:
         The images with their masks, both as paths where they are files.
@@ -66,7 +66,8 @@ def open_masks(
         raise RunError(f"{rows.problems[0]}; for all problems run: tfpretune check {spec}")
     for note in rows.notes:
         print(f"{spec}: {note}")
-    images = Examples("image", rows.images, None, (), rows.where, spec, rows.license, splits=rows.splits or None)
+    splits = rows.splits or None
+    images = Examples("image", rows.images, None, (), rows.where, spec, rows.license, splits=splits, resize=resize)
     return MaskExamples(images, rows.masks, rows.class_names, rows.reader)
 
 

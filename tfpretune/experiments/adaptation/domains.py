@@ -68,5 +68,7 @@ def open_domains(run: DomainsConfig) -> Domains:
         inputs = image_inputs(
             num_classes, image_shape=run.image_shape, backbone=run.backbone, preset=run.preset, transform=moved
         )
+        said = {} if form.resize == "squeeze" else {"resize": form.resize}
+        inputs = dataclasses.replace(inputs, reads={**inputs.reads, **said})
     steps = max(3, run.strengths.rounds + 1) if run.fast else run.steps
     return Domains(tuple(sources), target, inputs, run.optimizer, steps, run.batch_size, run.strengths)

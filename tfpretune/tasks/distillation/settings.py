@@ -41,6 +41,11 @@ class DistillationConfig(FinetuneConfig):
     scale: float = 0.1
     """Images: augmentation, largest zoom in or out, as a fraction of the size."""
 
+    @property
+    def resizes_like(self) -> str:
+        """The teacher's."""
+        return str(Path(self.teacher_dir, "preset"))
+
     def __post_init__(self) -> None:
         """Refuses values that cannot work."""
         super().__post_init__()

@@ -24,8 +24,8 @@ def export_run(
 
     What the model is asked and answers follows from itself. `task.json` has what it cannot know: `class_names` (by task where
     there are several), `sequence_length` of a text model, and, where they are not the defaults of `serving.export`,
-    `threshold`, `longest_answer` and `stride`; of a file `text_column`, of pairs `pair_column`, of tagged words `word_column`
-    and `tag_column`.
+    `threshold`, `longest_answer`, `stride` and `resize`; of a file `text_column`, of pairs `pair_column`, of tagged words
+    `word_column` and `tag_column`.
 
     Args:
         run_dir: folder of the run, with `preset` in it.
@@ -49,6 +49,7 @@ def export_run(
         tokenizer=load_tokenizer(str(preset)) if text else None,
         sequence_length=task.get("sequence_length"),
         image_shape=tuple(task["image_shape"]) if "image_shape" in task else None,
+        resize=task.get("resize", "squeeze"),
         threshold=task.get("threshold", 0.5),
         longest_answer=task.get("longest_answer", 30),
         stride=task.get("stride", 0),

@@ -11,7 +11,11 @@ from PIL import Image, ImageOps
 
 from tfpretune.data.checks.examples import check
 from tfpretune.data.image.decoding import decode_pixels, load_image
-from tfpretune.data.image.headers import first_gif_frame, orientation, read_bytes, read_number, webp_size
+from tfpretune.data.image.exif import stored_orientation
+from tfpretune.data.image.file_headers import Header, read_header, read_headers
+from tfpretune.data.image.headers import first_gif_frame, read_bytes, read_number, webp_size
+from tfpretune.data.image.limits import MAX_JPEG_PIXELS, MAX_PROGRESSIVE_PIXELS
+from tfpretune.data.image.orientation import orientation
 from tfpretune.errors import RunError
 
 ACROSS = np.arange(32, dtype=np.uint8) * 7
@@ -90,6 +94,37 @@ def test_orientation_never_fails():
         assert 1 <= read(bytes(bad)) <= 8
 
 
+@pytest.mark.parametrize("form", ["PNG", "WEBP", "WEBP animated", "PNG animated", "PNG behind"])
+@pytest.mark.parametrize("stored", [1, 2, 3, 5, 6, 8])
+def test_png_and_webp_photos_are_put_upright_as_pillow_does_it(decode, tmp_path, form, stored):
+    """Also where the block stands behind the pixels, as some programs write it."""
+    more = {"save_all": True, "append_images": [PHOTO.rotate(180)]} if "animated" in form else {}
+    data = encode(PHOTO, form.split()[0], exif=exif_block(stored, "<>"[stored % 2]), lossless=True, **more)
+    if "behind" in form:
+        at = data.index(b"eXIf") - 4
+        size = 12 + int.from_bytes(data[at : at + 4], "big")
+        block, end = data[at : at + size], data.index(b"IEND") - 4
+        data = data[:at] + data[at + size : end] + block + data[end:]
+    found, expected = decode(data).numpy().astype(np.int32), by_pillow(data)
+    np.testing.assert_allclose(found, expected, atol=1)
+    assert found.shape == ((24, 32, 3) if stored < 5 else (32, 24, 3))
+    path = tmp_path / "a"
+    path.write_bytes(data)
+    assert stored_orientation(str(path)) == stored
+
+
+def test_marks_of_exif_among_pixels_turn_nothing(decode):
+    """The name of the chunk may stand in pixels or in texts, whole blocks may be damaged."""
+    noise = np.frombuffer(b"eXIfEXIF\x08\0\0\0II*\0" * 12, np.uint8).reshape(4, 16, 3)
+    for form in ("PNG", "WEBP"):
+        data = encode(Image.fromarray(noise), form, compress_level=0, lossless=True)
+        np.testing.assert_array_equal(decode(data), noise)
+    good = encode(PHOTO, "PNG", exif=exif_block(6))
+    at = good.index(b"eXIf")
+    for bad in (good[: at + 4] + b"XX" + good[at + 6 :], good[: at + 8] + b"\xff" * 4 + good[at + 12 :]):
+        assert decode(bad).shape == (24, 32, 3)
+
+
 def bombs():
     """Files of at most some 700 kB that hold, or announce, 100 million pixels and more."""
     white = Image.new("1", HUGE, 1)
@@ -102,7 +137,8 @@ def bombs():
     bmp[18:26] = struct.pack("<ii", 50_000, -50_000)
     return {
         "a.png": encode(white, "PNG"),
-        "b.jpg": encode(white, "JPEG", quality=10),
+        "b.jpg": announcing(encode(Image.new("L", (8, 8)), "JPEG"), 60_000, 60_000),
+        "i.jpg": announcing(encode(Image.new("L", (8, 8)), "JPEG", progressive=True), 13_378, 13_377),
         "c.gif": encode(white, "GIF"),
         "d.webp": bytes(webp),
         "e.webp": bytes(lossy),
@@ -110,6 +146,12 @@ def bombs():
         "g.bmp": bytes(bmp),
         "h.png": encode(Image.new("1", (8, 8)), "PNG")[:16] + b"\xff" * 8 + bytes(40),  # 2**32 - 1 each way
     }
+
+
+def announcing(data, height, width):
+    """A JPEG file whose frame is said to be larger than it is."""
+    at = next(at for mark in (b"\xff\xc0\0", b"\xff\xc2\0") if (at := data.find(mark)) > 0)
+    return data[: at + 5] + struct.pack(">HH", height, width) + data[at + 9 :]
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +165,8 @@ def bomb_files(tmp_path_factory):
 
 SIZES = {
     "a.png": "10000 x 10000 pixels in 1 frame",
-    "b.jpg": "10000 x 10000 pixels in 1 frame",
+    "b.jpg": "60000 x 60000 pixels in 1 frame",
+    "i.jpg": "13377 x 13378 pixels in 1 frame",
     "c.gif": "10000 x 10000 pixels in 1 frame",
     "d.webp": "16383 x 16383 pixels in 1 frame",
     "e.webp": "16383 x 16383 pixels in 1 frame",
@@ -133,16 +176,21 @@ SIZES = {
 }
 
 
+MOST = {"b.jpg": MAX_JPEG_PIXELS, "i.jpg": MAX_PROGRESSIVE_PIXELS}
+
+
 @pytest.mark.parametrize("name", SIZES)
 def test_a_small_file_of_a_huge_image_is_refused_by_its_header(decode, bomb_files, name):
     path = bomb_files / name
-    text = f"the image has {SIZES[name]}(s), more than the 89,478,485 that are read"
+    text = f"the image has {SIZES[name]}(s), more than the {MOST.get(name, 89_478_485):,} that are read"
     with pytest.raises(tf.errors.InvalidArgumentError) as refusal:
         decode(path.read_bytes())
     assert text in str(refusal.value)
     with pytest.raises(RunError) as refusal:
         load_image(str(path), size=(8, 8))
     assert str(refusal.value) == f"{path}: {text}"
+    if name != "f.webp":  # frames are not counted by the header
+        assert read_headers([str(path)]) == [text]
 
 
 def test_the_data_pass_names_each(bomb_files, tmp_path):
@@ -161,6 +209,56 @@ def test_the_largest_image_that_is_read_is_read(decode):
     assert decode(encode(Image.new("1", (9459, 9459), 1), "PNG")).shape == (9459, 9459, 3)
     with pytest.raises(tf.errors.InvalidArgumentError, match="9460 x 9459 pixels"):
         decode(encode(Image.new("1", (9460, 9459), 1), "PNG"))
+
+
+@pytest.mark.parametrize(("size", "ratio"), [((9460, 9460), 2), ((20_000, 17_900), 4)])
+def test_a_larger_photo_is_decoded_smaller(decode, size, ratio):
+    """As Pillow's draft mode does it; the first pixels are white, those below black."""
+    photo = Image.new("L", size, 255)
+    photo.paste(0, (0, size[1] // 2, *size))
+    data = encode(photo, "JPEG", quality=30, exif=exif_block(1))
+    pixels = decode(data)
+    assert pixels.shape == (-(-size[1] // ratio), -(-size[0] // ratio), 3)
+    assert pixels[:: pixels.shape[0] - 1, 5, 0].numpy().tolist() == [255, 0]
+
+
+FORMS = {
+    "grey.jpg": (PHOTO.convert("L"), {}, True),
+    "colour.jpg": (PHOTO, {"exif": exif_block(6), "icc_profile": b"x" * 90_000}, False),
+    "cmyk.jpg": (PHOTO.convert("CMYK"), {"progressive": True}, False),
+    "grey.png": (PHOTO.convert("LA"), {}, True),
+    "16.png": (Image.fromarray(np.zeros((24, 32), np.uint16)), {}, True),
+    "bit.png": (PHOTO.convert("1"), {}, True),
+    "colour.png": (PHOTO.convert("RGBA"), {}, False),
+    "palette.png": (PHOTO.quantize(9), {}, False),
+    "grey_palette.png": (PHOTO.convert("L").convert("P"), {}, True),
+    "colour.gif": (PHOTO.quantize(9), {}, False),
+    "grey.gif": (PHOTO.convert("L"), {}, True),
+    "colour.bmp": (PHOTO, {}, False),
+    "grey.bmp": (PHOTO.convert("L"), {}, True),
+    "a.webp": (PHOTO, {}, False),
+    "b.webp": (PHOTO, {"lossless": True}, False),
+    "c.webp": (PHOTO.convert("RGBA"), {"save_all": True, "append_images": [PHOTO]}, False),
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_the_header_of_each_form(tmp_path, name):
+    picture, options, grey = FORMS[name]
+    path = tmp_path / name
+    picture.save(path, **options)
+    found = read_header(str(path))
+    bits = {"16.png": 16, "bit.png": 1, "palette.png": 4}.get(name, 8)
+    assert (found.height, found.width, found.grey, found.bits) == (24, 32, grey, bits)
+    whole = path.read_bytes()
+    for end in (0, 5, 13, 20):
+        path.write_bytes(whole[:end])
+        (fault,) = read_headers([str(path)])
+        assert fault.startswith(("the file is empty", "its header is cut off")), (end, fault)
+    path.write_text("no image at all, but a text that is longer than a header")
+    assert "not an image" in read_headers([str(path), str(tmp_path / "gone.png")])[0]
+    assert isinstance(read_headers([str(tmp_path / "gone.png")])[0], str)
+    assert Header(1, 2) == Header(1, 2, False, 8)
 
 
 def test_webp_sizes():

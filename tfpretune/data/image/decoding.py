@@ -10,13 +10,14 @@ from tfpretune.data.image.fitting import Resize
 from tfpretune.data.image.headers import (
     bmp_size,
     first_gif_frame,
-    orientation,
+    most_of_jpeg,
     png_size,
     read_bytes,
     refuse_huge,
-    upright,
     webp_size,
 )
+from tfpretune.data.image.limits import MAX_PIXELS
+from tfpretune.data.image.orientation import chunk_orientation, orientation, upright
 from tfpretune.data.image.resizing import resized
 from tfpretune.errors import RunError
 
@@ -31,8 +32,8 @@ def decode_image(
 
     JPEG (grey, RGB, CMYK), PNG (grey, palette, RGB, 16 bit, transparent), BMP (8 bit with palette, 24 and 32 bit),
     GIF and WebP. Transparent PNG and WebP images are laid on white, GIF images on black; of an animation the first frame
-    is taken. JPEG photos that are stored turned or mirrored are put upright, as their Exif block says; that of PNG and
-    WebP is not read.
+    is taken. JPEG, PNG and WebP photos that are stored turned or mirrored are put upright, as their Exif block says. JPEG
+    photos of more than `limits.MAX_PIXELS` are decoded at a half or a quarter of their size.
 
     Args:
         contents: string scalar, the bytes of the file.
@@ -44,8 +45,8 @@ def decode_image(
         float32 `(height, width, channels)` in [0, 1].
 
     Raises:
-        DECODE_ERRORS: when the bytes are no such image, or one of more than `rows.MAX_PIXELS` pixels: such an image
-            is refused by its header, before memory is taken for it.
+        DECODE_ERRORS: when the bytes are no such image, or one of more pixels than `limits` has: such an image is refused by
+            its header, before memory is taken for it.
     """
     return decode_sized(contents, size=size, channels=channels, resize=resize)[0]
 
@@ -109,7 +110,7 @@ def explain_decode_error(error: Exception) -> str:
 
 @tf.autograph.experimental.do_not_convert
 def decode_pixels(contents: tf.Tensor) -> tf.Tensor:
-    """Decodes an encoded image, as `decode_image` does, in its own size. Returns uint8 `(height, width, 3)`."""
+    """Decodes an encoded image, as `decode_image` does, in its own size, a huge one smaller; uint8 `(height, width, 3)`."""
     head = tf.strings.substr(contents, 0, 4)
     pair = tf.strings.substr(head, 0, 2)
     return tf.case(
@@ -125,9 +126,15 @@ def decode_pixels(contents: tf.Tensor) -> tf.Tensor:
 
 
 def _decode_jpeg(contents: tf.Tensor) -> tf.Tensor:
-    shape = tf.io.extract_jpeg_shape(contents)
-    image = tf.io.decode_jpeg(refuse_huge(contents, shape[0], shape[1]), channels=3, dct_method="INTEGER_ACCURATE")
-    return upright(image, orientation(contents))
+    shape = tf.cast(tf.io.extract_jpeg_shape(contents), tf.int64)
+    pixels = shape[0] * shape[1]
+    whole = refuse_huge(contents, shape[0], shape[1], most=most_of_jpeg(contents, pixels))
+
+    def decoded(ratio: int) -> tf.Tensor:
+        return tf.io.decode_jpeg(whole, channels=3, ratio=ratio, dct_method="INTEGER_ACCURATE")
+
+    sizes = [(pixels <= MAX_PIXELS * ratio**2, lambda ratio=ratio: decoded(ratio)) for ratio in (1, 2)]
+    return upright(tf.case(sizes, default=lambda: decoded(4)), orientation(contents))
 
 
 def _decode_png(contents: tf.Tensor) -> tf.Tensor:
@@ -137,7 +144,7 @@ def _decode_png(contents: tf.Tensor) -> tf.Tensor:
     image = tf.cond(
         bits >= 8, lambda: tf.io.decode_png(contents, channels=4), lambda: tf.io.decode_png(contents, channels=0)
     )
-    return _on_white(image)
+    return upright(_on_white(image), chunk_orientation(contents, b"eXIf", 4))
 
 
 def _decode_gif(contents: tf.Tensor) -> tf.Tensor:
@@ -153,14 +160,17 @@ def _decode_webp(contents: tf.Tensor) -> tf.Tensor:
     # An animation whose header does not promise alpha makes TensorFlow 2.21 write past its buffer with channels=0, and
     # is refused with channels=4. So the promise (bit 4) is put into the header; frames are decoded as RGBA anyway.
     extended = tf.equal(tf.strings.substr(contents, 12, 4), b"VP8X")
-    animated = tf.logical_and(extended, tf.bitwise.bitwise_and(read_bytes(contents, 32)[20], 2) > 0)
+    flags = read_bytes(contents, 32)[20]
+    animated, exif = (tf.logical_and(extended, tf.bitwise.bitwise_and(flags, bit) > 0) for bit in (2, 8))
     contents = refuse_huge(contents, *webp_size(contents))
 
     def first_frame() -> tf.Tensor:
         parts = [tf.strings.substr(contents, 0, 20), b"\x12", tf.strings.substr(contents, 21, -1)]
         return tf.io.decode_webp(tf.strings.join(parts), channels=4)[0]
 
-    return _on_white(tf.cond(animated, first_frame, lambda: tf.io.decode_webp(contents, channels=0)[0]))
+    image = _on_white(tf.cond(animated, first_frame, lambda: tf.io.decode_webp(contents, channels=0)[0]))
+    stored = tf.cond(exif, lambda: chunk_orientation(contents, b"EXIF", 8), lambda: tf.constant(1, tf.int64))
+    return upright(image, stored)
 
 
 def _decode_bmp(contents: tf.Tensor) -> tf.Tensor:

@@ -1,23 +1,26 @@
-"""How a photo is stored, from its Exif block, and turning it upright: in NumPy what `headers` does in a graph."""
+"""How a photo is stored, from its Exif block, and turning it upright: in NumPy what `orientation` does in a graph."""
 
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
 UPRIGHT = 1
 _HEAD = 1 << 18  # bytes in which the block must begin
 _SEGMENTS = 64
-_CHUNKS = 4096
 _ORIENTATION, _SHORT = 0x0112, 3
 
 
 def stored_orientation(path: str) -> int:
-    """Returns how a file is stored: 1 (upright, no JPEG file, or nothing is said) to 8; as `headers.orientation` does.
+    """Returns how a file is stored: 1 (upright, or nothing is said) to 8; of a JPEG, PNG or WebP file.
 
     Raises:
         OSError: it cannot be read.
     """
     with Path(path).open("rb") as file:
+        if file.read(2) != b"\xff\xd8":
+            return _in_chunks(file)
+        file.seek(0)
         return orientation_in(file.read(_HEAD))
 
 
@@ -37,34 +40,27 @@ def orientation_in(data: bytes) -> int:
     return UPRIGHT
 
 
-def unread_orientation(path: str) -> int:
-    """Returns what the Exif block of a PNG or WebP file says, 1 to 8; 1 for others. No reader of pixels follows it.
-
-    Only the heads of chunks are read (PNG specification, section 11.3.4.5; WebP container specification).
-
-    Raises:
-        OSError: it cannot be read.
-    """
-    with Path(path).open("rb") as file:
-        head = file.read(30)
-        if head[:4] == b"\x89PNG":
-            wanted, at, order, extra = b"eXIf", 8, "big", 4
-        elif head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X" and head[20] & 8:
-            wanted, at, order, extra = b"EXIF", 12, "little", 0
-        else:
+def _in_chunks(file: BinaryIO) -> int:
+    """Reads the heads of chunks (PNG specification, section 11.3.4.5; WebP container specification)."""
+    file.seek(0)
+    head = file.read(30)
+    if head[:4] == b"\x89PNG":
+        wanted, at, order, extra = b"eXIf", 8, "big", 4
+    elif head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X" and len(head) > 20 and head[20] & 8:
+        wanted, at, order, extra = b"EXIF", 12, "little", 0
+    else:
+        return UPRIGHT
+    while True:
+        file.seek(at)
+        chunk = file.read(8)
+        if len(chunk) < 8:
             return UPRIGHT
-        for _ in range(_CHUNKS):
-            file.seek(at)
-            chunk = file.read(8)
-            if len(chunk) < 8:
-                break
-            number, name = (chunk[:4], chunk[4:]) if extra else (chunk[4:], chunk[:4])
-            size = int.from_bytes(number, order)  # type: ignore[arg-type]  # one of the two words
-            if name == wanted:
-                block = file.read(min(size, _HEAD)).removeprefix(b"Exif\0\0")
-                return max(UPRIGHT, _in_tiff(block + bytes(16), 0))
-            at += 8 + size + (extra or size % 2)
-    return UPRIGHT
+        number, name = (chunk[:4], chunk[4:]) if extra else (chunk[4:], chunk[:4])
+        size = int.from_bytes(number, order)  # type: ignore[arg-type]  # one of the two words
+        if name == wanted:
+            block = file.read(min(size, _HEAD)).removeprefix(b"Exif\0\0")
+            return max(UPRIGHT, _in_tiff(block + bytes(16), 0))
+        at += 8 + size + (extra or size % 2)
 
 
 def _in_tiff(data: bytes, tiff: int) -> int:
@@ -86,7 +82,7 @@ def _in_tiff(data: bytes, tiff: int) -> int:
 
 
 def turned(pixels: np.ndarray, stored: int) -> np.ndarray:
-    """Turns and mirrors pixels `(height, width, …)` that are stored as an orientation says, as `headers.upright` does."""
+    """Turns and mirrors pixels `(height, width, …)` that are stored as an orientation says, as `orientation.upright` does."""
     if stored >= 5:
         pixels = pixels.swapaxes(0, 1)
     if stored in (2, 3, 6, 7):

@@ -1,29 +1,34 @@
-"""What the first bytes of an encoded image tell, read inside a graph before anything is decoded: size, frames, orientation."""
+"""What the first bytes of an encoded image tell, read inside a graph before anything is decoded: size, frames."""
 
 import tensorflow as tf
 
-from tfpretune.data.image.limits import MAX_PIXELS
+from tfpretune.data.image.limits import MAX_JPEG_PIXELS, MAX_PIXELS, MAX_PROGRESSIVE_PIXELS
 
-_JPEG_HEAD = 1 << 18  # bytes in which a photo's Exif block must begin
-_JPEG_SEGMENTS = 64
 _GIF_BLOCKS = 1 << 16  # of up to 255 bytes
-_EXIF = 0x457869660000  # "Exif" and two zeros
-_ORIENTATION, _SHORT = 0x0112, 3
+_JPEG_SEGMENTS = 1 << 10
 _PADDING = b"\0" * 16
 
 
-def refuse_huge(contents: tf.Tensor, height: tf.Tensor, width: tf.Tensor, frames: tf.Tensor | int = 1) -> tf.Tensor:
+def refuse_huge(
+    contents: tf.Tensor,
+    height: tf.Tensor,
+    width: tf.Tensor,
+    frames: tf.Tensor | int = 1,
+    *,
+    most: tf.Tensor | int = MAX_PIXELS,
+) -> tf.Tensor:
     """Returns `contents`, unless the image they announce is too large to be decoded.
 
     Raises:
-        tf.errors.InvalidArgumentError: more than `MAX_PIXELS` pixels in all frames together.
+        tf.errors.InvalidArgumentError: more than `most` pixels in all frames together.
     """
     height, width, frames = (tf.cast(number, tf.int64) for number in (height, width, frames))
     pixels = tf.cast(height, tf.float64) * tf.cast(width, tf.float64) * tf.cast(frames, tf.float64)  # cannot overflow
     size = [tf.strings.as_string(number) for number in (width, height, frames)]
-    end = f" frame(s), more than the {MAX_PIXELS:,} that are read"
-    what = tf.strings.join(["the image has ", size[0], " x ", size[1], " pixels in ", size[2], end])
-    check = tf.debugging.Assert(pixels <= MAX_PIXELS, [what])
+    limit = tf.strings.regex_replace(tf.strings.as_string(most), r"(\d)(\d{3})(\d{3})$", r"\1,\2,\3")
+    parts = ["the image has ", size[0], " x ", size[1], " pixels in ", size[2], " frame(s), more than the ", limit]
+    what = tf.strings.join([*parts, " that are read"])
+    check = tf.debugging.Assert(pixels <= tf.cast(most, tf.float64), [what])
     with tf.control_dependencies([check] if check is not None else []):
         return tf.identity(contents)
 
@@ -88,6 +93,36 @@ def bmp_size(contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     return tf.minimum(height, 2**32 - height), width  # a negative height: stored from the top down
 
 
+def most_of_jpeg(contents: tf.Tensor, pixels: tf.Tensor) -> tf.Tensor:
+    """Returns how many pixels a JPEG file may have: those of a progressive one are held all at once before they are shrunk."""
+
+    def by_form() -> tf.Tensor:
+        return tf.where(_is_progressive(contents), MAX_PROGRESSIVE_PIXELS, MAX_JPEG_PIXELS)
+
+    return tf.cond(pixels <= MAX_PROGRESSIVE_PIXELS, lambda: tf.constant(MAX_PROGRESSIVE_PIXELS), by_form)
+
+
+def _is_progressive(contents: tf.Tensor) -> tf.Tensor:
+    """Whether the mark of the frame says so (ITU-T T.81, table B.1); also where there is none."""
+    data = read_bytes(contents)
+
+    def step(at: tf.Tensor, found: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        marker = read_number(data, at, 2)
+        table = tf.reduce_any(tf.equal(marker, tf.constant([0xFFC4, 0xFFC8, 0xFFCC], tf.int64)))
+        frame = tf.logical_and(tf.equal(marker // 16, 0xFFC), tf.logical_not(table))
+        forward = tf.where(tf.equal(marker, 0xFFFF), tf.constant(1, tf.int64), 2 + read_number(data, at + 2, 2))
+        return tf.where(frame, at, at + forward), tf.where(frame, marker, found)
+
+    found = tf.while_loop(
+        lambda at, found: tf.logical_and(tf.equal(found, 0), at < tf.size(data, tf.int64)),
+        step,
+        (tf.constant(2, tf.int64), tf.constant(0, tf.int64)),
+        maximum_iterations=_JPEG_SEGMENTS,
+        parallel_iterations=1,
+    )[1]
+    return tf.logical_or(tf.equal(found, 0), tf.equal(found % 4, 2))
+
+
 def png_size(contents: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns height and width that a PNG file announces."""
     data = read_bytes(contents, 32)
@@ -143,57 +178,3 @@ def _colours(data: tf.Tensor, at: tf.Tensor | int) -> tf.Tensor:
     """Returns the bytes of the table of colours that the flags at a place announce."""
     flags = read_number(data, at, 1)
     return tf.where(flags >= 128, 3 * tf.bitwise.left_shift(tf.constant(2, tf.int64), flags % 8), 0)
-
-
-def orientation(contents: tf.Tensor) -> tf.Tensor:
-    """Returns how a JPEG photo is stored: 1 (upright, or nothing is said) to 8, from its Exif block; never fails.
-
-    The block must begin in the first 256 KiB (Exif 2.32, sections 4.5.2 and 4.6.4).
-    """
-    data = read_bytes(contents, _JPEG_HEAD)
-
-    def step(at: tf.Tensor, found: tf.Tensor, done: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        marker = read_number(data, at, 2)
-        exif = tf.logical_and(tf.equal(marker, 0xFFE1), tf.equal(read_number(data, at + 4, 6), _EXIF))
-        fill = tf.equal(marker, 0xFFFF)
-        other = tf.logical_or(marker < 0xFFC0, tf.logical_and(marker >= 0xFFD0, marker <= 0xFFDA))  # 0xFFDA: the pixels
-        forward = tf.where(fill, tf.constant(1, tf.int64), 2 + read_number(data, at + 2, 2))
-        return at + forward, tf.where(exif, at + 10, found), tf.logical_or(exif, other)
-
-    found = tf.while_loop(
-        lambda at, found, done: tf.logical_not(done),
-        step,
-        (tf.constant(2, tf.int64), tf.constant(0, tf.int64), False),
-        maximum_iterations=_JPEG_SEGMENTS,
-        parallel_iterations=1,
-    )[1]
-    return tf.cond(found > 0, lambda: _exif_orientation(data, found), lambda: tf.constant(1, tf.int64))
-
-
-def _exif_orientation(data: tf.Tensor, tiff: tf.Tensor) -> tf.Tensor:
-    """Reads the tag from the first directory of the TIFF structure that begins at `tiff`."""
-    little = tf.equal(read_number(data, tiff, 1), ord("I"))
-    directory = tiff + read_number(data, tiff + 4, 4, little=little)
-    room = (tf.size(data, tf.int64) - directory - 2) // 12
-    count = tf.clip_by_value(read_number(data, directory, 2, little=little), 0, tf.maximum(room, 0))
-    start = tf.where(count > 0, directory + 2, 0)
-    entries = tf.cast(tf.reshape(data[start : start + 12 * count], (-1, 12)), tf.int64)
-    pairs = tf.reshape(entries, (-1, 6, 2))
-    tag, kind, _, _, value, _ = tf.unstack(
-        tf.where(little, pairs[..., 0] + 256 * pairs[..., 1], 256 * pairs[..., 0] + pairs[..., 1]), axis=1
-    )
-    told = tf.logical_and(tf.logical_and(tf.equal(tag, _ORIENTATION), tf.equal(kind, _SHORT)), value <= 8)
-    return tf.reduce_max(tf.concat([tf.where(told, value, 1), [1]], axis=0))
-
-
-def upright(image: tf.Tensor, stored: tf.Tensor) -> tf.Tensor:
-    """Turns and mirrors pixels `(height, width, channels)` that are stored as `orientation` says."""
-
-    def put_right() -> tf.Tensor:
-        across = tf.cond(stored >= 5, lambda: tf.transpose(image, (1, 0, 2)), lambda: image)
-        mirrored = tf.reduce_any(tf.equal(stored, tf.constant([2, 3, 6, 7], tf.int64)))
-        flipped = tf.cond(mirrored, lambda: across[:, ::-1], lambda: across)
-        upside_down = tf.reduce_any(tf.equal(stored, tf.constant([3, 4, 7, 8], tf.int64)))
-        return tf.cond(upside_down, lambda: flipped[::-1], lambda: flipped)
-
-    return tf.cond(stored > 1, put_right, lambda: image)

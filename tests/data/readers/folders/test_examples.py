@@ -11,7 +11,6 @@ from tfpretune.data.checks.examples import check_examples
 from tfpretune.data.checks.images import _clear_notes, _dark_notes
 from tfpretune.data.corpus.chunks import cut_corpus
 from tfpretune.data.examples.examples import Examples
-from tfpretune.data.image.exif import unread_orientation
 from tfpretune.data.readers.folders.examples import read_image_folder, read_text_folder
 from tfpretune.data.readers.folders.splits import split_of
 from tfpretune.data.readers.folders.walking import folders_in, walk
@@ -216,22 +215,6 @@ def test_links_to_themselves_are_named(tmp_path, read):
         for name in ("dog/self.jpg", "self")
     ]
     assert folders_in(str(tmp_path)) == ["cat", "dog"]
-
-
-@pytest.mark.parametrize("suffix", ["png", "webp"])
-def test_photos_whose_exif_is_not_read_are_told(tmp_path, suffix):
-    for stored in (0, 1, 3, 6, 9):
-        block = Image.Exif()
-        block[0x0112] = stored
-        (tmp_path / "a").mkdir(exist_ok=True)
-        Image.new("RGB", (6, 4), (stored, 9, 9)).save(tmp_path / f"a/{stored}.{suffix}", exif=block)
-        assert unread_orientation(f"{tmp_path}/a/{stored}.{suffix}") == (stored if stored in (3, 6) else 1)
-    Image.new("RGB", (6, 4)).save(tmp_path / f"a/plain.{suffix}")
-    (tmp_path / f"a/short.{suffix}").write_bytes((tmp_path / f"a/6.{suffix}").read_bytes()[:31])
-    (note,) = read_image_folder(f"{tmp_path}/a").notes
-    assert note.startswith(
-        f"2 PNG or WebP photos are shown turned or mirrored by their Exif blocks, the first is {tmp_path}/a/3"
-    )
 
 
 def test_transparent_gifs_are_told(tmp_path):

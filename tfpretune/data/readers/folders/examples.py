@@ -4,7 +4,6 @@ import dataclasses
 import os
 from collections.abc import Sequence
 
-from tfpretune.data.image.exif import UPRIGHT, unread_orientation
 from tfpretune.data.readers.folders.doubtful import doubtful_folders, first_folders, unlabelled_folders, unwrapped
 from tfpretune.data.readers.folders.kinds import FILES
 from tfpretune.data.readers.folders.sifting import left_out_note, sift, suffix_of
@@ -62,25 +61,13 @@ def read_text_folder(folder: str, *, labels: bool = True, encoding: str = "") ->
 def read_image_folder(folder: str, *, labels: bool = True) -> Records:
     """Lists the images of a folder; arguments as for `read_text_folder`."""
     rows = Records("image")
-    turned: list[str] = []
     for file in _files(rows, folder, "image", labels):
         if os.path.getsize(file.path):
-            turned += [file.path] if _shown_turned(file.path) else []
             rows.add(file.path, file.label, file.path)
             rows.mark_split(file.split)
         else:
             rows.problems.append(Problem(file.path, "the file is empty", "replace or remove it"))
-    if turned:
-        what = f"{len(turned):,} PNG or WebP photos are shown turned or mirrored by their Exif blocks, the first is {turned[0]}"
-        rows.notes.append(f"{what}: that is not read, they are taken as they are stored; save them as they are shown")
     return rows
-
-
-def _shown_turned(path: str) -> bool:
-    try:
-        return path.lower().endswith((".png", ".webp")) and unread_orientation(path) != UPRIGHT
-    except OSError:  # named where it is decoded
-        return False
 
 
 def _files(rows: Records, folder: str, what: str, labels: bool) -> list[_File]:

@@ -24,7 +24,6 @@ class Frame:
         image_orientation: 1 to 8, as the photo's Exif block says.
         mask_size: height and width in the file.
         mask_orientation: 1 to 8, as the mask's own Exif block says.
-        unread_orientation: 1 to 8, as the Exif block of a PNG or WebP photo says, which is not read.
     """
 
     image: str
@@ -33,7 +32,6 @@ class Frame:
     image_orientation: int
     mask_size: tuple[int, int]
     mask_orientation: int
-    unread_orientation: int = UPRIGHT
 
     @property
     def upright_size(self) -> tuple[int, int]:
@@ -64,7 +62,6 @@ def mask_turns(
     problems = [_misfit(frame) for frame, kind in zip(frames, kinds, strict=True) if kind == NEITHER]
     if found[EITHER] and not rest:
         problems.append(_undecided(frames, kinds, told))
-    problems += _unread(frames, kinds, orientation)
     by_kind = {STORED: True, EITHER: rest == STORED}
     turns: list[int | None] = []
     for frame, kind in zip(frames, kinds, strict=True):
@@ -74,10 +71,7 @@ def mask_turns(
             turns.append(frame.mask_orientation)
         else:
             turns.append(frame.image_orientation if by_kind.get(kind) else UPRIGHT)
-    notes = _notes(found, rest, asked=orientation != "auto")
-    if any(frame.unread_orientation != UPRIGHT for frame in frames):
-        notes.append("the Exif orientation of PNG and WebP photos is not read: they are taken as they are stored")
-    return turns, problems, notes
+    return turns, problems, _notes(found, rest, asked=orientation != "auto")
 
 
 def _kind(frame: Frame) -> str:
@@ -108,23 +102,6 @@ def _undecided(frames: Sequence[Frame], kinds: Sequence[str], told: Sequence[str
     what = f"{who} stored turned or mirrored (Exif orientation {first.image_orientation}), {why}"
     todo = "say --mask-orientation stored (on the pixels in the file) or upright (on the photo as it is shown)"
     return Problem(first.image, what, todo)
-
-
-def _unread(frames: Sequence[Frame], kinds: Sequence[str], orientation: MaskOrientation) -> list[Problem]:
-    """Names a photo that is taken as it is stored, though it is shown turned, if its mask may be drawn on what is shown."""
-    doubtful = [
-        frame
-        for frame, kind in zip(frames, kinds, strict=True)
-        if kind != NEITHER and frame.unread_orientation != UPRIGHT
-        if kind == OWN
-        or (orientation != "stored" and (frame.unread_orientation < 5 or len(set(frame.image_size)) == 1))
-    ]
-    if not doubtful:
-        return []
-    who = f"this photo and {len(doubtful) - 1:,} more are" if len(doubtful) > 1 else "the photo is"
-    turn = f"Exif orientation {doubtful[0].unread_orientation}, not read in PNG and WebP"
-    todo = "save it as it is shown, without Exif; or say --mask-orientation stored, if masks lie on the pixels in the files"
-    return [Problem(doubtful[0].image, f"{who} shown turned or mirrored ({turn}), and its mask may be as well", todo)]
 
 
 def _notes(found: collections.Counter[str], rest: str, *, asked: bool) -> list[str]:

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from PIL import Image
 
-from tfpretune.data.image.exif import UPRIGHT, stored_orientation
+from tfpretune.data.image.exif import stored_orientation
+from tfpretune.data.image.file_headers import read_header
 from tfpretune.data.readers.masks.files import READ_ERRORS, Mask, colour_text, decode_mask
 from tfpretune.data.readers.masks.folders import MaskPair
 from tfpretune.data.readers.masks.geometry import Frame
@@ -52,14 +52,12 @@ def _look(pair: MaskPair) -> Surveyed | Problem:
     except READ_ERRORS as error:
         return Problem(pair.mask, f"cannot be read ({error})", "replace it")
     try:
-        with Image.open(pair.image) as image:
-            size, jpeg = (image.height, image.width), image.format in ("JPEG", "MPO")
-            unread = UPRIGHT if jpeg else image.getexif().get(0x0112, UPRIGHT)
+        photo = read_header(pair.image)
         orientation = stored_orientation(pair.image)
     except READ_ERRORS as error:
         return Problem(pair.image, f"cannot be read ({error})", "replace it")
-    unread = unread if unread in range(1, 9) else UPRIGHT
-    frame = Frame(pair.image, pair.mask, size, orientation, mask.size, mask.orientation, unread)
+    size = (photo.height, photo.width)
+    frame = Frame(pair.image, pair.mask, size, orientation, mask.size, mask.orientation)
     numbers, colours, shown = _tally(mask)
     return Surveyed(pair, frame, mask.form, numbers, colours, shown)
 

@@ -42,8 +42,7 @@ def main(run: Config) -> "tp.evaluation.Table":
     """Trials, curves, table."""
     out_dir = Path(run.out_dir)
     with alone_in(out_dir):
-        form = dataclasses.replace(run.form, resize=tp.backbones.read_resize(run.preset))
-        parts = tp.data.labelled_splits(run.source, form, most=256 if run.fast else 0)
+        parts = tp.data.labelled_splits(run.source, run.form, most=256 if run.fast else 0)
         train = parts.train
         if train.kind == "text":
             tp.tasks.require_known(

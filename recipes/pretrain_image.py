@@ -23,8 +23,6 @@ class Config(tp.tasks.ImagePretrainingConfig):
     """Images, labels are not used: demo:NAME, tfds:NAME, images:FOLDER."""
     out_dir: str = "runs/pretrain_image"
     steps: int = 2000
-    image_shape: tuple[int, int, int] = (28, 28, 1)
-    """Height, width, channels (1 or 3) that images are brought to; with --preset those that it was trained on."""
     optimizer: OptimizerConfig = OptimizerConfig(learning_rate=3e-3, weight_decay=0.05)
 
 
@@ -38,7 +36,7 @@ def main(run: Config) -> "tp.training.FitResult | None":
 
     with strategy.scope():
         dtype = tp.training.resolve_precision(run.precision)
-        backbone, pixels = tp.tasks.open_image_backbone(run, dtype=dtype)
+        run, backbone, pixels = tp.tasks.open_image_backbone(run, examples, dtype=dtype)
         model = objective.make_model(backbone, pixels, run)
     shape = tuple(model.input["images"].shape[1:])
 
@@ -53,7 +51,7 @@ def main(run: Config) -> "tp.training.FitResult | None":
     pages = [objective.make_page(sample, f"{run.out_dir}/logs")] if objective.make_page else []
     about = tp.training.fingerprint_of(backbone, batches, data=train)
     result = tp.training.fit(model, batches, run, validation=held_out, callbacks=pages, identity=about)
-    tp.training.save_preset(f"{run.out_dir}/preset", model)
+    tp.training.save_preset(f"{run.out_dir}/preset", model, resize=examples.resize)
 
     figures = model.evaluate(held_out, verbose=0, return_dict=True)
     report = objective.report(model, sample, run, result, figures)

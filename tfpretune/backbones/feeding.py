@@ -190,6 +190,12 @@ def image_shape(backbone: keras.Model, default: tuple[int, int] | None = None) -
     return shape
 
 
+def takes_any_size(backbone: keras.Model) -> bool:
+    """Returns whether a backbone takes images, and of any height and width."""
+    images = _image_input(backbone)
+    return images is not None and None in images.shape[1:3]
+
+
 def _require_room(backbone: keras.Model, shape: tuple[int, int, int]) -> None:
     """Raises UsageError where an image is so small that nothing is left of it behind the strides of a backbone."""
     try:

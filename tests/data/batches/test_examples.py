@@ -14,7 +14,7 @@ from tfpretune.data.batches.examples import image_array, image_batches, text_bat
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.readers.labels.column import LabelColumn
 from tfpretune.data.text.tokens import SPECIAL_TOKENS
-from tfpretune.errors import UsageError, passed_on
+from tfpretune.errors import RunError, UsageError, passed_on
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (5, 4, 6, 3)).astype("uint8")
 
@@ -74,12 +74,33 @@ def test_beyond_the_memory_limit_files_are_read_step_by_step(files, monkeypatch)
         np.testing.assert_allclose(one["images"], other["images"], atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "the file is empty"),
+        (b"no image, whatever its name may say", "not an image"),
+        (slice(0, 20), "its header is cut off"),
+        (slice(0, -20), "the image is corrupt or of a kind that is not read"),
+        (None, "the file cannot be read"),
+    ],
+)
+def test_beyond_the_memory_limit_headers_are_read_before_the_first_step(files, monkeypatch, content, says):
+    monkeypatch.setattr(columns, "IN_MEMORY_BYTES", 10)
+    path = Path(files[3])
+    if content is None:
+        path.unlink()
+    else:
+        path.write_bytes(path.read_bytes()[content] if isinstance(content, slice) else content)
+    with pytest.raises(RunError, match=f"^{files[3]}: {says}"):
+        image_batches(images(files), 1, image_shape=(4, 6, 3))
+
+
 @pytest.mark.parametrize("broken", [1, 4])
 def test_beyond_the_memory_limit_a_broken_file_is_named(files, monkeypatch, broken):
     """Also the last one; and the rows before it are still served."""
     monkeypatch.setattr(columns, "IN_MEMORY_BYTES", 10)
     batches = image_batches(images(files), 1, image_shape=(4, 6, 3)).in_order()
-    assert len(list(batches)) == 5
+    assert len(list(batches)) == 5  # and then it is cut off
     Path(files[broken]).write_bytes(Path(files[broken]).read_bytes()[:50])
     served = iter(batches)
     for row in range(broken):

@@ -8,12 +8,13 @@ import tensorflow as tf
 from tfpretune.data.batches.step_indexed import Batch, Load, StepIndexed, Transform
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.image.decoding import decode_image, load_image
+from tfpretune.data.image.file_headers import read_headers
 from tfpretune.data.image.fitting import Resize
 from tfpretune.data.image.limits import DARK
 from tfpretune.data.image.resizing import resized
 from tfpretune.data.text.tokenizer import Tokenizer
 from tfpretune.data.text.tokens import CHUNK, encode_all
-from tfpretune.errors import UsageError
+from tfpretune.errors import RunError, UsageError
 
 IN_MEMORY_BYTES = 1 << 30
 
@@ -45,6 +46,7 @@ def image_batches(
 
     Raises:
         UsageError: the examples are texts.
+        RunError: naming a file that cannot be read; of files that are decoded later their headers are looked at.
         ValueError: an array that is not uint8.
 
     Examples:
@@ -62,7 +64,7 @@ def image_batches(
     if isinstance(examples.inputs, np.ndarray) or len(examples) * int(np.prod(image_shape)) <= IN_MEMORY_BYTES:
         columns["images"] = image_array(examples, image_shape)
     else:
-        columns["images"], load = np.asarray(examples.inputs), file_loader(image_shape, examples.resize)
+        columns["images"], load = file_column(examples), file_loader(image_shape, examples.resize)
     columns |= label_columns(examples, more_labels)
 
     def prepare(batch: Batch, batch_seed: tf.Tensor) -> Batch:
@@ -171,6 +173,20 @@ def _converted(images: np.ndarray, image_shape: tuple[int, int, int], resize: Re
 
 def _to_bytes(pixels: tf.Tensor) -> np.ndarray:
     return np.clip(np.round(np.asarray(pixels) * 255.0), 0, 255).astype(np.uint8)
+
+
+def file_column(examples: Examples) -> np.ndarray:
+    """Returns the paths of images that are decoded when their step comes, once the header and the end of each were looked at.
+
+    Raises:
+        RunError: naming the first file that is gone, no image, too large or cut off.
+    """
+    for path, found in zip(examples.inputs, read_headers(examples.inputs), strict=True):
+        if isinstance(found, str):
+            raise RunError(f"{path}: {found}")
+        if not found.whole:
+            load_image(path, size=(8, 8))  # what stands behind the image may be of no harm
+    return np.asarray(examples.inputs)
 
 
 def file_loader(image_shape: tuple[int, int, int], resize: Resize = "squeeze") -> Load:

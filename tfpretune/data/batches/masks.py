@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfpretune.data.batches import examples as columns
-from tfpretune.data.batches.examples import file_loader, image_array
+from tfpretune.data.batches.examples import file_column, file_loader, image_array
 from tfpretune.data.batches.step_indexed import Batch, Load, StepIndexed, Transform
 from tfpretune.data.examples.masks import MaskExamples
 from tfpretune.data.image.fitting import OUTSIDE, Resize, axes, nearest
@@ -64,7 +64,7 @@ def mask_batches(
             "labels": np.where(masks == NO_CLASS, np.int16(IGNORED), masks),
         }
     else:
-        values = {"images": np.asarray(examples.images.inputs), "labels": np.asarray(examples.masks)}
+        values = {"images": file_column(examples.images), "labels": np.asarray(examples.masks)}
         load = _loader(image_shape, examples.read, examples.images.resize)
 
     def prepare(batch: Batch, batch_seed: tf.Tensor) -> Batch:

@@ -193,7 +193,7 @@ def _loaded(rows: tf.data.Dataset, load: Load) -> tf.data.Dataset:
 
 
 def _note_files(files: np.ndarray) -> np.int64:
-    names = ", ".join(file.decode() for file in files.tolist())
+    names = ", ".join(file.decode("utf-8", "backslashreplace") for file in files.tolist())
     what = f"{names}: gone, broken or of a kind that is not read (tfpretune check on the source says more)"
     return np.int64(note_error(RunError(what)))
 

@@ -4,7 +4,6 @@ import functools
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -12,9 +11,6 @@ from PIL import Image
 from tfpretune.data.image.limits import DARK
 from tfpretune.data.readers.masks.files import READ_ERRORS
 from tfpretune.data.readers.records import Problem
-
-DIM = 63
-"""An image of 16 bits per pixel without a pixel above this, of 255, uses 14 of them at most, as cameras and scanners do."""
 
 
 def decode_all(paths: list[str], *, todo: str = "replace or remove it") -> tuple[list[Problem], list[str]]:
@@ -82,24 +78,12 @@ def _is_clear_gif(path: str) -> bool:
 
 
 def _dark_notes(images: list[tuple[str, int]]) -> list[str]:
-    """Says which images are nearly black, and which use few of their 16 bits, so that only their low end is seen.
+    """Says which images are nearly black; `image_notes` tells of those that use few of their 16 bits.
 
     Args:
         images: path and largest value, of 255, of each.
     """
-    notes = []
-    deep = [(path, top) for path, top in images if top <= DIM and _bits_of_png(path) == 16]
-    if deep:
-        bits = 8 + max(top for _, top in deep).bit_length()
-        what = f"{len(deep):,} images have 16 bits per pixel and use the lowest {bits} alone, the first is {deep[0][0]}"
-        notes.append(f"{what}: they are read nearly black; multiply their pixels by {2 ** (16 - bits)}")
-    rest = [path for path, top in images if top <= DARK and (path, top) not in deep]
-    if rest:
-        notes.append(f"{len(rest):,} images are nearly black (no pixel above {DARK} of 255), the first is {rest[0]}")
-    return notes
-
-
-def _bits_of_png(path: str) -> int:
-    with Path(path).open("rb") as file:
-        head = file.read(25)
-    return head[24] if head[:4] == b"\x89PNG" and len(head) == 25 else 0
+    dark = [path for path, top in images if top <= DARK]
+    if not dark:
+        return []
+    return [f"{len(dark):,} images are nearly black (no pixel above {DARK} of 255), the first is {dark[0]}"]

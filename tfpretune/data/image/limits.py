@@ -7,5 +7,7 @@ MAX_JPEG_PIXELS = 8 * MAX_PIXELS
 """The same of JPEG files: with more than `MAX_PIXELS` they are decoded at a half or a quarter of their size."""
 MAX_PROGRESSIVE_PIXELS = 2 * MAX_PIXELS
 """The same of progressive JPEG files, whose decoder holds the whole image before it makes it smaller."""
+DIM = 63
+"""An image of 16 bits per pixel without a pixel above this, of 255, uses 14 of them at most, as cameras and scanners do."""
 DARK = 16
 """An image without a pixel above this, of 255, is nearly black."""

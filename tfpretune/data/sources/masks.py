@@ -7,6 +7,7 @@ from tfpretune.data.demo.catalogue import read_demo
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.examples.masks import MaskExamples
 from tfpretune.data.image.fitting import Resize
+from tfpretune.data.image.notes import image_notes
 from tfpretune.data.readers.folders.splits import splits_note
 from tfpretune.data.readers.folders.walking import folders_in
 from tfpretune.data.readers.masks.classes import CLASSES_FILE, ClassList, read_classes
@@ -104,6 +105,7 @@ def read_masks(spec: str, form: MaskForm = USUAL_MASKS) -> MaskRecords:
     rows.problems += [*problems, *more, *faults]
     rows.notes += [*told, *notes, *found_out, *_split_notes(pairs)]
     _add(rows, masks, turns, meaning, quiet=bool(faults))
+    rows.notes += image_notes(rows.images)
     _look_at_classes(rows, spec)
     return rows
 

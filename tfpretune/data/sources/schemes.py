@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from tfpretune.data.demo.catalogue import read_demo
+from tfpretune.data.image.notes import image_notes
 from tfpretune.data.readers.folders.examples import read_image_folder, read_text_folder, read_text_lines
 from tfpretune.data.readers.folders.image_tables import refuse_image_table
 from tfpretune.data.readers.folders.splits import split_files_note
@@ -38,7 +39,10 @@ def read_rows(spec: str, form: SourceForm = USUAL_FORM) -> Records:
         raise UsageError(f"unknown source {spec!r}{near}: expected one of {', '.join(s + ':' for s in SCHEMES)}")
     if not rest:
         raise UsageError(f"source {spec!r} names nothing after the colon: see tfpretune.data.open_source for the forms")
-    return SCHEMES[scheme](spec, rest, form)
+    rows = SCHEMES[scheme](spec, rest, form)
+    if rows.kind == "image" and isinstance(rows.inputs, list):
+        rows.notes += image_notes(rows.inputs)
+    return rows
 
 
 def _read_demo(spec: str, name: str, form: SourceForm) -> Records:

@@ -91,7 +91,7 @@ class MethodsConfig(ComparisonConfig):
             self.epochs,
             self.fast,
             unfreeze_fractions={"gradual": self.unfreeze_fraction},
-            form=dataclasses.replace(self.form, resize=examples.resize),
+            form=self.form,
         )
 
     def _settings(self, name: MethodName) -> FinetuneConfig | None:

@@ -35,8 +35,12 @@ class ImagePretrainingConfig(ImageColumns, RunConfig):
     """What to restore: the image, the clean image, or masked patches."""
     backbone: str = "cnn-small"
     """cnn-small, cnn-medium; for mae: vit-mini, vit-tiny, vit-small."""
-    patch_size: int = 7
-    """Side of the patches that mae masks, or that denoising blanks, pixels."""
+    image_shape: tuple[int, int, int] = (0, 0, 0)
+    """Height, width, channels (1 or 3) that images are brought to; 0 0 0: what fits the images, 64 64 3 for photos."""
+    resize: Literal["", "squeeze", "crop", "pad"] = ""
+    """Images of another aspect ratio: squeeze them, crop what is too long, pad with black. Empty: squeeze, or as a preset."""
+    patch_size: int = 0
+    """Side of the patches that mae masks, or denoising blanks, pixels; 0: a quarter of small images, an eighth of others."""
     mask_rate: float = 0.3
     """Fraction of the patches that is masked; 0.75 in the paper of mae."""
     noise_stddev: float = 0.2
@@ -52,6 +56,12 @@ class ImagePretrainingConfig(ImageColumns, RunConfig):
         """Refuses values that cannot work."""
         super().__post_init__()
         require_fractions(self, "mask_rate", "scale")
+        *size, channels = self.image_shape
+        if any(self.image_shape) and (min(size) < 1 or channels not in (1, 3)):
+            given = " ".join(map(str, self.image_shape))
+            raise UsageError(f"--image-shape needs height, width and 1 or 3 channels, received {given}")
+        if self.patch_size < 0:
+            raise UsageError(f"--patch-size must not be negative, received {self.patch_size}")
         needed = BACKBONES[self.objective]
         if not self.preset and not self.backbone.startswith(needed):
             sides = f"--objective {self.objective} with --backbone {self.backbone}"

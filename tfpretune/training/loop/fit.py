@@ -11,12 +11,13 @@ import keras
 import tensorflow as tf
 
 from tfpretune.data.batches.step_indexed import StepIndexed
+from tfpretune.errors import passed_on
 from tfpretune.runtime.files import write_atomic
 from tfpretune.runtime.lock import alone_in
 from tfpretune.runtime.phases import phase
 from tfpretune.settings.run import RunConfig
 from tfpretune.training.devices.memory import out_of_memory_named
-from tfpretune.training.devices.strategies import CrossWorkerSync, is_chief
+from tfpretune.training.devices.strategies import CrossWorkerSync, is_chief, num_workers
 from tfpretune.training.loop.callbacks import NonFinite, NonFiniteGuard, ScalarLog
 from tfpretune.training.loop.checkpoints import CheckpointFolder
 from tfpretune.training.loop.preparation import prepare, roll_back
@@ -119,6 +120,9 @@ def fit(
             except NonFinite as error:
                 attempt.saver.close()  # what is being written is the newest checkpoint
                 progress = roll_back(model, folder, agreement, error, allowed=run.skip_bad_steps)
+            except tf.errors.OpError as error:
+                attempt.keep(error)
+                raise
             finally:
                 attempt.saver.close()
                 attempt.progress.close()
@@ -213,6 +217,15 @@ class _Attempt:
             if self.model.stop_training:
                 break
         self.saver.wait()
+
+    def keep(self, error: tf.errors.OpError) -> None:
+        """Saves what was learnt before a file of the data could not be read: the steps before it are whole."""
+        alone = num_workers(self.model.distribute_strategy) == 1 and self.model.steps_per_execution == 1
+        folder = self.saver.folder
+        if passed_on(error) and alone and folder is not None and self.saver.step > (folder.newest() or 0):
+            self.saver.save()
+            self.saver.wait()
+            print(f"saved after step {self.saver.step}; the same command goes on from there", flush=True)
 
     def _evaluate(self) -> None:
         """Makes up for the end of an interval that was stopped before its evaluation was over."""

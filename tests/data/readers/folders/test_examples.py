@@ -1,14 +1,13 @@
 """Folders of classes, of splits, around others; hidden files and links. One walker for images and texts."""
 
 import os
-import struct
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from tfpretune.data.checks.examples import check_examples
-from tfpretune.data.checks.images import _clear_notes, _dark_notes
+from tfpretune.data.checks.images import _clear_notes
 from tfpretune.data.corpus.chunks import cut_corpus
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.readers.folders.examples import read_image_folder, read_text_folder
@@ -258,19 +257,6 @@ def test_a_table_of_image_files_is_no_table_of_texts(tmp_path, name, content, co
 def test_a_text_that_ends_like_a_file_is_a_text(tmp_path):
     (tmp_path / "a.csv").write_text("text,label,image\nsee d/1.jpg,x,1.jpg\nfine,y,2.jpg\n")
     assert len(open_source(f"csv:{tmp_path}/a.csv")) == 2
-
-
-def test_images_of_few_bits_are_told(tmp_path):
-    for name, top in (("12", 4095), ("16", 65535)):
-        Image.fromarray(np.linspace(0, top, 64).reshape(8, 8).astype(np.uint16)).save(tmp_path / f"{name}.png")
-    Image.fromarray(np.full((8, 8), 3, np.uint8)).save(tmp_path / "3.png")
-    assert struct.unpack(">B", (tmp_path / "12.png").read_bytes()[24:25]) == (16,)
-    found = _dark_notes([(f"{tmp_path}/12.png", 15), (f"{tmp_path}/16.png", 255), (f"{tmp_path}/3.png", 3)])
-    assert [note.replace(f"{tmp_path}/", "") for note in found] == [
-        "1 images have 16 bits per pixel and use the lowest 12 alone, the first is 12.png: they are read nearly black; "
-        "multiply their pixels by 16",
-        "1 images are nearly black (no pixel above 16 of 255), the first is 3.png",
-    ]
 
 
 @pytest.mark.parametrize(

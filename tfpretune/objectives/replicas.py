@@ -38,16 +38,23 @@ def training_function(model: keras.Model) -> Callable[[Iterator], Logs]:
     """
     one_step = _one_step(model, model.train_step)
 
+    def next_step(iterator: Any) -> Logs:
+        data = iterator.get_next()
+        # Without this, a step whose batch cannot be read still counts on, draws new seeds and decays weights.
+        whole = tf.nest.flatten(data) if isinstance(iterator, tf.data.Iterator) else []
+        with tf.control_dependencies(whole):
+            return one_step(data)
+
     def several_steps(iterator: Any) -> Logs:
         steps = model.steps_per_execution
         if steps > 1:  # a loop, and the last step apart from it for its logs: two copies of the step in the graph
 
             def body(step: tf.Tensor) -> tf.Tensor:
-                one_step(iterator.get_next())
+                next_step(iterator)
                 return step + 1
 
             tf.while_loop(lambda step: step < steps - 1, body, [tf.constant(0)], parallel_iterations=1)
-        return one_step(iterator.get_next())
+        return next_step(iterator)
 
     compiled = one_step if model.run_eagerly else tf.function(one_step, reduce_retracing=True)
     compiled_steps = tf.function(several_steps, reduce_retracing=True)

@@ -13,7 +13,7 @@ from tensorflow.python.framework.config import disable_op_determinism
 
 from tests.training.loop.toys import ROWS, Interrupt, Net, Toy, add_noise, make_batches, make_run
 from tfpretune.data.batches.step_indexed import StepIndexed
-from tfpretune.errors import RunError, UsageError
+from tfpretune.errors import RunError, UsageError, passed_on
 from tfpretune.settings.run import DevicesConfig
 from tfpretune.training import fit, make_strategy
 from tfpretune.training.devices.strategies import CrossWorkerSync
@@ -430,3 +430,32 @@ def test_several_steps_in_one_call_learn_the_same(tmp_path):
     fit(four, make_batches(), make_run(tmp_path / "four", steps=8, steps_per_execution=4))
     for name, value in values(one).items():
         np.testing.assert_allclose(values(four)[name], value, atol=1e-6, err_msg=name)
+
+
+def test_a_file_that_breaks_leaves_a_saved_run_that_goes_on(tmp_path, determinism, capsys):
+    """One that the first step does not need; with the file the run ends with the same bits."""
+    broken = f"{next(row for row in range(10) if row not in make_batches().rows(0))}.png"
+
+    def batches_with(missing):
+        def load(row):
+            there = tf.debugging.Assert(row["file"] != missing, ["broken"])
+            with tf.control_dependencies([there] if there is not None else []):
+                return row | {"x": tf.identity(row["x"])}
+
+        files = np.array([f"{row}.png" for row in range(10)])
+        batches = StepIndexed(ROWS | {"file": files}, 4, seed=5, load=load, transform=add_noise)
+        first = [step for step in range(9) if missing in files[batches.rows(step)]]
+        return batches, first[0] if first else 9
+
+    whole, cut, again = make_model(), make_model(), make_model(seed=99)
+    fit(whole, batches_with("")[0], make_run(tmp_path / "whole"))
+    batches, first = batches_with(broken)
+    with pytest.raises(tf.errors.OpError) as error:
+        fit(cut, batches, make_run(tmp_path / "cut", save_every_steps=100))
+    assert str(passed_on(error.value)).startswith(f"{broken}: gone, broken")
+    assert steps_on_disk(tmp_path / "cut") == [first]
+    assert f"saved after step {first}; the same command goes on from there" in capsys.readouterr().out
+    assert first > 0
+    fit(again, batches_with("")[0], make_run(tmp_path / "cut", save_every_steps=100))
+    for name, value in values(whole).items():
+        np.testing.assert_array_equal(values(again)[name], value, err_msg=name)

@@ -17,7 +17,7 @@ from tfpretune.runtime.lock import alone_in
 from tfpretune.runtime.phases import phase
 from tfpretune.settings.run import RunConfig
 from tfpretune.training.devices.memory import out_of_memory_named
-from tfpretune.training.devices.strategies import CrossWorkerSync, is_chief, num_workers
+from tfpretune.training.devices.strategies import CrossWorkerSync, is_chief
 from tfpretune.training.loop.callbacks import NonFinite, NonFiniteGuard, ScalarLog
 from tfpretune.training.loop.checkpoints import CheckpointFolder
 from tfpretune.training.loop.preparation import prepare, roll_back
@@ -219,13 +219,10 @@ class _Attempt:
         self.saver.wait()
 
     def keep(self, error: tf.errors.OpError) -> None:
-        """Saves what was learnt before a file of the data could not be read: the steps before it are whole."""
-        alone = num_workers(self.model.distribute_strategy) == 1 and self.model.steps_per_execution == 1
-        folder = self.saver.folder
-        if passed_on(error) and alone and folder is not None and self.saver.step > (folder.newest() or 0):
-            self.saver.save()
-            self.saver.wait()
-            print(f"saved after step {self.saver.step}; the same command goes on from there", flush=True)
+        """Saves what was learnt before a file that cannot be read; not on replicas, nor where one call makes several steps."""
+        alone = self.model.distribute_strategy.num_replicas_in_sync == 1 and self.model.steps_per_execution == 1
+        if passed_on(error) and alone:
+            self.saver.save_before_error()
 
     def _evaluate(self) -> None:
         """Makes up for the end of an interval that was stopped before its evaluation was over."""

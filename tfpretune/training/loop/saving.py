@@ -136,6 +136,13 @@ class Checkpoints(keras.callbacks.Callback):
             self._writing = self._thread.submit(self.folder.save, arrays, self.step, copied, best_step=self.best_step)
         self._saved = time.monotonic()
 
+    def save_before_error(self) -> None:
+        """Saves the last whole step, unless a checkpoint has it already."""
+        if self.folder is not None and self.step > (self.folder.newest() or 0):
+            self.save()
+            self.wait()
+            print(f"saved after step {self.step}; the same command goes on from there", flush=True)
+
     def wait(self) -> None:
         """Waits until the last checkpoint is on the disk; raises what went wrong with it."""
         if self._writing is not None:

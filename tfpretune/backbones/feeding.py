@@ -148,7 +148,9 @@ def save_pixels(model: keras.Model, folder: Path | str) -> None:
         folder: the preset; `read_pixels` finds it there, and so does KerasHub.
     """
     layer = next((layer for layer in model.layers if layer.name == PIXELS_LAYER), None)
-    foreign = type(getattr(model, "backbone", None)).__module__.startswith("keras_hub.")  # KerasHub feeds ours as they are
+    foreign = type(getattr(model, "backbone", None)).__module__.startswith(
+        "keras_hub."
+    )  # KerasHub feeds ours as they are
     if layer is not None or (foreign and "images" in getattr(model, "input", ())):
         keras_hub.layers.ImageConverter(
             image_size=tuple(model.input["images"].shape[1:3]),

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from tfpretune.data.image.fitting import OUTSIDE, Resize, axes, put_back
+from tfpretune.data.image.fitting import OUTSIDE, Axis, Resize, axes, put_back
 
 
 class Places(NamedTuple):
@@ -35,8 +35,8 @@ def places_of(shape: tf.Tensor, size: tuple[int, int], resize: Resize) -> Places
         size: (height, width) that the model sees.
         resize: see `axes`.
     """
-    there = tf.unstack(tf.cast(shape[:2], tf.float64))
-    both = zip(axes(*there, size, resize, xp=tf), size, there, strict=True)
+    height, width = tf.unstack(tf.cast(shape[:2], tf.float64))
+    both = zip(axes(height, width, size, resize, xp=tf), size, (height, width), strict=True)
     return Places(*(tf.cast(put_back(axis, pixels, whole, xp=tf), tf.int32) for axis, pixels, whole in both))
 
 
@@ -58,17 +58,22 @@ def resized(images: tf.Tensor, size: tuple[int, int], resize: Resize) -> tf.Tens
     return found[0] if alone else found
 
 
-def _cropped(batch: tf.Tensor, size: tuple[int, int], *sides: tuple) -> tf.Tensor:
+def _cropped(batch: tf.Tensor, size: tuple[int, int], *sides: Axis) -> tf.Tensor:
     scale = tf.cast(tf.stack([1.0 / side.step for side in sides]), tf.float32)
     moved = tf.cast(tf.stack([-side.start / side.step for side in sides]), tf.float32)
     return tf.raw_ops.ScaleAndTranslate(
-        images=batch, size=np.int32(size), scale=scale, translation=moved, kernel_type="triangle", antialias=True
+        images=batch,
+        size=np.array(size, np.int32),
+        scale=scale,
+        translation=moved,
+        kernel_type="triangle",
+        antialias=True,
     )
 
 
-def _padded(batch: tf.Tensor, size: tuple[int, int], *sides: tuple) -> tf.Tensor:
+def _padded(batch: tf.Tensor, size: tuple[int, int], *sides: Axis) -> tf.Tensor:
     counts = tf.cast(tf.stack([side.count for side in sides]), tf.int32)
     before = tf.cast(tf.stack([side.first for side in sides]), tf.int32)
     inside = tf.image.resize(batch, counts, method="bilinear", antialias=True)
-    around = tf.stack([before, np.int32(size) - before - counts], axis=1)
+    around = tf.stack([before, np.array(size, np.int32) - before - counts], axis=1)
     return tf.pad(inside, tf.concat([[[0, 0]], around, [[0, 0]]], axis=0))

@@ -45,7 +45,7 @@ def open_image_backbone(run: Run, examples: Examples, *, dtype: Any = None) -> t
         backbone = make_image_backbone(
             run.backbone, image_shape=run.image_shape, patch_size=run.patch_size, dtype=dtype
         )
-        return run, backbone, Pixels(size=tuple(run.image_shape[:2]))
+        return run, backbone, Pixels(size=run.image_shape[:2])
     pixels = read_pixels(run.preset)
     backbone = load_backbone(run.preset, dtype=dtype)
     name = type(backbone).__name__
@@ -64,7 +64,7 @@ def open_image_backbone(run: Run, examples: Examples, *, dtype: Any = None) -> t
 
 def _shape(run: Run, backbone: keras.Model, pixels: Pixels, examples: Examples) -> tuple[int, int, int]:
     """The shape that was asked for, or else the preset's, or else what fits; refused where the backbone cannot take it."""
-    asked, size = tuple(run.image_shape), pixels.size
+    asked, size = run.image_shape, pixels.size
     if any(asked):
         size = asked[:2]
     elif size is None and any(begun_with(run)[0]):

@@ -191,9 +191,12 @@ def _add_check_options(check: argparse.ArgumentParser) -> None:
     check.add_argument(
         "--tag-column", type=int, default=-1, help="conll: the same for the tags (default: -1, the last)"
     )
+    check.add_argument("--words-key", default="tokens", help="jsonl, parquet: key of the words (default: tokens)")
     check.add_argument(
-        "--repair", action="store_true", help="conll: read an I- that nothing begins as B-, and the like"
+        "--tags-key", default="tags", help="jsonl, parquet: key of the tags (default: tags, or ner_tags)"
     )
+    check.add_argument("--tag-names", nargs="+", default=(), help="names of tags that are numbers, in their order")
+    check.add_argument("--repair", action="store_true", help="read an I- that nothing begins as B-, and the like")
 
 
 if __name__ == "__main__":

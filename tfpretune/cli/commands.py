@@ -84,7 +84,14 @@ def check(settings: argparse.Namespace) -> int:
             **{name: getattr(settings, name) for name in options} | {"text_column": tuple(settings.text_column)}
         ),
         against=settings.against,
-        tags=TagForm(settings.word_column, settings.tag_column, repair=settings.repair),
+        tags=TagForm(
+            settings.word_column,
+            settings.tag_column,
+            words_key=settings.words_key,
+            tags_key=settings.tags_key,
+            tag_names=tuple(settings.tag_names),
+            repair=settings.repair,
+        ),
         masks=MaskForm(orientation=settings.mask_orientation, values=tuple(settings.mask_values)),
     )
     print(format_result(result))

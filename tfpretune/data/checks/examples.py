@@ -19,6 +19,7 @@ from tfpretune.data.readers.records import Problem, Records
 from tfpretune.data.readers.source_form import USUAL_FORM, SourceForm
 from tfpretune.data.readers.tag_form import USUAL_TAGS, TagForm
 from tfpretune.data.sources.examples import make_examples
+from tfpretune.data.sources.naming import full_name
 from tfpretune.data.sources.schemes import read_rows
 from tfpretune.data.splits.sides import across_splits_note
 
@@ -45,9 +46,6 @@ def check(
     Returns:
         All problems, each with its place and what to do, and what is good to know.
 
-    Returns:
-        All problems, each with its place and what to do, and what is good to know.
-
     Raises:
         UsageError: when there is no such source or column, or it has no use for an option.
 
@@ -62,8 +60,10 @@ def check(
         >>> result.ok, str(result.problems[0])
         (False, 'reviews.csv:3: the text is empty; fill it in or remove the row')
     """
-    refuse_other_options(spec, task_of(spec), form, tags, masks)
-    result = check_task(spec, against=against, tags=tags, masks=masks)
+    spec, against = full_name(spec, json="squad"), full_name(against, json="squad") if against else ""
+    refuse_other_options(spec, task_of(spec, form.encoding), form, tags, masks)
+    tags = dataclasses.replace(tags, encoding=form.encoding)
+    result = check_task(spec, against=against, tags=tags, masks=masks, encoding=form.encoding)
     if result:
         return result
     rows, examples, good = _read(spec, form)

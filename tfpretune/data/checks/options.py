@@ -10,14 +10,17 @@ from tfpretune.errors import UsageError
 Options = dict[str, dict[str, object]]
 
 
+_OF_TAGS = ("word_column", "tag_column", "words_key", "tags_key", "tag_names", "repair")
+
+
 def _options(form: SourceForm, tags: TagForm, masks: MaskForm) -> Options:
     """By what a source holds, its options. Questions without an answer are no problem, asked for or not."""
     labelled = dataclasses.asdict(form)
     del labelled["more_labels"]
     return {
         "labelled": labelled,
-        "tagged": {"word_column": tags.word_column, "tag_column": tags.tag_column, "repair": tags.repair},
-        "questions": {"may_lack": form.may_lack},
+        "tagged": {name: getattr(tags, name) for name in _OF_TAGS} | {"encoding": form.encoding},
+        "questions": {"may_lack": form.may_lack, "encoding": form.encoding},
         "masks": {"mask_orientation": masks.orientation, "mask_values": masks.values},
     }
 
@@ -29,7 +32,7 @@ _HOLDS = {
     "questions": "questions with contexts",
     "masks": "images with masks",
 }
-_COLUMNS = ("text_column", "label_column", "label_separator")
+_COLUMNS = ("text_column", "label_column", "image_column", "delimiter", "label_separator")
 
 
 def refuse_other_options(spec: str, task: str, form: SourceForm, tags: TagForm, masks: MaskForm) -> None:
@@ -56,7 +59,7 @@ def refuse_other_options(spec: str, task: str, form: SourceForm, tags: TagForm, 
     if spec.startswith(("text:", "images:")):
         for name in _COLUMNS:
             if name in known and getattr(form, name) not in ("", known[name]):
-                raise UsageError(f"{spec} has no columns: {_written(name)} is for csv:, jsonl: and tfds:")
+                raise UsageError(f"{spec} has no columns: {_written(name)} is for csv:, jsonl:, parquet: and tfds:")
 
 
 def _written(name: str) -> str:

@@ -1,7 +1,6 @@
 """One pass over all of a source whose form is that of one task: tagged words, questions, images with masks."""
 
 import collections
-import json
 
 import numpy as np
 
@@ -14,9 +13,11 @@ from tfpretune.data.demo.catalogue import DEMOS
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.readers.masks.folders import find_mask_folders
 from tfpretune.data.readers.masks.form import USUAL_MASKS, MaskForm
-from tfpretune.data.readers.records import Problem, find_files
+from tfpretune.data.readers.records import Problem
 from tfpretune.data.readers.source_form import DEFAULT_TEXT
+from tfpretune.data.readers.tables.questions import is_flat
 from tfpretune.data.readers.tag_form import USUAL_TAGS, TagForm
+from tfpretune.data.sources.first_row import first_row
 from tfpretune.data.sources.masks import read_masks
 from tfpretune.data.sources.questions import add_spec_problems, read_questions
 from tfpretune.data.splits.sides import find_positions
@@ -24,7 +25,7 @@ from tfpretune.data.text.cleaning import text_key
 
 
 def check_task(
-    spec: str, *, against: str = "", tags: TagForm = USUAL_TAGS, masks: MaskForm = USUAL_MASKS
+    spec: str, *, against: str = "", tags: TagForm = USUAL_TAGS, masks: MaskForm = USUAL_MASKS, encoding: str = ""
 ) -> CheckResult | None:
     """Checks a source if it can only be of one task.
 
@@ -33,50 +34,43 @@ def check_task(
         against: a second source of the same form that must share no sentence, context or image with the first.
         tags: how tagged words are read.
         masks: how images with masks are read.
+        encoding: of files of text.
 
     Returns:
         What was found; None for a source of labelled or unlabelled examples.
     """
-    task = task_of(spec)
+    task = task_of(spec, encoding)
     if task == "tagged":
         return check_tagged(spec, tags, against=against)
     if task == "questions":
-        return check_questions(spec, against=against)
+        return check_questions(spec, against=against, encoding=encoding)
     if task == "masks":
         return check_masks(spec, masks, against=against)
     return None
 
 
-def task_of(spec: str) -> str:
+def task_of(spec: str, encoding: str = "") -> str:
     """Returns what a source holds: "tagged" words, "questions", images with "masks", or "labelled" (or unlabelled) examples."""
     scheme, _, rest = spec.partition(":")
     kind = DEMOS[rest].kind if scheme == "demo" and rest in DEMOS else ""
-    if scheme == "conll" or kind == "tagged" or (scheme == "jsonl" and _holds_words(rest)):
+    first = first_row(scheme, rest, encoding) if scheme in ("json", "jsonl", "parquet") else {}
+    words = any(isinstance(first.get(key), list) for key in ("tokens", "words")) and DEFAULT_TEXT not in first
+    if scheme == "conll" or kind == "tagged" or words:
         return "tagged"
-    if scheme == "squad" or kind == "questions":
+    if scheme == "squad" or kind == "questions" or is_flat(first):
         return "questions"
     return "masks" if kind == "masks" or (scheme == "images" and find_mask_folders(rest)) else "labelled"
 
 
-def _holds_words(pattern: str) -> bool:
-    """Whether the first object of JSON lines has words and tags, and no text."""
-    try:
-        with open(find_files(pattern, "jsonl")[0], encoding="utf-8-sig") as file:
-            first = json.loads(next(filter(str.strip, file), "null"))
-    except (OSError, ValueError, RecursionError):
-        return False
-    return isinstance(first, dict) and isinstance(first.get("tokens"), list) and DEFAULT_TEXT not in first
-
-
-def check_questions(spec: str, *, against: str = "") -> CheckResult:
+def check_questions(spec: str, *, against: str = "", encoding: str = "") -> CheckResult:
     """Goes over all questions; the histogram tells how many have an answer."""
-    rows = read_questions(spec)
+    rows = read_questions(spec, encoding=encoding)
     add_spec_problems(rows, spec)
     problems = list(rows.problems)
     contexts = [text_key(context) for context in rows.contexts]
     notes: list[str] = []
     if against:
-        other = read_questions(against)
+        other = read_questions(against, encoding=encoding)
         places = {text_key(context): where for context, where in zip(other.contexts, other.where, strict=True)}
         problems += _shared(contexts, rows.where, places, "context", against)
         notes += shared_notes(rows.contexts, rows.where, other.contexts, other.where, against)
@@ -91,7 +85,7 @@ def check_questions(spec: str, *, against: str = "") -> CheckResult:
     answered = sum(map(bool, rows.answers))
     histogram = {"answer": answered, "no answer": len(rows.answers) - answered}
     if answered < len(rows.answers):
-        notes.append("a model says that there is no answer where it is trained with --may-lack")
+        notes.append("a model says that there is no answer where it is trained with `may_lack`")
     return CheckResult(
         spec, tuple(problems), tuple(notes), histogram, _counts(len(rows.questions), len(keys)) | copies.facts()
     )

@@ -20,6 +20,7 @@ from tfpretune.data.readers.records import Records, find_files
 from tfpretune.data.readers.source_form import USUAL_FORM, SourceForm
 from tfpretune.data.readers.tables.columns import has_value, resolve
 from tfpretune.data.sources.examples import open_examples
+from tfpretune.data.sources.naming import full_name
 from tfpretune.data.splits.near_copies import CopyCounts
 from tfpretune.data.splits.rule import Part
 from tfpretune.errors import RunError, UsageError
@@ -104,11 +105,12 @@ def cut_corpus(spec: str, form: SourceForm = USUAL_FORM, *, piece_bytes: int = 1
         >>> corpus.num_files, corpus.num_bytes, [text for piece in corpus.pieces for text in read_texts(piece)]
         (1, 29, ['one text per line', 'another one'])
     """
+    spec = full_name(spec)
     scheme, _, rest = spec.partition(":")
-    held: Form = "jsonl" if scheme == "jsonl" else "lines"
+    held: Form = "jsonl" if scheme in ("json", "jsonl") else "lines"
     if scheme == "text" and os.path.isdir(os.path.expanduser(rest)):
         held, by_split = "files", _text_files(os.path.expanduser(rest))
-    elif scheme in ("text", "jsonl") and rest:
+    elif scheme in ("text", "json", "jsonl") and rest:
         by_split = {None: find_files(rest, scheme)}
     else:
         return _cut_texts(spec, form, piece_bytes)

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 from tfpretune.data.readers.records import Problem, lines_of, read_utf8
+from tfpretune.data.readers.tag_form import TagForm
 from tfpretune.data.readers.tagged_records import TaggedRecords
 from tfpretune.errors import UsageError
 
@@ -15,7 +16,7 @@ _NO_WORD = re.compile("[0-9]+[-.][0-9]+")
 Fields = Callable[[str], list[str]]
 
 
-def read_conll(rows: TaggedRecords, path: str, word_column: int, tag_column: int) -> int:
+def read_conll(rows: TaggedRecords, path: str, form: TagForm) -> int:
     """Adds the sentences of a file to rows, and its bad lines to their problems.
 
     Columns are separated by tabs if most lines have one and tabs and blanks do not give all the same number of columns;
@@ -25,8 +26,7 @@ def read_conll(rows: TaggedRecords, path: str, word_column: int, tag_column: int
     Args:
         rows: what is added to.
         path: of the file.
-        word_column: number of the column with the word, from 0; from the end where negative.
-        tag_column: the same for the tag.
+        form: the columns of words and tags, the encoding.
 
     Returns:
         The number of comment lines.
@@ -34,7 +34,8 @@ def read_conll(rows: TaggedRecords, path: str, word_column: int, tag_column: int
     Raises:
         UsageError: words and tags are to be read from one column.
     """
-    text, problems = read_utf8(path)
+    word_column, tag_column = form.word_column, form.tag_column
+    text, problems = read_utf8(path, form.encoding)
     rows.problems += problems
     lines = [line.rstrip(" \t\r") for line in lines_of(text)]
     words = [line for line, sure in _marked(lines) if sure]
@@ -68,7 +69,7 @@ def read_conll(rows: TaggedRecords, path: str, word_column: int, tag_column: int
         elif not (width == 10 and _NO_WORD.fullmatch(found[0])):  # CoNLL-U's "1-2" spans words, "1.1" is none
             sentence.append((found[word_column], found[tag_column], f"{path}:{number}"))
     if counted:
-        todo = "name the columns: in CoNLL-U --word-column 1 --tag-column 3"
+        todo = "name the columns: in CoNLL-U `word_column` 1 `tag_column` 3"
         rows.problems.append(Problem(path, f"column {word_column} counts the words: it does not hold them", todo))
     return comments
 

@@ -94,6 +94,11 @@ def without_packed_suffix(path: str) -> str:
     return next((path[: -len(end)] for end in PACKED_SUFFIXES if path.lower().endswith(end)), path)
 
 
+def is_pointer(data: bytes) -> bool:
+    """Returns whether a file is what Git LFS leaves in the place of another."""
+    return data.startswith(_LFS)
+
+
 def no_text(data: bytes, path: str) -> tuple[str, str] | None:
     """Says what a file is, and what to do, if it is none of text.
 
@@ -101,7 +106,7 @@ def no_text(data: bytes, path: str) -> tuple[str, str] | None:
         data: all of it; what can be read as text is looked at no further.
         path: for what to do.
     """
-    if data.startswith(_LFS):
+    if is_pointer(data):
         return "the file is a pointer of Git LFS, not the file itself", f"fetch it: git lfs pull --include {path}"
     if b"\0" not in data[:4096] and _is_utf8(data):
         return None

@@ -40,11 +40,14 @@ def open_source(
         spec: one of
             `demo:NAME`, a data set inside a package: digits, mnist5k, bbc, reviews-zh, people-daily, … (`DEMOS`);
             `tfds:NAME[/CONFIG][:SPLIT]` or `tfds:FOLDER[:SPLIT]`, TensorFlow Datasets (SPLIT is "train" if left out);
-            `csv:GLOB`, comma-separated with a header line; `jsonl:GLOB`, one JSON object a line;
+            `csv:GLOB`, separated columns with a header line; `jsonl:GLOB`, one JSON object a line, or a list of them;
+            `parquet:GLOB` or `parquet:FOLDER`, Parquet files;
             `text:GLOB`, unlabelled, one example per line;
             `text:FOLDER`, one example a .txt file, class subfolders are labels;
             `images:FOLDER`, class subfolders are labels, a flat folder has none. In both, folders train, val and test are the
             source's splits.
+            A path without a scheme, `reviews.csv`, has that of its ending; a folder that of the files in it, where it can be
+            of one alone. Files packed with gzip, bzip2, xz or zstd are unpacked as they are read.
         text_column: as for `SourceForm`.
         label_column: as for `SourceForm`.
         class_names: as for `SourceForm`.

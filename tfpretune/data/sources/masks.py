@@ -19,6 +19,7 @@ from tfpretune.data.readers.masks.reader import MaskReader
 from tfpretune.data.readers.masks.records import NO_CLASS, MaskRecords
 from tfpretune.data.readers.masks.survey import Surveyed, survey
 from tfpretune.data.readers.records import Problem
+from tfpretune.data.sources.naming import full_name
 from tfpretune.data.splits.rule import PARTS
 from tfpretune.errors import RunError, UsageError
 from tfpretune.runtime.phases import phase
@@ -78,7 +79,7 @@ def read_masks(spec: str, form: MaskForm = USUAL_MASKS) -> MaskRecords:
     Raises:
         UsageError: there is no such source.
     """
-    scheme, _, rest = spec.partition(":")
+    scheme, _, rest = full_name(spec).partition(":")
     if scheme == "demo" and rest:
         found: MaskRecords = read_demo(rest, kind="masks")
         return found

@@ -1,13 +1,19 @@
 """open_questions: questions with answers from SQuAD files and demos. Imports no TensorFlow."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from tfpretune.data.demo.catalogue import read_demo
 from tfpretune.data.examples.questions import QuestionExamples
 from tfpretune.data.readers.question_records import Answer, QuestionRecords
-from tfpretune.data.readers.records import Problem, find_files, read_utf8
+from tfpretune.data.readers.records import Problem, Records, find_files, read_utf8
+from tfpretune.data.readers.source_form import require_encoding
+from tfpretune.data.readers.tables.objects import read_objects
+from tfpretune.data.readers.tables.parquet import open_parquet, parquet_rows
+from tfpretune.data.readers.tables.questions import KEYS, as_squad, is_flat
+from tfpretune.data.sources.naming import full_name
+from tfpretune.data.sources.schemes import parquet_files
 from tfpretune.data.text.cleaning import text_key
 from tfpretune.errors import RunError, UsageError
 from tfpretune.runtime.phases import phase
@@ -16,12 +22,14 @@ FORM = 'expected {"data": [{"title": …, "paragraphs": [{"context": …, "qas":
 
 
 @phase("reading the questions")
-def open_questions(spec: str) -> QuestionExamples:
+def open_questions(spec: str, *, encoding: str = "") -> QuestionExamples:
     """Opens a source of questions and checks all of it.
 
     Args:
-        spec: `squad:GLOB`, JSON files in the form of SQuAD 1.1 or 2.0 (questions marked `is_impossible` have no answer), or
-            `demo:people-daily-qa`.
+        spec: `squad:GLOB`, JSON files in the form of SQuAD 1.1 or 2.0 (questions marked `is_impossible` have no answer);
+            `jsonl:GLOB` or `parquet:GLOB`, rows as Hugging Face's `datasets` has them: question, context and answers,
+            {"text": […], "answer_start": […]}; or `demo:people-daily-qa`.
+        encoding: how files of text are encoded, such as "gb18030"; "" is UTF-8.
 
     Returns:
         One example a question.
@@ -41,7 +49,7 @@ def open_questions(spec: str) -> QuestionExamples:
         >>> examples, examples.answer_texts
         (<QuestionExamples of squad:asked.json: 1 questions, 1 with an answer>, [['Paris']])
     """
-    rows = read_questions(spec)
+    rows = read_questions(spec, encoding=encoding)
     add_spec_problems(rows, spec)
     if rows.problems:
         raise RunError(f"{rows.problems[0]}; for all problems run: tfpretune check {spec}")
@@ -66,32 +74,59 @@ def add_spec_problems(rows: QuestionRecords, spec: str) -> None:
             rows.problems.append(Problem(rows.where[row], what, "correct one or remove both"))
 
 
-def read_questions(spec: str) -> QuestionRecords:
+def read_questions(spec: str, *, encoding: str = "") -> QuestionRecords:
     """Reads a source with all its problems.
 
     Raises:
         UsageError: there is no such source.
     """
-    scheme, _, rest = spec.partition(":")
+    require_encoding(encoding)
+    scheme, _, rest = full_name(spec, json="squad").partition(":")
     if scheme == "demo" and rest:
         found: QuestionRecords = read_demo(rest, kind="questions")
         return found
-    if scheme != "squad" or not rest:
-        raise UsageError(f"{spec!r} is not a source of questions: expected squad:FILES or demo:people-daily-qa")
-    rows = QuestionRecords()
-    for path in find_files(rest, scheme):
-        text, problems = read_utf8(path)
+    if scheme not in ("squad", "json", "jsonl", "parquet") or not rest:
+        raise UsageError(
+            f"{spec!r} is not a source of questions: expected squad:FILES, jsonl:FILES, parquet:FILES or demo:people-daily-qa"
+        )
+    rows, notes = QuestionRecords(), Records("text")  # these note what is no JSON
+    if scheme == "parquet":
+        for path in parquet_files(rest):
+            if (file := open_parquet(notes, path)) is not None:
+                _add_rows(rows, parquet_rows(file, path))
+    elif scheme != "squad":
+        _add_rows(rows, read_objects(notes, find_files(rest, scheme), "question", encoding=encoding))
+    for path in find_files(rest, scheme) if scheme == "squad" else ():
+        text, problems = read_utf8(path, encoding)
         rows.problems += problems
         if problems:
             continue
         try:
             data = json.loads(text)
         except (ValueError, RecursionError) as error:
+            if "Extra data" in str(error):  # a question a line
+                _add_rows(rows, read_objects(notes, [path], "question", encoding=encoding))
+                continue
             reason = f"{error.msg} in line {error.lineno}" if isinstance(error, json.JSONDecodeError) else str(error)
             rows.problems.append(Problem(path, f"not JSON ({reason})", "give a file of SQuAD's form"))
             continue
-        _add_file(rows, data, path)
+        if isinstance(data, list):
+            _add_rows(rows, ((f"{path}[{number}]", row) for number, row in enumerate(data)))
+        else:
+            _add_file(rows, data, path)
+    rows.problems = [*notes.problems, *rows.problems]
     return rows
+
+
+def _add_rows(rows: QuestionRecords, table: Iterable[tuple[str, Any]]) -> None:
+    """Adds the question of each (place, row) of a table."""
+    for where, row in table:
+        if not is_flat(row):
+            has = f"the keys are: {', '.join(row)}" if isinstance(row, dict) else f"it is {_shown(row)}"
+            todo = "give each row a question, a context and answers"
+            rows.problems.append(Problem(where, f"not {', '.join(KEYS)} ({has})", todo))
+            continue
+        _add_question(rows, str(row.get("title") or ""), row["context"], as_squad(row), where)
 
 
 def _add_file(rows: QuestionRecords, data: Any, path: str) -> None:
@@ -102,16 +137,19 @@ def _add_file(rows: QuestionRecords, data: Any, path: str) -> None:
         rows.problems.append(Problem(path, what, FORM))
         return
     for number, (title, context, question) in enumerate(questions):
-        where = f"{path}:{question.get('id', number)}"
-        fault = _fault(question, context)
-        if fault:
-            rows.problems.append(Problem(where, *fault))
-            continue
-        before = len(rows.questions)
-        found = [Answer(answer["text"], answer["answer_start"]) for answer in question.get("answers", [])]
-        rows.add(question["question"], context, found, where)
-        if len(rows.questions) > before:
-            rows.groups.append(title or context)
+        _add_question(rows, title, context, question, f"{path}:{question.get('id', number)}")
+
+
+def _add_question(rows: QuestionRecords, title: str, context: Any, question: dict[str, Any], where: str) -> None:
+    fault = _fault(question, context)
+    if fault:
+        rows.problems.append(Problem(where, *fault))
+        return
+    before = len(rows.questions)
+    found = [Answer(answer["text"], answer["answer_start"]) for answer in question.get("answers", [])]
+    rows.add(question["question"], context, found, where)
+    if len(rows.questions) > before:
+        rows.groups.append(title or context)
 
 
 def _fault(question: dict[str, Any], context: Any) -> tuple[str, str] | None:

@@ -3,18 +3,20 @@
 import difflib
 import os
 from collections.abc import Callable, Collection, Mapping
-from pathlib import Path
 
 from tfpretune.data.demo.catalogue import read_demo
 from tfpretune.data.image.notes import image_notes
 from tfpretune.data.readers.folders.examples import read_image_folder, read_text_folder, read_text_lines
 from tfpretune.data.readers.folders.image_tables import refuse_image_table
 from tfpretune.data.readers.folders.splits import split_files_note
+from tfpretune.data.readers.folders.walking import walk
 from tfpretune.data.readers.masks.folders import find_mask_folders
 from tfpretune.data.readers.records import Records, find_files
 from tfpretune.data.readers.source_form import USUAL_FORM, SourceForm
 from tfpretune.data.readers.tables.csv_files import read_csv
 from tfpretune.data.readers.tables.objects import read_jsonl
+from tfpretune.data.readers.tables.parquet import read_parquet
+from tfpretune.data.sources.naming import SUFFIXES, full_name
 from tfpretune.errors import UsageError
 
 Read = Callable[[str, str, SourceForm], Records]
@@ -25,14 +27,14 @@ def read_rows(spec: str, form: SourceForm = USUAL_FORM) -> Records:
     """Reads a source with all its problems; `open_examples` and `check` both start here.
 
     Examples:
-        >>> from pathlib import Path
-        >>> from tfpretune.data import read_rows
+        >>>         >>> from tfpretune.data import read_rows
         >>> _ = Path("reviews.csv").write_text('''text,label
         ... It works well,yes
         ... ,no''')
         >>> [str(problem) for problem in read_rows("csv:reviews.csv").problems]
         ['reviews.csv:3: the text is empty; fill it in or remove the row']
     """
+    spec = full_name(spec)
     scheme, colon, rest = spec.partition(":")
     if not colon or scheme not in SCHEMES:
         near = _nearest_source(spec)
@@ -73,6 +75,24 @@ def _read_jsonl(spec: str, pattern: str, form: SourceForm) -> Records:
     return rows
 
 
+def _read_parquet(spec: str, pattern: str, form: SourceForm) -> Records:
+    paths = parquet_files(pattern)
+    rows = read_parquet(paths, form)
+    rows.notes += split_files_note(paths, "parquet")
+    return rows
+
+
+def parquet_files(pattern: str) -> list[str]:
+    """Returns the files of a glob, or all Parquet files of a folder and the folders in it."""
+    folder = os.path.expanduser(pattern)
+    if not os.path.isdir(folder):
+        return find_files(pattern, "parquet")
+    paths = [path for path in walk(folder).files if path.lower().endswith(SUFFIXES["parquet"])]
+    if not paths:
+        raise UsageError(f"no .parquet file in {pattern} (looked in {os.getcwd()}): check the path")
+    return paths
+
+
 def _read_texts(spec: str, place: str, form: SourceForm) -> Records:
     _require_columns(spec, form)
     if os.path.isdir(os.path.expanduser(place)):
@@ -111,6 +131,8 @@ SCHEMES: Mapping[str, Read] = {
     "tfds": _read_tfds,
     "csv": _read_csv,
     "jsonl": _read_jsonl,
+    "json": _read_jsonl,
+    "parquet": _read_parquet,
     "text": _read_texts,
     "images": _read_images,
 }
@@ -120,25 +142,21 @@ def _require_columns(spec: str, form: SourceForm, *, pairs: bool = False, labels
     """Refuses columns of a source that has none but what it has of its own: pairs, further labels."""
     if form.pair_column and not pairs:
         raise UsageError(
-            f"source {spec!r} has no second text {form.pair_column!r}: pairs are read from csv:, jsonl: and tfds:"
+            f"source {spec!r} has no second text {form.pair_column!r}: pairs are read from csv:, jsonl:, parquet: and tfds:"
         )
     for name in form.more_labels:
         if name not in labels:
             has = f"its own and {', '.join(labels)}" if labels else "its own alone"
             raise UsageError(
-                f"source {spec!r} has no label column {name!r}: it has {has}; columns are read from csv:, jsonl: and tfds:"
+                f"source {spec!r} has no label column {name!r}: it has {has}; columns are read from csv:, jsonl:, "
+                "parquet: and tfds:"
             )
 
 
 def _nearest_source(spec: str) -> str:
-    """A path alone gets the scheme that its name asks for, a scheme alone its colon, a misspelt one the nearest."""
+    """A scheme alone gets its colon, a misspelt one the nearest."""
     scheme, colon, rest = spec.partition(":")
-    of_suffix = {".csv": "csv", ".jsonl": "jsonl", ".txt": "text"}.get(Path(spec).suffix.lower())
     if not colon and scheme in SCHEMES:
         return f", did you mean {scheme}:NAME?" if scheme in ("demo", "tfds") else f", did you mean {scheme}:PATH?"
-    if not colon and of_suffix:
-        return f", did you mean {of_suffix}:{spec}?"
-    if os.path.isdir(os.path.expanduser(spec)):
-        return f", did you mean images:{spec} or text:{spec}?"
     near = difflib.get_close_matches(scheme, SCHEMES, n=1, cutoff=0.5)
     return f", did you mean {near[0]}:{rest}?" if near else ""

@@ -1,6 +1,5 @@
 """open_tagged: tagged sentences from CoNLL files, JSON lines and demos. Imports no TensorFlow."""
 
-import json
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,6 +10,8 @@ from tfpretune.data.readers.conll import read_conll
 from tfpretune.data.readers.folders.splits import split_files_note
 from tfpretune.data.readers.records import Problem, Records, find_files
 from tfpretune.data.readers.tables.objects import read_objects
+from tfpretune.data.readers.tables.parquet import features_of, names_of, open_parquet, parquet_rows
+from tfpretune.data.readers.tables.tagged import add_sentences
 from tfpretune.data.readers.tag_form import USUAL_TAGS, TagForm
 from tfpretune.data.readers.tag_schemes import (
     OUTSIDE,
@@ -23,10 +24,12 @@ from tfpretune.data.readers.tag_schemes import (
     unreadable,
 )
 from tfpretune.data.readers.tagged_records import TaggedRecords
+from tfpretune.data.sources.naming import full_name
+from tfpretune.data.sources.schemes import parquet_files
 from tfpretune.errors import RunError, UsageError
 from tfpretune.runtime.phases import phase
 
-IOB1 = "correct it, or let it be B- (--repair)"
+IOB1 = "correct it, or let it be B- (`repair`)"
 NO_TAGS = ("", "nan", "none", "null")
 
 
@@ -41,6 +44,7 @@ def open_tagged(
     tag_names: Sequence[str] = (),
     repair: bool = False,
     joiner: str = " ",
+    encoding: str = "",
 ) -> TaggedExamples:
     """Opens a source of tagged sentences and checks all of it.
 
@@ -48,7 +52,8 @@ def open_tagged(
         spec: one of
             `conll:GLOB`, one word and its tag a line, an empty line between sentences (CoNLL-2003, or two columns; "-DOCSTART-"
             lines and comments, "# …" before a sentence, are skipped);
-            `jsonl:GLOB`, one object per line with a list of words and one of tags (names, or indices into `tag_names`);
+            `jsonl:GLOB` or `parquet:GLOB`, rows with a list of words and one of tags (names, or indices into `tag_names`, which
+            Parquet files of Hugging Face's `datasets` hold);
             `demo:people-daily-ner`.
         word_column: as for `TagForm`.
         tag_column: as for `TagForm`.
@@ -57,9 +62,7 @@ def open_tagged(
         tag_names: as for `TagForm`.
         repair: as for `TagForm`.
         joiner: as for `TagForm`.
-
-    Returns:
-        The sentences, their tags in BIO where they are tags of entities.
+        encoding: as for `TagForm`.
 
     Returns:
         The sentences, their tags in BIO where they are tags of entities.
@@ -88,6 +91,7 @@ def open_tagged(
         tag_names=tuple(tag_names),
         repair=repair,
         joiner=joiner,
+        encoding=encoding,
     )
     rows = read_tagged(spec, form)
     tags, names = index_tags(rows, form)
@@ -102,22 +106,32 @@ def open_tagged(
 
 def read_tagged(spec: str, form: TagForm = USUAL_TAGS) -> TaggedRecords:
     """Reads a source with all its problems; `open_tagged` and the check both start here."""
-    scheme, _, rest = spec.partition(":")
+    scheme, _, rest = full_name(spec, text="conll").partition(":")
     if scheme == "demo" and rest:
         found: TaggedRecords = read_demo(rest, kind="tagged")
         return found
     rows = TaggedRecords(joiner=form.joiner)
     if scheme == "conll" and rest:
         paths = find_files(rest, scheme)
-        comments = sum(read_conll(rows, path, form.word_column, form.tag_column) for path in paths)
-        rows.notes += split_files_note(paths, scheme)
+        comments = sum(read_conll(rows, path, form) for path in paths)
         rows.notes += [f"{comments:,} comment lines (#) are left out"] if comments else []
-    elif scheme == "jsonl" and rest:
+    elif scheme in ("json", "jsonl") and rest:
         paths = find_files(rest, scheme)
-        _read_objects(rows, paths, form)
-        rows.notes += split_files_note(paths, scheme)
+        lines = Records("text")  # notes what is no JSON
+        add_sentences(rows, read_objects(lines, paths, form.words_key, encoding=form.encoding), form)
+        rows.problems = [*lines.problems, *rows.problems]
+    elif scheme == "parquet" and rest:
+        paths = parquet_files(rest)
+        for path in paths:
+            if (file := open_parquet(rows, path)) is not None:
+                features = features_of(file)
+                names = {column: names_of(features, column) for column in features}
+                add_sentences(rows, parquet_rows(file, path), form, names)
     else:
-        raise UsageError(f"{spec!r} is not a tagged source: expected conll:FILES, jsonl:FILES or demo:people-daily-ner")
+        raise UsageError(
+            f"{spec!r} is not a tagged source: expected conll:FILES, jsonl:FILES, parquet:FILES or demo:people-daily-ner"
+        )
+    rows.notes += split_files_note(paths, scheme)
     return rows
 
 
@@ -172,7 +186,7 @@ def _faults(
             problems.append(Problem(place, f"the tag {tag!r} looks like a missing one", "give the word a tag"))
     if not scheme.entities or repair:
         return problems
-    todo = IOB1 if scheme.letters <= {"B", "I"} else "correct it, or read it as it can be (--repair)"
+    todo = IOB1 if scheme.letters <= {"B", "I"} else "correct it, or read it as it can be (`repair`)"
     return problems + [Problem(where[place], what, todo) for place, what in faults(tags, scheme)]
 
 
@@ -188,45 +202,3 @@ def _twin_types(rows: TaggedRecords, scheme: Scheme) -> list[Problem]:
         Problem(first[kind], f"the type {kind!r} and the {other!r} of {first[other]} look like one", "write both alike")
         for kind, other in twins(first).items()
     ]
-
-
-def _read_objects(rows: TaggedRecords, paths: Sequence[str], form: TagForm) -> None:
-    words_key, tags_key = form.words_key, form.tags_key
-    lines = Records("text")  # notes what is no JSON
-    others: dict[str, str] = {}
-    tagged = not tags_key
-    for where, record in read_objects(lines, paths, words_key):
-        tagged |= tags_key in record
-        words, tags = record.get(words_key), record.get(tags_key) if tags_key else None
-        if not isinstance(words, list) or not words or not all(isinstance(word, str) for word in words):
-            lines.problems.append(
-                Problem(where, f"no list of words under {words_key!r}", "give each sentence its words")
-            )
-            continue
-        if tags is not None and not (isinstance(tags, list) and all(isinstance(tag, str | int) for tag in tags)):
-            lines.problems.append(Problem(where, f"no list of tags under {tags_key!r}", "give each word a tag"))
-            continue
-        if tags is not None and len(tags) != len(words):
-            what = f"{len(words)} words and {len(tags)} tags: {json.dumps(words, ensure_ascii=False)[:60]}"
-            lines.problems.append(Problem(where, what, "give each word one tag"))
-            continue
-        for key, value in record.items():
-            if key != words_key and isinstance(value, list) and len(value) == len(words):
-                others.setdefault(key, where)
-        rows.add(
-            words, None if tags is None else [_tag_name(tag, form.tag_names) for tag in tags], [where] * len(words)
-        )
-    rows.problems += lines.problems
-    if others and not tagged:
-        what = (
-            f"no object has the key {tags_key!r}, and there are lists of one value per word under: {', '.join(others)}"
-        )
-        todo = (
-            f"write the tags under {tags_key!r}, as names such as B-PER (from Python: tags_key={next(iter(others))!r})"
-        )
-        rows.problems.append(Problem(next(iter(others.values())), what, todo))
-
-
-def _tag_name(tag: str | int, tag_names: Sequence[str]) -> str:
-    inside = isinstance(tag, int) and 0 <= tag < len(tag_names)
-    return tag_names[tag] if inside else str(tag)  # type: ignore[index]

@@ -129,6 +129,6 @@ def label_of(label: object, kind: str, separator: str) -> str | None:
 def shown(value: object) -> str:
     """Returns a value as JSON, for messages."""
     try:
-        return json.dumps(value, ensure_ascii=False)[:40]
+        return json.dumps(value, ensure_ascii=False, default=str)[:40]
     except RecursionError:
         return "of lists in lists without end"

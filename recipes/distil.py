@@ -38,7 +38,7 @@ def main(run: Config) -> "tp.evaluation.Table | None":
     parts.train.require_kind(teacher.task["kind"])
     tp.tasks.require_classes(teacher, parts.class_names, run.source)
     most, source = 64 if run.fast else 0, run.unlabelled_source
-    unlabelled = tp.tasks.unlabelled_examples(source, most=most, resize=parts.train.resize) if source else None
+    unlabelled = tp.tasks.unlabelled_examples(source, tp.tasks.source_form(run), most=most) if source else None
     form = tp.tasks.student_form(teacher, run)
     tp.tasks.require_known_to_both(teacher, form, parts.train, run)
     make_batches = form.make_batches

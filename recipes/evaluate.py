@@ -11,11 +11,11 @@ from typing import Literal
 
 import tfpretune as tp
 from tfpretune.errors import RunError, UsageError
-from tfpretune.settings import launch
+from tfpretune.settings import ColumnsOfRun, launch
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
+class Config(ColumnsOfRun):
     """Settings."""
 
     run_dir: str = "runs/finetune_text"
@@ -36,7 +36,7 @@ def main(run: Config) -> Path:
     """Model, data, report."""
     member = tp.tasks.load_finetuned(run.run_dir, kinds=tuple(tp.tasks.LABELS))
     source = run.source or member.task["source"]
-    opened = open_labelled(source, member)
+    opened = open_labelled(source, member, member.form_of(source, run))
     examples = opened.without_duplicates()
     for note in examples.notes[len(opened.notes) :]:
         print(f"{source}: {note}")
@@ -58,16 +58,14 @@ def main(run: Config) -> Path:
     return report.page
 
 
-def open_labelled(source: str, member: "tp.tasks.FinetunedModel") -> "tp.data.Examples":
+def open_labelled(source: str, member: "tp.tasks.FinetunedModel", form: "tp.data.SourceForm") -> "tp.data.Examples":
     """Opens labelled examples of the run's kind and classes; a source of the other kind is refused by its kind."""
     task, run_dir, fault = member.task, member.run_dir, None
     try:
-        examples = tp.data.open_examples(
-            source, dataclasses.replace(member.form, class_names=tuple(task["class_names"]))
-        )
+        examples = tp.data.open_examples(source, dataclasses.replace(form, class_names=tuple(task["class_names"])))
         kind = examples.kind
     except RunError as error:  # most likely its labels; of no interest where the kind is wrong
-        fault, kind = error, tp.data.read_rows(source).kind
+        fault, kind = error, tp.data.read_rows(source, form).kind
     if kind != task["kind"]:
         raise UsageError(f"--source {source} holds {kind} examples, {run_dir} expects {task['kind']}")
     if fault is not None:

@@ -10,15 +10,16 @@ Judged on the validation set by the F1 of its answers. Leaves OUT_DIR/preset (mo
 import dataclasses
 
 import tfpretune as tp
-from tfpretune.settings import OptimizerConfig, TaskConfig, launch
+from tfpretune.settings import EncodedFiles, OptimizerConfig, TaskConfig, launch
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(TaskConfig):
+class Config(EncodedFiles, TaskConfig):
     """Settings."""
 
     source: str = "demo:people-daily-qa"
-    """Questions with contexts and answers: squad:FILES (1.1 or 2.0), demo:people-daily-qa."""
+    """Questions with contexts and answers: squad:FILES (1.1 or 2.0), rows of jsonl:FILES or parquet:FILES with
+    question, context and answers, demo:people-daily-qa."""
     out_dir: str = "runs/finetune_qa"
     preset: str = "runs/people/preset"
     steps: int = 600
@@ -38,7 +39,7 @@ class Config(TaskConfig):
 def main(run: Config) -> "tp.training.FitResult | None":
     """Data, model, fit, report, save."""
     strategy = tp.training.make_strategy(run.devices.replicas)
-    examples = tp.data.open_questions(run.source)
+    examples = tp.data.open_questions(run.source, encoding=run.encoding)
     if (without := sum(not answers for answers in examples.answers)) and not run.may_lack:
         lacking = f"{without:,} of {len(examples):,} questions have no answer"
         print(f"{run.source}: {lacking}; --may-lack lets the model say so")
@@ -58,7 +59,7 @@ def main(run: Config) -> "tp.training.FitResult | None":
     if not tp.tasks.made_ready(model, batches, run):
         return None
 
-    task = tp.tasks.QuestionAnsweringTask(parts, rows, run.batch_size, run.may_lack, run.per_character)
+    task = tp.tasks.QuestionAnsweringTask(parts, rows, run.batch_size, run.may_lack, run.per_character, run.encoding)
     result = tp.tasks.fit_task(task, model, batches, run, tokenizer=tokenizer)
     report = task.report(model, run, result)
     tp.training.save_preset(f"{run.out_dir}/preset", model, tokenizer=tokenizer, task=report.task | reads)

@@ -10,18 +10,17 @@ Then: python recipes/export.py --run-dir runs/finetune_tagger
 """
 
 import dataclasses
-from typing import Any
 
 import tfpretune as tp
-from tfpretune.settings import OptimizerConfig, TaskConfig, launch
+from tfpretune.settings import EncodedFiles, OptimizerConfig, TaskConfig, launch
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(TaskConfig):
+class Config(EncodedFiles, TaskConfig):
     """Settings."""
 
     source: str = "demo:people-daily-ner"
-    """Words with tags: conll:FILES, jsonl:FILES (keys tokens and tags), demo:people-daily-ner."""
+    """Words with tags: conll:FILES, jsonl:FILES or parquet:FILES (keys tokens and tags), demo:people-daily-ner."""
     out_dir: str = "runs/finetune_tagger"
     preset: str = "runs/people/preset"
     steps: int = 3000
@@ -35,16 +34,20 @@ class Config(TaskConfig):
     """conll: number of the column with the word, from 0; from the end where negative."""
     tag_column: int = -1
     """conll: the same for the tag."""
+    words_key: str = "tokens"
+    """jsonl, parquet: key of the words."""
+    tags_key: str = "tags"
+    """jsonl, parquet: key of the tags; ner_tags is taken where tags is not there, and said."""
+    tag_names: tuple[str, ...] = ()
+    """Names of tags that are numbers, in their order: O B-PER I-PER; or the only tags that are allowed."""
     optimizer: OptimizerConfig = OptimizerConfig(learning_rate=1e-3, warmup=0.1, multipliers=(("logits", 3.0),))
 
 
 def main(run: Config) -> "tp.training.FitResult | None":
     """Data, model, fit, report, save."""
     strategy = tp.training.make_strategy(run.devices.replicas)
-    columns: dict[str, Any] = {"word_column": run.word_column, "tag_column": run.tag_column}
-    examples = tp.data.open_tagged(run.source, repair=run.repair, **columns)
-    for note in examples.notes:
-        print(f"{run.source}: {note}")
+    form = tp.tasks.tag_form(run)
+    examples = tp.data.open_tagged(run.source, **dataclasses.asdict(form))
     parts = tp.tasks.split_parts(examples, most=64 if run.fast else 0, seed=run.seed)
     tokenizer, length = tp.backbones.load_tokenizer(run.preset), run.sequence_length
     tp.tasks.require_known(tokenizer, parts.train.texts(), source=run.source, preset=run.preset, limit=run.most_unknown)
@@ -60,7 +63,7 @@ def main(run: Config) -> "tp.training.FitResult | None":
     task = tp.tasks.TaggingTask(parts, rows, run.batch_size)
     result = tp.tasks.fit_task(task, model, batches, run, tokenizer=tokenizer)
     report = task.report(model, run, result)
-    facts = report.task | {"sequence_length": length} | columns
+    facts = report.task | {"sequence_length": length} | form.as_task()
     tp.training.save_preset(f"{run.out_dir}/preset", model, tokenizer=tokenizer, task=facts)
     launch.close(f"test {report.summary}", report.page, launch.to_export(run), verdict=report.verdict)
     return result

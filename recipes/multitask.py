@@ -36,7 +36,7 @@ def main(run: Config) -> "tp.training.FitResult | None":
     """Data, model, fit, report, save."""
     strategy = tp.training.make_strategy(run.devices.replicas)
     most = 64 if run.fast else 0
-    sources = tp.tasks.open_tasks(run.places, most=most, seed=run.seed, labels_as_written=run.labels_as_written)
+    sources = tp.tasks.open_tasks(run.places, tp.tasks.source_form(run), most=most, seed=run.seed)
     names = {task: sources.class_names(task) for task in sources.places}
     tokenizer = tp.backbones.load_tokenizer(run.preset)
     for source, parts in sources.parts.items():

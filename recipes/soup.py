@@ -15,11 +15,11 @@ from typing import Literal
 import tfpretune as tp
 from tfpretune.errors import UsageError
 from tfpretune.runtime import alone_in, write_atomic
-from tfpretune.settings import launch
+from tfpretune.settings import ColumnsOfRun, launch
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
+class Config(ColumnsOfRun):
     """Settings."""
 
     run_dirs: tuple[str, ...] = ("runs/a", "runs/b", "runs/c")
@@ -51,7 +51,7 @@ def main(run: Config) -> "tp.evaluation.Table":
             f"--method {run.method} joins classifiers: of labels that are {word}s there are uniform and greedy soups"
         )
     source = run.source or members[0].task["source"]
-    parts = tp.data.labelled_splits(source, members[0].form, most=64 if run.fast else 0)
+    parts = tp.data.labelled_splits(source, members[0].form_of(source, run), most=64 if run.fast else 0)
     tp.tasks.require_classes(members[0], parts.class_names, source)
     joined = tp.tasks.Ensemble(members, parts, run.batch_size)
     models, kept = {member.run_dir: member.model for member in members}, ""

@@ -14,11 +14,11 @@ import tfpretune as tp
 from tfpretune.cli import recipe_path
 from tfpretune.errors import UsageError
 from tfpretune.runtime import alone_in
-from tfpretune.settings import launch
+from tfpretune.settings import ColumnsOfRun, launch
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
+class Config(ColumnsOfRun):
     """Settings."""
 
     recipe: str = "finetune_text"
@@ -61,7 +61,7 @@ def main(run: Config) -> "tp.evaluation.Table":
     """Space, trials, report."""
     tp.search.import_optuna()
     recipe, out_dir = tp.search.open_recipe(recipe_path(run.recipe, None)), Path(run.out_dir)
-    own = [f"{name}={value}" for name in ("preset", "source") if (value := getattr(run, name))]
+    own = {name: value for name in ("preset", "source") if (value := getattr(run, name))} | run.given
     base = tp.search.base_settings(recipe.Config, own, run.set, fast=run.fast)
     with tp.training.make_strategy(base.devices.replicas).scope():
         space = tp.search.make_space(

@@ -11,21 +11,8 @@ ROOT = Path(__file__).parents[1]
 LIBRARY = ("data", "backbones", "objectives", "finetune", "training", "evaluation", "serving")
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z.-]+")
 LEFT = {  # files that still say options; the list may only shrink
-    "data/checks/tasks.py",
     "data/demo/ratings.py",  # of pip
-    "data/readers/conll.py",
-    "data/readers/folders/splits.py",
-    "data/readers/labels/doubts.py",
-    "data/readers/labels/forms.py",
-    "data/readers/masks/form.py",
-    "data/readers/masks/geometry.py",
-    "data/readers/masks/meaning.py",
-    "data/readers/tables.py",
-    "data/readers/tfds_features.py",
-    "data/sources/examples.py",
-    "data/sources/labelled.py",
-    "data/sources/masks.py",
-    "data/sources/tagged.py",
+    "data/readers/folders/splits.py",  # of a command
     "evaluation/report/page.py",  # of CSS
     "evaluation/report/plots.py",
     "evaluation/report/sections.py",

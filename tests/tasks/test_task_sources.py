@@ -151,7 +151,7 @@ def test_a_text_may_lack_the_label_of_a_task(tmp_path, capsys):
 @pytest.mark.parametrize(("tone", "none"), [(lambda n: n % 2, -1), (lambda n: ("calm", "loud")[n % 2], "nan")])
 def test_what_looks_like_a_missing_label_is_asked_about(tmp_path, tone, none):
     spec = half_labelled(tmp_path, tone, none)
-    message = f"a.csv:2: the label 'label' '{none}' looks like a missing label; leave it empty; .*--labels-as-written"
+    message = f"a.csv:2: the label 'label' '{none}' looks like a missing label; leave it empty; .*`labels_as_written`"
     with pytest.raises(RunError, match=f"{message}; .* check {spec} --label-column label --may-lack"):
         open_tasks(read_places(["label", "topic"], spec))
     assert len(check(spec, SourceForm(may_lack=True)).problems) == 30

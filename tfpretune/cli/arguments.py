@@ -14,12 +14,13 @@ from tfpretune.cli import commands
 from tfpretune.cli.recipes import nearest
 from tfpretune.errors import RunError, UsageError
 from tfpretune.runtime.phases import phases_shown
+from tfpretune.settings.launch import with_options
 from tfpretune.settings.renamed import modern_arguments
 
 SOURCES = (
-    "demo:NAME, tfds:NAME, csv:FILES, jsonl:FILES, text:FILES (one example per line), text:FOLDER (one class per subfolder), "
-    "images:FOLDER (one class per subfolder, or its folders images and masks), conll:FILES (words with tags), squad:FILES "
-    "(questions with contexts)"
+    "demo:NAME, tfds:NAME, csv:FILES, jsonl:FILES, parquet:FILES, text:FILES (one example per line), text:FOLDER (one class "
+    "per subfolder), images:FOLDER (one class per subfolder, or its folders images and masks), conll:FILES (words with tags), squad:FILES "
+    "(questions with contexts); a path alone is what its ending says"
 )
 
 
@@ -50,21 +51,22 @@ def main(argv: Sequence[str] | None = None, *, recipes: Path | None = None) -> i
         0
     """
     args = list(sys.argv[1:] if argv is None else argv)
+    options: Sequence[str] = ()
     try:
         with_recipe = {"run": commands.run, "check-replicas": commands.check_replicas}.get(args[0] if args else "")
         if with_recipe and len(args) > 1 and args[1] not in ("-h", "--help"):
             return with_recipe(args[1], args[2:], recipes)
         settings = _parse(args)
-        settings.recipes = recipes
+        settings.recipes, options = recipes, settings.options
         with phases_shown():
             code = settings.call(settings)
         sys.stdout.flush()  # a closed pipe shows here and not at the end of the process
         return code
     except UsageError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {with_options(str(error), options)}", file=sys.stderr)
         return 2
     except RunError as error:
-        print(f"failed: {error}", file=sys.stderr)
+        print(f"failed: {with_options(str(error), options)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
@@ -92,6 +94,7 @@ def _parse(args: list[str]) -> argparse.Namespace:
     if unknown:
         options = list(known[args[0]]._option_string_actions) if args[0] in known else []
         raise UsageError(f"tfpretune {args[0]}: no option {unknown[0]}{nearest(unknown[0].split('=')[0], options)}")
+    settings.options = list(known[args[0]]._option_string_actions)
     return settings
 
 

@@ -18,7 +18,9 @@ from tfpretune.errors import RunError, UsageError
 from tfpretune.runtime.files import write_atomic
 from tfpretune.runtime.lock import refuse_if_held
 from tfpretune.runtime.quiet import start_tensorflow
+from tfpretune.runtime.telling import written
 from tfpretune.settings.closing import close, to_ask
+from tfpretune.settings.launch import with_options
 
 
 def ls(settings: argparse.Namespace) -> int:
@@ -77,24 +79,20 @@ def check(settings: argparse.Namespace) -> int:
     from tfpretune.data.readers.source_form import SourceForm
     from tfpretune.data.readers.tag_form import TagForm
 
-    options = {field.name for field in dataclasses.fields(SourceForm)} & vars(settings).keys()
-    result = check_source(
-        settings.source,
-        SourceForm(
-            **{name: getattr(settings, name) for name in options} | {"text_column": tuple(settings.text_column)}
-        ),
-        against=settings.against,
-        tags=TagForm(
-            settings.word_column,
-            settings.tag_column,
-            words_key=settings.words_key,
-            tags_key=settings.tags_key,
-            tag_names=tuple(settings.tag_names),
-            repair=settings.repair,
-        ),
-        masks=MaskForm(orientation=settings.mask_orientation, values=tuple(settings.mask_values)),
+    names = {field.name for field in dataclasses.fields(SourceForm)} & vars(settings).keys()
+    columns = {name: getattr(settings, name) for name in names} | {"text_column": tuple(settings.text_column)}
+    tags = TagForm(
+        settings.word_column,
+        settings.tag_column,
+        words_key=settings.words_key,
+        tags_key=settings.tags_key,
+        tag_names=tuple(settings.tag_names),
+        repair=settings.repair,
     )
-    print(format_result(result))
+    masks = MaskForm(orientation=settings.mask_orientation, values=tuple(settings.mask_values))
+    with written(lambda line: with_options(line, settings.options)):
+        result = check_source(settings.source, SourceForm(**columns), against=settings.against, tags=tags, masks=masks)
+    print(with_options(format_result(result), settings.options))
     return 0 if result.ok else 1
 
 

@@ -1,7 +1,8 @@
 """A recipe's settings as the options of its command line, and back."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tfpretune.errors import UsageError
@@ -15,13 +16,13 @@ REFUSED = ("out-dir", "dry-run", "fast", "max-minutes", "resume", "devices.ray-w
 
 
 def base_settings(
-    config_class: type[TaskConfig], own: Sequence[str], given: Sequence[str], *, fast: bool
+    config_class: type[TaskConfig], own: Mapping[str, Any], given: Sequence[str], *, fast: bool
 ) -> TaskConfig:
     """Returns a recipe's settings that are not searched. Timing must not choose XLA: trials would differ for no reason.
 
     Args:
         config_class: the recipe's settings.
-        own: NAME=VALUE, from options of the search itself.
+        own: options of the search itself that are the recipe's, by name.
         given: NAME=VALUE of `--set`; they count more.
         fast: rehearse.
 
@@ -32,7 +33,8 @@ def base_settings(
     refused = [pair for pair in given if pair.partition("=")[0].removeprefix("--").replace("_", "-") in REFUSED]
     if refused:
         raise UsageError(f"--set {refused[0]}: the search decides this itself")
-    base = parse_pairs(config_class, [*own, *given])
+    shown = {name: shlex.join(value) if isinstance(value, tuple) else value for name, value in own.items()}
+    base = parse_pairs(config_class, [*(f"{name}={value}" for name, value in shown.items()), *given])
     return dataclasses.replace(base, fast=fast, jit="off" if base.jit == "auto" else base.jit)
 
 
@@ -42,7 +44,7 @@ def parse_pairs(config_class: type[Settings], pairs: Sequence[str]) -> Settings:
     Args:
         config_class: the recipe's settings; every field has a default.
         pairs: NAME=VALUE as the options are named: `optimizer.learning-rate=0.001`. A switch is true or false; the parts of
-            an option that takes several stand with spaces between them.
+            an option that takes several stand with spaces between them, quoted as in a shell where they hold some.
 
     Raises:
         UsageError: a pair is none.
@@ -63,7 +65,7 @@ def parse_pairs(config_class: type[Settings], pairs: Sequence[str]) -> Settings:
                 raise UsageError(f"--set {pair}: expected true or false")
             args += _option(f"--{name}", value.lower() == "true")
         else:
-            args += [f"--{name}", *(value.split() if isinstance(default, tuple) else [value])]
+            args += [f"--{name}", *(shlex.split(value) if isinstance(default, tuple) else [value])]
     return launch.parse(config_class, args)
 
 

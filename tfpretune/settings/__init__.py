@@ -7,7 +7,7 @@ Examples:
 """
 
 from tfpretune.settings import launch
-from tfpretune.settings.columns import ImageColumns, LabelColumns, TableFiles, TextColumns
+from tfpretune.settings.columns import ColumnsOfRun, EncodedFiles, ImageColumns, LabelColumns, TableFiles, TextColumns
 from tfpretune.settings.comparison import ComparisonConfig, SeedsConfig
 from tfpretune.settings.embedding import EmbeddingConfig
 from tfpretune.settings.file import read_config
@@ -18,9 +18,11 @@ from tfpretune.settings.run import DevicesConfig, OptimizerConfig, RunConfig, re
 from tfpretune.settings.vocabulary import VocabularyConfig
 
 __all__ = [
+    "ColumnsOfRun",
     "ComparisonConfig",
     "DevicesConfig",
     "EmbeddingConfig",
+    "EncodedFiles",
     "FinetuneConfig",
     "ImageColumns",
     "LabelColumns",

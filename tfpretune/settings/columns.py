@@ -5,10 +5,25 @@ Their names are those of `tfpretune.data.SourceForm`. They stand in front of the
 """
 
 import dataclasses
+from typing import Any
 
 
 @dataclasses.dataclass(frozen=True)
-class TableFiles:
+class EncodedFiles:
+    """How files of text are written.
+
+    Examples:
+        >>> from tfpretune.settings import EncodedFiles
+        >>> EncodedFiles("gb18030").encoding
+        'gb18030'
+    """
+
+    encoding: str = ""
+    """Encoding of files of text, such as gb18030, cp1252 or utf-16. Empty: UTF-8."""
+
+
+@dataclasses.dataclass(frozen=True)
+class TableFiles(EncodedFiles):
     """How files of tables are written.
 
     Examples:
@@ -19,8 +34,6 @@ class TableFiles:
 
     delimiter: str = ""
     """csv: what separates the columns: a character, or tab. Empty: a tab for .tsv, else a comma, or what the header has."""
-    encoding: str = ""
-    """Encoding of files of text, such as gb18030, cp1252 or utf-16. Empty: UTF-8."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,3 +78,29 @@ class LabelColumns(TextColumns, ImageColumns):
     """Column, key or feature with the labels."""
     labels_as_written: bool = False
     """Each spelling is a class of its own: NA, -1 alongside 0 1 2, 1 and 01, Sport and sport. Otherwise they are refused."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ColumnsOfRun(TableFiles):
+    """Columns of a source for a model that is there: those that are empty are as its run read them.
+
+    Examples:
+        >>> from tfpretune.settings import ColumnsOfRun
+        >>> ColumnsOfRun(text_column=("body",), label_column="topic").given
+        {'text_column': ('body',), 'label_column': 'topic'}
+    """
+
+    text_column: tuple[str, ...] = ()
+    """Column, key or feature with the texts, several are joined. Empty: as the run read its source."""
+    label_column: str = ""
+    """The same for the labels."""
+    pair_column: str = ""
+    """The same for the second texts of pairs."""
+    image_column: str = ""
+    """The same for the paths of images."""
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The columns that are given, and how files are written."""
+        fields = [field.name for field in dataclasses.fields(ColumnsOfRun)]
+        return {name: value for name in fields if (value := getattr(self, name))}

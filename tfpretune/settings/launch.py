@@ -7,7 +7,7 @@ import io
 import re
 import sys
 import typing
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from tfpretune.runtime.lock import refuse_if_held
 from tfpretune.runtime.phases import phases_shown, without_phases
 from tfpretune.runtime.quiet import start_tensorflow
 from tfpretune.runtime.ray_workers import run_on_ray
+from tfpretune.runtime.telling import written
 from tfpretune.runtime.workers import lost_worker_named, own_folder, this_task
 from tfpretune.settings.closing import begin
 from tfpretune.settings.closing import close as close
@@ -33,6 +34,8 @@ _OTHER_NAMES = {
     "GradualUnfreezing(every_steps)": "unfreeze_every",
     "L2SP(head_strength)": "l2_sp_head",
     "L2SP(strength)": "l2_sp",
+    "MaskForm(orientation)": "mask_orientation",
+    "MaskForm(values)": "mask_values",
     "add_l1(strength)": "l1",
     "balanced_positive_weights": "balance_classes",
     "enable_lora(layers)": "lora_layers",
@@ -79,10 +82,12 @@ def run(config_class: type[Settings], main: typing.Callable[[Settings], Any], de
     """
     begin()
     settings = parse(config_class, description=description)
+    known = option_names(config_class)
     try:
         task = this_task()
         with phases_shown() if task is None or task.writes else without_phases():
-            _start(settings, main)
+            with written(lambda line: with_options(line, known)):
+                _start(settings, main)
     except UsageError as error:
         print(f"error: {as_options(error, config_class)}", file=sys.stderr)
         raise SystemExit(2) from None
@@ -122,13 +127,17 @@ def as_options(error: object, config_class: Any) -> str:
         error: names arguments in backticks, those with another name or none in the settings as `L2SP(strength)`.
         config_class: the settings; what is no option of theirs stays as it is.
     """
-    known = set(option_names(config_class))
+    return with_options(str(error), option_names(config_class))
+
+
+def with_options(text: str, known: Collection[str]) -> str:
+    """Returns a text with options in place of the arguments that it names; those that are not known stay as they are."""
 
     def option(found: re.Match[str]) -> str:
         name = "--" + _OTHER_NAMES.get(found[1], found[1]).replace("_", "-")
         return name if name in known else found[0]
 
-    return _ARGUMENT.sub(option, str(error))
+    return _ARGUMENT.sub(option, text)
 
 
 def option_names(config_class: Any, prefix: str = "--") -> list[str]:

@@ -27,7 +27,7 @@ class WeighedTasks(LabelColumns, TaskConfig):
 
     tasks: tuple[str, ...] = ()
     """Columns of the source with a class for each text (of a demo, label is its own); an empty one does not count for its task.
-    Or NAME=SOURCE for a task with texts of its own, whose column is label: topic=csv:news.csv"""
+    Or NAME=SOURCE for a task with texts of its own, whose column is --label-column: topic=csv:news.csv"""
     temperature: float = 1.0
     """With several sources: 1 fills batches in proportion to their sizes, more takes more of the small ones, inf takes as
     much of each."""
@@ -42,7 +42,7 @@ class WeighedTasks(LabelColumns, TaskConfig):
     def __post_init__(self) -> None:
         """Refuses values that cannot work."""
         super().__post_init__()
-        read_places(self.tasks, self.source)
+        read_places(self.tasks, self.source, self.label_column)
         if not self.temperature > 0:
             raise UsageError(f"--temperature must be above 0, received {self.temperature}")
         if len(self.tasks) < 2 or (self.weights and len(self.weights) != len(self.tasks)):
@@ -59,10 +59,10 @@ class WeighedTasks(LabelColumns, TaskConfig):
     @property
     def places(self) -> dict[str, tuple[str, str]]:
         """Task -> its source and the label column there."""
-        return read_places(self.tasks, self.source)
+        return read_places(self.tasks, self.source, self.label_column)
 
 
-def read_places(tasks: Sequence[str], source: str) -> dict[str, tuple[str, str]]:
+def read_places(tasks: Sequence[str], source: str, label_column: str = "label") -> dict[str, tuple[str, str]]:
     """Reads what `--tasks` says: `COLUMN` of `source`, or `NAME=SOURCE` for a task with texts of its own.
 
     Returns:
@@ -81,7 +81,7 @@ def read_places(tasks: Sequence[str], source: str) -> dict[str, tuple[str, str]]
             )
         if name in places:
             raise UsageError(f"--tasks names {name} twice: every task needs a name of its own")
-        places[name] = (own, "label") if equals else (source, name)
+        places[name] = (own, label_column) if equals else (source, name)
     return places
 
 

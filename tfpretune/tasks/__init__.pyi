@@ -69,5 +69,6 @@ from .segmentation import SegmentationTask as SegmentationTask
 from .segmentation import pixel_predictor as pixel_predictor
 from .segmentation import pixel_weights as pixel_weights
 from .tagging import TaggingTask as TaggingTask
+from .tagging import tag_form as tag_form
 from .task_sources import TaskSources as TaskSources
 from .task_sources import open_tasks as open_tasks

@@ -135,7 +135,7 @@ class EmbeddingTask(Task):
         )
         beside = f"{self.simple} {simple['recall@1']:.3f}, {simple['map']:.3f}"
         facts: dict[str, Any] = {"kind": train.kind, "source": run.source, "license": train.license}
-        facts |= {} if train.resize == "squeeze" else {"resize": train.resize}
+        facts |= self.parts.form.as_task()
         return Report(
             page,
             metrics,

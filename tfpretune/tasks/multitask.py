@@ -98,6 +98,7 @@ class SeveralTasks(Task):
             notes=verdict,
         )
         facts: dict[str, Any] = {"kind": "text", "source": next(iter(sources.parts)), "license": sources.license}
+        facts |= dataclasses.replace(next(iter(sources.parts.values())).form, label_column="label").as_task()
         return Report(
             page,
             metrics,

@@ -29,6 +29,7 @@ class QuestionAnsweringTask(Task):
         batch_size: rows at once.
         may_lack: the model may answer "".
         per_character: Chinese answers are compared character by character.
+        encoding: of the files of the source.
     """
 
     parts: Parts[QuestionExamples]
@@ -36,6 +37,7 @@ class QuestionAnsweringTask(Task):
     batch_size: int
     may_lack: bool = False
     per_character: bool = True
+    encoding: str = ""
 
     @property
     def data(self) -> QuestionExamples:
@@ -76,15 +78,15 @@ class QuestionAnsweringTask(Task):
             metrics,
             f"exact match {metrics['exact_match']:.3f}, F1 {metrics['f1']:.3f}",
             {"kind": "text", "source": run.source, "license": train.license, "metrics": metrics}
-            | run_facts(run, verdict),
+            | run_facts(run, verdict)
+            | ({"encoding": self.encoding} if self.encoding else {}),
             verdict,
         )
 
     @staticmethod
     def raw_inputs(source: str, task: Mapping[str, Any], count: int) -> list[tuple[str, str]]:
         """Questions, each with its context."""
-        del task
-        found = open_questions(source).split("test").sample(count)
+        found = open_questions(source, encoding=task.get("encoding", "")).split("test").sample(count)
         return list(zip(found.questions, found.contexts, strict=True))
 
     def _figures_of(self, model: keras.Model) -> Callable[[QuestionExamples, QuestionInputs], dict[str, float]]:

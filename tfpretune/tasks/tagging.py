@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tfpretune.data.batches.tagged import TagInputs
 from tfpretune.data.examples.tagged import TaggedExamples, is_bio
+from tfpretune.data.readers.tag_form import TagForm
 from tfpretune.data.sources.tagged import open_tagged
 from tfpretune.evaluation.metrics.entities import dictionary_tags, entity_metrics
 from tfpretune.evaluation.metrics.word_tags import frequent_tags, word_metrics
@@ -21,6 +22,12 @@ from tfpretune.tasks.base import Measure, Parts, Task, curves_verdict, loss_curv
 from tfpretune.training import FitResult
 
 TagLists = Sequence[Sequence[str]]
+
+
+def tag_form(run: Any) -> TagForm:
+    """Returns how the source of a run is read: as its options say that are fields of `TagForm`."""
+    names = [field.name for field in dataclasses.fields(TagForm) if hasattr(run, field.name)]
+    return TagForm(**{name: getattr(run, name) for name in names})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -147,8 +154,8 @@ class TaggingTask(Task):
     @staticmethod
     def raw_inputs(source: str, task: Mapping[str, Any], count: int) -> list[str]:
         """Sentences as running text."""
-        columns = {"word_column": task.get("word_column", 0), "tag_column": task.get("tag_column", -1)}
-        return open_tagged(source, **columns, repair=True).split("test").sample(count).texts()
+        form = dataclasses.replace(TagForm.from_task(task), repair=True)
+        return open_tagged(source, **dataclasses.asdict(form)).split("test").sample(count).texts()
 
     def _figures_of(self, model: keras.Model) -> Callable[[TaggedExamples, TagInputs], dict[str, float]]:
         """Returns a function of sentences and their rows, with the weights that the model has when it is called."""

@@ -11,11 +11,15 @@ from tfpretune.data.batches.examples import text_batches
 from tfpretune.data.batches.mixing import Mixed, batch_fractions
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.data.examples.examples import Examples
-from tfpretune.data.readers.source_form import LABEL_WORDS, SourceForm
+from tfpretune.data.readers.source_form import LABEL_WORDS, USUAL_FORM, SourceForm
 from tfpretune.data.sources.labelled import LabelledSplits, labelled_splits
+from tfpretune.data.sources.naming import full_name
 from tfpretune.data.splits.rule import Part
 from tfpretune.data.text.tokenizer import Tokenizer
 from tfpretune.errors import UsageError
+
+TABLES = ("csv:", "jsonl:", "json:", "parquet:", "tfds:")
+"""Sources whose label columns are asked for by name."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -106,15 +110,15 @@ class TaskSources:
 
 
 def open_tasks(
-    places: Mapping[str, tuple[str, str]], *, most: int = 0, seed: int = 0, labels_as_written: bool = False
+    places: Mapping[str, tuple[str, str]], form: SourceForm = USUAL_FORM, *, most: int = 0, seed: int = 0
 ) -> TaskSources:
     """Opens the sources of tasks. Where a source has several, a text may lack labels of some.
 
     Args:
         places: from `read_places`.
+        form: how all sources are read; its label column is that of tasks with texts of their own.
         most: keep at most so many examples of each part of each source, for rehearsals; 0 keeps all.
         seed: decides which.
-        labels_as_written: as for `open_source`.
 
     Raises:
         UsageError: a source lacks a column, the labels of one are not classes, or a part has none for a task.
@@ -122,15 +126,15 @@ def open_tasks(
     parts = {}
     for source in dict.fromkeys(source for source, _ in places.values()):
         columns = list(dict.fromkeys(column for where, column in places.values() if where == source))
-        in_a_file = len(columns) > 1 and source.startswith(("csv:", "jsonl:", "tfds:"))
-        own = "label" if "label" in columns and not in_a_file else ""
-        form = SourceForm(
+        in_a_file = len(columns) > 1 and full_name(source).startswith(TABLES)
+        own = next((name for name in ("label", form.label_column) if name in columns and not in_a_file), "")
+        read = dataclasses.replace(
+            form,
             label_column=own,
-            labels_as_written=labels_as_written,
             may_lack=len(columns) > 1,
             more_labels=tuple(column for column in columns if column != own),
         )
-        parts[source] = labelled_splits(source, form, most=most, seed=seed)
+        parts[source] = labelled_splits(source, read, most=most, seed=seed)
         if own and parts[source].train.label_kind != "single":
             word = LABEL_WORDS[parts[source].train.label_kind]
             raise UsageError(f"--source {source}: each label is a {word}, and tasks need a class for each text")

@@ -122,7 +122,7 @@ def test_labels_out_of_range(tmp_path):
         f"{path}:5: the label '99' is out of range; expected one of x, y, z or 0..2",
         f"{path}:6: the label '-1' is out of range; expected one of x, y, z or 0..2",
     ]
-    todo = "correct it; if it is a class: --labels-as-written"
+    todo = "correct it; if it is a class: `labels_as_written`"
     assert told(check(f"csv:{path}")) == [
         f"{path}:6: the label -1 is out of range: the others are 0 to 2; {todo}",
         f"{path}:5: the label 99 is out of range: the others are 0 to 2; {todo}",

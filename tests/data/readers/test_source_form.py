@@ -49,7 +49,7 @@ def test_the_forms_of_tags_and_masks_refuse_too():
     with pytest.raises(UsageError, match="tag_names holds 'O' twice"):
         TagForm(tag_names=("O", "O"))
     for values in ((3,), (3, 3), (0, 256), (-1, 2)):
-        with pytest.raises(UsageError, match="--mask-values needs two or more different numbers from 0 to 255"):
+        with pytest.raises(UsageError, match="`MaskForm.values.` needs two or more different numbers from 0 to 255"):
             MaskForm(values=values)
 
 

@@ -52,7 +52,7 @@ def refuse_other_options(spec: str, task: str, form: SourceForm, tags: TagForm, 
     for other, options in _options(form, tags, masks).items():
         for name, value in options.items():
             if name not in known and value != OPTIONS[other][name]:
-                has = ", ".join(map(_written, known)) if task != "questions" else "none"
+                has = ", ".join(map(_written, known))
                 raise UsageError(
                     f"{spec} holds {_HOLDS[task]}: {_written(name)} is for {_HOLDS[other]} (options here: {has})"
                 )

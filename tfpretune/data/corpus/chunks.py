@@ -24,6 +24,7 @@ from tfpretune.data.sources.naming import full_name
 from tfpretune.data.splits.near_copies import CopyCounts
 from tfpretune.data.splits.rule import Part
 from tfpretune.errors import RunError, UsageError
+from tfpretune.runtime.telling import tell
 
 Form = Literal["lines", "jsonl", "files"]
 Item = TypeVar("Item")
@@ -116,7 +117,7 @@ def cut_corpus(spec: str, form: SourceForm = USUAL_FORM, *, piece_bytes: int = 1
         return _cut_texts(spec, form, piece_bytes)
     paths = [path for some in by_split.values() for path in some]
     if reason := _whole(paths, held, form.encoding):
-        print(f"{spec}: all of it is read into memory: {reason}")
+        tell(f"{spec}: all of it is read into memory: {reason}")
         return _cut_texts(spec, form, piece_bytes)
     form = _with_columns(spec, paths, form) if held == "jsonl" else form
     facts = [os.stat(path) for path in paths]
@@ -185,7 +186,7 @@ def _with_columns(spec: str, paths: Sequence[str], form: SourceForm) -> SourceFo
             record = record_of(decoded(path, 0, line, form.encoding), path, 0, form)
             found = resolve(rows, list(record), form, where=path, has=functools.partial(has_value, record))
             for note in rows.notes:
-                print(f"{spec}: {note}")
+                tell(f"{spec}: {note}")
             return found
     return form
 

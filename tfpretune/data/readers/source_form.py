@@ -1,6 +1,7 @@
 """How a source of examples is read, as one value. Imports no TensorFlow."""
 
 import dataclasses
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self
 
@@ -98,6 +99,18 @@ class SourceForm:
         """The label columns that must be there."""
         own = bool(self.label_column) and (self.label_column != DEFAULT_LABEL or bool(self.more_labels))
         return (self.label_column, *self.more_labels) if own else self.more_labels
+
+    @property
+    def options(self) -> str:
+        """The options of `tfpretune check` that make this form, a blank before each."""
+        found = []
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if value == field.default or field.name in ("class_names", "more_labels"):
+                continue
+            words = value if isinstance(value, tuple) else () if value is True else (value,)
+            found.append(" ".join([f"--{field.name.replace('_', '-')}", *map(shlex.quote, words)]))
+        return "".join(f" {option}" for option in found)
 
     def as_task(self) -> dict[str, Any]:
         """Returns what `task.json` says of how the source was read: what is not the default; of sets the separator as well.

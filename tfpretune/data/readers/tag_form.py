@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from tfpretune.data.readers.source_form import require_different, require_encoding
 
-_NAMES = ("words_key", "tags_key", "joiner", "encoding")
+_NAMES = ("words_key", "tags_key", "tag_names", "joiner", "encoding")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,7 +48,8 @@ class TagForm:
     @classmethod
     def from_task(cls, task: Mapping[str, Any]) -> Self:
         """Returns the form that `as_task` stored, of any version."""
-        return cls(**{name: task[name] for name in ("word_column", "tag_column", *_NAMES) if name in task})
+        found = {name: task[name] for name in ("word_column", "tag_column", *_NAMES) if name in task}
+        return cls(**(found | {"tag_names": tuple(found.get("tag_names", ()))}))
 
 
 USUAL_TAGS = TagForm()

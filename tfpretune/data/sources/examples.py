@@ -15,6 +15,7 @@ from tfpretune.data.readers.source_form import DEFAULT_LABEL, DEFAULT_TEXT, USUA
 from tfpretune.data.sources.schemes import read_rows
 from tfpretune.errors import RunError
 from tfpretune.runtime.phases import phase
+from tfpretune.runtime.telling import tell
 
 
 def open_source(
@@ -105,16 +106,18 @@ def open_examples(spec: str, form: SourceForm = USUAL_FORM) -> Examples:
     rows = read_rows(spec, form)
     labels, names, _ = read_labels(rows, form)
     if rows.problems:
-        raise RunError(f"{rows.problems[0]}; for all problems run: tfpretune check {spec}")
+        raise RunError(f"{rows.problems[0]}; for all problems run: tfpretune check {spec}{form.options}")
     more = more_label_columns(rows, form)
     if rows.problems:
         column = next(name for name in more if f"the label {name!r} " in rows.problems[0].what)
-        options = f"--label-column {column}{' --may-lack' * form.may_lack}"
-        raise RunError(f"{rows.problems[0]}; for all problems run: tfpretune check {spec} {options}")
+        options = dataclasses.replace(form, label_column=column, more_labels=()).options
+        raise RunError(f"{rows.problems[0]}; for all problems run: tfpretune check {spec}{options}")
     if not len(rows.inputs):
-        raise RunError(f"{spec}: there are no rows: nothing to learn from; for details run: tfpretune check {spec}")
+        raise RunError(
+            f"{spec}: there are no rows: nothing to learn from; for details run: tfpretune check {spec}{form.options}"
+        )
     for note in rows.notes:
-        print(f"{spec}: {note}")
+        tell(f"{spec}: {note}")
     return dataclasses.replace(make_examples(rows, labels, names, spec, more=more), resize=form.resize)
 
 

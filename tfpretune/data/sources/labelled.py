@@ -6,6 +6,7 @@ from tfpretune.data.examples.examples import Examples
 from tfpretune.data.readers.source_form import USUAL_FORM, SourceForm
 from tfpretune.data.sources.examples import open_examples
 from tfpretune.errors import UsageError
+from tfpretune.runtime.telling import tell
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -67,16 +68,16 @@ def labelled_splits(
     opened = open_examples(source, form)
     examples = opened.without_duplicates()
     for note in examples.notes[len(opened.notes) :]:
-        print(f"{source}: {note}")
+        tell(f"{source}: {note}")
     least = {"regression": 0, "multi-label": 1}.get(examples.label_kind, 2)
     if form.label_column and len(examples.class_names) < least:
         found = "".join(f" ({note})" for note in examples.notes if "`label_column`" in note)
         raise UsageError(
-            f"--source {source} has {len(examples.class_names)} classes: labels of at least {least} are needed{found}"
+            f"`source` {source} has {len(examples.class_names)} classes: labels of at least {least} are needed{found}"
         )
     for name in form.more_labels:
         if (classes := len(examples.more[name].class_names)) < 2:
-            raise UsageError(f"--source {source} has {classes} classes in the column {name!r}: at least 2 are needed")
+            raise UsageError(f"`source` {source} has {classes} classes in the column {name!r}: at least 2 are needed")
     train, validation, test = examples.split("train"), examples.split("validation"), examples.split("test")
     if labels_per_class:
         train = train.few_labels(labels_per_class, seed)

@@ -23,6 +23,7 @@ from tfpretune.data.sources.naming import full_name
 from tfpretune.data.splits.rule import PARTS
 from tfpretune.errors import RunError, UsageError
 from tfpretune.runtime.phases import phase
+from tfpretune.runtime.telling import tell
 
 
 @phase("reading images and masks")
@@ -67,7 +68,7 @@ def open_masks(
     if rows.problems:
         raise RunError(f"{rows.problems[0]}; for all problems run: tfpretune check {spec}")
     for note in rows.notes:
-        print(f"{spec}: {note}")
+        tell(f"{spec}: {note}")
     splits = rows.splits or None
     images = Examples("image", rows.images, None, (), rows.where, spec, rows.license, splits=splits, resize=resize)
     return MaskExamples(images, rows.masks, rows.class_names, rows.reader)
@@ -167,5 +168,5 @@ def _look_at_classes(rows: MaskRecords, spec: str) -> None:
     if rows.pixels and not rows.problems and len(used) < 2:
         names = [rows.class_names[index] for index in used]
         what = f"the masks show {f'one class only, {names[0]!r}' if names else 'no class at all'}"
-        todo = f"two are needed: add masks, name the classes in {CLASSES_FILE}, or list their numbers by --mask-values"
+        todo = f"two are needed: add masks, name the classes in {CLASSES_FILE}, or list their numbers by `MaskForm(values)`"
         rows.problems.append(Problem(spec, what, todo))

@@ -9,6 +9,7 @@ from tfpretune.data.readers.folders.kinds import FILES, IMAGE_SUFFIXES
 from tfpretune.data.readers.packed_files import no_text, without_packed_suffix
 from tfpretune.data.readers.records import is_hidden
 from tfpretune.errors import UsageError
+from tfpretune.runtime.telling import tell
 
 SUFFIXES = {
     "csv": (".csv", ".tsv", ".tab"),
@@ -79,7 +80,7 @@ def _folder(spec: str, path: str) -> str:
         if scheme:
             kinds[scheme] = kinds.get(scheme, 0) + 1
     if len(kinds) == 1 and (only := next(iter(kinds))) in (*FILES_OF_FOLDERS, "parquet"):
-        print(f"{spec} is read as {only}:{spec}")
+        tell(f"{spec} is read as {only}:{spec}")
         return f"{only}:{spec}"
     tables = [
         f"{scheme}:{os.path.join(spec, '*' + SUFFIXES[scheme][0])}"

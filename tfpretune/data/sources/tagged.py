@@ -28,6 +28,7 @@ from tfpretune.data.sources.naming import full_name
 from tfpretune.data.sources.schemes import parquet_files
 from tfpretune.errors import RunError, UsageError
 from tfpretune.runtime.phases import phase
+from tfpretune.runtime.telling import tell
 
 IOB1 = "correct it, or let it be B- (`repair`)"
 NO_TAGS = ("", "nan", "none", "null")
@@ -99,6 +100,8 @@ def open_tagged(
         raise RunError(f"{rows.problems[0]}; for all problems run: tfpretune check {spec}")
     if not rows.words:
         raise RunError(f"{spec}: there are no sentences: nothing to learn from")
+    for note in rows.notes:
+        tell(f"{spec}: {note}")
     return TaggedExamples(
         rows.words, tags, names, rows.where, spec, rows.license, rows.joiner, rows.in_order, tuple(rows.notes)
     )

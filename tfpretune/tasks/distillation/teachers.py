@@ -1,13 +1,14 @@
 """Teachers of a distillation: loaded, and asked about examples."""
 
+import dataclasses
 import hashlib
 from pathlib import Path
 
 from tfpretune.data.batches.mixing import Mixed
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.data.examples.examples import Examples
-from tfpretune.data.image.fitting import Resize
-from tfpretune.data.sources.examples import open_source
+from tfpretune.data.readers.source_form import USUAL_FORM, SourceForm
+from tfpretune.data.sources.examples import open_examples
 from tfpretune.errors import UsageError
 from tfpretune.finetune.methods.distillation import teacher_answers, with_teacher
 from tfpretune.runtime.files import MANIFEST
@@ -30,17 +31,17 @@ def load_teacher(run_dir: str) -> FinetunedModel:
     return teacher
 
 
-def unlabelled_examples(source: str, *, most: int = 0, resize: Resize = "squeeze") -> Examples:
+def unlabelled_examples(source: str, form: SourceForm = USUAL_FORM, *, most: int = 0) -> Examples:
     """Opens examples for the teacher to answer. Labels are put aside.
 
     Only the training split is taken, so that no content of the labelled source's validation and test splits is among them.
 
     Args:
         source: as `open_source` takes it.
+        form: how it is read, but for its labels.
         most: take at most so many, for rehearsals; 0 takes all.
-        resize: as for `open_source`.
     """
-    examples = open_source(source, label_column="", resize=resize).without_duplicates().split("train")
+    examples = open_examples(source, dataclasses.replace(form, label_column="")).without_duplicates().split("train")
     return examples.sample(most) if most else examples
 
 

@@ -30,6 +30,7 @@ from tfpretune.finetune.methods.soups import (
     uniform_soup,
 )
 from tfpretune.objectives import Supervised
+from tfpretune.settings.columns import ColumnsOfRun
 from tfpretune.tasks.by_target import LABELS, task_of
 from tfpretune.tasks.classification import ClassificationTask
 from tfpretune.tasks.finetuning.kinds import INPUTS, Inputs
@@ -70,6 +71,21 @@ class FinetunedModel:
         stored = SourceForm.from_task(self.task)
         pair_column = (stored.pair_column or "text_pair") if self.reads_pairs else ""
         return dataclasses.replace(stored, label_kind=self.labels.kind, pair_column=pair_column)
+
+    def form_of(self, source: str, columns: ColumnsOfRun) -> SourceForm:
+        """Returns how a source is read for this model: as that of its run, but for what is given.
+
+        Args:
+            source: how its files are written is that of the run's only where it is that source.
+            columns: what is given.
+
+        Raises:
+            UsageError: a second text is asked for, and the model reads one.
+        """
+        if columns.pair_column and not self.reads_pairs:
+            raise UsageError(f"--pair-column {columns.pair_column}: {self.run_dir} reads single texts or images")
+        written = {} if source == self.task.get("source") else {"delimiter": "", "encoding": ""}
+        return dataclasses.replace(self.form, **(written | columns.given))
 
     @property
     def reads_pairs(self) -> bool:

@@ -45,7 +45,7 @@ def test_what_stands_for_no_value_is_no_class(tmp_path, missing):
     spec = csv(tmp_path, ["pos", missing, "neg"])
     assert problems(spec) == [
         f"a.csv:3: the label {missing!r} looks like a missing label; give the row a label or remove it; "
-        f"if {missing!r} is a class of its own: --labels-as-written"
+        f"if {missing!r} is a class of its own: `labels_as_written`"
     ]
     assert check(spec).histogram == {"neg": 1, "pos": 1}
     assert set(open_source(spec, labels_as_written=True).class_names) == {"pos", "neg", missing}
@@ -77,7 +77,7 @@ def test_two_spellings_of_one_class_are_named_both(tmp_path, labels, pairs):
     spec = csv(tmp_path, labels)
     assert problems(spec) == [
         f"a.csv:{labels.index(rare) + 2}: the label {rare!r} and the {usual!r} of a.csv:{line} look like one class in two "
-        "spellings; write both alike; if they are two: --labels-as-written"
+        "spellings; write both alike; if they are two: `labels_as_written`"
         for rare, usual, line in pairs
     ]
     assert len(open_source(spec, labels_as_written=True).class_names) == len(set(labels))
@@ -110,11 +110,11 @@ def numbers(count, step=0.25):
 )
 def test_many_numbers_are_asked_about(tmp_path, labels, said):
     spec = csv(tmp_path, labels)
-    todo = "say which they are: --label-kind regression to learn their values, --label-kind single if each is a class"
+    todo = "say which they are: `label_kind` regression to learn their values, `label_kind` single if each is a class"
     assert problems(spec) == [f"a.csv:2: {said}; {todo}"]
     if "four" not in labels:
         assert open_source(spec, label_kind="regression").labels.dtype == np.float32
-    with pytest.raises(RunError, match="--label-kind regression"):
+    with pytest.raises(RunError, match="`label_kind` regression"):
         labelled_splits(spec)
 
 
@@ -130,13 +130,13 @@ def test_numbers_that_are_meant_as_classes_are_told(tmp_path, capsys):
     assert "each is taken as a class" in capsys.readouterr().out
     few = check(csv(tmp_path, ["1", "2", "3", "5", "4"] * 2))
     assert few.ok
-    assert few.notes[0] == "the labels 1 to 5 are taken as 5 classes (--label-kind regression: as numbers)"
+    assert few.notes[0] == "the labels 1 to 5 are taken as 5 classes (`label_kind` regression: as numbers)"
     assert number_doubt(["3", "4"]) == number_doubt(["a", "b", "0.5"]) == ""
 
 
 def test_a_number_from_another_column_is_named(tmp_path):
     assert problems(csv(tmp_path, ["pos", "neg", "0.87", "pos"])) == [
-        "a.csv:4: the label '0.87' is a number, and most are none; correct it; if it is a class: --labels-as-written"
+        "a.csv:4: the label '0.87' is a number, and most are none; correct it; if it is a class: `labels_as_written`"
     ]
 
 
@@ -144,15 +144,15 @@ def test_a_number_from_another_column_is_named(tmp_path):
     ("labels", "option"),
     [
         (["art;law", "art", "law"], ""),
-        (["art|sea", "sea", "art|law", "law"], " --label-separator '|'"),
-        (["art, law", "law, art"], " --label-separator ','"),
+        (["art|sea", "sea", "art|law", "law"], " `label_separator` '|'"),
+        (["art, law", "law, art"], " `label_separator` ','"),
     ],
 )
 def test_sets_are_asked_about(tmp_path, labels, option):
     spec = csv(tmp_path, labels)
     assert problems(spec) == [
-        f"a.csv:2: the label {labels[0]!r} looks like a set of classes; --label-kind multi-label{option} for several "
-        "classes a row, --label-kind single for one"
+        f"a.csv:2: the label {labels[0]!r} looks like a set of classes; `label_kind` multi-label{option} for several "
+        "classes a row, `label_kind` single for one"
     ]
     assert check(spec, SourceForm(label_kind="single")).ok
     assert set_doubt({"Smith, John": 1, "Smith, Ann": 2, "a;b": 1}) == ("", "")

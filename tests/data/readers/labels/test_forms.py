@@ -118,7 +118,7 @@ def test_what_are_no_bits(labels):
 def test_another_separator_in_sets_is_named(labels, separator):
     (said,) = doubts(labels, "multi-label")
     assert f"holds another separator, {separator!r}; " in said
-    assert f"--label-separator {separator!r}" in said
+    assert f"`label_separator` {separator!r}" in said
     assert not doubts(labels, "multi-label", labels_as_written=True)
 
 
@@ -150,7 +150,7 @@ def test_the_separator_that_was_asked_for_is_no_other():
 def test_numbers_as_people_write_them_are_asked_about(labels, form):
     (said,) = doubts(labels)
     assert form in said
-    assert "--label-kind regression" in said
+    assert "`label_kind` regression" in said
     assert not doubts(labels, "single")
 
 

@@ -139,7 +139,7 @@ def test_white_that_may_be_a_class_is_asked_for(tmp_path, listed):
     spec = source(tmp_path, [0, 1], [0, 255])
     if listed:
         (tmp_path / "classes.txt").write_text(listed)
-    with pytest.raises(RunError, match=r"masks/1.png: this mask holds 0 and 255, .* say --mask-values 0 1;"):
+    with pytest.raises(RunError, match=r"masks/1.png: this mask holds 0 and 255, .* say `MaskForm.values.` 0 1;"):
         open_masks(spec)
     assert len(open_masks(spec, values=[0, 1]).class_names) == 2
 

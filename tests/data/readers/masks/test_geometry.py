@@ -72,7 +72,7 @@ def test_all_orientations_in_both_conventions(tmp_path, decode, drawn, size, opt
         problem = read_masks(spec).problems
         assert [str(found).replace(f"{tmp_path}/", "") for found in problem] == [
             "images/2.jpg: this photo and 6 more are stored turned or mirrored (Exif orientation 2), and its mask may be "
-            "drawn on either; say --mask-orientation stored (on the pixels in the file) or upright (on the photo as it is "
+            "drawn on either; say `MaskForm(orientation)` stored (on the pixels in the file) or upright (on the photo as it is "
             "shown)"
         ]
         return
@@ -83,7 +83,9 @@ def test_all_orientations_in_both_conventions(tmp_path, decode, drawn, size, opt
 @pytest.mark.parametrize("stored", [2, 3, 4])
 def test_without_another_file_that_tells_it_is_asked_for(tmp_path, decode, stored):
     add(tmp_path, "a", stored, "stored")
-    with pytest.raises(RunError, match="a.jpg: the photo is stored turned or mirrored .*--mask-orientation stored"):
+    with pytest.raises(
+        RunError, match="a.jpg: the photo is stored turned or mirrored .*`MaskForm.orientation.` stored"
+    ):
         open_masks(f"images:{tmp_path}")
     assert overlap(open_masks(f"images:{tmp_path}", orientation="stored"), 0, decode) > 0.95
     assert overlap(open_masks(f"images:{tmp_path}", orientation="upright"), 0, decode) < 0.5

@@ -77,7 +77,7 @@ def test_black_and_white_beside_a_list_of_two_is_no_perfect_score(tmp_path):
 @pytest.mark.parametrize(
     ("values", "classes", "message"),
     [
-        ((0, 128, 255), "", "the masks hold the numbers 0, 128, 255, with gaps; list .* --mask-values 0 128"),
+        ((0, 128, 255), "", "the masks hold the numbers 0, 128, 255, with gaps; list .* `MaskForm(values)` 0 128"),
         ((0, 7), "", "the masks hold the numbers 0, 7, with gaps"),
         ((1, 2), "", "the masks hold the numbers 1, 2, with gaps"),
         ((0,), "", "the masks show one class only, '0'; two are needed"),
@@ -103,15 +103,15 @@ def test_the_option_settles_it(tmp_path):
     rows = read_masks(spec, MaskForm(values=(255, 0)))
     assert rows.class_names == ("255", "0")
     assert rows.notes == [
-        "numbers that --mask-values does not list have no class: 7 (25.0 %), 128 (25.0 %)",
+        "numbers that `MaskForm(values)` does not list have no class: 7 (25.0 %), 128 (25.0 %)",
         "1 images have pixels without a class, 50.0 % of all pixels",
     ]
     (tmp_path / "classes.txt").write_text("no\nyes\n")
     assert read(spec, values=(0, 255)) == (("no", "yes"), [0, 255, 1, 255])
-    with pytest.raises(UsageError, match="--mask-values has 3 numbers, classes.txt 2 classes"):
+    with pytest.raises(UsageError, match="`MaskForm.values.` has 3 numbers, classes.txt 2 classes"):
         open_masks(spec, values=(0, 128, 255))
     for wrong in ((0,), (0, 0), (0, 256), (-1, 0)):
-        with pytest.raises(UsageError, match="--mask-values needs two or more different numbers from 0 to 255"):
+        with pytest.raises(UsageError, match="`MaskForm.values.` needs two or more different numbers from 0 to 255"):
             open_masks(spec, values=wrong)
 
 

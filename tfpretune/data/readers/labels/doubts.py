@@ -174,14 +174,14 @@ def kind_problems(rows: Records, names: Sequence[str]) -> list[Problem]:
     if doubt := number_doubt(names):
         first = next(row for row, label in enumerate(rows.labels) if label in wanted)
         todo = (
-            "say which they are: --label-kind regression to learn their values, --label-kind single if each is a class"
+            "say which they are: `label_kind` regression to learn their values, `label_kind` single if each is a class"
         )
         return [Problem(rows.where[first], doubt, todo)]
     name, separator = set_doubt({label: count for label, count in tally.items() if label in wanted})
     if not name:
         return []
     todo = (
-        f"--label-kind multi-label{_separator_option(separator)} for several classes a row, --label-kind single for one"
+        f"`label_kind` multi-label{_separator_option(separator)} for several classes a row, `label_kind` single for one"
     )
     return [Problem(rows.where[rows.labels.index(name)], f"the label {name!r} looks like a set of classes", todo)]
 
@@ -200,7 +200,7 @@ def kind_notes(names: Sequence[str], count: int) -> list[str]:
         return [f"{doubt}: each is taken as a class"]
     if len(names) > 2 and all(number_of(name) is not None for name in names):
         return [
-            f"the labels {names[0]} to {names[-1]} are taken as {len(names)} classes (--label-kind regression: as numbers)"
+            f"the labels {names[0]} to {names[-1]} are taken as {len(names)} classes (`label_kind` regression: as numbers)"
         ]
     if len(names) > MANY_NUMBERS and len(names) * 2 > count:
         return [f"there are {len(names):,} classes for {count:,} rows"]
@@ -212,4 +212,4 @@ def _is_whole(number: decimal.Decimal | None) -> bool:
 
 
 def _separator_option(separator: str) -> str:
-    return "" if separator == ";" else f" --label-separator '{separator}'"
+    return "" if separator == ";" else f" `label_separator` '{separator}'"

@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from tfpretune.data.readers.labels.spellings import number_of
 from tfpretune.data.readers.records import Problem, Records
 
-AS_WRITTEN = "--labels-as-written"
+AS_WRITTEN = "`labels_as_written`"
 SEPARATORS = (";", "|", ",", "；", "，", "、")
 """What may stand between the classes of a set."""
 _LIST = re.compile(
@@ -46,17 +46,17 @@ def form_problems(rows: Records, names: Sequence[str]) -> list[Problem]:
         names: the classes among the labels; others look missing.
     """
     if lists := [name for name in names if is_written_list(name)]:
-        return [_list_problem(rows, lists, f"if each is a class: --label-kind single, or {AS_WRITTEN}")]
+        return [_list_problem(rows, lists, f"if each is a class: `label_kind` single, or {AS_WRITTEN}")]
     if are_bits(names):
-        return [_bits_problem(rows, names, "if each is a class: --label-kind single")]
+        return [_bits_problem(rows, names, "if each is a class: `label_kind` single")]
     forms = {name: form for name in names if (form := number_form(name))}
     numbers = len(forms) + sum(number_of(name) is not None for name in names)
     if not forms or numbers < max(2, 0.8 * len(names)):
         return []
     name, where = _first(rows, forms)
-    todo = "write 3.5, 1000 or 0.05 and say --label-kind regression; if each is a class: --label-kind single"
+    todo = "write 3.5, 1000 or 0.05 and say `label_kind` regression; if each is a class: `label_kind` single"
     if any("," in each for each in forms):
-        todo += "; if each is a set of classes: --label-kind multi-label --label-separator ','"
+        todo += "; if each is a set of classes: `label_kind` multi-label `label_separator` ','"
     return [Problem(where, f"the label {name!r} looks like a number with {forms[name]}", todo)]
 
 
@@ -104,7 +104,7 @@ def is_column_a_class(parts: Sequence[Sequence[str]]) -> bool:
 
 
 _NAME_THEM = (
-    'give the names of the classes that are 1, such as "a;c" or in JSON ["a", "c"], with --label-kind multi-label'
+    'give the names of the classes that are 1, such as "a;c" or in JSON ["a", "c"], with `label_kind` multi-label'
 )
 
 
@@ -119,7 +119,7 @@ def _list_problem(rows: Records, lists: Sequence[str], else_todo: str) -> Proble
         what, todo = "is a list of 0 and 1 in one cell, which looks like one column per class", _NAME_THEM
     else:
         what = "is a list in one cell"
-        todo = 'write it as "a;b" with --label-kind multi-label, or as a list in JSON lines (jsonl:FILE)'
+        todo = 'write it as "a;b" with `label_kind` multi-label, or as a list in JSON lines (jsonl:FILE)'
     label, where = _first(rows, lists)
     return Problem(where, f"the label {label[:60]!r} {what}", f"{todo}; {else_todo}")
 
@@ -143,7 +143,7 @@ def _other_separator(rows: Records, parts: Sequence[Sequence[str]], separator: s
                 continue
             if all(piece in names for piece in pieces) or (other in ";|；\t" or (other in ",，、" and not cut)):
                 row = next(row for row, each in enumerate(parts) if name in each)
-                todo = f"if it is a set of classes: --label-separator {other!r}, the same for all; if it is one: {AS_WRITTEN}"
+                todo = f"if it is a set of classes: `label_separator` {other!r}, the same for all; if it is one: {AS_WRITTEN}"
                 return [Problem(rows.where[row], f"the label {name!r} holds another separator, {other!r}", todo)]
     return []
 

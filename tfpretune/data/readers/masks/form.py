@@ -31,7 +31,7 @@ class MaskForm:
         ):
             given = " ".join(map(str, values))
             raise UsageError(
-                f"--mask-values needs two or more different numbers from 0 to {NO_CLASS}, received {given}"
+                f"`MaskForm(values)` needs two or more different numbers from 0 to {NO_CLASS}, received {given}"
             )
 
 

@@ -100,7 +100,7 @@ def _undecided(frames: Sequence[Frame], kinds: Sequence[str], told: Sequence[str
     who = "the photo is" if number == 1 else f"this photo and {number - 1:,} more are"
     why = "and the other masks of the set are drawn both ways" if told else "and its mask may be drawn on either"
     what = f"{who} stored turned or mirrored (Exif orientation {first.image_orientation}), {why}"
-    todo = "say --mask-orientation stored (on the pixels in the file) or upright (on the photo as it is shown)"
+    todo = "say `MaskForm(orientation)` stored (on the pixels in the file) or upright (on the photo as it is shown)"
     return Problem(first.image, what, todo)
 
 
@@ -110,7 +110,11 @@ def _notes(found: collections.Counter[str], rest: str, *, asked: bool) -> list[s
         total = found[kind] + (found[EITHER] if rest == kind else 0)
         if total:
             by = [f"{found[kind]:,} by their size"] if found[kind] else []
-            by += [f"{found[EITHER]:,} by {'--mask-orientation' if asked else 'these'}"] if total > found[kind] else []
+            by += (
+                [f"{found[EITHER]:,} by {'`MaskForm(orientation)`' if asked else 'these'}"]
+                if total > found[kind]
+                else []
+            )
             notes.append(f"{total:,} photos are stored turned (Exif): their masks are {what} ({', '.join(by)})")
     if found[OWN]:
         notes.append(f"{found[OWN]:,} masks are turned as their own Exif blocks say")

@@ -115,12 +115,12 @@ def _fits_colours(masks: Sequence[Surveyed], listed: ClassList) -> bool:
 def _by_values(names: tuple[str, ...], values: Sequence[int], found: Mapping[int, int]) -> tuple[Meaning, list[str]]:
     if names and len(names) != len(values):
         raise UsageError(
-            f"--mask-values has {len(values)} numbers, {CLASSES_FILE} {len(names)} classes: give one for each"
+            f"`MaskForm(values)` has {len(values)} numbers, {CLASSES_FILE} {len(names)} classes: give one for each"
         )
     codes = {value: index for index, value in enumerate(values)}
     left, total = sorted(set(found) - set(values)), sum(found.values())
     shares = ", ".join(f"{number} ({100 * found[number] / total:.1f} %)" for number in left[:_MOST_SHOWN])
-    notes = [f"numbers that --mask-values does not list have no class: {shares}"] if left else []
+    notes = [f"numbers that `MaskForm(values)` does not list have no class: {shares}"] if left else []
     return Meaning(names or tuple(map(str, values)), codes, strict=False), notes
 
 
@@ -149,7 +149,7 @@ def _doubtful_white(masks: Sequence[Surveyed], white: int, where: str) -> list[P
     shown = " ".join(map(str, sorted(set().union(*(numbers for _, numbers in others), {0}))))
     who = f"{len(whites):,} masks hold" if len(whites) > 1 else "this mask holds"
     what = f"{who} 0 and 255, others ({others[0][0].pair.mask}) smaller numbers, none both: 255 may be a class or none"
-    todo = f"save all in one way; if 255 is not a class, say --mask-values {shown}"
+    todo = f"save all in one way; if 255 is not a class, say `MaskForm(values)` {shown}"
     return [Problem(whites[0].pair.mask, what, todo)]
 
 
@@ -165,8 +165,8 @@ def _by_numbers(numbers: set[int], where: str) -> tuple[Meaning, list[str], list
         return meaning, notes, []
     shown = ", ".join(map(str, sorted(numbers)[:_MOST_SHOWN])) + (", …" if len(numbers) > _MOST_SHOWN else "")
     todo = (
-        f"list the numbers that are classes, in their order: --mask-values {' '.join(names[:3])} … (others have no class), "
-        f"or give them names in {CLASSES_FILE} (lines such as: {classes[-1]} name)"
+        f"list the numbers that are classes, in their order: `MaskForm(values)` {' '.join(names[:3])} … (others have no class), or "
+        f"give them names in {CLASSES_FILE} (lines such as: {classes[-1]} name)"
     )
     what = f"the masks hold the numbers {shown}, with gaps"
     if len(numbers) > _MOST_NAMED:

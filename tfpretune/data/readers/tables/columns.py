@@ -89,7 +89,8 @@ def require(names: Sequence[str], name: str, field: str, where: str, there: Find
     )
     shown = ", ".join(names[:MOST_NAMES]) + (", …" if len(names) > MOST_NAMES else "")
     has = f"the {'header has' if there is None else 'keys are'}: {shown or 'none'}"
-    raise UsageError(f"{where}: {what} {name!r}, {has}; {near(names, name, field)}name one with `{field}`")
+    alone = ", and what separates the columns with `delimiter`" if there is None and len(names) == 1 else ""
+    raise UsageError(f"{where}: {what} {name!r}, {has}; {near(names, name, field)}name one with `{field}`{alone}")
 
 
 def near(names: Sequence[str], name: str, field: str) -> str:

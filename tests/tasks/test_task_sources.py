@@ -155,7 +155,9 @@ def test_what_looks_like_a_missing_label_is_asked_about(tmp_path, tone, none):
     with pytest.raises(RunError, match=f"{message}; .* check {spec} --label-column label --may-lack"):
         open_tasks(read_places(["label", "topic"], spec))
     assert len(check(spec, SourceForm(may_lack=True)).problems) == 30
-    assert str(none) in open_tasks(read_places(["label", "topic"], spec), labels_as_written=True).class_names("label")
+    assert str(none) in open_tasks(
+        read_places(["label", "topic"], spec), SourceForm(labels_as_written=True)
+    ).class_names("label")
 
 
 def test_a_task_without_a_label_in_a_part_is_refused(tmp_path):

@@ -19,8 +19,8 @@ from tfpretune.settings.renamed import modern_arguments
 
 SOURCES = (
     "demo:NAME, tfds:NAME, csv:FILES, jsonl:FILES, parquet:FILES, text:FILES (one example per line), text:FOLDER (one class "
-    "per subfolder), images:FOLDER (one class per subfolder, or its folders images and masks), conll:FILES (words with tags), squad:FILES "
-    "(questions with contexts); a path alone is what its ending says"
+    "per subfolder), images:FOLDER (one class per subfolder, or its folders images and masks), conll:FILES (words with tags), "
+    "squad:FILES (questions with contexts); a path alone is what its ending says"
 )
 
 

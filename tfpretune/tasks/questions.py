@@ -73,13 +73,12 @@ class QuestionAnsweringTask(Task):
             data=train.near_copies(),
             notes=[*verdict, *([f"{len(lost)} training questions have answers that fit in no row"] if lost else [])],
         )
+        facts = {"kind": "text", "source": run.source, "license": train.license, "metrics": metrics}
         return Report(
             page,
             metrics,
             f"exact match {metrics['exact_match']:.3f}, F1 {metrics['f1']:.3f}",
-            {"kind": "text", "source": run.source, "license": train.license, "metrics": metrics}
-            | run_facts(run, verdict)
-            | ({"encoding": self.encoding} if self.encoding else {}),
+            facts | run_facts(run, verdict) | ({"encoding": self.encoding} if self.encoding else {}),
             verdict,
         )
 

@@ -64,7 +64,7 @@ def test_columns_are_cut_at_tabs_or_at_blanks(tmp_path, text, words):
             "New York\tB-X\nLos Angeles\tB-X\n",
             "a.conll: the columns can be cut in two ways, at tabs alone or at blanks, too",
         ),
-        ("1 a N\n2 b V\n3 c N\n", "a.conll: column 0 counts the words: .*--word-column 1 --tag-column 3"),
+        ("1 a N\n2 b V\n3 c N\n", "a.conll: column 0 counts the words: .*`word_column` 1 `tag_column` 3"),
     ],
 )
 def test_bad_lines_are_named(tmp_path, text, said):

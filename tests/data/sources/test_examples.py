@@ -18,8 +18,8 @@ def write(path, content):
     ("spec", "message"),
     [
         ("cvs:a.csv", "unknown source 'cvs:a.csv', did you mean csv:a.csv.: expected one of demo:, tfds:, csv:"),
-        ("reviews.csv", "unknown source 'reviews.csv', did you mean csv:reviews.csv."),
-        ("Notes.TXT", "unknown source 'Notes.TXT', did you mean text:Notes.TXT."),
+        ("reviews.csv", "no file matches csv:reviews.csv .looked in .*: check the path"),
+        ("Notes.TXT", "no file matches text:Notes.TXT"),
         ("csv", "unknown source 'csv', did you mean csv:PATH."),
         ("demo", "unknown source 'demo', did you mean demo:NAME."),
         ("/", "unknown source '/', did you mean images:/ or text:/."),

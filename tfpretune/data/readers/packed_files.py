@@ -107,7 +107,7 @@ def no_text(data: bytes, path: str) -> tuple[str, str] | None:
         path: for what to do.
     """
     if is_pointer(data):
-        return "the file is a pointer of Git LFS, not the file itself", f"fetch it: git lfs pull --include {path}"
+        return "the file is a pointer of Git LFS, not the file itself", "fetch it: git lfs pull"
     if b"\0" not in data[:4096] and _is_utf8(data):
         return None
     for start, what, todo in KINDS:

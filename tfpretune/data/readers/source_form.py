@@ -100,13 +100,13 @@ class SourceForm:
         own = bool(self.label_column) and (self.label_column != DEFAULT_LABEL or bool(self.more_labels))
         return (self.label_column, *self.more_labels) if own else self.more_labels
 
-    @property
-    def options(self) -> str:
-        """The options of `tfpretune check` that make this form, a blank before each."""
+    def options(self, *always: str) -> str:
+        """Returns the options of `tfpretune check` that make this form, a blank before each; some even where they are usual."""
         found = []
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            if value == field.default or field.name in ("class_names", "more_labels"):
+            usual = value == field.default and field.name not in always
+            if usual or field.name in ("class_names", "more_labels"):
                 continue
             words = value if isinstance(value, tuple) else () if value is True else (value,)
             found.append(" ".join([f"--{field.name.replace('_', '-')}", *map(shlex.quote, words)]))

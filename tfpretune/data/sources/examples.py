@@ -106,15 +106,15 @@ def open_examples(spec: str, form: SourceForm = USUAL_FORM) -> Examples:
     rows = read_rows(spec, form)
     labels, names, _ = read_labels(rows, form)
     if rows.problems:
-        raise RunError(f"{rows.problems[0]}; for all problems run: tfpretune check {spec}{form.options}")
+        raise RunError(f"{rows.problems[0]}; for all problems run: tfpretune check {spec}{form.options()}")
     more = more_label_columns(rows, form)
     if rows.problems:
         column = next(name for name in more if f"the label {name!r} " in rows.problems[0].what)
-        options = dataclasses.replace(form, label_column=column, more_labels=()).options
+        options = dataclasses.replace(form, label_column=column, more_labels=()).options("label_column")
         raise RunError(f"{rows.problems[0]}; for all problems run: tfpretune check {spec}{options}")
     if not len(rows.inputs):
         raise RunError(
-            f"{spec}: there are no rows: nothing to learn from; for details run: tfpretune check {spec}{form.options}"
+            f"{spec}: there are no rows: nothing to learn from; for details run: tfpretune check {spec}{form.options()}"
         )
     for note in rows.notes:
         tell(f"{spec}: {note}")

@@ -85,7 +85,7 @@ def test_pairs_from_csv_and_jsonl(tmp_path):
         UsageError, match="a.jsonl: no object has the key 'other', the keys are: text; name one with `pair"
     ):
         open_source(jsonl(tmp_path, {"text": "a"}), pair_column="other")
-    with pytest.raises(UsageError, match="pairs are read from csv:, jsonl: and tfds:"):
+    with pytest.raises(UsageError, match="pairs are read from csv:, jsonl:, parquet: and tfds:"):
         open_source("demo:digits", pair_column="other")
 
 

@@ -165,8 +165,8 @@ def _by_numbers(numbers: set[int], where: str) -> tuple[Meaning, list[str], list
         return meaning, notes, []
     shown = ", ".join(map(str, sorted(numbers)[:_MOST_SHOWN])) + (", …" if len(numbers) > _MOST_SHOWN else "")
     todo = (
-        f"list the numbers that are classes, in their order: `MaskForm(values)` {' '.join(names[:3])} … (others have no class), or "
-        f"give them names in {CLASSES_FILE} (lines such as: {classes[-1]} name)"
+        f"list the numbers of classes, in their order: `MaskForm(values)` {' '.join(names[:3])} … (others have no class), "
+        f"or give them names in {CLASSES_FILE} (lines such as: {classes[-1]} name)"
     )
     what = f"the masks hold the numbers {shown}, with gaps"
     if len(numbers) > _MOST_NAMED:

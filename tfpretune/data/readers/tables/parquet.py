@@ -60,7 +60,7 @@ def _no_parquet(path: str, error: str) -> tuple[str, str]:
     with open(path, "rb") as file:
         head = file.read(64)
     if is_pointer(head):
-        return "the file is a pointer of Git LFS, not the file itself", f"fetch it: git lfs pull --include {path}"
+        return "the file is a pointer of Git LFS, not the file itself", "fetch it: git lfs pull"
     if head.startswith(b"PAR1"):
         return f"the Parquet file is damaged ({error})", "replace it"
     what = next((what for start, what, _ in KINDS if head.startswith(start)), "no Parquet file")

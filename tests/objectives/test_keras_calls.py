@@ -150,7 +150,7 @@ def test_losses_and_metrics_are_the_models_own(settings, message):
             "images: Supervised reads float32, received uint8: pixels are floats",
         ),
         ((IMAGES,), "Supervised needs the column 'labels', the batch has images"),
-        (({"pixels": IMAGES}, LABELS), r"Supervised needs the columns \['images'\], the batch lacks"),
+        (({"pixels": IMAGES}, LABELS), "Supervised needs the column 'images', the batch has pixels, labels"),
         ((tf.data.Dataset.from_tensors(IMAGES), LABELS), "a data set has its labels within, leave y out"),
     ],
 )

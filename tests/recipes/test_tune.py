@@ -16,7 +16,7 @@ from tests.training.tensorboard.test_run import events
 from tfpretune import training
 from tfpretune.cli import arguments as cli
 from tfpretune.errors import RunError, UsageError
-from tfpretune.search.options import options_of, parse_pairs
+from tfpretune.search.options import base_settings, options_of, parse_pairs
 from tfpretune.search.report import trials_table, winners_command
 from tfpretune.search.space import make_space
 from tfpretune.search.state import EARLY, WHOLE, Outcome, SearchResult
@@ -156,6 +156,9 @@ def test_pairs(capsys):
     for pair, message in (("steps", "expected NAME=VALUE"), ("probe-head=perhaps", "expected true or false")):
         with pytest.raises(UsageError, match=message):
             parse_pairs(config_class, [pair])
+    own = {"source": "a.csv", "text_column": ("Review Text", "title"), "delimiter": ";"}
+    run = base_settings(config_class, own, ["delimiter=tab", "steps=7"], fast=True)
+    assert (run.text_column, run.delimiter, run.steps) == (("Review Text", "title"), "tab", 7)
     with pytest.raises(SystemExit):
         parse_pairs(config_class, ["stpes=3"])
     assert "did you mean --steps?" in capsys.readouterr().err

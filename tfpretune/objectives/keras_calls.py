@@ -72,7 +72,7 @@ def as_columns(model: Any, inputs: Any, labels: Any = None) -> Any:
         labels: of several tasks by task; of a target with several columns by column.
 
     Raises:
-        ValueError: as `as_batch`; labels out of range; no whole numbers for classes.
+        ValueError: as `as_batch`; a column that the model reads is missing; labels out of range; no whole numbers for classes.
     """
     arrays = isinstance(inputs, np.ndarray | list) or tf.is_tensor(inputs) or isinstance(inputs, Mapping)
     if not arrays:
@@ -80,7 +80,8 @@ def as_columns(model: Any, inputs: Any, labels: Any = None) -> Any:
             raise ValueError(f"{type(model).__name__}: a data set has its labels within, leave y out")
         return inputs
     inputs = np.asarray(inputs) if isinstance(inputs, list) else inputs
-    columns = dict(as_batch(model, inputs if labels is None else (inputs, labels)))
+    batch = as_batch(model, inputs if labels is None else (inputs, labels))
+    columns = dict(batch) | {name: batch[name] for name in model.input}  # one that is missing is named here
     for target in model.all_targets().values():
         if isinstance(column := columns.get(target.column), np.ndarray | list):
             columns[target.column] = checked_labels(target, np.asarray(column))

@@ -1,7 +1,6 @@
 """A recipe's settings as the options of its command line, and back."""
 
 import dataclasses
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -33,24 +32,25 @@ def base_settings(
     refused = [pair for pair in given if pair.partition("=")[0].removeprefix("--").replace("_", "-") in REFUSED]
     if refused:
         raise UsageError(f"--set {refused[0]}: the search decides this itself")
-    shown = {name: shlex.join(value) if isinstance(value, tuple) else value for name, value in own.items()}
-    base = parse_pairs(config_class, [*(f"{name}={value}" for name, value in shown.items()), *given])
+    first = [word for name, value in own.items() for word in _option(f"--{name.replace('_', '-')}", value)]
+    base = parse_pairs(config_class, given, first)
     return dataclasses.replace(base, fast=fast, jit="off" if base.jit == "auto" else base.jit)
 
 
-def parse_pairs(config_class: type[Settings], pairs: Sequence[str]) -> Settings:
+def parse_pairs(config_class: type[Settings], pairs: Sequence[str], first: Sequence[str] = ()) -> Settings:
     """Returns the settings that a recipe has after `--NAME VALUE` for each pair.
 
     Args:
         config_class: the recipe's settings; every field has a default.
         pairs: NAME=VALUE as the options are named: `optimizer.learning-rate=0.001`. A switch is true or false; the parts of
-            an option that takes several stand with spaces between them, quoted as in a shell where they hold some.
+            an option that takes several stand with spaces between them.
+        first: options as they are typed, before those; the later ones count.
 
     Raises:
         UsageError: a pair is none.
         SystemExit: the recipe refuses an option; it has said why.
     """
-    args: list[str] = []
+    args = [*first]
     for pair in pairs:
         name, equals, value = pair.partition("=")
         name = name.removeprefix("--").replace("-", "_")
@@ -65,7 +65,7 @@ def parse_pairs(config_class: type[Settings], pairs: Sequence[str]) -> Settings:
                 raise UsageError(f"--set {pair}: expected true or false")
             args += _option(f"--{name}", value.lower() == "true")
         else:
-            args += [f"--{name}", *(shlex.split(value) if isinstance(default, tuple) else [value])]
+            args += [f"--{name}", *(value.split() if isinstance(default, tuple) else [value])]
     return launch.parse(config_class, args)
 
 

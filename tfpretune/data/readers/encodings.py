@@ -16,6 +16,7 @@ _MARKS = (
 )
 """What files begin with: the longest first."""
 _CONTROLS = re.compile("[\x80-\x84\x86-\x9f]")
+_NO_ACCIDENT = 4
 _BEYOND_LINES = ("utf_16", "utf_32", "utf_7", "iso2022", "hz")
 
 
@@ -41,6 +42,8 @@ def decode(data: bytes, encoding: str, path: str) -> tuple[str, list[Fault]]:
         before = data[: error.start].decode(encoding, "replace")
         number, start = before.count("\n") + 1, len(before[: before.rfind("\n") + 1].encode(encoding, "replace"))
         return "", [(number, max(1, error.start - start + 1), *not_in(encoding, data[error.start], path))]
+    if _is_utf8_as_well(data):
+        return "", [(1, 1, f"the file is UTF-8: read as {encoding} it holds other signs", "leave `encoding` out")]
     if name in ("iso8859_1", "latin_1") and (found := _CONTROLS.search(text)):
         number = text.count("\n", 0, found.start()) + 1
         byte = found.start() - text.rfind("\n", 0, found.start())
@@ -49,15 +52,12 @@ def decode(data: bytes, encoding: str, path: str) -> tuple[str, list[Fault]]:
     return text, []
 
 
-def also_utf8(data: bytes, encoding: str) -> bool:
-    """Returns whether bytes that are read in another encoding are UTF-8 as well, with characters beyond ASCII."""
-    if plain_name(encoding) == "utf_8" or data.isascii():
-        return False
+def _is_utf8_as_well(data: bytes) -> bool:
+    """Returns whether bytes are UTF-8 with so many signs beyond ASCII that it is no accident."""
     try:
-        data.decode("utf-8")
+        return sum(not sign.isascii() for sign in data.decode("utf-8")) >= _NO_ACCIDENT
     except UnicodeDecodeError:
         return False
-    return True
 
 
 def mark_of(data: bytes) -> str:

@@ -23,4 +23,6 @@ def first_row(scheme: str, pattern: str, encoding: str = "") -> Mapping[str, Any
             row = json.loads(next(filter(str.strip, file), "null"))
     except (OSError, ValueError, RecursionError):  # a list, a packed file, another encoding
         return next(read_objects(notes, [path], "", encoding=encoding), ("", {}))[1]
+    if isinstance(row, list) and row:  # in one line
+        row = row[0]
     return row if isinstance(row, dict) else {}

@@ -3,6 +3,7 @@
 import glob
 import itertools
 import os
+import re
 from collections.abc import Iterator
 
 from tfpretune.data.readers.folders.kinds import FILES, IMAGE_SUFFIXES
@@ -37,8 +38,9 @@ _NO_FILES: tuple[str, ...] = (
 )
 _NO_FILES += (".feather", ".orc", ".avro", ".7z", ".rar", ".tar", ".tgz", ".docx", ".doc", ".pdf", ".pt", ".rds")
 FILES_OF_FOLDERS = ("images", "text")
+_TAG = re.compile("O|[BIESLUMW]-.+")
 _LOOKED_AT = 2000
-"""Entries of a folder that are looked at."""
+"""Entries of a folder, or lines of a file, that are looked at."""
 
 
 def full_name(spec: str, *, text: str = "text", json: str = "jsonl") -> str:
@@ -59,6 +61,10 @@ def full_name(spec: str, *, text: str = "text", json: str = "jsonl") -> str:
         return _folder(spec, path)
     name = without_packed_suffix(spec.lower())
     scheme = next((scheme for scheme, ends in SUFFIXES.items() if scheme != "images" and name.endswith(ends)), "")
+    if scheme == "text" and text == "text" and os.path.isfile(path) and _has_tags(path):
+        raise UsageError(
+            f"{spec} may hold words with tags, one a line, or a text a line: give conll:{spec} or text:{spec}"
+        )
     if scheme:
         return f"{text if scheme == 'text' else scheme}:{spec}"
     if name.endswith(".json"):
@@ -114,6 +120,15 @@ def _one_object(path: str) -> bool:
     except OSError:
         return False
     return start.startswith(b"{") and (b'"data"' in start[:64] or b'"version"' in start[:64])
+
+
+def _has_tags(path: str) -> bool:
+    """Returns whether a .txt file is cut into columns as CoNLL files are, with tags of entities or O in the last one."""
+    with open(path, encoding="utf-8", errors="replace") as file:
+        lines = [line.split() for line in itertools.islice(file, _LOOKED_AT)]
+    words = [fields for fields in lines if fields and fields[0] != "-DOCSTART-"]
+    tags = sum(_TAG.fullmatch(fields[-1]) is not None for fields in words)
+    return len({len(fields) for fields in words}) == 1 and len(words) < len(lines) and tags == len(words) > 0
 
 
 def _file_question(spec: str, path: str) -> str:

@@ -85,9 +85,9 @@ def run(config_class: type[Settings], main: typing.Callable[[Settings], Any], de
     known = option_names(config_class)
     try:
         task = this_task()
-        with phases_shown() if task is None or task.writes else without_phases():
-            with written(lambda line: with_options(line, known)):
-                _start(settings, main)
+        shown = phases_shown() if task is None or task.writes else without_phases()
+        with shown, written(lambda line: with_options(line, known)):
+            _start(settings, main)
     except UsageError as error:
         print(f"error: {as_options(error, config_class)}", file=sys.stderr)
         raise SystemExit(2) from None

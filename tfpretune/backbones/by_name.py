@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import keras_hub
 
+from tfpretune.backbones.hugging_face.byte_pairs import read_roberta_tokenizer
 from tfpretune.backbones.hugging_face.converted import read_converted
 from tfpretune.backbones.hugging_face.encoders import ENCODERS, read_encoder
 from tfpretune.backbones.hugging_face.faults import pooling_note, require_weights
@@ -179,6 +180,8 @@ def load_tokenizer(preset: str) -> keras_hub.tokenizers.Tokenizer:
         place = locate(preset)
         if place.kind in KINDS:
             return read_bert_tokenizer(place.folder, place.kind)
+        if place.kind == "roberta":
+            return read_roberta_tokenizer(place.folder)
         require_tokenizer(preset, place)
         tokenizer = keras_hub.tokenizers.Tokenizer.from_preset(place.folder)
         _require_ends(tokenizer, preset)

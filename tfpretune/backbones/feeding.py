@@ -1,5 +1,6 @@
 """How a backbone is fed: the same named inputs for every backbone of a kind."""
 
+import contextlib
 import dataclasses
 from pathlib import Path
 from typing import Any
@@ -200,17 +201,12 @@ def takes_any_size(backbone: keras.Model) -> bool:
 
 def _require_room(backbone: keras.Model, shape: tuple[int, int, int]) -> None:
     """Raises UsageError where an image is so small that nothing is left of it behind the strides of a backbone."""
-    try:
+    with contextlib.suppress(ValueError):
         outputs = keras.tree.flatten(backbone.compute_output_spec(keras.KerasTensor((1, *shape))))
-        room = all(all(outputs.shape) for outputs in outputs)
-    except ValueError:
-        room = False
-    if not room:
-        height, width, _ = shape
-        raise UsageError(
-            f"{type(backbone).__name__} cannot read images of {height} x {width} pixels: give larger ones, such as "
-            "`image_size` 224 224"
-        )
+        if all(all(output.shape) for output in outputs):
+            return
+    what = f"{type(backbone).__name__} cannot read images of {shape[0]} x {shape[1]} pixels"
+    raise UsageError(f"{what}: give larger ones, such as `image_size` 224 224")
 
 
 def feed(
@@ -240,7 +236,10 @@ def feed(
         return {"images": images}, dict.fromkeys(backbone.input, seen) if isinstance(backbone.input, dict) else seen
     names = set(backbone.input) if isinstance(backbone.input, dict) else set()
     if not {"token_ids", "padding_mask"} <= names <= {"token_ids", "padding_mask", "segment_ids"}:
-        raise UsageError(f"{type(backbone).__name__} cannot be fed: it takes {_input_names(backbone)}")
+        raise UsageError(
+            f"{type(backbone).__name__} cannot be fed: it takes {_input_names(backbone)}: expected token_ids and padding_mask, "
+            "as BERT and RoBERTa take, or images"
+        )
     preprocessing.require_text(backbone)
     inputs = {
         name: keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=name)

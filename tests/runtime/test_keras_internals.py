@@ -1,6 +1,7 @@
 """Each private hook is there and does what it is used for: an upgrade that removes one fails here, by its name."""
 
 import ast
+import inspect
 from pathlib import Path
 
 import keras
@@ -48,6 +49,14 @@ def test_layers():
     direct = keras_internals.all_layers(model, include_self=False, recursive=False)
     assert "inner" not in [layer.name for layer in direct]
     assert "drop" in [layer.name for layer in keras_internals.inner_layers(model)]
+
+
+@pytest.mark.parametrize("name", ["albert", "vit", "deit", "dinov2", "swin_transformer"])
+def test_converters_of_hugging_face(name):
+    converter = keras_internals.hugging_face_converter(name)
+    assert issubclass(converter.backbone_cls, keras_hub.models.Backbone)
+    assert list(inspect.signature(converter.convert_backbone_config).parameters)[0] == "transformers_config"
+    assert list(inspect.signature(converter.convert_weights).parameters)[:2] == ["backbone", "loader"]
 
 
 def test_variables_and_seeds():

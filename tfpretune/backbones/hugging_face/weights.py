@@ -145,11 +145,13 @@ class Weights(contextlib.ExitStack):
         hf_weight_key: str,
         hook_fn: Callable[[np.ndarray, list[int]], np.ndarray] | None = None,
     ) -> None:
-        """Puts a weight into a variable; KerasHub's converters call it so.
+        """Puts a weight into a variable; KerasHub's converters call it so. A pooler that is missing stays fresh.
 
         Raises:
             RunError: there is no such weight, or its shape is not the variable's.
         """
+        if self.name_of(hf_weight_key) is None and "pooler." in hf_weight_key:
+            return
         values = self.get_tensor(hf_weight_key)
         with contextlib.suppress(ValueError):  # a hook that cannot: the shapes are compared below
             values = hook_fn(values, list(keras_variable.shape)) if hook_fn else values

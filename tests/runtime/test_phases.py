@@ -83,7 +83,7 @@ def test_each_of_two_nested_phases_has_its_line(timers, capfd):
         timers.ring()
         look()
         timers.ring()
-        with phase("reading"):  # the same again is not told twice
+        with phase("looking for near copies"):  # the same again is not told twice
             timers.ring()
     assert capfd.readouterr().err.splitlines() == ["reading …", "looking for near copies …"]
 

@@ -19,7 +19,7 @@ from tfpretune.runtime.files import write_atomic
 from tfpretune.runtime.lock import refuse_if_held
 from tfpretune.runtime.quiet import start_tensorflow
 from tfpretune.runtime.telling import written
-from tfpretune.settings.closing import close, to_ask
+from tfpretune.settings.command_line.closing import close, to_ask
 from tfpretune.settings.launch import with_options
 
 

@@ -16,14 +16,13 @@ from tfpretune.evaluation.metrics.classification import accuracy
 from tfpretune.evaluation.metrics.gain import Gain, gain_over_scratch
 from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.evaluation.report.tables import Cell
+from tfpretune.experiments.sides import PRETRAINED, SCRATCH, Side
 from tfpretune.finetune import start_head_from_probe
 from tfpretune.objectives import Supervised
-from tfpretune.settings.run import OptimizerConfig
 from tfpretune.training import resolve_precision
 from tfpretune.training.loop.trials import start_like, train_briefly
 
 COLUMNS = ("", "labels per class", "mean", "sd")
-PRETRAINED, SCRATCH = "pre-trained", "from scratch"
 TEST_BATCH_SIZE = 128
 
 Baseline = Callable[[Examples, Examples], np.ndarray]
@@ -44,38 +43,6 @@ def pixel_regression(image_shape: tuple[int, int, int]) -> Baseline:
         return pixel_baseline(seen, few.known_labels, unseen, num_classes=len(few.class_names))
 
     return predict
-
-
-@dataclasses.dataclass(frozen=True)
-class Side:
-    """One way to train the network.
-
-    Attributes:
-        name: of its row in the table.
-        pretrained: start from the preset's weights; otherwise only from its architecture.
-        steps: optimizer steps.
-        optimizer: the update rule.
-        init_head_from_probe: start the head from a logistic regression on the frozen features.
-        head_dropout: rate before the last layer.
-        backbone_dropout: another rate than the preset's; None keeps that.
-        prepare: puts fine-tuning methods on the network before it is compiled, such as `apply_methods` with settings.
-
-    Examples:
-        >>> from tfpretune.experiments import Side
-        >>> from tfpretune.settings import OptimizerConfig
-        >>> sides = [Side(name, name == "pre-trained", 100, OptimizerConfig()) for name in ("from scratch", "pre-trained")]
-        >>> [(side.name, side.pretrained) for side in sides]
-        [('from scratch', False), ('pre-trained', True)]
-    """
-
-    name: str
-    pretrained: bool
-    steps: int
-    optimizer: OptimizerConfig
-    init_head_from_probe: bool = False
-    head_dropout: float = 0.1
-    backbone_dropout: float | None = None
-    prepare: Callable[[Supervised], object] | None = None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

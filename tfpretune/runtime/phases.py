@@ -20,6 +20,7 @@ class _Shown:
         self.on = False
         self.names: list[str] = []
         self.live: Any = None
+        self.last = ""
 
 
 _shown = _Shown()
@@ -39,10 +40,16 @@ def phases_shown() -> Iterator[None]:
 def without_phases() -> Iterator[None]:
     """Tells no phase meanwhile: something else moves."""
     before, _shown.on = _shown.on, False
+    moving = _shown.live is not None
+    if moving:
+        _shown.live.stop()
+        _shown.live = None
     try:
         yield
     finally:
         _shown.on = before
+        if moving:
+            _show_live(sys.stderr)
 
 
 @contextlib.contextmanager
@@ -68,7 +75,7 @@ def phase(name: str, *, stream: TextIO | None = None) -> Iterator[None]:
     try:
         if stream.isatty():
             _show_live(stream)
-        elif name not in _shown.names[:-1]:
+        else:
             told.start()
         yield
     finally:
@@ -78,6 +85,9 @@ def phase(name: str, *, stream: TextIO | None = None) -> Iterator[None]:
 
 
 def _tell(name: str, stream: TextIO) -> None:
+    if name == _shown.last:  # validation, time after time
+        return
+    _shown.last = name
     with contextlib.suppress(OSError, ValueError):
         print(f"{name} …", file=stream, flush=True)
 
@@ -98,7 +108,7 @@ def _show_live(stream: TextIO) -> None:
         columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
         _shown.live = Progress(
             *columns,
-            console=Console(file=stream),
+            console=Console(file=stream, soft_wrap=True),  # a command that is printed stays in one piece
             transient=True,
             refresh_per_second=8,
             redirect_stdout=sys.stdout.isatty(),  # what is printed then stands above the line

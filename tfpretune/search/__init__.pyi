@@ -1,7 +1,7 @@
 from .options import base_settings as base_settings
 from .options import parse_pairs as parse_pairs
 from .report import write_search as write_search
-from .space import Searched as Searched
+from .searched import Searched as Searched
 from .space import make_space as make_space
 from .state import FILE as FILE
 from .state import import_optuna as import_optuna

@@ -3,18 +3,17 @@
 import bisect
 import dataclasses
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import keras
 
 from tfpretune.errors import UsageError
 from tfpretune.finetune import enable_lora, freeze, remove_lora
+from tfpretune.search.searched import Searched
 from tfpretune.settings.finetune import TaskConfig
 
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial
-
-Searched = Literal["learning_rate", "dropout", "frozen", "lora_rank", "l2_sp", "layer_decay", "r_drop"]
 
 OFF: Mapping[str, Mapping[str, Any]] = {
     "frozen": {"frozen": "none", "cache_features": False},

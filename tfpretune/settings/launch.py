@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import difflib
 import io
+import itertools
 import re
 import sys
 import typing
@@ -13,20 +14,25 @@ from typing import Any
 
 from tfpretune.errors import RunError, UsageError, passed_on
 from tfpretune.runtime.lock import refuse_if_held
-from tfpretune.runtime.phases import phases_shown, without_phases
+from tfpretune.runtime.phases import phase, phases_shown, without_phases
 from tfpretune.runtime.quiet import start_tensorflow
 from tfpretune.runtime.ray_workers import run_on_ray
 from tfpretune.runtime.telling import written
 from tfpretune.runtime.workers import lost_worker_named, own_folder, this_task
-from tfpretune.settings.closing import begin
-from tfpretune.settings.closing import close as close
-from tfpretune.settings.closing import to_ask as to_ask
-from tfpretune.settings.closing import to_export as to_export
-from tfpretune.settings.closing import to_finetune as to_finetune
+from tfpretune.settings.command_line.closing import begin
+from tfpretune.settings.command_line.closing import close as close
+from tfpretune.settings.command_line.closing import to_ask as to_ask
+from tfpretune.settings.command_line.closing import to_export as to_export
+from tfpretune.settings.command_line.closing import to_finetune as to_finetune
+from tfpretune.settings.command_line.help import print_help
+from tfpretune.settings.command_line.options import options_of_class
+from tfpretune.settings.command_line.places import refuse_missing
+from tfpretune.settings.command_line.values import refuse_wrong_values
 from tfpretune.settings.file import Settings, read_config
 from tfpretune.settings.renamed import modern_arguments
 from tfpretune.settings.run import RunConfig
 
+_EDGE, _LETTER = re.compile(r"^[│|]\s?|\s*[│|]$"), re.compile(r"\w")
 _ARGUMENT = re.compile(r"`([\w.]+(?:\(\w+\))?)`")
 # Functions and arguments of the library that are options of another name.
 _OTHER_NAMES = {
@@ -54,20 +60,23 @@ def parse(config_class: type[Settings], args: list[str] | None = None, *, descri
     A misspelt option is refused with the nearest name and exit code 2, values that cannot work likewise. `--epochs` alone
     puts a default of `--steps` aside.
     """
-    import tyro
-
     args = list(sys.argv[1:] if args is None else args)
-    about = f"{description or config_class.__doc__}\n\nSettings of an earlier run: --config OLD/config.json"
     try:
         _take_auto_batch_size(args)
         args = modern_arguments(args, option_names(config_class))
         defaults = _take_config_option(config_class, args)
         _refuse_unknown_options(config_class, args)
+        if {"--help", "-h"} & set(args):
+            print_help(config_class, description or config_class.__doc__ or "", defaults)
+            raise SystemExit(0)
+        refuse_wrong_values(config_class, args)
+        import tyro
+
         with _unboxed():
             if defaults is None:
-                settings = tyro.cli(config_class, args=args, description=about)
+                settings = tyro.cli(config_class, args=args)
             else:
-                settings = tyro.cli(config_class, args=args, default=defaults, description=about)
+                settings = tyro.cli(config_class, args=args, default=defaults)
         given = {arg.partition("=")[0] for arg in args} & {"--epochs", "--steps"}
         return dataclasses.replace(settings, steps=0) if given == {"--epochs"} else settings  # type: ignore[type-var]
     except UsageError as error:
@@ -108,16 +117,18 @@ def _start(settings: Any, main: typing.Callable[[Any], Any]) -> None:
     out_dir = getattr(settings, "out_dir", "")
     if out_dir and not getattr(settings, "dry_run", False) and this_task() is None:
         refuse_if_held(Path(out_dir))  # now, and not after the data is read
+    refuse_missing(settings)
     driver = isinstance(settings, RunConfig) and settings.devices.ray_workers and this_task() is None
     if driver and not settings.dry_run:  # its workers need TensorFlow, it does not
         run_on_ray(settings.devices.ray_workers, settings.out_dir, gpus_each=max(1, settings.devices.replicas))
         return
     start_tensorflow()
-    if not isinstance(settings, RunConfig):
-        main(settings)
-    else:
-        with lost_worker_named(), own_folder(settings) as settings:
+    with phase(f"running {Path(sys.argv[0]).stem}"):
+        if not isinstance(settings, RunConfig):
             main(settings)
+        else:
+            with lost_worker_named(), own_folder(settings) as settings:
+                main(settings)
 
 
 def as_options(error: object, config_class: Any) -> str:
@@ -140,33 +151,25 @@ def with_options(text: str, known: Collection[str]) -> str:
     return _ARGUMENT.sub(option, text)
 
 
-def option_names(config_class: Any, prefix: str = "--") -> list[str]:
+def option_names(config_class: Any) -> list[str]:
     """Returns the options of a settings class as they are typed: `--optimizer.learning-rate`."""
-    names = []
-    for field in dataclasses.fields(config_class):
-        name, kind = prefix + field.name.replace("_", "-"), typing.get_type_hints(config_class)[field.name]
-        if dataclasses.is_dataclass(kind):
-            names += option_names(kind, f"{name}.")
-        else:
-            head, dot, last = name.rpartition(".")
-            names += [name] + ([f"{head}{dot}no-{last}" if dot else f"--no-{name[2:]}"] if kind is bool else [])
-    return names
+    return [name for option in options_of_class(config_class) for name in (option.name, option.negative) if name]
 
 
 @contextlib.contextmanager
 def _unboxed() -> Iterator[None]:
-    """Raises the UsageError of a settings class that tyro, as every ValueError there, has put in a box of several lines."""
-    said, refused = io.StringIO(), None
+    """Raises in one line what tyro has put in a box of several, the UsageError of a settings class among it."""
+    said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
             yield
     except SystemExit as stop:
         if refused := _usage_error_behind(stop):
             raise refused from None
-        raise
-    finally:
-        if not refused:
-            print(said.getvalue(), end="", file=sys.stderr)
+        lines = (_EDGE.sub("", line) for line in said.getvalue().splitlines()[1:])  # the first is a title
+        text = itertools.dropwhile(lambda line: not _LETTER.search(line), lines)
+        first = " ".join(line.strip() for line in itertools.takewhile(_LETTER.search, text))
+        raise UsageError(first or said.getvalue().strip()) from None
 
 
 def _usage_error_behind(error: BaseException | None) -> UsageError | None:

@@ -1,49 +1,13 @@
 """The domains of an adaptation, opened as the settings say."""
 
-import dataclasses
-
 from tfpretune.data.batches.transforms import augmented
 from tfpretune.data.sources.labelled import labelled_splits
 from tfpretune.errors import UsageError
 from tfpretune.experiments.adaptation.inputs import image_inputs, text_inputs
-from tfpretune.experiments.adaptation.methods import Domains, Strengths
-from tfpretune.settings.comparison import ComparisonConfig
-from tfpretune.settings.run import OptimizerConfig, require_fractions
+from tfpretune.experiments.adaptation.methods import Domains
+from tfpretune.experiments.adaptation.settings import DomainsConfig
 from tfpretune.tasks.finetuning.known_words import require_known
 from tfpretune.tasks.labels import source_form
-
-
-@dataclasses.dataclass(frozen=True)
-class DomainsConfig(ComparisonConfig):
-    """What all methods share: data, network, augmentation, budget."""
-
-    source: tuple[str, ...] = ()
-    """Labelled domains; several get equal shares of every batch."""
-    target: str = ""
-    """Another domain with the same classes. Its labels are read by target-only and for the score."""
-    batch_size: int = 64
-    """Labelled examples per step; dann, coral and pseudo-labels see as many of the target's beside them."""
-    preset: str = ""
-    """Pre-trained backbone to start from, for texts with its tokenizer; empty for images: a new --backbone."""
-    backbone: str = "cnn-small"
-    """Images without a preset: cnn-small, cnn-medium, vit-mini, vit-tiny or vit-small."""
-    image_shape: tuple[int, int, int] = (16, 16, 1)
-    """Height, width and channels that all images are brought to."""
-    sequence_length: int = 128
-    """Tokens of a text that are read."""
-    shift: int = 1
-    """Augmentation, the same for all methods and domains: largest shift, pixels."""
-    rotate_degrees: float = 10.0
-    """Augmentation: largest angle to either side."""
-    scale: float = 0.2
-    """Augmentation: largest zoom in or out, as a fraction of the size."""
-    strengths: Strengths = dataclasses.field(default_factory=Strengths)
-    optimizer: OptimizerConfig = OptimizerConfig(learning_rate=3e-3, warmup=0.1, weight_decay=0.05)
-
-    def __post_init__(self) -> None:
-        """Refuses values that cannot work."""
-        super().__post_init__()
-        require_fractions(self, "scale")
 
 
 def open_domains(run: DomainsConfig) -> Domains:

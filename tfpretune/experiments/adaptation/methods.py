@@ -17,6 +17,7 @@ from tfpretune.data.text.tokens import pack
 from tfpretune.errors import UsageError
 from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.experiments.adaptation.inputs import Inputs
+from tfpretune.experiments.adaptation.settings import Strengths
 from tfpretune.finetune.methods.pseudo_labels import choose_pseudo_labels
 from tfpretune.objectives import MaskedLM, Supervised
 from tfpretune.objectives.transfer.domains import DeepCoral, DomainAdversarial
@@ -27,50 +28,6 @@ from tfpretune.training.presets import save_preset
 
 PREDICT_BATCH_SIZE = 256
 UNKNOWN = {"labels": -1, "sources": -1}
-
-
-@dataclasses.dataclass(frozen=True)
-class Strengths:
-    """How much of each method.
-
-    Examples:
-        >>> from tfpretune.experiments import Strengths
-        >>> Strengths(rounds=20).require_steps(10)
-        Traceback (most recent call last):
-            ...
-        tfpretune.errors.UsageError: ...
-    """
-
-    domain_weight: float = 0.1
-    """dann: factor of the domain head's loss; the features get it reversed, times the schedule from 0 to 1."""
-    coral_weight: float = 300.0
-    """coral: factor of the distance of the covariances."""
-    threshold: float = 0.95
-    """pseudo-labels: keep what the classifier is so sure of."""
-    rounds: int = 1
-    """pseudo-labels: how often they are made anew; the steps are divided among the rounds and the start on the source alone."""
-
-    def __post_init__(self) -> None:
-        """Refuses values that cannot work."""
-        for name in ("domain_weight", "coral_weight"):
-            if not 0.0 < getattr(self, name) < math.inf:
-                option = name.replace("_", "-")
-                raise UsageError(f"--strengths.{option} must be a number above 0, received {getattr(self, name)}")
-        if not 0.0 < self.threshold <= 1.0:
-            raise UsageError(f"--strengths.threshold must be in (0, 1], received {self.threshold}")
-        if self.rounds < 1:
-            raise UsageError(f"--strengths.rounds must be at least 1, received {self.rounds}")
-
-    def require_steps(self, steps: int) -> None:
-        """Refuses rounds that leave no step for the start.
-
-        Raises:
-            UsageError: says how many steps there are.
-        """
-        if self.rounds >= steps:
-            raise UsageError(
-                f"--strengths.rounds {self.rounds} leaves no step for the start: give fewer than --steps {steps}"
-            )
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

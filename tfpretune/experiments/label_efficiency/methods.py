@@ -1,4 +1,4 @@
-"""The ways to train that label efficiency compares, each as the settings of a fine-tuning run."""
+"""The ways to train that label efficiency compares, each as the settings of a fine-tuning run. Imports no TensorFlow."""
 
 import dataclasses
 from typing import Any, Literal, Self
@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.readers.source_form import SourceForm
 from tfpretune.errors import UsageError
-from tfpretune.experiments.label_efficiency.trials import Work
+from tfpretune.experiments.label_efficiency.work import Work
 from tfpretune.settings.comparison import ComparisonConfig
 from tfpretune.settings.finetune import FinetuneConfig
 from tfpretune.settings.run import OptimizerConfig

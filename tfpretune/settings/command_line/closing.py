@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from tfpretune.runtime.phases import without_phases
+
 _begun = time.monotonic()
 
 CARRIED = (
@@ -51,13 +53,12 @@ def close(found: str, page: Path | str | None, then: Sequence[str], *, verdict: 
         report: runs/a/report/index.html
         next: ... export runs/a
     """
-    for line in verdict:
-        print(f"verdict: {line}")
-    print(f"{found}; {(time.monotonic() - _begun) / 60:.1f} minutes")
-    if page is not None:
-        print(f"report: {page}")
-    if then:
-        print(f"next: {shlex.join([*_command(), *then])}", flush=True)
+    lines = [f"verdict: {line}" for line in verdict]
+    lines.append(f"{found}; {(time.monotonic() - _begun) / 60:.1f} minutes")
+    lines += [f"report: {page}"] if page is not None else []
+    lines += [f"next: {shlex.join([*_command(), *then])}"] if then else []
+    with without_phases():
+        print("\n".join(lines), flush=True)
 
 
 def to_export(run: Any) -> list[str]:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tfpretune.settings import FinetuneConfig, RunConfig, closing, launch
+from tfpretune.settings import FinetuneConfig, RunConfig, launch
+from tfpretune.settings.command_line import closing
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Question answering: the answer to a question, found in a text."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -9,9 +9,11 @@ import tensorflow as tf
 
 from tfpretune.data.batches.questions import QuestionInputs
 from tfpretune.data.examples.questions import QuestionExamples
+from tfpretune.data.readers.question_records import Answer
 from tfpretune.data.sources.questions import open_questions
-from tfpretune.evaluation.metrics.spans import span_metrics
+from tfpretune.evaluation.metrics.spans import answer_f1, span_metrics
 from tfpretune.evaluation.predict import predictor
+from tfpretune.evaluation.report.questions import Asked, asked_questions
 from tfpretune.evaluation.report.report import write_report
 from tfpretune.evaluation.report.written import Report
 from tfpretune.settings.finetune import TaskConfig
@@ -56,13 +58,20 @@ class QuestionAnsweringTask(Task):
 
     def measure(self, model: keras.Model) -> Measure:
         """The F1 of the answers."""
-        figures = self._figures_of(model)
-        return lambda: {"answer_f1": figures(self.parts.validation, self.rows.validation)["f1"]}
+        answers, truth = self._answers_of(model), self.parts.validation.answer_texts
+
+        def figures() -> dict[str, float]:
+            found = answers(self.parts.validation, self.rows.validation)
+            return {"answer_f1": span_metrics(truth, found, per_character=self.per_character)["f1"]}
+
+        return figures
 
     def report(self, model: keras.Model, run: TaskConfig, result: FitResult) -> Report:
         """Writes the report on the test set."""
         train, lost = self.parts.train, self.rows.train.lost
-        metrics = self._figures_of(model)(self.parts.test, self.rows.test)
+        test = self.parts.test
+        found = self._answers_of(model)(test, self.rows.test)
+        metrics = span_metrics(test.answer_texts, found, per_character=self.per_character)
         verdict = curves_verdict(result, run, kept=result.best_step)
         page = write_report(
             run.out_dir,
@@ -71,6 +80,7 @@ class QuestionAnsweringTask(Task):
             curves=loss_curves(result),
             settings=dataclasses.asdict(run) | {"license": train.license},
             data=train.near_copies(),
+            sections=[asked_questions(self._asked(test, found))],
             notes=[*verdict, *([f"{len(lost)} training questions have answers that fit in no row"] if lost else [])],
         )
         facts = {"kind": "text", "source": run.source, "license": train.license, "metrics": metrics}
@@ -88,13 +98,33 @@ class QuestionAnsweringTask(Task):
         found = open_questions(source, encoding=task.get("encoding", "")).split("test").sample(count)
         return list(zip(found.questions, found.contexts, strict=True))
 
-    def _figures_of(self, model: keras.Model) -> Callable[[QuestionExamples, QuestionInputs], dict[str, float]]:
+    def _asked(self, examples: QuestionExamples, found: Sequence[str]) -> list[Asked]:
+        """Returns the questions as the page shows them, each with the right answer that is nearest to what was found."""
+        asked = []
+        for row, answer in enumerate(found):
+            rights = examples.answers[row] or (Answer("", 0),)
+            scores = [answer_f1(answer, each.text, per_character=self.per_character) for each in rights]
+            best = max(range(len(rights)), key=scores.__getitem__)
+            right, score = rights[best], scores[best]
+            asked.append(
+                Asked(
+                    examples.questions[row],
+                    examples.contexts[row],
+                    right.text,
+                    right.start,
+                    answer,
+                    score,
+                    examples.where[row],
+                )
+            )
+        return asked
+
+    def _answers_of(self, model: keras.Model) -> Callable[[QuestionExamples, QuestionInputs], list[str]]:
         """Returns a function of questions and their rows, with the weights that the model has when it is called."""
         predict = predictor(model)
 
-        def figures(examples: QuestionExamples, rows: QuestionInputs) -> dict[str, float]:
+        def answers(examples: QuestionExamples, rows: QuestionInputs) -> list[str]:
             outputs = predict(rows.batches(self.batch_size).in_order())
-            answers = rows.answers_of(outputs, examples.contexts, may_lack=self.may_lack)
-            return span_metrics(examples.answer_texts, answers, per_character=self.per_character)
+            return rows.answers_of(outputs, examples.contexts, may_lack=self.may_lack)
 
-        return figures
+        return answers

@@ -16,6 +16,7 @@ from tfpretune.evaluation.metrics.word_tags import frequent_tags, word_metrics
 from tfpretune.evaluation.predict import predictor
 from tfpretune.evaluation.report.report import write_report
 from tfpretune.evaluation.report.tables import Cell, Table
+from tfpretune.evaluation.report.tags import tagged_sentences
 from tfpretune.evaluation.report.written import Report
 from tfpretune.settings.finetune import TaskConfig
 from tfpretune.tasks.base import Measure, Parts, Task, curves_verdict, loss_curves, run_facts
@@ -118,17 +119,21 @@ class TaggingTask(Task):
 
     def measure(self, model: keras.Model) -> Measure:
         """The figure to judge by."""
-        judge, figures = self.judge, self._figures_of(model)
-        return lambda: {judge.watched_as: figures(self.parts.validation, self.rows.validation)[judge.best]}
+        judge, tags = self.judge, self._tags_of(model)
+        truth = self.parts.validation.tag_lists()
+        return lambda: {
+            judge.watched_as: judge.metrics(truth, tags(self.parts.validation, self.rows.validation))[judge.best]
+        }
 
     def report(self, model: keras.Model, run: TaskConfig, result: FitResult) -> Report:
         """Writes the report on the test set, beside a dictionary of the training set's."""
         judge, (train, _, test) = self.judge, self.parts
-        metrics = self._figures_of(model)(test, self.rows.test)
+        found = self._tags_of(model)(test, self.rows.test)
+        metrics = judge.metrics(test.tag_lists(), found)
         simple = judge.metrics(test.tag_lists(), judge.baseline(train, test))
         rows: list[list[Cell]] = [
-            [name, *(found[each] for each in judge.figures)]
-            for name, found in (("dictionary", simple), ("tagger", metrics))
+            [name, *(found_by[each] for each in judge.figures)]
+            for name, found_by in (("dictionary", simple), ("tagger", metrics))
         ]
         verdict = curves_verdict(result, run, kept=result.best_step)
         page = write_report(
@@ -141,6 +146,16 @@ class TaggingTask(Task):
             data=train.near_copies(),
             numbers={f"baseline_dictionary_{each}": simple[each] for each in judge.figures},
             notes=verdict,
+            sections=[
+                tagged_sentences(
+                    test.words,
+                    test.tag_lists(),
+                    found,
+                    where=test.where,
+                    entities=judge is ENTITIES,
+                    joiner=test.joiner,
+                )
+            ],
         )
         facts: dict[str, Any] = {"kind": "text", "class_names": list(train.tag_names), "source": run.source}
         return Report(
@@ -157,12 +172,11 @@ class TaggingTask(Task):
         form = dataclasses.replace(TagForm.from_task(task), repair=True)
         return open_tagged(source, **dataclasses.asdict(form)).split("test").sample(count).texts()
 
-    def _figures_of(self, model: keras.Model) -> Callable[[TaggedExamples, TagInputs], dict[str, float]]:
+    def _tags_of(self, model: keras.Model) -> Callable[[TaggedExamples, TagInputs], list[list[str]]]:
         """Returns a function of sentences and their rows, with the weights that the model has when it is called."""
         predict = predictor(model)
 
-        def figures(examples: TaggedExamples, rows: TagInputs) -> dict[str, float]:
-            tags = rows.words_of(predict(rows.batches(self.batch_size).in_order()).argmax(axis=-1))
-            return self.judge.metrics(examples.tag_lists(), examples.names_of(tags))
+        def tags(examples: TaggedExamples, rows: TagInputs) -> list[list[str]]:
+            return examples.names_of(rows.words_of(predict(rows.batches(self.batch_size).in_order()).argmax(axis=-1)))
 
-        return figures
+        return tags

@@ -73,6 +73,20 @@ svg text { font-family: system-ui, -apple-system, "Segoe UI", "Noto Sans", sans-
 .mistakes { list-style: none; margin: 0; padding: 0; display: grid; gap: 1.25rem 2rem;
   grid-template-columns: repeat(auto-fill, minmax(min(100%, 24rem), 1fr)); }
 .mistakes.image { grid-template-columns: repeat(auto-fill, minmax(9rem, 1fr)); }
+.sentences { list-style: none; margin: .75rem 0 0; padding: 0; display: grid; gap: 1.4rem; }
+.sentences p { margin: 0 0 .3rem; max-width: none; }
+.sentences blockquote { margin: 0 0 .3rem; padding: .5rem .75rem; background: var(--soft); }
+.tagged { display: grid; grid-template-columns: 5.5rem minmax(0, 1fr); gap: .2rem .5rem; margin: 0 0 .3rem; }
+.tagged dt { color: var(--muted); font-size: .875rem; padding-top: .15rem; }
+.tagged dd { margin: 0; line-height: 1.9; }
+.tag { padding: .05rem .3rem; border-radius: .25rem; border: 2px solid transparent;
+  background: color-mix(in srgb, var(--tag, var(--muted)) 22%, transparent); -webkit-box-decoration-break: clone;
+  box-decoration-break: clone; }
+.tag small { margin-inline-start: .35rem; font-size: .7rem; color: var(--muted); }
+.tag.off { border: 2px dashed rgb(var(--wrong)); }
+mark { color: inherit; background: rgb(var(--right) / .25); padding: 0 .1rem; border-radius: .2rem; }
+mark.found { background: rgb(var(--wrong) / .3); }
+mark.both { background: rgb(var(--right) / .25); outline: 2px solid rgb(var(--right)); }
 .mistakes p { margin: 0 0 .3rem; font-size: .9375rem; }
 .mistakes blockquote { margin: 0 0 .3rem; padding: .5rem .75rem; background: var(--soft); font-size: .9375rem; }
 .mistakes img { display: block; width: 8rem; height: 8rem; object-fit: contain; object-position: left;

@@ -21,7 +21,7 @@ def parsed(body):
 def test_entities_stand_in_one_piece_and_what_differs_is_framed():
     body = sentences([["B-PER", "O", "O", "B-LOC"], ["O", "O"], ["O", "B-PER"]])
     page = parsed(body)
-    assert "1 of 3 sentences have a wrong tag; these 1 have the most." in page.text
+    assert "Sentences with a wrong tag: 1 of 3. Shown: 1, those with the most first." in page.text
     frames = [attributes["class"] for attributes in page.all("span") if "tag" in attributes.get("class", "").split()]
     assert frames == ["tag off"] * 4  # the whole name and Bob, as they are and as they were found
     assert "Ada Lovelace PER met <b>Bob</b> PER" in page.text
@@ -64,7 +64,9 @@ def test_both_answers_are_marked_in_the_passage():
     assert '<mark class="true">Paris</mark> &amp; not <mark class="found">in &lt;Rome&gt;</mark>.' in body
     assert "Where is &lt;she&gt;?" in body
     page = parsed(body)
-    assert "1 of 1 answers are not exactly right; these are the 1 worst." in page.text
+    assert (
+        "Answers that are not exactly right: 1 of 1. Shown: the worst first, 1 of them, and 0 right ones." in page.text
+    )
 
 
 def test_an_answer_that_overlaps_and_one_that_is_right():
@@ -72,7 +74,7 @@ def test_an_answer_that_overlaps_and_one_that_is_right():
     assert '<mark class="found">in </mark><mark class="both">Paris</mark>' in body
     body = asked_questions([question("Paris", score=1.0)]).body
     assert '<mark class="both">Paris</mark> &amp;' in body
-    assert "and 1 right ones" in body
+    assert "0 of 1. Shown: the worst first, 0 of them, and 1 right ones." in body
 
 
 def test_no_answer_and_a_long_passage():

@@ -33,7 +33,7 @@ def class_baselines(train: Examples, test: Examples) -> list[Baseline]:
     """
     names, labels = train.class_names, train.known_labels
     shares = np.bincount(labels, minlength=len(names)) / len(labels)
-    found = [_baseline("most_frequent", "always the most frequent class", np.tile(shares, (len(test), 1)), test)]
+    found = [_baseline("most_frequent", "the most frequent class", np.tile(shares, (len(test), 1)), test)]
     few = bounded(train)
     if len(np.unique(few.known_labels)) < 2 or (len(few) < len(train) and len(few) < FEWEST_PER_CLASS * len(names)):
         return found

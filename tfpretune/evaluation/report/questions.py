@@ -43,8 +43,8 @@ def asked_questions(asked: Sequence[Asked], *, most: int = 12, right: int = 3) -
     good = [row for row in order if asked[row].score >= 1]
     shown = [*wrong[:most], *good[:right]]
     said = (
-        f"{len(wrong):,} of {len(asked):,} answers are not exactly right; these are the {min(most, len(wrong))} worst"
-        f"{f', and {min(right, len(good))} right ones' if good else ''}."
+        f"Answers that are not exactly right: {len(wrong):,} of {len(asked):,}. "
+        f"Shown: the worst first, {min(most, len(wrong))} of them, and {min(right, len(good))} right ones."
     )
     key = (
         '<ul class="legend" aria-label="Answers"><li><mark class="true">the true answer</mark></li>'

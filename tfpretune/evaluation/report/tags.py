@@ -48,7 +48,7 @@ def tagged_sentences(
         )
         items.append(f'<li><dl class="tagged">{lines}</dl><div class="muted">{escape(where[row])}</div></li>')
     count = sum(map(bool, wrong))
-    said = f"{count:,} of {len(words):,} sentences have a wrong tag; these {len(shown)} have the most."
+    said = f"Sentences with a wrong tag: {count:,} of {len(words):,}. Shown: {len(shown)}, those with the most first."
     said = said if count else f"No wrong tag in {len(words):,} sentences; these are the first."
     legend = "".join(
         f'<li><span class="colour" style="background: var(--series-{number})"></span>{escape(name)}</li>'

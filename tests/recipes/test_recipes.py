@@ -30,6 +30,7 @@ from tfpretune.data.text.tokens import encode_all
 from tfpretune.errors import UsageError
 from tfpretune.settings import file as config_file
 from tfpretune.settings import launch
+from tfpretune.settings.command_line.closing import CARRIED
 from tfpretune.settings.finetune import FinetuneConfig
 from tfpretune.settings.run import DevicesConfig, RunConfig
 from tfpretune.training.presets import load_task
@@ -112,6 +113,21 @@ def test_help_says_what_every_field_is_for(name, capsys):
     for field, about in fields.items():
         assert f"--{field.replace('_', '-')} " in text or f"--{field.replace('_', '-')}," in text, field
         assert squeeze(about) in text, field
+
+
+@pytest.mark.parametrize("kind", ["text", "image"])
+def test_what_the_next_command_carries_is_an_option_there(kind):
+    """All that says how a source is read, given to pre-training, stands in the command of fine-tuning and parses there."""
+    before, after = load(f"pretrain_{kind}").Config, load(f"finetune_{kind}").Config
+    fields = {field.name: typing.get_type_hints(before)[field.name] for field in dataclasses.fields(before)}
+    carried = {name for name in CARRIED if name in fields}
+    assert "fast" in carried
+    given = {name: True if fields[name] is bool else ("x",) if fields[name] != str else "x" for name in carried}
+    given |= {name: "," for name in ("delimiter",) if name in carried}
+    given |= {name: "utf-8" for name in ("encoding",) if name in carried}
+    command = launch.to_finetune(f"finetune_{kind}", dataclasses.replace(before(), **given))
+    found = launch.parse(after, command[2:])
+    assert {name: getattr(found, name) for name in carried} == given
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,5 +1,7 @@
 """The domains of an adaptation, opened as the settings say."""
 
+import dataclasses
+
 from tfpretune.data.batches.transforms import augmented
 from tfpretune.data.sources.labelled import labelled_splits
 from tfpretune.errors import UsageError

@@ -10,7 +10,6 @@ from tfpretune.experiments.label_efficiency.work import Work
 from tfpretune.settings.comparison import ComparisonConfig
 from tfpretune.settings.finetune import FinetuneConfig
 from tfpretune.settings.run import OptimizerConfig
-from tfpretune.tasks.labels import source_form
 
 MethodName = Literal["from scratch", "head only", "full", "l2-sp", "gradual", "lora", "baseline"]
 
@@ -78,6 +77,8 @@ class MethodsConfig(ComparisonConfig):
     @property
     def form(self) -> SourceForm:
         """How the source is read."""
+        from tfpretune.tasks.labels import source_form  # imports TensorFlow, which options must not wait for
+
         return source_form(self, label_kind="single")
 
     def work(self, examples: Examples) -> Work:

@@ -14,7 +14,10 @@ from tfpretune.runtime.phases import without_phases
 _begun = time.monotonic()
 
 CARRIED = (
+    "delimiter",
+    "encoding",
     "text_column",
+    "image_column",
     "label_column",
     "pair_column",
     "label_kind",
@@ -25,7 +28,6 @@ CARRIED = (
     "fractions",
     "split_column",
     "group_column",
-    "resize",
     "fast",
 )
 """Settings that say how a source is read; the next command has them, too."""

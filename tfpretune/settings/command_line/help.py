@@ -12,7 +12,7 @@ from tfpretune.settings.command_line.options import Option, options_of_class
 
 _EVERYDAY = (
     "recipe run-dir run-dirs teacher-dir source target unlabelled-source tasks preset name saved-models out-dir objective "
-    "backbone method methods labels text-column label-column label-kind labels-per-class steps epochs batch-size "
+    "backbone method methods labels text-column image-column label-column label-kind labels-per-class steps epochs batch-size "
     "optimizer.learning-rate sequence-length seed seeds fast dry-run"
 )
 EVERYDAY = tuple(_EVERYDAY.split())

@@ -122,7 +122,7 @@ def test_what_the_next_command_carries_is_an_option_there(kind):
     fields = {field.name: typing.get_type_hints(before)[field.name] for field in dataclasses.fields(before)}
     carried = {name for name in CARRIED if name in fields}
     assert "fast" in carried
-    given = {name: True if fields[name] is bool else ("x",) if fields[name] != str else "x" for name in carried}
+    given = {name: True if fields[name] is bool else ("x",) if fields[name] is not str else "x" for name in carried}
     given |= {name: "," for name in ("delimiter",) if name in carried}
     given |= {name: "utf-8" for name in ("encoding",) if name in carried}
     command = launch.to_finetune(f"finetune_{kind}", dataclasses.replace(before(), **given))

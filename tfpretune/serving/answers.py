@@ -16,10 +16,17 @@ from tfpretune.errors import RunError, UsageError
 from tfpretune.serving import signatures
 from tfpretune.serving.heads.base import Head
 from tfpretune.serving.heads.pixels import PixelsHead
+from tfpretune.serving.loading import filled
 from tfpretune.serving.raw import ModelInputs, RawPreprocessing
 
 STORED = 8
 MOST_PIXELS = 200_000  # of the maps in checks.json
+# White space, marks and an emoji of several characters as words; words that running text splits otherwise; a gap.
+HARD_WORDS = (
+    ("\u3000", "\u200b", "a", "\u00a0", "\u0301", "\U0001f469\u200d\U0001f469\u200d\U0001f467"),
+    ("do", "n't", "U.S.", "New York", "", "\u98df\u3079", "\u307e\u3057", "\u305f"),
+    ("",),
+)
 # Empty; a byte order mark, controls and odd white space; a letter in two code points; words without spaces; an emoji;
 # bytes that are no UTF-8.
 HARD_TEXTS = (
@@ -53,6 +60,23 @@ def text_answers(
     columns = zip(*sent, strict=True)
     rows = to_rows(*(tf.constant([reading.clean_one(_decoded(text)) for text in column]) for column in columns))
     return {"inputs": [_stored(one, reading) for one in sent]} | _answers(model, heads, rows)
+
+
+def word_answers(
+    model: keras.Model, reading: RawPreprocessing, heads: Mapping[str, Head], examples: Sequence[Any]
+) -> dict[str, Any]:
+    """Returns the content of `checks.json` for a tagger of words that are sent; arguments as for `text_answers`.
+
+    Args:
+        model: the model.
+        reading: of words.
+        heads: of words.
+        examples: lists of words, or texts with white space between the words.
+    """
+    some = [example.split() if isinstance(example, str) else list(example) for example in examples[:STORED]]
+    sent = [*some, *map(list, HARD_WORDS)]
+    rows = tf.function(reading.rows, autograph=False)(reading.clean(tf.constant(filled(sent))))
+    return {"inputs": sent} | _answers(model, heads, rows)
 
 
 def image_answers(

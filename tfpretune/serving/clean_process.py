@@ -2,14 +2,14 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from tfpretune.errors import RunError
-from tfpretune.serving.loading import DEFAULT, EMBED, ServedModel, load, raw_inputs, read_json
+from tfpretune.serving.loading import DEFAULT, EMBED, WORDS, ServedModel, load, raw_inputs, read_json
 
 TOLERANCE = 1e-5
 ALONE = 4  # so many examples are also sent one by one, to see that an answer does not depend on its batch
@@ -34,27 +34,38 @@ def compare(folder: Path | str) -> ReplayComparison:
     folder = Path(folder)
     checks = read_json(folder, "checks.json")
     served = load(folder)
-    raw = [raw_inputs(item, served.input_names) for item in checks["inputs"]]
-    sent: list[Any] = [one[0] for one in raw] if len(served.input_names) == 1 else raw
+    apart = [WORDS] if WORDS in checks else []  # words are sent to this one, and texts to the others
+    parts = [([name for name in served.signatures if name not in apart], checks)]
+    parts += [([name], checks[name]) for name in apart]
+    compared = [_compare(folder, served, signatures, part) for signatures, part in parts]
+    return ReplayComparison(sum(one.examples for one in compared), max(one.difference for one in compared))
+
+
+def _compare(
+    folder: Path, served: ServedModel, signatures: Sequence[str], checks: Mapping[str, Any]
+) -> ReplayComparison:
+    names = served.inputs_of(signatures[0])
+    raw = [raw_inputs(item, names) for item in checks["inputs"]]
+    sent: list[Any] = [one[0] for one in raw] if len(names) == 1 and names != (WORDS,) else raw
     count, difference = len(sent), 0.0
     for rows in [range(count), *(range(row, row + 1) for row in range(min(ALONE, count)))]:
-        for name, values in _answers(served, [sent[row] for row in rows]):
+        for name, values in _answers(served, signatures, [sent[row] for row in rows]):
             if name not in checks["answers"]:
                 raise RunError(f"{folder}: {name} has no stored answer to compare with")
             expected = _expected(checks["answers"][name], rows, values, padded=name in checks.get("padded", ()))
             unsure = {(place[0] - rows.start, *place[1:]) for place in checks.get("unsure", {}).get(name, ())}
             difference = max(difference, _difference(folder, name, values, expected, unsure))
-    for name, values in _answers(served, []):
+    for name, values in _answers(served, signatures, []):
         if len(values):
             raise RunError(f"{folder}: {name} has answers to an empty batch")
     return ReplayComparison(count, difference)
 
 
-def _answers(served: ServedModel, raw: Sequence[Any]) -> list[tuple[str, np.ndarray]]:
-    """Calls every signature. A task's own answers must be those of `serving_default`, which have its name before theirs."""
+def _answers(served: ServedModel, signatures: Sequence[str], raw: Sequence[Any]) -> list[tuple[str, np.ndarray]]:
+    """Calls the signatures. A task's own answers must be those of `serving_default`, which have its name before theirs."""
     return [
-        (name if signature in (DEFAULT, EMBED) else f"{signature}_{name}", values)
-        for signature in served.signatures
+        (name if signature in (DEFAULT, EMBED, WORDS) else f"{signature}_{name}", values)
+        for signature in signatures
         for name, values in served.call(signature, raw).items()
     ]
 

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from tfpretune.errors import UsageError
 from tfpretune.runtime.files import atomic_folder
 from tfpretune.runtime.phases import phase
-from tfpretune.serving.loading import ASSETS, DEFAULT, EMBED, versions_in
+from tfpretune.serving.loading import ASSETS, DEFAULT, EMBED, WORDS, versions_in
 from tfpretune.serving.model_card import model_card
 
 if TYPE_CHECKING:
     from tfpretune.data.text.tokenizer import Tokenizer
     from tfpretune.serving.heads.base import Head
+    from tfpretune.serving.heads.tags import Served
     from tfpretune.serving.raw import RawPreprocessing
 
 
@@ -36,6 +37,8 @@ def export(
     threshold: float = 0.5,
     longest_answer: int = 30,
     stride: int = 0,
+    joiner: str = " ",
+    words_only: bool = False,
     metadata: Mapping[str, Any] | None = None,
     examples: Sequence[Any] | None = None,
     version: int | None = None,
@@ -57,9 +60,13 @@ def export(
         threshold: a label fits from this probability on (models with several labels per example).
         longest_answer: most tokens of an answer (models that find answers in contexts).
         stride: the same models: see `data.text.windows`; as in training.
+        joiner: what stood between the words of a tagger's training sentences. A tagger has a signature `words` beside
+            `serving_default`: it takes words as they were split for the training, and gives one tag for each.
+        words_only: `serving_default` takes such words, too, and nothing takes raw text: for a tagger whose words the splitting
+            of raw text does not find.
         metadata: what `task.json` says of the training (source, licence, metrics, command), for the model card.
         examples: a few raw inputs to store with the model's answers: texts, or tuples of them where the model takes several;
-            image files, bytes or uint8 arrays.
+            image files, bytes or uint8 arrays; for a tagger of words alone lists of them, or texts with blanks between.
         version: a whole number above 0; without it, one more than the highest there is.
 
     Returns:
@@ -80,6 +87,7 @@ def export(
     """
     from tfpretune.serving import inputs
     from tfpretune.serving.heads.by_target import heads_of
+    from tfpretune.serving.heads.tags import given_words_of
 
     settings = inputs.preprocessing(
         model, kind, tokenizer=tokenizer, sequence_length=sequence_length, image_shape=image_shape
@@ -89,7 +97,14 @@ def export(
     _check_names(name, served, version)
     inputs.check_weights(model)
     reading = inputs.raw_preprocessing_of(model, served, settings, tokenizer=tokenizer, stride=stride)
+    words = given_words_of(served, settings, tokenizer=tokenizer, joiner=joiner)
+    if words_only:
+        if words is None:
+            raise UsageError(f"words_only is for taggers, and {model.name} is none")
+        reading, served = words
     settings |= {"inputs": list(reading.names), "steps": reading.steps} | reading.sizes
+    if words is not None:
+        settings |= {"words": {"steps": words.reading.steps, "outputs": words.heads[""].described()}}
     parent = Path(directory) / name
     number = version or max(versions_in(parent), default=0) + 1
     about = _about(name, number, kind=settings["kind"], heads=served, metadata=metadata)
@@ -103,6 +118,7 @@ def export(
             settings=settings,
             about=about,
             tokenizer=tokenizer,
+            words=words,
             examples=() if examples is None else examples,
         )
     return parent / str(number)
@@ -117,13 +133,16 @@ def _write(
     settings: dict[str, Any],
     about: dict[str, Any],
     tokenizer: "Tokenizer | None",
+    words: "Served | None",
     examples: Sequence[Any],
 ) -> None:
     from tfpretune.serving import clean_process, inputs, signatures
     from tfpretune.serving.warmup_requests import write_warmup
 
     checks = inputs.answers_of(model, reading, settings, heads, examples)
-    signatures.write_saved_model(model, folder, reading=reading, heads=heads, tokenizer=tokenizer)
+    if words is not None and words.reading is not reading:
+        checks[WORDS] = inputs.answers_of(model, words.reading, settings, words.heads, examples)
+    signatures.write_saved_model(model, folder, reading=reading, heads=heads, tokenizer=tokenizer, words=words)
     assets = folder / ASSETS
     assets.mkdir()
     if tokenizer is not None:
@@ -136,9 +155,10 @@ def _write(
         (assets / file).write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8")
     (assets / "checks.json").write_text(json.dumps(checks, ensure_ascii=False) + "\n", "utf-8")
     (assets / "model_card.md").write_text(model_card(about, settings, checks), "utf-8")
-    write_warmup(
-        assets, checks["inputs"][0], name=about["name"], inputs=reading.names, signatures=_signatures(heads, checks)
-    )
+    asked = {signature: (reading.names, checks["inputs"][0]) for signature in _signatures(heads, checks)}
+    if words is not None:
+        asked[WORDS] = (words.reading.names, checks.get(WORDS, checks)["inputs"][0])
+    write_warmup(assets, asked, name=about["name"])
     clean_process.compare(folder)
 
 
@@ -152,10 +172,10 @@ def _check_names(name: str, heads: "Mapping[str, Head]", version: int | None) ->
     if version is not None and version < 1:
         raise UsageError(f"version must be a whole number above 0, received {version}")
     for task in filter(None, heads):
-        if task in (DEFAULT, EMBED) or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", task):
+        if task in (DEFAULT, EMBED, WORDS) or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", task):
             raise UsageError(
-                f"a task's name is the name of a signature: expected letters, digits, _ . and -, and neither {DEFAULT} nor "
-                f"{EMBED}; received {task!r}"
+                f"a task's name is the name of a signature: expected letters, digits, _ . and -, and none of {DEFAULT}, "
+                f"{EMBED} and {WORDS}; received {task!r}"
             )
 
 

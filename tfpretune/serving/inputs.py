@@ -8,8 +8,9 @@ from tfpretune.data.text.tokenizer import Tokenizer
 from tfpretune.errors import UsageError
 from tfpretune.runtime.keras_internals import all_layers
 from tfpretune.serving import raw
-from tfpretune.serving.answers import image_answers, text_answers
+from tfpretune.serving.answers import image_answers, text_answers, word_answers
 from tfpretune.serving.heads.base import Head
+from tfpretune.serving.loading import WORDS
 
 Kind = Literal["text", "image"]
 _SEGMENTS = "segment_ids"
@@ -65,6 +66,8 @@ def answers_of(
     examples: Sequence[Any],
 ) -> dict[str, Any]:
     """Returns the content of `checks.json`: example inputs, and what the model answers to them."""
+    if reading.names == (WORDS,):
+        return word_answers(model, reading, heads, examples)
     return SERVED[settings["kind"]].answers(model, reading, heads, examples)
 
 

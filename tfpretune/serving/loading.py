@@ -14,7 +14,7 @@ from tfpretune.errors import RunError, UsageError
 from tfpretune.serving.operations import check_operations
 
 ASSETS = "assets.extra"
-DEFAULT, EMBED = "serving_default", "embed"  # names of signatures
+DEFAULT, EMBED, WORDS = "serving_default", "embed", "words"  # names of signatures
 WARMUP = "tf_serving_warmup_requests"  # the name that TF Serving looks for among them
 
 
@@ -23,6 +23,7 @@ RAW_INPUTS = (
     ("texts", "text_pairs"),
     ("questions", "contexts"),
     ("image_bytes",),
+    (WORDS,),
 )  # of all kinds of models
 FILE_INPUTS = (("image_bytes",),)  # of these, those that are the contents of files
 Raw = str | bytes
@@ -35,7 +36,7 @@ class ServedModel:
     Args:
         folder: its version's folder.
         kind: "text" or "image".
-        input_names: of the raw inputs, all strings `(batch,)`.
+        input_names: of the raw inputs of `serving_default`, strings `(batch,)`; words `(batch, n)`.
         heads: what `metadata.json` says of each head: by task, or under "" where there is one.
         loaded: TensorFlow's object.
     """
@@ -66,18 +67,36 @@ class ServedModel:
         """Names of the signatures."""
         return tuple(self.loaded.signatures)
 
-    def call(self, signature: str, raw: Sequence[Raw] | Sequence[tuple[Raw, ...]]) -> dict[str, np.ndarray]:
-        """Calls a signature with raw texts or encoded images, or with tuples where it takes several; its named outputs."""
+    def inputs_of(self, signature: str) -> tuple[str, ...]:
+        """Returns the names of a signature's raw inputs: those of `serving_default`, or `words`."""
+        return (WORDS,) if signature == WORDS else self.input_names
+
+    def call(self, signature: str, raw: Sequence[Raw] | Sequence[Sequence[Raw]]) -> dict[str, np.ndarray]:
+        """Calls a signature; its named outputs.
+
+        Args:
+            signature: its name.
+            raw: texts or encoded images; tuples where it takes several; lists of words where it takes words.
+        """
         import tensorflow as tf
 
-        columns = (
-            [list(raw)]
-            if len(self.input_names) == 1
-            else [[one[i] for one in raw] for i in range(len(self.input_names))]
-        )
-        inputs = {name: tf.constant(column, tf.string) for name, column in zip(self.input_names, columns, strict=True)}
+        names = self.inputs_of(signature)
+        if names == (WORDS,):
+            rows = filled(raw)
+            columns = [tf.constant(rows, tf.string, shape=(len(rows), len(rows[0]) if rows else 0))]
+        elif len(names) == 1:
+            columns = [tf.constant(list(raw), tf.string)]
+        else:
+            columns = [tf.constant([one[i] for one in raw], tf.string) for i in range(len(names))]
+        inputs = dict(zip(names, columns, strict=True))
         outputs = self.loaded.signatures[signature](**inputs)
         return {name: value.numpy() for name, value in outputs.items()}
+
+
+def filled(sentences: Sequence[Any]) -> list[list[Any]]:
+    """Fills lists of words up with "" to one length, of one at least: TF Serving's REST takes no other."""
+    width = max([1, *map(len, sentences)])
+    return [[*words, *[""] * (width - len(words))] for words in sentences]
 
 
 def version_folder(directory: Path | str) -> Path:
@@ -126,8 +145,10 @@ def load(folder: Path | str) -> ServedModel:
     return ServedModel(folder, preprocessing["kind"], tuple(preprocessing["inputs"]), heads, loaded)
 
 
-def raw_inputs(stored: Mapping[str, Any], names: Sequence[str]) -> tuple[bytes, ...]:
-    """Returns what one stored example of `checks.json` sends, for each of the raw inputs."""
+def raw_inputs(stored: Mapping[str, Any] | list[str], names: Sequence[str]) -> tuple[bytes, ...]:
+    """Returns what one stored example of `checks.json` sends, for each of the raw inputs; of words these."""
+    if isinstance(stored, list):
+        return tuple(word.encode("utf-8") for word in stored)
     parts = [stored] if len(names) == 1 else [stored[name] for name in names]
     return tuple(base64.b64decode(x["base64"]) if "base64" in x else x["text"].encode("utf-8") for x in parts)
 

@@ -11,11 +11,13 @@ from tfpretune.data.image.decoding import decode_sized
 from tfpretune.data.image.fitting import Resize
 from tfpretune.data.image.resizing import Places, places_of
 from tfpretune.data.text.cleaning import clean
+from tfpretune.data.text.given_words import GivenWords, given_words
 from tfpretune.data.text.pairs import encode_pairs, require_room
 from tfpretune.data.text.tokenizer import Tokenizer
 from tfpretune.data.text.tokens import encode
 from tfpretune.data.text.windows import question_windows
-from tfpretune.data.text.words import Words, split_for, word_inputs
+from tfpretune.data.text.words import WordInputs, Words, split_for, word_inputs
+from tfpretune.serving.loading import WORDS
 
 # What `data.text.cleaning.clean` calls white space, line breaks and unwanted, in the notation of RE2.
 _SPACE = r"\t-\r\x{1c}-\x{1f}\x{85}\p{Z}"
@@ -40,12 +42,13 @@ class RawPreprocessing:
     """How raw strings become rows.
 
     Args:
-        names: of the raw inputs, each strings `(batch,)`.
-        clean: strings `(batch,)` -> strings, TensorFlow operations only.
+        names: of the raw inputs, each strings `(batch,)`; words `(batch, n)`.
+        clean: strings -> strings, TensorFlow operations only.
         clean_one: the same for one string, in Python, as the training data was cleaned.
         rows: the cleaned strings of each input -> rows, TensorFlow operations only.
         steps: what is done, for people.
         sizes: what else is stored with the export of how it reads; JSON values.
+        shape: of each raw input.
     """
 
     names: tuple[str, ...]
@@ -54,6 +57,23 @@ class RawPreprocessing:
     rows: Callable[..., ModelInputs]
     steps: str
     sizes: dict[str, Any] = dataclasses.field(default_factory=dict)
+    shape: tuple[int | None, ...] = (None,)
+
+
+class SentWords(NamedTuple):
+    """The context of given words.
+
+    Attributes:
+        shape: int64 `(2,)`, of the words as they were sent.
+        counts: int64 `(batch,)`: so many of each row are words, the others fill it up.
+        given: the words, matched with the tokenizer's.
+        rows: those as rows.
+    """
+
+    shape: tf.Tensor
+    counts: tf.Tensor
+    given: GivenWords
+    rows: WordInputs
 
 
 def clean_in_graph(texts: tf.Tensor) -> tf.Tensor:
@@ -123,6 +143,29 @@ def word_preprocessing(tokenizer: Tokenizer, sequence_length: int) -> RawPreproc
         "Unicode NFC, tokenized"
     )
     return RawPreprocessing(("texts",), valid_utf8, str, rows, steps)
+
+
+def given_word_preprocessing(tokenizer: Tokenizer, sequence_length: int, joiner: str) -> RawPreprocessing:
+    """Words that the caller has split, `(batch, n)`, each row filled up with ""; the context is the `SentWords`."""
+
+    def rows(words: tf.Tensor) -> ModelInputs:
+        counts = _used(words)
+        sent = tf.RaggedTensor.from_tensor(words, lengths=counts)
+        cleaned = clean_in_graph(sent.flat_values)
+        kept = tf.where(cleaned == "", sent.flat_values, cleaned)  # white space alone stays, as in training
+        given = given_words(tokenizer, sent.with_flat_values(kept), joiner=joiner)
+        cut = word_inputs(tokenizer, given.words, sequence_length=sequence_length)
+        inputs = {"token_ids": cut.token_ids, "padding_mask": cut.padding_mask}
+        return ModelInputs(inputs, SentWords(tf.shape(words, tf.int64), counts, given, cut))
+
+    steps = f"{_CLEANED} in each word, joined by {joiner!r} and tokenized as in training"
+    return RawPreprocessing((WORDS,), valid_utf8, str, rows, steps, {"joiner": joiner}, (None, None))
+
+
+def _used(words: tf.Tensor) -> tf.Tensor:
+    """Returns how many values of each row `(batch, n)` stand before the "" that fill it up; int64 `(batch,)`."""
+    numbers = tf.where(words == "", tf.constant(0, tf.int64), tf.range(1, tf.shape(words, tf.int64)[1] + 1))
+    return tf.reduce_max(tf.pad(numbers, [[0, 0], [1, 0]]), axis=1)
 
 
 def context_preprocessing(tokenizer: Tokenizer, sequence_length: int, stride: int) -> RawPreprocessing:

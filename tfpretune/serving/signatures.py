@@ -11,7 +11,8 @@ import tensorflow as tf
 from tfpretune.data.text.tokenizer import Tokenizer
 from tfpretune.objectives.targets.contrastive import SupervisedContrastive
 from tfpretune.serving.heads.base import Answers, Head
-from tfpretune.serving.loading import DEFAULT, EMBED
+from tfpretune.serving.heads.tags import Served
+from tfpretune.serving.loading import DEFAULT, EMBED, WORDS
 from tfpretune.serving.raw import RawPreprocessing
 
 
@@ -22,8 +23,9 @@ def write_saved_model(
     reading: RawPreprocessing,
     heads: Mapping[str, Head],
     tokenizer: Tokenizer | None = None,
+    words: Served | None = None,
 ) -> None:
-    """Writes a SavedModel that takes raw strings `(batch,)`.
+    """Writes a SavedModel that takes raw strings `(batch,)`; of a tagger the signature `words` takes words `(batch, n)`.
 
     `serving_default` gives the answers of all heads, those of a task as `TASK_ANSWER`. A model with several tasks has a
     signature for each, too. `embed` gives one vector for each thing sent, where the model has such: see `embedding_model`.
@@ -34,15 +36,21 @@ def write_saved_model(
         reading: from strings to rows.
         heads: from `heads_of`.
         tokenizer: has been called once; its look-up tables, if any, go into the SavedModel.
+        words: of a tagger, from `given_words_of`.
     """
     archive = keras.export.ExportArchive()
     # Tracking the model as well would write every weight twice: the endpoints' variables are found without it.
     if tokenizer is not None:
         archive.track(tokenizer)
-    strings = [tf.TensorSpec((None,), tf.string, name=name) for name in reading.names]
     for name, endpoint in _endpoints(model, reading, heads).items():
-        archive.add_endpoint(name, endpoint, strings)
+        archive.add_endpoint(name, endpoint, _strings(reading))
+    if words is not None:
+        archive.add_endpoint(WORDS, _endpoints(model, *words)[DEFAULT], _strings(words.reading))
     archive.write_out(str(folder), verbose=False)
+
+
+def _strings(reading: RawPreprocessing) -> list[tf.TensorSpec]:
+    return [tf.TensorSpec(reading.shape, tf.string, name=name) for name in reading.names]
 
 
 def embedding_model(model: keras.Model) -> keras.Model | None:

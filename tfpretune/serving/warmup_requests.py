@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfpretune.serving.loading import WARMUP, raw_inputs
+from tfpretune.serving.loading import WARMUP, WORDS, raw_inputs
 
 # Numbers of the fields in tensorflow_serving/apis: prediction_log.proto, predict.proto and model.proto.
 _PREDICT_LOG, _REQUEST = 6, 1
@@ -15,9 +15,7 @@ _NAME, _SIGNATURE = 1, 3
 _KEY, _VALUE = 1, 2
 
 
-def write_warmup(
-    assets: Path, example: Mapping[str, Any], *, name: str, inputs: Sequence[str], signatures: Sequence[str]
-) -> None:
+def write_warmup(assets: Path, asked: Mapping[str, tuple[Sequence[str], Any]], *, name: str) -> None:
     """Writes one request for each signature, as a TFRecord file of `PredictionLog` messages.
 
     The messages are put together here: they are three levels of named fields around a `TensorProto`, and the package
@@ -25,17 +23,17 @@ def write_warmup(
 
     Args:
         assets: the folder `assets.extra` of an export.
-        example: an input as `checks.json` has it.
+        asked: signature -> the names of its raw inputs, and an input as `checks.json` has it.
         name: the model's name.
-        inputs: names of the raw inputs of every signature.
-        signatures: names of the signatures.
     """
-    entries = b""
-    for key, raw in zip(inputs, raw_inputs(example, inputs), strict=True):
-        tensor = tf.make_tensor_proto([raw], tf.string).SerializeToString()
-        entries += _field(_INPUTS, _field(_KEY, key.encode("utf-8")) + _field(_VALUE, tensor))  # of the map `inputs`
     with tf.io.TFRecordWriter(str(assets / WARMUP)) as writer:
-        for signature in signatures:
+        for signature, (inputs, example) in asked.items():
+            raw = raw_inputs(example, inputs)
+            values: Sequence[Any] = [raw] if tuple(inputs) == (WORDS,) else raw
+            entries = b""
+            for key, value in zip(inputs, values, strict=True):
+                tensor = tf.make_tensor_proto([value], tf.string).SerializeToString()
+                entries += _field(_INPUTS, _field(_KEY, key.encode("utf-8")) + _field(_VALUE, tensor))  # of the map
             model = _field(_NAME, name.encode("utf-8")) + _field(_SIGNATURE, signature.encode("utf-8"))
             writer.write(_field(_PREDICT_LOG, _field(_REQUEST, _field(_MODEL_SPEC, model) + entries)))
 

@@ -9,9 +9,10 @@ import tensorflow as tf
 
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.data.examples.tagged import TaggedExamples, continued
+from tfpretune.data.text.given_words import given_words
 from tfpretune.data.text.tokenizer import Tokenizer
 from tfpretune.data.text.tokens import CHUNK, STRINGS
-from tfpretune.data.text.words import split_for, word_inputs
+from tfpretune.data.text.words import word_inputs
 
 IGNORED = -1
 
@@ -22,15 +23,15 @@ class TagInputs:
 
     The tokenizer's words may differ from the source's ("U.S." is four, a run of digits one). A label stands at the first
     token of each of the tokenizer's words: the tag of the source's word that begins there, or of the one it lies in, going on
-    (B-X as I-X). Serving splits raw text the same way, so it meets what was learnt.
+    (B-X as I-X). Serving splits raw text the same way, so it meets what was learnt. A word of the source of which the tokenizer
+    makes none, such as U+3000, is the unknown token: each word has a label, and gets a tag.
 
     Args:
         columns: int32 `token_ids`, `padding_mask` and `labels` `(rows, length)`; labels are -1 where nothing counts, and
             missing when the sentences have no tags.
         sentence_of: int32 `(rows,)`.
         word_counts: int32 `(sentences,)`: the source's words of each sentence.
-        place: int64 `(all words,)`: for each of the source's words, which of the labelled places (row by row) speaks for it,
-            -1 for a word that no token stands for.
+        place: int64 `(all words,)`: for each of the source's words, which of the labelled places (row by row) speaks for it.
         inside: bool `(all words,)`: that place belongs to an earlier word too, so its tag goes on.
         tag_names: the tags, in the order of their indices.
 
@@ -68,9 +69,7 @@ class TagInputs:
         """
         if predicted.shape != self.first_tokens.shape:
             raise ValueError(f"expected predictions {self.first_tokens.shape}, received {predicted.shape}")
-        outside = self.tag_names.index("O") if "O" in self.tag_names else 0
-        flat = np.append(predicted[self.first_tokens], outside).astype(np.int32)  # place -1 reads the last
-        tags = flat[self.place]
+        tags = predicted[self.first_tokens].astype(np.int32)[self.place]
         tags = np.where(self.inside, continued(self.tag_names)[tags], tags)
         return np.split(tags, np.cumsum(self.word_counts)[:-1])
 
@@ -102,60 +101,46 @@ def tag_inputs(examples: TaggedExamples, *, tokenizer: Tokenizer, sequence_lengt
         >>> tag_inputs(examples, tokenizer=tokenizer, sequence_length=5).columns["labels"].tolist()
         [[-1, 1, 0, -1, -1]]
     """
-    call = _graph(tokenizer, sequence_length)
-    texts = examples.texts()
-    parts = []
-    for start in range(0, len(texts), CHUNK):
-        part = {name: value.numpy() for name, value in call(tf.constant(texts[start : start + CHUNK])).items()}
-        parts.append(part | {"sentence_of": part["sentence_of"] + start})
+    call = _graph(tokenizer, sequence_length, examples.joiner)
+    parts: list[dict[str, np.ndarray]] = []
+    places = words = 0
+    for start in range(0, len(examples), CHUNK):
+        chunk = examples.words[start : start + CHUNK]
+        flat = tf.constant([word for sentence in chunk for word in sentence], tf.string)
+        part = {name: value.numpy() for name, value in call(flat, [len(sentence) for sentence in chunk]).items()}
+        part["sentence_of"] += start
+        part["place"] += places
+        part["source_of"] += words
+        parts.append(part)
+        places, words = places + len(part["source_of"]), words + len(flat)
     found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    place, inside, source_of, goes_on = _align(examples, found["starts"], found["ends"], found["counts"])
     first_tokens = found["word_of"] >= 0
     columns = {"token_ids": found["token_ids"], "padding_mask": found["padding_mask"]}
     if examples.tags is not None:
-        tags = np.concatenate(examples.tags)[source_of]
+        tags = np.concatenate(examples.tags)[found["source_of"]]
         columns["labels"] = np.full(first_tokens.shape, IGNORED, np.int32)
-        columns["labels"][first_tokens] = np.where(goes_on, continued(examples.tag_names)[tags], tags)
+        columns["labels"][first_tokens] = np.where(found["goes_on"], continued(examples.tag_names)[tags], tags)
     counts = np.array([len(words) for words in examples.words], np.int32)
-    return TagInputs(columns, found["sentence_of"], counts, place, inside, first_tokens, examples.tag_names)
+    return TagInputs(
+        columns, found["sentence_of"], counts, found["place"], found["inside"], first_tokens, examples.tag_names
+    )
 
 
 @functools.lru_cache(maxsize=4)
-def _graph(tokenizer: Tokenizer, sequence_length: int) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
+def _graph(tokenizer: Tokenizer, sequence_length: int, joiner: str) -> Callable[..., dict[str, tf.Tensor]]:
     # Kept, since tracing takes longer than cutting a short list; few, since each holds its tokenizer in memory.
-    def rows(texts: tf.Tensor) -> dict[str, tf.Tensor]:
-        words = split_for(tokenizer, texts)
-        cut = word_inputs(tokenizer, words.words, sequence_length=sequence_length)
+    def rows(words: tf.Tensor, counts: tf.Tensor) -> dict[str, tf.Tensor]:
+        given = given_words(tokenizer, tf.RaggedTensor.from_row_lengths(words, counts), joiner=joiner)
+        cut = word_inputs(tokenizer, given.words, sequence_length=sequence_length)
         return {
             "token_ids": cut.token_ids,
             "padding_mask": cut.padding_mask,
             "sentence_of": cut.text_of,
             "word_of": cut.word_of,
-            "starts": words.starts.flat_values,
-            "ends": words.ends.flat_values,
-            "counts": words.words.row_lengths(),
+            "place": given.place,
+            "inside": given.inside,
+            "source_of": given.source_of,
+            "goes_on": given.goes_on,
         }
 
-    return tf.function(rows, input_signature=[STRINGS])
-
-
-def _align(
-    examples: TaggedExamples, starts: np.ndarray, ends: np.ndarray, counts: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Matches the source's words with the tokenizer's by their characters.
-
-    Returns:
-        For each of the source's words its `place` and `inside`; for each of the tokenizer's words the source's word in which
-        it begins, and whether it begins behind that one's start.
-    """
-    lengths = [len(text) + 1 for text in examples.texts()]  # one more, so that sentences lie apart
-    shifts = np.cumsum([0, *lengths[:-1]])
-    ours = np.concatenate([examples.offsets(row) for row in range(len(examples))]).astype(np.int64)
-    ours += np.repeat(shifts, [len(words) for words in examples.words])[:, None]
-    theirs, theirs_end = (column + np.repeat(shifts, counts) for column in (starts, ends))
-    source_of = np.searchsorted(ours[:, 0], theirs, side="right") - 1
-    goes_on = theirs > ours[source_of, 0]
-    place = np.searchsorted(theirs_end, ours[:, 0], side="right")  # the first that ends behind the word's start
-    begins = np.append(theirs, ours[-1, 1])[place]
-    speaks = begins < ours[:, 1]
-    return np.where(speaks, place, -1), speaks & (begins < ours[:, 0]), source_of, goes_on
+    return tf.function(rows, input_signature=[STRINGS, tf.TensorSpec((None,), tf.int64)])

@@ -1,11 +1,15 @@
-"""A tagger as it is served: the words of each text with their tags and places."""
+"""A tagger as it is served: the words of each text with their tags and places, or the tags of words that are sent."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from tfpretune.data.examples.tagged import continued
+from tfpretune.data.text.tokenizer import Tokenizer
 from tfpretune.data.text.words import WordInputs, Words
 from tfpretune.serving.heads.base import Answers, Head, runner_up_is_near
+from tfpretune.serving.raw import RawPreprocessing, SentWords, given_word_preprocessing
 
 
 class TagHead(Head):
@@ -50,3 +54,68 @@ class TagHead(Head):
         """Returns the words, and the probabilities `(all words, tags)` in their order."""
         words, rows = context
         return words, self.target.activate(tf.boolean_mask(outputs, rows.word_of >= 0))
+
+
+class GivenTagHead(Head):
+    """A tag for each word that is sent; the first of the tokenizer's words that stands in it speaks for it."""
+
+    says = "tags"
+    padded = ("tags", "probabilities")
+
+    def answers(self, outputs: tf.Tensor, context: SentWords | None = None) -> Answers:
+        """The tags and their probabilities, in the places of the words; "" and 0 where the words are filled up."""
+        sent: Any = context
+        probabilities = self._of_given(outputs, sent)
+        tags = tf.argmax(probabilities, axis=-1)
+        tags = tf.where(sent.given.inside, tf.gather(continued(self.class_names), tags), tf.cast(tags, tf.int32))
+        best = tf.reduce_max(probabilities, axis=-1)
+        return {
+            "tags": _in_place(tf.gather(tf.constant(self.class_names), tags), sent, ""),
+            "probabilities": _in_place(best, sent, 0.0),
+        }
+
+    def unsure(self, outputs: tf.Tensor, context: SentWords | None = None) -> Answers:
+        """Words whose second tag is near."""
+        sent: Any = context
+        return {"tags": _in_place(runner_up_is_near(self._of_given(outputs, sent)), sent, False)}
+
+    def described(self) -> dict[str, str]:
+        """See `Head`."""
+        return {
+            "tags": 'string `(batch, n)`, one for each word in its place, "" where the words are filled up',
+            "probabilities": "float32 `(batch, n)`: of the tag",
+        }
+
+    def _of_given(self, outputs: tf.Tensor, sent: SentWords) -> tf.Tensor:
+        """Returns the probabilities `(all given words, tags)`."""
+        spoken = self.target.activate(tf.boolean_mask(outputs, sent.rows.word_of >= 0))
+        return tf.gather(spoken, sent.given.place)
+
+
+class Served(NamedTuple):
+    """What is sent to some of an export's signatures, and what answers."""
+
+    reading: RawPreprocessing
+    heads: Mapping[str, Head]
+
+
+def given_words_of(
+    heads: Mapping[str, Head], settings: Mapping[str, Any], *, tokenizer: Tokenizer | None, joiner: str
+) -> Served | None:
+    """Returns how a tagger is served on words that are sent; None of other models.
+
+    Args:
+        heads: from `heads_of`.
+        settings: from `preprocessing`.
+        tokenizer: of the tagger.
+        joiner: what stood between the words in training.
+    """
+    head = heads.get("")
+    if tokenizer is None or not isinstance(head, TagHead):
+        return None
+    reading = given_word_preprocessing(tokenizer, settings["sequence_length"], joiner)
+    return Served(reading, {"": GivenTagHead(head.target, head.class_names)})
+
+
+def _in_place(flat: tf.Tensor, sent: SentWords, filling: Any) -> tf.Tensor:
+    return tf.RaggedTensor.from_row_lengths(flat, sent.counts).to_tensor(filling, shape=sent.shape)

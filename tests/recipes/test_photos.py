@@ -42,8 +42,8 @@ def photos(tmp_path_factory):
     return folder
 
 
-def run(name, **settings):
-    recipe = load(name)
+def run(called, **settings):
+    recipe = load(called)
     return recipe.main(recipe.Config(**settings))
 
 

@@ -16,6 +16,8 @@ from tfpretune.data.image import decoding
 from tfpretune.data.image.fitting import RESIZES, axes, nearest, put_back
 from tfpretune.data.image.resizing import Places, places_of, resized
 from tfpretune.data.readers.masks.records import NO_CLASS
+from tfpretune.objectives import Classification
+from tfpretune.serving.heads.pixels import PixelsHead
 from tfpretune.serving.raw import image_preprocessing
 
 SIZE = (24, 32)
@@ -78,6 +80,11 @@ def test_answers_are_put_back_on_the_whole_image():
     expected = np.full((8, 8), -1)
     expected[:, 2:6] = np.arange(64).reshape(8, 8)[:, 1::2]
     np.testing.assert_array_equal(places.on_whole_images(maps, -1)[0], expected)
+    head = PixelsHead(Classification(64), size=(8, 8))
+    answers = head.answers(tf.one_hot(maps, 64) * 9.0, places)
+    np.testing.assert_array_equal(answers["classes"][0], expected)
+    np.testing.assert_array_equal(answers["probabilities"][0] > 0, expected >= 0)
+    assert not head.unsure(tf.one_hot(maps, 64) * 9.0, places)["classes"].numpy().any()
 
 
 @pytest.mark.parametrize("resize", RESIZES)

@@ -50,7 +50,7 @@ def _walk(found: Walk, folder: str, above: tuple[str, ...]) -> None:
         if is_hidden(entry.name):
             found.hidden.append(entry.path)
         elif kind and not _is_text(entry.name):
-            todo = "rename it, such as by: convmv -f latin1 -t utf8 -r --notest FOLDER"
+            todo = "rename it (convmv renames all names of a folder)"
             found.problems.append(Problem(entry.path, "the name is not UTF-8", todo))
         elif kind == "folder":
             found.folders.append(entry.path)

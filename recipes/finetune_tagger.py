@@ -63,7 +63,7 @@ def main(run: Config) -> "tp.training.FitResult | None":
     task = tp.tasks.TaggingTask(parts, rows, run.batch_size)
     result = tp.tasks.fit_task(task, model, batches, run, tokenizer=tokenizer)
     report = task.report(model, run, result)
-    facts = report.task | {"sequence_length": length} | form.as_task()
+    facts = report.task | {"sequence_length": length} | form.as_task() | words
     tp.training.save_preset(f"{run.out_dir}/preset", model, tokenizer=tokenizer, task=facts)
     launch.close(f"test {report.summary}", report.page, launch.to_export(run), verdict=report.verdict)
     return result

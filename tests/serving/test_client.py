@@ -12,7 +12,8 @@ import pytest
 import tensorflow as tf
 
 from tfpretune.errors import RunError, UsageError
-from tfpretune.serving import Prediction, client, predict
+from tfpretune.serving import Prediction, predict
+from tfpretune.serving.asking import models
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +125,7 @@ def test_a_server_whose_model_takes_two_texts_and_gives_one_answer(monkeypatch):
         asked.append(body)
         return {"predictions": [[1.5]] * len(body["instances"])} if body else metadata
 
-    monkeypatch.setattr(client, "_request", request)
+    monkeypatch.setattr(models, "request", request)
     assert predict("http://host/v1/models/x", ["a", "b", "c", "d"]) == [{"values": [1.5]}] * 2
     assert asked[1:] == [{"instances": [{"texts": "a", "text_pairs": "b"}, {"texts": "c", "text_pairs": "d"}]}]
     with pytest.raises(UsageError, match="give 2 inputs for each answer, received 3"):

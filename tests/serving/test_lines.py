@@ -1,8 +1,7 @@
 """Answers as lines."""
 
 import pytest
-
-from tfpretune.serving.lines import as_line
+from tfpretune.serving.asking.lines import as_line
 
 CLASS = {"probabilities": [0.25, 0.75], "label": "glad", "scores": [0.0, 1.0]}
 LABELS = {"probabilities": [0.9, 0.2, 0.5], "fits": [True, False, True], "labels": ["a", "b", "c"]}

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from tfpretune.cli import commands
+from tfpretune.cli import commands, predicting
 from tfpretune.cli.recipes import nearest
 from tfpretune.errors import RunError, UsageError
 from tfpretune.runtime.phases import phases_shown
@@ -130,15 +130,8 @@ def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
     replicas.add_argument("options", metavar="…", nargs="*", help="the recipe's own options")
     check = add("check", commands.check, "Go over all of a data source and name every bad file, line and label.")
     _add_check_options(check)
-    predict = add("predict", commands.predict, "Ask an exported model.")
-    predict.add_argument(
-        "dir", metavar="DIR", help="saved_models/NAME, a version of it, or http://HOST:8501/v1/models/NAME"
-    )
-    predict.add_argument(
-        "inputs", metavar="INPUT", nargs="+", help="texts, or paths of images; two an answer for pairs"
-    )
-    predict.add_argument(
-        "--json", action="store_true", help="print a JSON list of objects: each input with its answers"
+    predicting.add_options(
+        add("predict", predicting.predict, "Ask an exported model: a few inputs, or all rows of a source.")
     )
     export = add("export", commands.export, "Export a fine-tuned run as a SavedModel.")
     export.add_argument("run_dir", metavar="RUN_DIR", help="the --out-dir of a fine-tuning run")

@@ -2,7 +2,6 @@
 
 import argparse
 import dataclasses
-import json
 import os
 import runpy
 import shlex
@@ -11,7 +10,6 @@ import sys
 import time
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 from tfpretune.cli.recipes import find_recipes, recipe_path, recipes_folder, run_folder
 from tfpretune.errors import RunError, UsageError
@@ -94,34 +92,6 @@ def check(settings: argparse.Namespace) -> int:
         result = check_source(settings.source, SourceForm(**columns), against=settings.against, tags=tags, masks=masks)
     print(with_options(format_result(result), settings.options))
     return 0 if result.ok else 1
-
-
-def predict(settings: argparse.Namespace) -> int:
-    """Prints the answer to each input, as lines or as JSON."""
-    from tfpretune.serving import client, lines, loading
-
-    if not settings.dir.startswith(("http://", "https://")):  # a server's answers need no TensorFlow here
-        loading.version_folder(settings.dir)
-        start_tensorflow()
-    answers: list[Any] = list(client.predict(settings.dir, settings.inputs))
-    size = len(settings.inputs) // max(1, len(answers))  # a model of pairs takes two inputs for each answer
-    asked = [settings.inputs[start : start + size] for start in range(0, len(settings.inputs), max(1, size))]
-    if settings.json:
-        print(json.dumps([_as_object(*row) for row in zip(asked, answers, strict=True)], ensure_ascii=False, indent=1))
-        return 0
-    width = max((len(answer.label) for answer in answers if isinstance(answer, client.Prediction)), default=0)
-    for inputs, answer in zip(asked, answers, strict=True):
-        shown = " | ".join(" ".join(text.split())[:200] for text in inputs)
-        if isinstance(answer, client.Prediction):
-            print(f"{answer.label:<{width}}  {answer.probability:6.1%}  {shown}")
-        else:
-            print(f"{shown}\n  {lines.as_line(answer)}")
-    return 0
-
-
-def _as_object(inputs: list[str], answer: Any) -> dict[str, Any]:
-    given = {"input": inputs[0]} if len(inputs) == 1 else {"inputs": inputs}
-    return given | (answer if isinstance(answer, dict) else answer._asdict())
 
 
 def export(settings: argparse.Namespace) -> int:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from tfpretune.errors import UsageError
 from tfpretune.runtime.files import atomic_folder
 from tfpretune.runtime.phases import phase
+from tfpretune.serving.card.card import model_card
 from tfpretune.serving.loading import ASSETS, DEFAULT, EMBED, WORDS, versions_in
-from tfpretune.serving.model_card import model_card
 
 if TYPE_CHECKING:
     from tfpretune.data.text.tokenizer import Tokenizer

@@ -39,6 +39,7 @@ class ServedModel:
         input_names: of the raw inputs of `serving_default`, strings `(batch,)`; words `(batch, n)`.
         heads: what `metadata.json` says of each head: by task, or under "" where there is one.
         loaded: TensorFlow's object.
+        training: what `metadata.json` says of the training.
     """
 
     folder: Path
@@ -46,6 +47,7 @@ class ServedModel:
     input_names: tuple[str, ...]
     heads: dict[str, dict[str, Any]]
     loaded: Any
+    training: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
     def of_files(self) -> bool:
@@ -128,7 +130,8 @@ def load(folder: Path | str) -> ServedModel:
     """
     folder = Path(folder)
     preprocessing = read_object(folder, "preprocessing.json")
-    heads = read_object(folder, "metadata.json").get("heads")
+    about = read_object(folder, "metadata.json")
+    heads = about.get("heads")
     if heads is None or not {"inputs", "kind"} <= preprocessing.keys():
         raise RunError(f"{folder} was exported by an older tfpretune: export it again")
     check_operations(folder)
@@ -142,7 +145,8 @@ def load(folder: Path | str) -> ServedModel:
     except Exception as error:  # a graph of objects that does not fit can break TensorFlow's loader anywhere
         said = (str(error).splitlines() or ["no message"])[0]
         raise RunError(f"{folder} cannot be loaded: {type(error).__name__}: {said}") from error
-    return ServedModel(folder, preprocessing["kind"], tuple(preprocessing["inputs"]), heads, loaded)
+    inputs, training = tuple(preprocessing["inputs"]), about.get("training") or {}
+    return ServedModel(folder, preprocessing["kind"], inputs, heads, loaded, training)
 
 
 def raw_inputs(stored: Mapping[str, Any] | list[str], names: Sequence[str]) -> tuple[bytes, ...]:

@@ -37,6 +37,7 @@ from .finetuning.kinds import TextInputs as TextInputs
 from .finetuning.known_words import judge as judge
 from .finetuning.known_words import require_known as require_known
 from .finetuning.methods import apply_methods as apply_methods
+from .finetuning.running_words import say_words as say_words
 from .labels import LabelTask as LabelTask
 from .labels import open_splits as open_splits
 from .labels import shown_inputs as shown_inputs

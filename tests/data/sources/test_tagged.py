@@ -89,7 +89,7 @@ def test_a_bad_line_is_named(tmp_path, text, message):
         ({"tokens": ["a", "b"], "tags": ["O"]}, 'a.jsonl:1: 2 words and 1 tags: ."a", "b".; give each word one tag'),
         ({"tokens": "a b", "tags": ["O"]}, "a.jsonl:1: no list of words under 'tokens'"),
         ({"tokens": ["a"], "tags": "O"}, "a.jsonl:1: no list of tags under 'tags'"),
-        ({"tokens": ["a", " "], "tags": ["O", "O"]}, "a.jsonl:1: the word is empty"),
+        ({"tokens": ["a", ""], "tags": ["O", "O"]}, "a.jsonl:1: the word is empty"),
         ({"tokens": ["a"], "tags": ["B-Z"]}, "a.jsonl:1: the tag 'B-Z' is unknown; expected one of O, B-X, I-X"),
         ({"tokens": ["a"], "tags": [3]}, "a.jsonl:1: the tag '3' is unknown"),
     ],

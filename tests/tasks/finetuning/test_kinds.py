@@ -18,7 +18,7 @@ from tfpretune.evaluation.baselines.kinds import LINEAR, Linear
 from tfpretune.evaluation.baselines.labels import linear_numbers
 from tfpretune.evaluation.report.kinds import SHOWN, Shown
 from tfpretune.evaluation.report.report import write_report
-from tfpretune.serving import card_texts
+from tfpretune.serving.card import texts as card_texts
 from tfpretune.serving.inputs import SERVED
 from tfpretune.tasks.finetuning.kinds import INPUTS, Inputs
 

@@ -45,13 +45,15 @@ def read_conll(rows: TaggedRecords, path: str, form: TagForm) -> int:
         todo = "separate all columns by tabs, or all by blanks"
         rows.problems.append(Problem(path, "the columns can be cut in two ways, at tabs alone or at blanks, too", todo))
     width = widths.most_common(1)[0][0] if widths else 0
-    least = max(word_column + 1, -word_column, tag_column + 1, -tag_column, 2)
-    if width >= least and word_column % width == tag_column % width:
+    columns = [word_column] if tag_column is None else [word_column, tag_column]
+    least = max(len(columns), *(max(column + 1, -column) for column in columns))
+    if tag_column is not None and width >= least and word_column % width == tag_column % width:
         raise UsageError(
             f"{path}: words in column {word_column} and tags in column {tag_column} are one column of {width}: "
             "name two columns, from 0, or from the end where negative"
         )
-    tags = {fields(line)[tag_column] for line in words if len(fields(line)) == width} if width >= least else set()
+    cut = [fields(line) for line in words] if width >= least else []
+    tags = {_tag_in(found, tag_column) for found in cut if len(found) == width}
     sentence: list[tuple[str, str, str]] = []
     comments, counted = 0, False
     for number, line in enumerate([*lines, ""], 1):
@@ -59,7 +61,8 @@ def read_conll(rows: TaggedRecords, path: str, form: TagForm) -> int:
         if _is_border(line):
             if sentence:
                 counted |= _is_count([word for word, _, _ in sentence])
-                rows.add(*zip(*sentence, strict=True))
+                texts, own, where = zip(*sentence, strict=True)
+                rows.add(texts, None if tag_column is None else own, where)
             sentence = []
         elif line.startswith("#") and not sentence and not _is_word(found, width, tag_column, tags):
             comments += 1
@@ -67,7 +70,7 @@ def read_conll(rows: TaggedRecords, path: str, form: TagForm) -> int:
             what = f"the line has {len(found)} columns, expected {max(width, least)}"
             rows.problems.append(Problem(f"{path}:{number}", what, TODO))
         elif not (width == 10 and _NO_WORD.fullmatch(found[0])):  # CoNLL-U's "1-2" spans words, "1.1" is none
-            sentence.append((found[word_column], found[tag_column], f"{path}:{number}"))
+            sentence.append((found[word_column], _tag_in(found, tag_column), f"{path}:{number}"))
     if counted:
         todo = "name the columns: in CoNLL-U `word_column` 1 `tag_column` 3"
         rows.problems.append(Problem(path, f"column {word_column} counts the words: it does not hold them", todo))
@@ -89,7 +92,13 @@ def _is_border(line: str) -> bool:
     return not line.strip() or line.startswith("-DOCSTART-")
 
 
-def _is_word(fields: Sequence[str], width: int, tag_column: int, tags: set[str]) -> bool:
+def _tag_in(fields: Sequence[str], tag_column: int | None) -> str:
+    return "" if tag_column is None else fields[tag_column]
+
+
+def _is_word(fields: Sequence[str], width: int, tag_column: int | None, tags: set[str]) -> bool:
+    if tag_column is None:
+        return len(fields) == width == 1
     if len(fields) != width or not -width <= tag_column < width:
         return False
     tag = fields[tag_column]

@@ -26,7 +26,10 @@ class Answer:
 
 @dataclasses.dataclass
 class QuestionRecords:
-    """All that a reader found, good and bad, in the order of the source; fields as in `QuestionExamples`."""
+    """All that a reader found, good and bad, in the order of the source; fields as in `QuestionExamples`.
+
+    `with_answers` says whether answers are read, and asked for.
+    """
 
     questions: list[str] = dataclasses.field(default_factory=list)
     contexts: list[str] = dataclasses.field(default_factory=list)
@@ -36,6 +39,7 @@ class QuestionRecords:
     problems: list[Problem] = dataclasses.field(default_factory=list)
     license: str = ""
     in_order: bool = False
+    with_answers: bool = True
 
     def add(self, question: str, context: str, answers: Sequence[Answer], where: str) -> None:
         """Adds an example, or notes what is wrong with it."""

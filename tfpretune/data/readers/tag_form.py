@@ -15,7 +15,7 @@ class TagForm:
 
     Args:
         word_column: number of the column with the word, from 0; from the end where negative (conll).
-        tag_column: the same for the tag.
+        tag_column: the same for the tag; None reads no tags, and there may be none.
         words_key: the key of the words (jsonl, parquet).
         tags_key: the key of the tags (jsonl, parquet); "" reads none. "ner_tags" is taken where "tags" is not there, and said.
         tag_names: the tags that are allowed, in the order of their indices. Without it those that are found: O, B-LOC, I-LOC, …
@@ -26,7 +26,7 @@ class TagForm:
     """
 
     word_column: int = 0
-    tag_column: int = -1
+    tag_column: int | None = -1
     words_key: str = "tokens"
     tags_key: str = "tags"
     tag_names: tuple[str, ...] = ()

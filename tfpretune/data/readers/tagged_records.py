@@ -37,7 +37,7 @@ class TaggedRecords:
     in_order: bool = False
 
     def add(self, words: Sequence[str], tags: Sequence[str] | None, word_where: Sequence[str]) -> None:
-        """Adds a sentence, or notes a word that is none. White space and the like alone (U+3000) is a word, as it is written."""
+        """Adds a sentence, or notes a word that is none. White space alone, such as U+3000, is a word, as it is written."""
         cleaned = [clean_word(word) or word for word in words]
         if "" in cleaned:
             self.problems.append(Problem(word_where[cleaned.index("")], "the word is empty", "fill it in or remove it"))

@@ -74,8 +74,13 @@ def add_spec_problems(rows: QuestionRecords, spec: str) -> None:
             rows.problems.append(Problem(rows.where[row], what, "correct one or remove both"))
 
 
-def read_questions(spec: str, *, encoding: str = "") -> QuestionRecords:
+def read_questions(spec: str, *, encoding: str = "", answers: bool = True) -> QuestionRecords:
     """Reads a source with all its problems.
+
+    Args:
+        spec: as for `open_questions`.
+        encoding: of the files.
+        answers: the questions of a squad file have answers, or say that they have none. Without, none is asked for or read.
 
     Raises:
         UsageError: there is no such source.
@@ -89,7 +94,7 @@ def read_questions(spec: str, *, encoding: str = "") -> QuestionRecords:
         raise UsageError(
             f"{spec!r} is not a source of questions: expected squad:FILES, jsonl:FILES, parquet:FILES or demo:people-daily-qa"
         )
-    rows, notes = QuestionRecords(), Records("text")  # these note what is no JSON
+    rows, notes = QuestionRecords(with_answers=answers), Records("text")  # these note what is no JSON
     if scheme == "parquet":
         for path in parquet_files(rest):
             if (file := open_parquet(notes, path)) is not None:
@@ -141,22 +146,25 @@ def _add_file(rows: QuestionRecords, data: Any, path: str) -> None:
 
 
 def _add_question(rows: QuestionRecords, title: str, context: Any, question: dict[str, Any], where: str) -> None:
-    fault = _fault(question, context)
+    fault = _fault(question, context, rows.with_answers)
     if fault:
         rows.problems.append(Problem(where, *fault))
         return
     before = len(rows.questions)
-    found = [Answer(answer["text"], answer["answer_start"]) for answer in question.get("answers", [])]
+    given = question.get("answers", []) if rows.with_answers else []
+    found = [Answer(answer["text"], answer["answer_start"]) for answer in given]
     rows.add(question["question"], context, found, where)
     if len(rows.questions) > before:
         rows.groups.append(title or context)
 
 
-def _fault(question: dict[str, Any], context: Any) -> tuple[str, str] | None:
+def _fault(question: dict[str, Any], context: Any, with_answers: bool) -> tuple[str, str] | None:
     """Says what is wrong with the form of a question, and what to do; None where nothing is."""
     for key, value in (("question", question.get("question")), ("context", context)):
         if not isinstance(value, str):
             return f"no text under {key!r} (the question's keys are: {', '.join(question)})", f"write {key!r} as a text"
+    if not with_answers:
+        return None
     none = question.get("is_impossible", False)
     if not isinstance(none, bool):
         return f"'is_impossible' is {_shown(none)}, which is neither true nor false", "write it as true or false"

@@ -1,4 +1,4 @@
-"""Words that stand fixed, as in a tagged file or a request, as the tokenizer's words: the same graph for training and serving."""
+"""Words that are given, as in a tagged file or a request, as the tokenizer's: the same graph for training and serving."""
 
 from typing import NamedTuple
 

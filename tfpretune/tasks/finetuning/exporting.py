@@ -9,6 +9,7 @@ from tfpretune.backbones.by_name import load_tokenizer
 from tfpretune.errors import RunError, UsageError
 from tfpretune.tasks.by_target import task_of
 from tfpretune.tasks.classification import ClassificationTask
+from tfpretune.tasks.finetuning.running_words import served_words
 from tfpretune.training.presets import load_task
 
 
@@ -25,7 +26,7 @@ def export_run(
     What the model is asked and answers follows from itself. `task.json` has what it cannot know: `class_names` (by task where
     there are several), `sequence_length` of a text model, and, where they are not the defaults of `serving.export`,
     `threshold`, `longest_answer`, `stride` and `resize`; of a file `text_column`, of pairs `pair_column`, of tagged words
-    `word_column` and `tag_column`.
+    `word_column`, `tag_column`, `joiner` and `words`.
 
     Args:
         run_dir: folder of the run, with `preset` in it.
@@ -53,6 +54,7 @@ def export_run(
         threshold=task.get("threshold", 0.5),
         longest_answer=task.get("longest_answer", 30),
         stride=task.get("stride", 0),
+        **served_words(task),
         metadata=task,
         examples=examples_of(model, task) if with_examples else None,
         version=version,

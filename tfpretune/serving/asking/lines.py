@@ -18,7 +18,7 @@ def as_line(answer: Mapping[str, Any]) -> str:
     Args:
         answer: the answers by their names; those of several tasks have the task's name before theirs.
     """
-    prefixes = _tasks(answer)
+    prefixes = tasks_in(answer)
     if "" in prefixes:
         return _said(answer)
     return "; ".join(
@@ -27,7 +27,7 @@ def as_line(answer: Mapping[str, Any]) -> str:
     )
 
 
-def _tasks(answer: Mapping[str, Any]) -> list[str]:
+def tasks_in(answer: Mapping[str, Any]) -> list[str]:
     """Returns the tasks in an answer, or [""] where it has one."""
     firsts = ("label", "fits", "values", "tags", "classes", "answer", "embedding")
     if any(name in answer for name in firsts):
@@ -44,8 +44,11 @@ def _said(answer: Mapping[str, Any]) -> str:
     if "values" in answer:
         return " ".join(f"{value:g}" for value in answer["values"])
     if "tags" in answer:
-        words = " ".join(f"{word}/{tag}" for word, tag in zip(answer["words"], answer["tags"], strict=True) if word)
-        return words or "no words"
+        words = answer.get("words", [""] * len(answer["tags"]))  # of words that were sent the tags alone come back
+        shown = " ".join(
+            f"{word}/{tag}" if word else tag for word, tag in zip(words, answer["tags"], strict=True) if tag
+        )
+        return shown or "no words"
     if "answer" in answer:
         place = f"characters {answer['start']} to {answer['end']}, {answer['score']:.1%}"
         return f"{answer['answer']!r} ({place})" if answer["score"] >= answer["no_answer"] else "no answer"

@@ -24,7 +24,7 @@ CARD = """\
 
 The batch may have any size, 0 included. Done inside the model: {steps}. {settings}
 
-## Use
+{words}## Use
 
 Start TF Serving (its standard build holds the operations that this model needs):
 
@@ -104,6 +104,16 @@ KINDS = {
         "settings": "Images become {height} x {width} pixels of {channels} channel(s).",
     },
 }
+GIVEN_WORDS = {
+    "curl": """curl -d '{{"instances": [{{{instance}}}]}}' {url}""",
+    "input_is": 'UTF-8, each row filled up with ""',
+    "rest_value": '["New", "York", "sleeps"]',
+    "raw_value": '["New", "York", "sleeps"]',
+    "limits": "",
+    "settings": "Rows have {sequence_length} tokens.",
+    "in_python": " `tf.saved_model.load`\nneeds `import tensorflow_text` before it.",
+}
+"""As those of `KINDS`, of a tagger that takes words alone."""
 INPUTS = {"text": "raw text", "image": "the bytes of an image file"}
 SAYS = {
     "class": "one of {n} classes",

@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tfpretune.data.image.limits import MAX_PIXELS
-from tfpretune.serving.card_texts import CARD, INPUTS, KINDS, LABELS, LIMITS, REHEARSAL, SAYS
-from tfpretune.serving.loading import DEFAULT, EMBED, WARMUP
+from tfpretune.serving.card.texts import CARD, GIVEN_WORDS, INPUTS, KINDS, LABELS, LIMITS, REHEARSAL, SAYS
+from tfpretune.serving.card.words import words_row, words_section
+from tfpretune.serving.loading import DEFAULT, EMBED, WARMUP, WORDS
 
 
 def model_card(about: Mapping[str, Any], settings: Mapping[str, Any], checks: Mapping[str, Any]) -> str:
@@ -19,11 +20,12 @@ def model_card(about: Mapping[str, Any], settings: Mapping[str, Any], checks: Ma
         checks: the content of `checks.json`.
     """
     training, heads = about["training"], about["heads"]
+    kind = WORDS if settings["inputs"] == [WORDS] else about["kind"]
     height, width, channels = settings.get("image_shape", (0, 0, 0))
     values = {
         "name": about["name"],
         "version": about["version"],
-        "what": _what(about["kind"], settings["inputs"], heads),
+        "what": _what(kind, settings["inputs"], heads),
         "classes": "".join(_names(task, head) for task, head in heads.items()),
         "created": about["created"],
         "tensorflow": about["software"]["tensorflow"],
@@ -43,15 +45,16 @@ def model_card(about: Mapping[str, Any], settings: Mapping[str, Any], checks: Ma
         "max_pixels": f"{MAX_PIXELS:,}",
         "head_limits": "".join(f"{text}\n" for text in dict.fromkeys(LIMITS[head["says"]] for head in heads.values())),
     }
-    words = dict(KINDS[about["kind"]])
+    words = dict(GIVEN_WORDS if kind == WORDS else KINDS[kind])
     words |= {key: words[key].format(**values) for key in ("limits", "settings")}
     if any(head["says"] in ("tags", "span") for head in heads.values()):
         words["limits"] = ""
-    return CARD.format(**values, **(words | _calls(about, settings, words, checks))).rstrip() + "\n"
+    given = words_section(about, settings, _url(about))
+    return CARD.format(**values, **(words | _calls(about, settings, words, checks)), words=given).rstrip() + "\n"
 
 
 def _what(kind: str, inputs: Sequence[str], heads: Mapping[str, Any]) -> str:
-    given = INPUTS[kind] if len(inputs) == 1 else f"two raw texts ({inputs[0]}, {inputs[1]})"
+    given = INPUTS.get(kind, kind) if len(inputs) == 1 else f"two raw texts ({inputs[0]}, {inputs[1]})"
     said = [f"{task}: {_said(head)}" if task else _said(head) for task, head in heads.items()]
     return f"{given[0].upper()}{given[1:]} in, {'; '.join(said)} out."
 
@@ -72,16 +75,20 @@ def _calls(
     about: Mapping[str, Any], settings: Mapping[str, Any], words: Mapping[str, str], checks: Mapping[str, Any]
 ) -> dict[str, str]:
     """Returns the table of signatures and how each input is written in the examples."""
-    heads, inputs, name = about["heads"], settings["inputs"], about["name"]
-    url = f"http://localhost:8501/v1/models/{name}:predict"
-    curl = words["curl"].format(instance=_each(inputs, '"{}": "some text"'), url=url)
+    heads, inputs = about["heads"], settings["inputs"]
+    value = words["rest_value"] if inputs == [WORDS] else '"some text"'
+    curl = words["curl"].format(instance=", ".join(f'"{one}": {value}' for one in inputs), url=_url(about))
     rows = _signature_rows(heads, checks)
-    given = "; ".join(f"`{one}`: strings `(batch,)`, {words['input_is']}" for one in inputs)
+    shape = "(batch, n)" if inputs == [WORDS] else "(batch,)"
+    given = "; ".join(f"`{one}`: strings `{shape}`, {words['input_is']}" for one in inputs)
     first, *others = [f"| `{signature}` | {{}} | {outputs} |" for signature, outputs in rows.items()]
-    names = [signature for signature in rows if signature != DEFAULT]
+    more = words_row(settings)
+    lines = [first.format(given), *(line.format("the same") for line in others)]
+    lines += [f"| `{signature}` | {sent} | {outputs} |" for signature, sent, outputs in more]
+    names = [signature for signature in (*rows, *(row[0] for row in more)) if signature != DEFAULT]
     return {
         "curl": curl,
-        "signatures": "\n".join([first.format(given), *(line.format("the same") for line in others)]),
+        "signatures": "\n".join(lines),
         "rest_inputs": ", ".join(f'"{one}": {words["rest_value"]}' for one in inputs),
         "grpc_inputs": "\n".join(
             f'request.inputs["{one}"].CopyFrom(tf.make_tensor_proto([{words["raw_value"]}]))' for one in inputs
@@ -91,8 +98,8 @@ def _calls(
     }
 
 
-def _each(inputs: Sequence[str], form: str) -> str:
-    return ", ".join(form.format(one) for one in inputs)
+def _url(about: Mapping[str, Any]) -> str:
+    return f"http://localhost:8501/v1/models/{about['name']}:predict"
 
 
 def _signature_rows(heads: Mapping[str, Any], checks: Mapping[str, Any]) -> dict[str, str]:

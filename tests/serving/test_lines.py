@@ -1,6 +1,7 @@
 """Answers as lines."""
 
 import pytest
+
 from tfpretune.serving.asking.lines import as_line
 
 CLASS = {"probabilities": [0.25, 0.75], "label": "glad", "scores": [0.0, 1.0]}

@@ -6,7 +6,6 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from tfpretune.serving.asking.lines import as_line
 
 from tests.serving.conftest import VOCABULARY
 from tfpretune.backbones.image.cnn import SmallCNN
@@ -28,6 +27,7 @@ from tfpretune.finetune import (
 )
 from tfpretune.objectives import Classification, MultiLabel, Regression
 from tfpretune.serving import export, predict, verify
+from tfpretune.serving.asking.lines import as_line
 from tfpretune.serving.loading import WARMUP, load
 
 LABELS = ("a", "b", "c")

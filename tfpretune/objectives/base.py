@@ -31,9 +31,9 @@ Batch = Mapping[str, tf.Tensor]
 class Objective(keras.Model):
     """Base of all models that train here: a functional `keras.Model` that says its loss as terms.
 
-    A subclass calls `super().__init__(inputs=…, outputs=…)` and writes `terms`. The loss is the weighted sum of the terms'
-    means over the *global* batch: totals and counts are summed over replicas before the division, so that N replicas learn
-    what one learns.
+    A subclass calls `super().__init__(inputs=…, outputs=…)`, names its terms and writes `terms`. The loss is the weighted sum
+    of the terms' means over the *global* batch: totals and counts are summed over replicas before the division, so that N
+    replicas learn what one learns.
 
     Examples:
         >>> import keras, numpy as np, tensorflow as tf
@@ -45,7 +45,6 @@ class Objective(keras.Model):
         ...         return {"squares": Term(tf.reduce_sum(errors), tf.size(errors))}
         >>> x = keras.Input((1,), name="x")
         >>> model = Line({"x": x}, keras.layers.Dense(1, kernel_initializer="ones")(x))
-        >>> model.add_term_metrics()
         >>> model.compile(run_eagerly=True)
         >>> batch = {"x": np.float32([[1], [2]]), "y": np.float32([[0], [4]])}
         >>> model.evaluate(batch, verbose=0, return_dict=True)["squares"]  # ((1 - 0)^2 + (2 - 4)^2) / 2
@@ -115,6 +114,8 @@ class Objective(keras.Model):
                 f"{type(self).__name__} compares the examples of a batch with each other: it takes accumulate_steps 1, "
                 "and no jit_compile on several replicas"
             )
+        if not hasattr(self, "term_metrics"):
+            self.add_term_metrics()
         self.clip_norm = clip_norm
         self.accumulate_steps = accumulate_steps
         policies = {layer.dtype_policy.name for layer in all_layers(self, include_self=False)}

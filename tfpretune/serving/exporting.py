@@ -101,7 +101,7 @@ def export(
     if words_only:
         if words is None:
             raise UsageError(f"words_only is for taggers, and {model.name} is none")
-        reading, served = words
+        reading, served = words.reading, dict(words.heads)
     settings |= {"inputs": list(reading.names), "steps": reading.steps} | reading.sizes
     if words is not None:
         settings |= {"words": {"steps": words.reading.steps, "outputs": words.heads[""].described()}}

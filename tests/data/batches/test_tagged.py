@@ -44,11 +44,17 @@ def test_words_that_the_tokenizer_joins_share_a_label():
 
 @pytest.mark.parametrize("joiner", [" ", ""])
 def test_a_word_without_a_token_is_unknown_and_has_a_label(joiner):
-    source = toy([["a", "\u200b", "b"], ["\u200b"], ["\u3000", "\u00a0", "b"]], [[BEGIN, OUT, INSIDE], [BEGIN], [1, 2, 0]])
+    source = toy(
+        [["a", "\u200b", "b"], ["\u200b"], ["\u3000", "\u00a0", "b"]], [[BEGIN, OUT, INSIDE], [BEGIN], [1, 2, 0]]
+    )
     rows = tag_inputs(dataclasses.replace(source, joiner=joiner), tokenizer=TOKENIZER, sequence_length=5)
     assert rows.columns["token_ids"].tolist() == [[2, 8, 1, 9, 3], [2, 1, 3, 0, 0], [2, 1, 1, 9, 3]]
     assert rows.columns["labels"].tolist() == [[-1, BEGIN, OUT, INSIDE, -1], [-1, BEGIN, -1, -1, -1], [-1, 1, 2, 0, -1]]
-    assert [tags.tolist() for tags in rows.words_of(rows.columns["labels"])] == [[BEGIN, OUT, INSIDE], [BEGIN], [1, 2, 0]]
+    assert [tags.tolist() for tags in rows.words_of(rows.columns["labels"])] == [
+        [BEGIN, OUT, INSIDE],
+        [BEGIN],
+        [1, 2, 0],
+    ]
 
 
 @pytest.mark.parametrize("length", [3, 4, 7, 40])

@@ -40,7 +40,9 @@ class ExampleSet:
     splits: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
-        """Refuses columns of different lengths."""
+        """Names places that are not given, and refuses columns of different lengths."""
+        if "where" in self.COLUMNS and len(self) and not len(getattr(self, "where")):  # noqa: B009  # a field of some
+            object.__setattr__(self, "where", [f"{self.name}:{row}" for row in range(1, len(self) + 1)])
         for field in self.COLUMNS[1:]:
             column = getattr(self, field)
             columns = column if isinstance(column, Mapping) else {field: column}

@@ -31,7 +31,7 @@ class Examples(ExampleSet):
         labels: classes: int32 `(n,)`, each an index into `class_names`. Numbers: float32 `(n,)`. Sets of classes: int32
             `(n, classes)` of 0 and 1. None when unlabelled.
         class_names: the classes, in the order of their indices; () when unlabelled and for numbers.
-        where: `(n,)` places for messages: "reviews.csv:17", "folder/cat/3.png", "demo:digits[5]".
+        where: `(n,)` places for messages: "reviews.csv:17", "folder/cat/3.png", "demo:digits[5]"; () counts them: "NAME:1", ….
         name: the source, such as "demo:bbc".
         license: what is known of the terms of use.
         groups: `(n,)` optional keys; examples with the same key stay on one side of a split.
@@ -48,7 +48,7 @@ class Examples(ExampleSet):
         >>> import numpy as np
         >>> from tfpretune.data import Examples
         >>> texts, labels = ["It works", "It broke", "Works well"], np.array([1, 0, 1], "int32")
-        >>> examples = Examples("text", texts, labels, ("no", "yes"), ["mine:1", "mine:2", "mine:3"], "mine")
+        >>> examples = Examples("text", texts, labels, ("no", "yes"), name="mine")
         >>> examples
         <Examples of mine: 3 texts, 2 classes (no, yes)>
         >>> examples.take(labels == 0).inputs, len(examples.few_labels(1, seed=0))
@@ -59,10 +59,10 @@ class Examples(ExampleSet):
 
     kind: str
     inputs: Any
-    labels: np.ndarray | None
-    class_names: tuple[str, ...]
-    where: Sequence[str]
-    name: str
+    labels: np.ndarray | None = None
+    class_names: tuple[str, ...] = ()
+    where: Sequence[str] = ()
+    name: str = "examples"
     license: str = ""
     groups: np.ndarray | None = None
     seconds: Sequence[str] | None = None

@@ -19,7 +19,7 @@ class QuestionExamples(ExampleSet):
         questions: one per example.
         contexts: one per example, exactly as the answers' offsets count.
         answers: of each example those that count as right, the first for training; () where the context has none.
-        where: the place of each example, for messages.
+        where: the place of each example, for messages; () counts them: "NAME:1", ….
         name: the source.
         license: what is known of the terms of use.
         groups: optional keys; examples with the same key, such as an article, stay on one side of a split. Without them
@@ -42,8 +42,8 @@ class QuestionExamples(ExampleSet):
     questions: Sequence[str]
     contexts: Sequence[str]
     answers: Sequence[tuple[Answer, ...]]
-    where: Sequence[str]
-    name: str
+    where: Sequence[str] = ()
+    name: str = "examples"
     license: str = ""
     groups: Sequence[str] | None = None
     in_order: bool = False

@@ -22,7 +22,7 @@ class TaggedExamples(ExampleSet):
         words: the words of each sentence.
         tags: int32 `(words,)` a sentence, indices into `tag_names`; None when untagged.
         tag_names: the tags, in the order of their indices; () when untagged.
-        where: the place of each sentence, for messages: "train.conll:17".
+        where: the place of each sentence, for messages: "train.conll:17"; () counts them: "NAME:1", ….
         name: the source.
         license: what is known of the terms of use.
         joiner: what stands between words in the running text: " ", or "" where each character is a word.
@@ -44,8 +44,8 @@ class TaggedExamples(ExampleSet):
     words: Sequence[tuple[str, ...]]
     tags: Sequence[np.ndarray] | None
     tag_names: tuple[str, ...]
-    where: Sequence[str]
-    name: str
+    where: Sequence[str] = ()
+    name: str = "examples"
     license: str = ""
     joiner: str = " "
     in_order: bool = False

@@ -143,7 +143,7 @@ def _saved(scratch: LabelCurve, labels: float, score: float) -> str:
         return f"> {scratch.labels[-1] - labels:.0f}"
     if labels == scratch.labels[0] and needed <= labels:
         return "0" if scratch.means[0] == score else "< 0"
-    return f"{needed - labels:.0f}"
+    return str(round(needed - labels))  # no "-0"
 
 
 def _verdict(curve: LabelCurve, scratch: LabelCurve) -> str:

@@ -6,7 +6,7 @@ import keras
 
 from tfpretune.backbones.feeding import NO_PREPROCESSING, Pixels, Preprocessing
 from tfpretune.backbones.layers.blocks import MeanPool
-from tfpretune.finetune.heads.reading import read, read_mean
+from tfpretune.finetune.heads.reading import read_mean, read_tokens
 from tfpretune.objectives.supervised import Supervised
 from tfpretune.objectives.targets.base import Target
 from tfpretune.objectives.targets.contrastive import SupervisedContrastive
@@ -208,7 +208,7 @@ def pair_head(backbone: keras.Model, target: Target, *, dropout: float = 0.1, na
         >>> model.get_layer("features").output.shape, model.output.shape  # u, v, |u - v| and u * v
         ((None, 32), (None, 1))
     """
-    inputs, features = read(backbone, segments=True)
+    inputs, features = read_tokens(backbone, segments=True)
     second = inputs["padding_mask"] * inputs["segment_ids"]
     first = inputs["padding_mask"] - second
     u = MeanPool(dtype="float32", name="first_features")(features, first)

@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from tfpretune.backbones.feeding import NO_PREPROCESSING, Preprocessing
 from tfpretune.errors import UsageError
-from tfpretune.finetune.heads.reading import read
+from tfpretune.finetune.heads.reading import read, read_tokens
 from tfpretune.objectives.supervised import Supervised
 from tfpretune.objectives.targets.extractive_qa import ExtractiveQA
 from tfpretune.objectives.targets.standard import Classification
@@ -42,7 +42,7 @@ def tagger(
         >>> tuple(model(rows).shape)  # a logit for each of 3 tags at each of 5 tokens
         (1, 5, 3)
     """
-    inputs, features = read(backbone, Preprocessing(window_length))
+    inputs, features = read_tokens(backbone, Preprocessing(window_length))
     x = keras.layers.Identity(dtype="float32", name="features")(features)
     x = keras.layers.Dropout(dropout, dtype="float32", name="head_dropout")(x)
     logits = keras.layers.Dense(num_tags, dtype="float32", name="logits")(x)
@@ -71,7 +71,7 @@ def span_finder(backbone: keras.Model, *, dropout: float = 0.1, name: str = "spa
         >>> tuple(scores.shape), (scores[0, :, 0] > -1e8).numpy().tolist()  # no answer starts in the question
         ((1, 6, 2), [False, False, False, True, True, True])
     """
-    inputs, features = read(backbone, segments=True)
+    inputs, features = read_tokens(backbone, segments=True)
     x = keras.layers.Identity(dtype="float32", name="features")(features)
     x = keras.layers.Dropout(dropout, dtype="float32", name="head_dropout")(x)
     scores = keras.layers.Dense(2, dtype="float32", name="logits")(x)

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from tfpretune.backbones.feeding import NO_PREPROCESSING, Preprocessing, feed, sequence_features
 from tfpretune.backbones.layers.blocks import MeanPool
+from tfpretune.errors import UsageError
 
 Inputs = dict[str, keras.KerasTensor]
 
@@ -27,6 +28,18 @@ def read(
     windows = {key: SplitWindows(preprocessing.window_length, name=f"{key}_windows")(x) for key, x in rows.items()}
     features = sequence_features(backbone, windows)
     return inputs, JoinWindows(dtype="float32", name="join_windows")(features, rows["padding_mask"])
+
+
+def read_tokens(
+    backbone: keras.Model, preprocessing: Preprocessing = NO_PREPROCESSING, *, segments: bool = False
+) -> tuple[Inputs, keras.KerasTensor]:
+    """Returns what `read` does; raises UsageError for a backbone that takes no texts, and so has no features of tokens."""
+    inputs, features = read(backbone, preprocessing, segments=segments)
+    if "token_ids" not in inputs:
+        raise UsageError(
+            f"the model speaks of tokens, and {type(backbone).__name__} takes images: give a backbone of texts"
+        )
+    return inputs, features
 
 
 def read_mean(backbone: keras.Model, preprocessing: Preprocessing) -> tuple[Inputs, keras.KerasTensor]:

@@ -31,7 +31,7 @@ class Block(NamedTuple):
     layers: list[keras.layers.Layer]
 
 
-def freeze(model: keras.Model, frozen: str) -> list[FrozenRow]:
+def freeze(model: keras.Model, frozen: str | int) -> list[FrozenRow]:
     """Freezes part of `model.backbone`. Call it before the optimizer is built, the model compiled, or LoRA enabled.
 
     `BatchNormalization` in a frozen layer, and everywhere with "bias", takes its stored statistics and leaves them as they are.
@@ -59,6 +59,7 @@ def freeze(model: keras.Model, frozen: str) -> list[FrozenRow]:
         >>> [variable.path.split("/")[-2] for variable in model.trainable_variables]
         ['final_norm', 'final_norm', 'logits', 'logits']
     """
+    frozen = str(frozen)
     layers = [layer for layer in model.backbone.layers if layer.weights]
     if frozen.startswith("last:"):
         learning = _last(blocks(model.backbone), frozen)

@@ -1,4 +1,4 @@
-"""Large files and standard input in pieces, so that readers of whole files read them in little memory. Imports no TensorFlow."""
+"""Large files and standard input in pieces, so that readers of whole files need little memory. Imports no TensorFlow."""
 
 import dataclasses
 import gzip

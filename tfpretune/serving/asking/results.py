@@ -3,7 +3,6 @@
 import contextlib
 import csv
 import io
-import itertools
 import json
 import os
 import signal
@@ -170,5 +169,5 @@ def held_back() -> Iterator[None]:
     finally:
         for number, handler in old.items():
             signal.signal(number, handler)
-        for number in itertools.islice(came, 1):
-            os.kill(os.getpid(), number)
+        if came:
+            os.kill(os.getpid(), came[0])

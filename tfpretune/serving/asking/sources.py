@@ -99,14 +99,18 @@ def takes_words(sent: SentForm, model: Model) -> bool:
 
 
 def _form_for(sent: SentForm, model: Model) -> SourceForm:
-    own = {"label_column": "", "more_labels": sent.keep, "label_kind": ""}
-    if model.names == QUESTIONS and sent.form.text_column == DEFAULT_TEXT:
-        own["text_column"] = "question"
-    if len(model.names) > 1 and not sent.form.pair_column:
-        own["pair_column"] = "context" if model.names == QUESTIONS else "text_pair"
-    if len(model.names) == 1 and sent.form.pair_column:
+    form, asked = _unlabelled(sent), model.names == QUESTIONS
+    if len(model.names) == 1 and form.pair_column:
         raise UsageError(f"the model takes {model.names[0]} alone, and `pair_column` names a second text")
-    return dataclasses.replace(sent.form, **own)
+    if asked and form.text_column == DEFAULT_TEXT:
+        form = dataclasses.replace(form, text_column="question")
+    if len(model.names) > 1 and not form.pair_column:
+        form = dataclasses.replace(form, pair_column="context" if asked else "text_pair")
+    return form
+
+
+def _unlabelled(sent: SentForm) -> SourceForm:
+    return dataclasses.replace(sent.form, label_column="", more_labels=sent.keep, label_kind="")
 
 
 def _example_rows(sent: SentForm, scheme: str, rest: str, form: SourceForm, *, files: bool) -> Iterator[Row]:
@@ -121,7 +125,7 @@ def _rows_read(spec: str, form: SourceForm, piece: Piece | None, files: bool) ->
     if files != (found.kind == "image") and len(found.inputs):
         what = "image files" if files else "texts"
         raise UsageError(f"{spec}: the model takes {what}, and the source has {found.kind}s")
-    seconds = found.seconds or [None] * len(found.inputs)
+    seconds: Sequence[str | None] = found.seconds or [None] * len(found.inputs)
     good = [
         Row(where, (first,) if second is None else (first, second))
         for first, second, where in zip(found.inputs, seconds, found.where, strict=True)
@@ -199,8 +203,7 @@ def _word_rows(sent: SentForm, scheme: str, rest: str) -> Iterator[Row]:
     elif not sent.words:
         raise UsageError(f"{sent.source}: the tagger takes words: give conll:FILES, or jsonl:FILES with lists of words")
     else:
-        form = dataclasses.replace(sent.form, label_column="", more_labels=sent.keep, label_kind="")
-        for row in _example_rows(sent, scheme, rest, form, files=False):
+        for row in _example_rows(sent, scheme, rest, _unlabelled(sent), files=False):
             yield row if row.value is None else row._replace(value=row.value[0].split())
 
 

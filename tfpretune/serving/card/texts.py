@@ -24,7 +24,7 @@ CARD = """\
 
 The batch may have any size, 0 included. Done inside the model: {steps}. {settings}
 
-{words}## Use
+## Use
 
 Start TF Serving (its standard build holds the operations that this model needs):
 
@@ -67,7 +67,7 @@ Without a server: `tfpretune predict` takes this folder or the URL `http://local
 When TF Serving loads the model it calls each signature once, with the request in `assets.extra/{warmup}`, so that the
 first caller does not wait.
 
-## Check
+{words}## Check
 
 `tfpretune verify` compares every byte with `manifest.json`, then calls the model in a fresh process without Keras with
 the {num_checks} inputs in `assets.extra/checks.json`; its numbers must equal the Keras model's to 1e-5, its texts and

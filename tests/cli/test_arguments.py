@@ -178,7 +178,7 @@ def test_run_passes_the_exit_code_through(recipes, capsys, ending, code, message
         (["board"], "tfpretune board: the following arguments are required: RUNS; see tfpretune board --help"),
         (
             ["predict", "dir"],
-            "tfpretune predict: the following arguments are required: INPUT; see tfpretune predict --help",
+            "predict takes inputs or --source, and none is given",
         ),
         (["board", "no/such/folder"], "no folder no/such/folder"),
         (["run", "ecco"], "no recipe 'ecco', did you mean echo?; see tfpretune ls"),
@@ -244,9 +244,11 @@ def test_check_prints_the_result_and_exits_1_on_problems(tmp_path, capsys):
 
 
 def test_predict_prints_lines_or_json(monkeypatch, capsys):
+    from tfpretune.cli import predicting
     from tfpretune.serving import client, loading
 
     monkeypatch.setattr(loading, "version_folder", lambda folder: None)
+    monkeypatch.setattr(predicting, "_warn", lambda settings: None)
     answers = [client.Prediction("sport", 0.75), client.Prediction("news", 0.5)]
     asked = []
     monkeypatch.setattr(client, "predict", lambda target, inputs: asked.append((target, inputs)) or answers)
@@ -258,9 +260,11 @@ def test_predict_prints_lines_or_json(monkeypatch, capsys):
 
 
 def test_predict_of_a_model_that_is_no_classifier(monkeypatch, capsys):
+    from tfpretune.cli import predicting
     from tfpretune.serving import client, loading
 
     monkeypatch.setattr(loading, "version_folder", lambda folder: None)
+    monkeypatch.setattr(predicting, "_warn", lambda settings: None)
     answer = {"answer": "noon", "start": 3, "end": 7, "score": 0.75, "no_answer": 0.125}
     monkeypatch.setattr(client, "predict", lambda target, inputs: [answer])
     assert call("predict", "saved_models/x", "When?", "At noon.") == 0

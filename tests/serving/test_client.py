@@ -1,6 +1,7 @@
 """Predictions from a folder and from a server that speaks TF Serving's REST."""
 
 import base64
+import csv
 import http.server
 import json
 import shutil
@@ -14,6 +15,8 @@ import tensorflow as tf
 from tfpretune.errors import RunError, UsageError
 from tfpretune.serving import Prediction, predict
 from tfpretune.serving.asking import models
+from tfpretune.serving.asking.many import predict_many
+from tfpretune.serving.asking.sources import SentForm, rows_of
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +81,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         served = self.server.models[name]
         values = [instance[served.input_name] for instance in instances]
         raw = [base64.b64decode(value["b64"]) if isinstance(value, dict) else value for value in values]
-        outputs = served.call("serving_default", raw)
+        try:
+            outputs = served.call("serving_default", raw)
+        except tf.errors.OpError as error:
+            self.answer(400, {"error": str(error)})
+            return
         rows = zip(outputs["label"], outputs["probabilities"].tolist(), outputs["scores"].tolist(), strict=True)
         rows = [{"label": a.decode(), "probabilities": b, "scores": c} for a, b, c in rows]
         self.answer(200 if verb == "predict" else 400, {"predictions": rows})
@@ -139,3 +146,53 @@ def test_servers_that_cannot_answer(server):
         predict(f"{server}/other", ["x"])
     with pytest.raises(RunError, match="the server cannot be reached"):
         predict("http://127.0.0.1:1/v1/models/films", ["x"])
+
+
+def test_a_server_is_sent_words_of_one_length(monkeypatch):
+    signatures = {
+        "serving_default": {"inputs": {"texts": {}}},
+        "words": {"inputs": {"words": {}}, "outputs": {"tags": {}}},
+    }
+    asked = []
+
+    def request(url, body=None):
+        asked.append(body)
+        rows = [["O"] * len(instance["words"]) for instance in body["instances"]] if body else []
+        return {"predictions": rows} if body else {"metadata": {"signature_def": {"signature_def": signatures}}}
+
+    monkeypatch.setattr(models, "request", request)
+    assert predict("http://host/v1/models/x", [["do", "n't"], ["a"]]) == [{"tags": ["O", "O"]}] * 2
+    assert asked[1] == {"signature_name": "words", "instances": [{"words": ["do", "n't"]}, {"words": ["a", ""]}]}
+    del signatures["words"]
+    with pytest.raises(UsageError, match="words are asked of taggers, and this model is none"):
+        predict("http://host/v1/models/x", [["a"]])
+
+
+@pytest.mark.parametrize("place", ["folder", "server"])
+def test_all_rows_of_a_source_as_files(saved_models, films, server, pictures, tmp_path, place):
+    """Both ways write the same, save for the names of classes, which a server does not tell."""
+    table = tmp_path / "a.csv"
+    table.write_text("id,text\n1,good film\n2,\n3,bad\n", "utf-8")
+    target = saved_models / "films" if place == "folder" else f"{server}/films"
+    sent = SentForm(f"csv:{table}", keep=("id",))
+    done = predict_many(target, lambda model: rows_of(sent, model), tmp_path / "out.csv")
+    with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as file:
+        first, second, third = csv.DictReader(file)
+    expected = films.call("serving_default", ["good film", "bad"])
+    assert (done.rows, done.errors) == (3, 1)
+    assert [first["label"], third["label"]] == [label.decode() for label in expected["label"]]
+    names = ("neutral", "négatif", "positive") if place == "folder" else "012"
+    for row, shares in zip((first, third), expected["probabilities"], strict=True):
+        np.testing.assert_allclose([float(row[f"probabilities/{name}"]) for name in names], shares, atol=1e-6)
+    assert second["error"].startswith("the text is empty")
+    assert [row["source/id"] for row in (first, second, third)] == ["1", "2", "3"]
+
+    folder = tmp_path / "pictures"
+    shutil.copytree(Path(pictures[0]).parent, folder)
+    (folder / "broken.png").write_bytes(b"\x89PNG but no more")
+    target = saved_models / "spots" if place == "folder" else f"{server}/spots"
+    predict_many(target, lambda model: rows_of(SentForm(f"images:{folder}"), model), tmp_path / "out.jsonl")
+    found = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text("utf-8").splitlines()]
+    assert [Path(row["where"]).name for row in found] == ["0.png", "1.png", "2.png", "broken.png"]
+    assert [bool(row["error"]) for row in found] == [False, False, False, True]
+    assert "not an image" in found[3]["error"]

@@ -1,5 +1,6 @@
 """A tagger is served on the words of its training file, in five languages, and on words that cannot be seen."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -50,15 +51,16 @@ def model(tokenizer):
     return spread(tagger(TextEncoder(tokenizer.vocabulary_size(), 1, num_heads=2, hidden_dim=8, intermediate_dim=4), 3))
 
 
-def serve(reading, head, model, sent):
+def serve(reading, head, model, *sent):
     """What a signature does, without the SavedModel around it."""
 
-    @tf.function(autograph=False)
+    @tf.function(autograph=False, input_signature=[tf.TensorSpec(reading.shape, tf.string)])
     def call(strings):
         rows = reading.rows(reading.clean(strings))
         return head.answers(model(rows.inputs), rows.context)
 
-    return {name: values.numpy() for name, values in call(tf.constant(sent)).items()}
+    found = [call(tf.constant(each, tf.string)) for each in sent]
+    return [{name: values.numpy() for name, values in one.items()} for one in found]
 
 
 def test_every_word_survives(source):
@@ -68,14 +70,13 @@ def test_every_word_survives(source):
 
 @pytest.mark.parametrize("joiner", [" ", ""])
 def test_words_get_the_tags_that_the_model_gives_to_training_rows(source, tokenizer, model, joiner):
-    import dataclasses
-
     examples = dataclasses.replace(source, joiner=joiner)
     rows = tag_inputs(examples, tokenizer=tokenizer, sequence_length=LENGTH)
-    expected = rows.words_of(model(rows.columns).numpy().argmax(-1))
+    inputs = {name: rows.columns[name] for name in model.input}
+    expected = rows.words_of(model(inputs).numpy().argmax(-1))
     reading = raw.given_word_preprocessing(tokenizer, LENGTH, joiner)
     sent = filled([text.split(" ") for text in SENTENCES.values()])  # as they stand in the file
-    answers = serve(reading, GivenTagHead(model.target, TAGS), model, sent)
+    (answers,) = serve(reading, GivenTagHead(model.target, TAGS), model, sent)
     assert answers["tags"].shape == np.shape(sent)
     for row, (words, tags) in enumerate(zip(source.words, expected, strict=True)):
         assert [tag.decode() for tag in answers["tags"][row, : len(words)]] == [TAGS[tag] for tag in tags]
@@ -86,7 +87,7 @@ def test_words_get_the_tags_that_the_model_gives_to_training_rows(source, tokeni
 
 def test_raw_text_is_split_otherwise_and_words_are_not(source, tokenizer, model):
     texts = ["彼は東京で\u3000寿司を食べました。", "ผมไปโรงเรียน"]
-    answers = serve(raw.word_preprocessing(tokenizer, LENGTH), TagHead(model.target, TAGS), model, texts)
+    (answers,) = serve(raw.word_preprocessing(tokenizer, LENGTH), TagHead(model.target, TAGS), model, texts)
     words = [[word.decode() for word in row if word] for row in answers["words"]]
     assert words[0][-2:] == ["べました", "。"]  # three words of the file
     assert words[1] == ["ผมไปโรงเรียน"]
@@ -95,14 +96,14 @@ def test_raw_text_is_split_otherwise_and_words_are_not(source, tokenizer, model)
 def test_a_gap_is_a_word_and_what_fills_up_is_none(tokenizer, model):
     reading = raw.given_word_preprocessing(tokenizer, LENGTH, " ")
     head = GivenTagHead(model.target, TAGS)
-    answers = serve(reading, head, model, [["", "a", "", ""], ["", "", "", ""], ["b", b"\xff\xfe", "\u3000", "\u00a0"]])
+    sent = [["", "a", "", ""], ["", "", "", ""], ["b", b"\xff\xfe", "\u3000", "\u00a0"]]
+    answers, none, nothing = serve(reading, head, model, sent, np.zeros((0, 3), "str"), np.zeros((2, 0), "str"))
     assert [[bool(tag) for tag in row] for row in answers["tags"]] == [
         [True, True, False, False],
         [False] * 4,
         [True] * 4,
     ]
-    assert serve(reading, head, model, np.zeros((0, 3), "str"))["tags"].shape == (0, 3)
-    assert serve(reading, head, model, np.zeros((2, 0), "str"))["tags"].shape == (2, 0)
+    assert (none["tags"].shape, nothing["tags"].shape) == ((0, 3), (2, 0))
 
 
 def test_an_export_of_words_alone(tmp_path, model, tokenizer, source):

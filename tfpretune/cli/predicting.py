@@ -60,6 +60,7 @@ def predict(settings: argparse.Namespace) -> int:
     if not is_address(settings.dir):  # a server's answers need no TensorFlow here
         version_folder(settings.dir)
         start_tensorflow()
+        _warn(settings)
     return _predict_many(settings) if settings.source or settings.out else _print_answers(settings)
 
 
@@ -101,7 +102,6 @@ def _predict_many(settings: argparse.Namespace) -> int:
 def _rows(settings: argparse.Namespace, model: "Model") -> "Iterator[Row]":
     from tfpretune.serving.asking.sources import input_rows, rows_of
 
-    _warn(model, settings)
     if not settings.source:
         return input_rows(settings.inputs, model, words=settings.words)
     return rows_of(_sent(settings), model)
@@ -116,14 +116,15 @@ def _sent(settings: argparse.Namespace) -> "SentForm":
     return SentForm(settings.source, form, tuple(settings.keep), settings.words, settings.word_column)
 
 
-def _warn(model: "Model", settings: argparse.Namespace) -> None:
-    """Says that a tagger's words may be others in raw text; a server does not tell."""
-    from tfpretune.serving.asking.models import FolderModel
-    from tfpretune.serving.asking.sources import takes_words
+def _warn(settings: argparse.Namespace) -> None:
+    """Says where a tagger's words may be others in raw text; a server does not tell."""
     from tfpretune.serving.card.words import raw_text_warning
+    from tfpretune.serving.loading import read_object, version_folder
 
-    words = settings.words or (settings.source and takes_words(_sent(settings), model))
-    if isinstance(model, FolderModel) and not words and (line := raw_text_warning(model.served.training)):
+    if settings.words or settings.source.startswith("conll:"):
+        return
+    training = read_object(version_folder(settings.dir), "metadata.json").get("training")
+    if line := raw_text_warning(training or {}):
         print(f"warning: {line}", file=sys.stderr)
 
 

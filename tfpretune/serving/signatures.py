@@ -42,9 +42,13 @@ def write_saved_model(
     # Tracking the model as well would write every weight twice: the endpoints' variables are found without it.
     if tokenizer is not None:
         archive.track(tokenizer)
-    for name, endpoint in _endpoints(model, reading, heads).items():
-        archive.add_endpoint(name, endpoint, _strings(reading))
-    if words is not None:
+    traced = {
+        name: archive.add_endpoint(name, endpoint, _strings(reading))
+        for name, endpoint in _endpoints(model, reading, heads).items()
+    }
+    if words is not None and words.reading is reading:
+        archive.add_endpoint(WORDS, traced[DEFAULT])
+    elif words is not None:
         archive.add_endpoint(WORDS, _endpoints(model, *words)[DEFAULT], _strings(words.reading))
     archive.write_out(str(folder), verbose=False)
 

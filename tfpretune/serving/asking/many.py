@@ -80,10 +80,11 @@ def predict_many(
     _skip(rows, results)
     first = next(rows, None)  # what is wrong with a source shows here, before a file is overwritten
     with results:
-        return _ask_all(model, rows if first is None else itertools.chain([first], rows), results, batch_size)
+        return ask_all(model, rows if first is None else itertools.chain([first], rows), results, batch_size)
 
 
-def _ask_all(model: Model, rows: Iterator[Row], results: Results, batch_size: int) -> Counted:
+def ask_all(model: Model, rows: Iterator[Row], results: Results, batch_size: int = BATCH_SIZE) -> Counted:
+    """Asks for all rows, batch by batch, and writes the answers."""
     start = said = time.monotonic()
     number = errors = 0
     draw = mask_writer(results.path)

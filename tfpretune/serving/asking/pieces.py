@@ -38,14 +38,15 @@ class Piece:
         return line if line <= self.header else line + self.before
 
 
-def pieces(path: str, scheme: str) -> Iterator[Piece]:
+def pieces(path: str, scheme: str, *, whole: bool = False) -> Iterator[Piece]:
     """Yields a file in pieces that end where a record does; a small one, and one of a scheme without lines, as it is.
 
     Args:
         path: of a file; "-" is standard input.
         scheme: csv has a header and records of several lines, conll sentences of several lines, jsonl and text neither.
+        whole: do not cut files.
     """
-    cut = scheme in ("csv", "jsonl", "text", "conll")
+    cut = scheme in ("csv", "jsonl", "text", "conll") and not whole and not (path != STDIN and _is_list(path))
     if path != STDIN and (not cut or os.path.getsize(path) <= PIECE_BYTES):
         yield Piece(path, path)
         return
@@ -62,6 +63,12 @@ def pieces(path: str, scheme: str) -> Iterator[Piece]:
         if header and not before:
             Path(part).write_bytes(header)
             yield Piece(part, name)
+
+
+def _is_list(path: str) -> bool:
+    """Whether a JSON file is one list: its lines are no records."""
+    with _open(path) as file:
+        return file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"[") and path.endswith((".json", ".jsonl", ".gz"))
 
 
 def _open(path: str) -> IO[bytes]:

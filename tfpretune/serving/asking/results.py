@@ -66,10 +66,11 @@ class Results:
 
     def __exit__(self, *error: object) -> None:
         """Writes what waits, and ends."""
-        if self._waiting:
+        try:
             self._write(self._waiting)
-        if self.path is not None:
-            self._file.close()
+        finally:
+            if self.path is not None:
+                self._file.close()
 
     def add(self, rows: Sequence[Cells]) -> None:
         """Writes rows, each with `where`, what is kept, the answer's cells and `error`.
@@ -78,10 +79,12 @@ class Results:
         """
         self._waiting += rows
         if not self.table or self.columns or any(not row[ERROR] for row in rows):
-            self._write(self._waiting)
-            self._waiting = []
+            waiting, self._waiting = self._waiting, []  # gone also where the write ends with Ctrl-C
+            self._write(waiting)
 
     def _write(self, rows: Sequence[Cells]) -> None:
+        if not rows:
+            return
         text = self._lines(rows) if self.table else "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows)
         data = text.encode("utf-8", "replace")
         with full_disk_named(self.path or Path("stdout"), needed=len(data)), held_back():

@@ -51,8 +51,8 @@ def measured_line(training: Mapping[str, Any]) -> str:
 def raw_text_warning(training: Mapping[str, Any]) -> str:
     """Returns a line for who sends raw text to a tagger where it may be split otherwise than the training; "" else."""
     found = training.get("words")
-    if not isinstance(found, Mapping) or found["alike"] >= WARN_BELOW:
-        return ""
+    if not isinstance(found, Mapping) or not WORDS_BELOW <= found["alike"] < WARN_BELOW:
+        return ""  # below, raw text is refused
     return (
         f"raw text is split into what this tagger has learnt in {found['alike']:.1%} of its training sentences: give it words "
         "where you have them"

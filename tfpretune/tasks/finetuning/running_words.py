@@ -1,6 +1,7 @@
 """Whether raw text is split into the words that a tagger learns: measured and said in every run, and kept with the model."""
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -48,14 +49,7 @@ class RunningWords(NamedTuple):
 
 def measure_words(examples: TaggedExamples, tokenizer: Tokenizer) -> RunningWords:
     """Splits the running text of all sentences as a served model does, and compares the words."""
-
-    @tf.function(input_signature=[STRINGS, tf.TensorSpec((None,), tf.int64), STRINGS])
-    def joined(words: tf.Tensor, counts: tf.Tensor, texts: tf.Tensor) -> list[tf.Tensor]:
-        ours = tf.RaggedTensor.from_row_lengths(words, counts)
-        read = given_words(tokenizer, ours, joiner=examples.joiner).words
-        split = split_for(tokenizer, texts).words
-        return [tf.strings.reduce_join(each, axis=1, separator=_MARK) for each in (ours, read, split)]
-
+    joined = _graph(tokenizer, examples.joiner)
     exact = alike = 0
     instead = ("", "")
     for start in range(0, len(examples), CHUNK):
@@ -71,6 +65,19 @@ def measure_words(examples: TaggedExamples, tokenizer: Tokenizer) -> RunningWord
                 instead = _first_difference(read.decode().split(_MARK), split.decode().split(_MARK))
     count = len(examples)
     return RunningWords(count, exact / max(1, count), alike / max(1, count), instead)
+
+
+@functools.lru_cache(maxsize=4)
+def _graph(tokenizer: Tokenizer, joiner: str) -> Callable[..., list[tf.Tensor]]:
+    """Returns a graph from words and running texts to the words of the file, of training and of running text, joined."""
+
+    def joined(words: tf.Tensor, counts: tf.Tensor, texts: tf.Tensor) -> list[tf.Tensor]:
+        ours = tf.RaggedTensor.from_row_lengths(words, counts)
+        read = given_words(tokenizer, ours, joiner=joiner).words
+        split = split_for(tokenizer, texts).words
+        return [tf.strings.reduce_join(each, axis=1, separator=_MARK) for each in (ours, read, split)]
+
+    return tf.function(joined, input_signature=[STRINGS, tf.TensorSpec((None,), tf.int64), STRINGS])
 
 
 def say_words(examples: TaggedExamples, tokenizer: Tokenizer) -> dict[str, Any]:
@@ -99,5 +106,6 @@ def _first_difference(read: list[str], split: list[str]) -> tuple[str, str]:
                 if sum(map(len, instead)) >= len(theirs):
                     break
                 instead.append(word)
-            return theirs, " ".join(instead)
+            words = " ".join(filter(None, instead))
+            return (theirs, words) if words != theirs else ("", "")
     return "", ""

@@ -67,7 +67,7 @@ def test_commands_run_in_order(tmp_path, monkeypatch, capsys):
         arguments = command[1:] + (["--fast"] if command[1] == "run" else [])
         assert cli.main(arguments) == 0, (command, capsys.readouterr())
         ran.append(command[1])
-    assert ran == ["check", "run", "run", "export", "check", "run", "run", "verify", "predict"]
+    assert ran == ["check", "run", "run", "export", "check", "run", "run", "verify", "predict", "predict"]
 
 
 def test_python_example_imports_what_is_there():

@@ -43,11 +43,17 @@ def add_options(predict: argparse.ArgumentParser) -> None:
         "--keep", metavar="COLUMN", nargs="+", default=(), help="columns of the source that go beside the answers"
     )
     predict.add_argument(
-        "--text-column", default="text", help="column with the texts (default: text, of questions question)"
+        "--text-column",
+        nargs="+",
+        default=("text",),
+        help="column with the texts (default: text, of questions question)",
     )
     predict.add_argument(
         "--pair-column", default="", help="column with the second texts (default: text_pair, of questions context)"
     )
+    predict.add_argument("--image-column", default="", help="column with the paths of images")
+    predict.add_argument("--delimiter", default="", help="csv: what separates the columns: a character, or tab")
+    predict.add_argument("--encoding", default="", help="encoding of files of text, such as gb18030 (default: UTF-8)")
     predict.add_argument("--word-column", type=int, default=0, help="conll: number of the words' column (default: 0)")
 
 
@@ -112,7 +118,8 @@ def _sent(settings: argparse.Namespace) -> "SentForm":
     from tfpretune.serving.asking.sources import SentForm
 
     options = {field.name for field in dataclasses.fields(SourceForm)} & vars(settings).keys()
-    form = SourceForm(**{name: getattr(settings, name) for name in options})
+    texts = {"text_column": tuple(settings.text_column)}
+    form = SourceForm(**{name: getattr(settings, name) for name in options} | texts)
     return SentForm(settings.source, form, tuple(settings.keep), settings.words, settings.word_column)
 
 

@@ -8,9 +8,9 @@ Examples:
     tfpretune.errors.UsageError: ...
 """
 
+from tfpretune.serving.asking.lines import example_inputs
 from tfpretune.serving.client import Prediction, predict
 from tfpretune.serving.exporting import export
-from tfpretune.serving.lines import example_inputs
 from tfpretune.serving.verifying import VerifyResult, verify
 
 __all__ = ["Prediction", "VerifyResult", "example_inputs", "export", "predict", "verify"]

@@ -59,6 +59,7 @@ TAGGED = {
             {"answer": None, "start": None, "end": None, "score": 0.25, "no_answer": 0.5},
         ),
         ({"classes": [[0, 0], [0, 0]], "probabilities": [[1.0] * 2] * 2}, ("x",), {"pixels": {"sad": 4, "glad": 0}}),
+        ({"classes": [[-1, 1]], "probabilities": [[0.0, 1.0]]}, ("x",), {"pixels": {"sad": 0, "glad": 1}}),
         ({"embedding": [0.123456789, 1e-9]}, ("x",), {"embedding": [0.1234568, 1e-09]}),
         (
             {f"mood_{name}": value for name, value in CLASS.items()} | {"stars_values": [3.0]},

@@ -1,5 +1,6 @@
 """An answer as the values of a row: what a table or an object has of it. Imports no TensorFlow."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -49,13 +50,15 @@ def _said(answer: Mapping[str, Any], value: Any, names: Sequence[str]) -> Cells:
         found = {name: answer[name] if there else None for name in ("answer", "start", "end")}
         return found | {name: _rounded(answer[name]) for name in ("score", "no_answer")}
     if "classes" in answer:
-        counts = [0] * (1 + max(map(max, answer["classes"])))
-        for row in answer["classes"]:
-            for index in row:
-                counts[index] += 1
-        counts += [0] * (len(names) - len(counts))
-        return {"pixels": dict(zip(names or map(str, range(len(counts))), counts, strict=True))}
+        return {"pixels": _pixels(answer["classes"], names)}
     return {"embedding": _rounded(answer["embedding"])}
+
+
+def _pixels(classes: Sequence[Sequence[int]], names: Sequence[str]) -> dict[str, int]:
+    """Counts the pixels of each class of a map; -1, where the model saw nothing, is none."""
+    counts = Counter(index for row in classes for index in row if index >= 0)
+    known = names or [str(number) for number in range(max(counts, default=-1) + 1)]
+    return {name: counts[number] for number, name in enumerate(known)}
 
 
 def _tags(answer: Mapping[str, Any], value: Any) -> Cells:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tfpretune.serving.loading import ASSETS
+from tfpretune.serving.loading import ASSETS, WORDS
 
 MOST_LETTERS = 80
 _SHOWN = 4
@@ -67,6 +67,8 @@ def _shares(classes: list[list[int]]) -> str:
 def example_inputs(folder: Path) -> list[str]:
     """Returns an input for `tfpretune predict`, of a model of pairs two: a text that is stored with the export, or a name.
 
+    Before those of a tagger that takes words alone stands `--words`.
+
     Args:
         folder: saved_models/NAME/VERSION.
 
@@ -82,6 +84,8 @@ def example_inputs(folder: Path) -> list[str]:
     names, first = settings["inputs"], checks["inputs"][0]
     if settings["kind"] != "text":
         return ["IMAGE.png"] * len(names)
+    if names == [WORDS]:
+        return ["--words", _short(" ".join(first))]
     stored = [first] if len(names) == 1 else [first.get(name, {}) for name in names]
     return [_short(one.get("text") if isinstance(one, dict) else one) for one in stored]
 

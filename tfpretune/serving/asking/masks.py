@@ -1,4 +1,4 @@
-"""Maps of classes as PNG files beside the results: a pixel is the number of its class. Imports no TensorFlow."""
+"""Maps of classes as PNG files beside the results: a pixel is the number of its class, 255 of none. Imports no TensorFlow."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,9 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from tfpretune.data.image.exif import stored_orientation
 from tfpretune.serving.asking.cells import Cells
 from tfpretune.serving.asking.models import Answer
 from tfpretune.serving.asking.sources import Row
+
+_TURNED = 5  # the Exif orientations from here on lie on their side
 
 
 def mask_writer(results: Path | None) -> Callable[[Row, Answer], Cells]:
@@ -24,7 +27,7 @@ def mask_writer(results: Path | None) -> Callable[[Row, Answer], Cells]:
         import PIL.Image
 
         classes = np.asarray(answer["classes"])
-        kind = np.uint8 if classes.max() < 256 else np.uint16
+        kind = np.uint8 if classes.max() < 255 else np.uint16  # -1 becomes the highest number, 255 or 65535
         mask = PIL.Image.fromarray(classes.astype(kind)).resize(_size(row, classes), PIL.Image.Resampling.NEAREST)
         path = folder / f"{_name(row)}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -42,7 +45,7 @@ def _name(row: Row) -> str:
 
 
 def _size(row: Row, classes: np.ndarray) -> tuple[int, int]:
-    """Returns width and height of the photo as the model has seen it: a JPEG is put upright."""
+    """Returns width and height of the photo as it is shown, which is how the model has seen it."""
     import PIL.Image
 
     picture: Any = row.value[0]
@@ -50,7 +53,6 @@ def _size(row: Row, classes: np.ndarray) -> tuple[int, int]:
         return (picture.shape[1], picture.shape[0])
     try:
         with PIL.Image.open(picture) as photo:
-            turned = photo.format == "JPEG" and photo.getexif().get(0x0112, 1) >= 5
-            return photo.size[::-1] if turned else photo.size
+            return photo.size[::-1] if stored_orientation(picture) >= _TURNED else photo.size
     except OSError:  # TensorFlow reads some files that Pillow does not
         return (classes.shape[1], classes.shape[0])

@@ -46,8 +46,9 @@ def pieces(path: str, scheme: str, *, whole: bool = False) -> Iterator[Piece]:
         scheme: csv has a header and records of several lines, conll sentences of several lines, jsonl and text neither.
         whole: do not cut files.
     """
-    cut = scheme in ("csv", "jsonl", "text", "conll") and not whole and not (path != STDIN and _is_list(path))
-    if path != STDIN and (not cut or os.path.getsize(path) <= PIECE_BYTES):
+    cut = scheme in ("csv", "jsonl", "text", "conll") and not whole
+    small = path != STDIN and (os.path.getsize(path) <= PIECE_BYTES or (scheme == "jsonl" and _is_list(path)))
+    if path != STDIN and (small or not cut):
         yield Piece(path, path)
         return
     name = "stdin" if path == STDIN else path
@@ -68,7 +69,7 @@ def pieces(path: str, scheme: str, *, whole: bool = False) -> Iterator[Piece]:
 def _is_list(path: str) -> bool:
     """Whether a JSON file is one list: its lines are no records."""
     with _open(path) as file:
-        return file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"[") and path.endswith((".json", ".jsonl", ".gz"))
+        return file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"[")
 
 
 def _open(path: str) -> IO[bytes]:

@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import re
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -114,26 +115,35 @@ def _unlabelled(sent: SentForm) -> SourceForm:
 
 
 def _example_rows(sent: SentForm, scheme: str, rest: str, form: SourceForm, *, files: bool) -> Iterator[Row]:
+    said: set[str] = set()
     if scheme == "demo" or not _of_files(scheme, rest):  # its own pairs need no column
         form = dataclasses.replace(form, pair_column="") if scheme == "demo" else form
-        return _rows_read(sent.source, form, None, files)
-    return (row for piece in _pieces(scheme, rest) for row in _rows_read(f"{scheme}:{piece.path}", form, piece, files))
+        yield from _rows_read(sent.source, form, None, files=files, said=said)
+        return
+    whole = files or form.encoding.lower().startswith(("utf-16", "utf-32", "utf_16", "utf_32"))
+    for piece in _pieces(scheme, rest, whole=whole):
+        yield from _rows_read(f"{scheme}:{piece.path}", form, piece, files=files, said=said)
 
 
-def _rows_read(spec: str, form: SourceForm, piece: Piece | None, files: bool) -> Iterator[Row]:
+def _rows_read(spec: str, form: SourceForm, piece: Piece | None, *, files: bool, said: set[str]) -> Iterator[Row]:
     found = read_rows(spec, form)
     if files != (found.kind == "image") and len(found.inputs):
         what = "image files" if files else "texts"
         raise UsageError(f"{spec}: the model takes {what}, and the source has {found.kind}s")
+    for note in found.notes:
+        note = note.replace(piece.path, piece.source) if piece else note
+        if note not in said:
+            said.add(note)
+            print(f"note: {note}", file=sys.stderr)
     seconds: Sequence[str | None] = found.seconds or [None] * len(found.inputs)
-    good = [
+    rows = [
         Row(where, (first,) if second is None else (first, second))
         for first, second, where in zip(found.inputs, seconds, found.where, strict=True)
     ]
-    kept = [
-        dict(zip(found.more_labels, values, strict=True)) for values in zip(*found.more_labels.values(), strict=True)
-    ]
-    rows = [row._replace(kept=one) for row, one in zip(good, kept, strict=True)] if kept else good
+    if found.more_labels:
+        kept = zip(*found.more_labels.values(), strict=True)
+        columns = [dict(zip(found.more_labels, values, strict=True)) for values in kept]
+        rows = [row._replace(kept=one) for row, one in zip(rows, columns, strict=True)]
     return _in_order(rows, found.problems, piece)
 
 
@@ -153,9 +163,9 @@ def _of_files(scheme: str, rest: str) -> bool:
     return scheme not in ("demo", "tfds", "images") and not os.path.isdir(os.path.expanduser(rest)) and bool(rest)
 
 
-def _pieces(scheme: str, rest: str) -> Iterator[Piece]:
+def _pieces(scheme: str, rest: str, *, whole: bool = False) -> Iterator[Piece]:
     for path in [STDIN] if rest == STDIN else find_files(rest, scheme):
-        yield from pieces(path, scheme)
+        yield from pieces(path, scheme, whole=whole)
 
 
 def _folder_rows(folder: str, kind: str) -> Iterator[Row]:

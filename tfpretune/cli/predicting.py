@@ -23,7 +23,9 @@ def add_options(predict: argparse.ArgumentParser) -> None:
     predict.add_argument(
         "inputs", metavar="INPUT", nargs="*", help="texts, or paths of images; two an answer for pairs"
     )
-    predict.add_argument("--words", action="store_true", help="each text is words of a tagger, with blanks between")
+    predict.add_argument(
+        "-w", "--words", action="store_true", help="each text is words of a tagger, with blanks between"
+    )
     predict.add_argument(
         "--json", action="store_true", help="print a JSON list of objects: each input with its answers"
     )

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tfpretune.errors import RunError
-from tfpretune.serving.loading import DEFAULT, EMBED, WORDS, ServedModel, load, raw_inputs, read_json
+from tfpretune.serving.loading import WORDS, ServedModel, load, raw_inputs, read_json
 
 TOLERANCE = 1e-5
 ALONE = 4  # so many examples are also sent one by one, to see that an answer does not depend on its batch
@@ -64,7 +64,7 @@ def _compare(
 def _answers(served: ServedModel, signatures: Sequence[str], raw: Sequence[Any]) -> list[tuple[str, np.ndarray]]:
     """Calls the signatures. A task's own answers must be those of `serving_default`, which have its name before theirs."""
     return [
-        (name if signature in (DEFAULT, EMBED, WORDS) else f"{signature}_{name}", values)
+        (f"{signature}_{name}" if signature in served.heads else name, values)
         for signature in signatures
         for name, values in served.call(signature, raw).items()
     ]

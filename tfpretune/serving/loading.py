@@ -70,8 +70,8 @@ class ServedModel:
         return tuple(self.loaded.signatures)
 
     def inputs_of(self, signature: str) -> tuple[str, ...]:
-        """Returns the names of a signature's raw inputs: those of `serving_default`, or `words`."""
-        return (WORDS,) if signature == WORDS else self.input_names
+        """Returns the names of a signature's raw inputs: those of `serving_default`, or `words` (which may be a task, too)."""
+        return (WORDS,) if signature == WORDS and WORDS not in self.heads else self.input_names
 
     def call(self, signature: str, raw: Sequence[Raw] | Sequence[Sequence[Raw]]) -> dict[str, np.ndarray]:
         """Calls a signature; its named outputs.

@@ -15,7 +15,7 @@ def test_a_map_in_the_size_of_the_photo_as_it_is_shown(tmp_path):
     exif[0x0112] = 6  # lies on its side
     for number, path in enumerate(photos):
         path.parent.mkdir()
-        PIL.Image.new("L", (8, 4)).save(path, exif=exif if number else None)
+        PIL.Image.new("L", (8, 4)).save(path, exif=exif if number else PIL.Image.Exif())
     write = mask_writer(tmp_path / "results.csv")
     found = [write(Row(str(path), (str(path),)), ANSWER)["mask"] for path in photos]
     assert found[0] == f"{tmp_path}/results_masks{photos[0]}.png"

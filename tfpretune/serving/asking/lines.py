@@ -67,7 +67,7 @@ def _shares(classes: list[list[int]]) -> str:
 def example_inputs(folder: Path) -> list[str]:
     """Returns an input for `tfpretune predict`, of a model of pairs two: a text that is stored with the export, or a name.
 
-    Before those of a tagger that takes words alone stands `--words`.
+    Before those of a tagger that takes words alone stands `-w`.
 
     Args:
         folder: saved_models/NAME/VERSION.
@@ -85,7 +85,7 @@ def example_inputs(folder: Path) -> list[str]:
     if settings["kind"] != "text":
         return ["IMAGE.png"] * len(names)
     if names == [WORDS]:
-        return ["--words", _short(" ".join(first))]
+        return ["-w", _short(" ".join(first))]
     stored = [first] if len(names) == 1 else [first.get(name, {}) for name in names]
     return [_short(one.get("text") if isinstance(one, dict) else one) for one in stored]
 

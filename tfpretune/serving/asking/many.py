@@ -127,7 +127,8 @@ def _answered(model: Model, batch: Sequence[Row]) -> list[tuple[Row, Answer | st
             good[number] = _sent(model, row)
         except UsageError as error:
             found[number] = str(error)
-    found |= _ask(model, good, words=any(isinstance(value, list) for value in good.values()))
+    if good:
+        found |= _ask(model, good, words=any(isinstance(value, list) for value in good.values()))
     return [(row, found[number]) for number, row in enumerate(batch)]
 
 

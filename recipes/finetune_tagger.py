@@ -51,6 +51,7 @@ def main(run: Config) -> "tp.training.FitResult | None":
     parts = tp.tasks.split_parts(examples, most=64 if run.fast else 0, seed=run.seed)
     tokenizer, length = tp.backbones.load_tokenizer(run.preset), run.sequence_length
     tp.tasks.require_known(tokenizer, parts.train.texts(), source=run.source, preset=run.preset, limit=run.most_unknown)
+    words = tp.tasks.say_words(parts.train, tokenizer)
     rows = tp.tasks.Parts(*(tp.data.tag_inputs(part, tokenizer=tokenizer, sequence_length=length) for part in parts))
     batches = rows.train.batches(run.batch_size, seed=run.seed)
     tp.training.set_random_seed(run.seed)

@@ -12,6 +12,7 @@ from tfpretune.data.readers.folders.walking import walk
 from tfpretune.data.readers.records import Problem, find_files
 from tfpretune.data.readers.source_form import DEFAULT_TEXT, SourceForm
 from tfpretune.data.readers.tag_form import TagForm
+from tfpretune.data.sources.naming import full_name
 from tfpretune.data.sources.questions import read_questions
 from tfpretune.data.sources.schemes import read_rows
 from tfpretune.data.sources.tagged import read_tagged
@@ -66,6 +67,9 @@ def rows_of(sent: SentForm, model: Model) -> Iterator[Row]:
     Raises:
         UsageError: there is no such source, or the model takes another kind of input.
     """
+    sent = dataclasses.replace(
+        sent, source=full_name(sent.source, json="squad" if model.names == QUESTIONS else "jsonl")
+    )
     scheme, _, rest = sent.source.partition(":")
     words = sent.words or takes_words(sent, model)
     require_form(model, words=words)

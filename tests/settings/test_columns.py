@@ -51,7 +51,7 @@ def test_check_takes_what_runs_can_do_and_no_more():
     }
     assert check - runs == {"call", "options", "against"}
     fields = {field.name.replace("_", "-") for form in (SourceForm, TagForm) for field in dataclasses.fields(form)}
-    assert fields - check == {"class-names", "more-labels", "joiner"}
+    assert fields - check == {"class-names", "more-labels", "joiner", "resize"}
 
 
 def test_settings_of_before_with_one_name_are_read(tmp_path):

@@ -26,6 +26,7 @@ EVERY = {
     "may_lack": True,
     "class_names": ("b", "a"),
     "more_labels": ("tone",),
+    "resize": "crop",
 }
 TABLES = ("--image-column", "file", "--delimiter", "tab", "--encoding", "cp1252")
 OTHERS = ("--word-column", "1", "--tag-column", "3", "--repair")
@@ -65,7 +66,7 @@ def test_task_json_keeps_what_is_not_usual_under_the_keys_of_before():
     assert SourceForm(label_kind="multi-label").as_task() == {"label_separator": ";"}
     columns = ("text_column", "label_column", "pair_column", "image_column")
     kept = {name: EVERY[name] for name in (*columns, "delimiter", "encoding", "label_separator")}
-    assert SourceForm(**EVERY).as_task() == kept | {"labels_as_written": True}
+    assert SourceForm(**EVERY).as_task() == kept | {"labels_as_written": True, "resize": "crop"}
 
 
 def test_a_task_json_of_any_version_is_read():
@@ -116,7 +117,7 @@ def test_options_of_check_become_a_form(monkeypatch):
     )
     with pytest.raises(Called) as caught:
         commands.check(given)
-    unasked = {"class_names": (), "more_labels": ()}
+    unasked = {"class_names": (), "more_labels": (), "resize": "squeeze"}
     tags, masks = TagForm(1, 3, repair=True), MaskForm(orientation="stored", values=(0, 255))
     assert caught.value.args == ("csv:a.csv", dataclasses.replace(SourceForm(**EVERY), **unasked), tags, masks)
     with pytest.raises(Called) as caught:

@@ -106,7 +106,7 @@ class SourceForm:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             usual = value == field.default and field.name not in always
-            if usual or field.name in ("class_names", "more_labels"):
+            if usual or field.name in ("class_names", "more_labels", "resize"):
                 continue
             words = value if isinstance(value, tuple) else () if value is True else (value,)
             found.append(" ".join([f"--{field.name.replace('_', '-')}", *map(shlex.quote, words)]))

@@ -145,3 +145,9 @@ def test_columns_of_objects_are_joined_or_named(tmp_path, capsys):
     (tmp_path / "b.jsonl").write_text('[{"text": "one"},\n {"text": "two"}]')
     assert texts_of(f"jsonl:{tmp_path}/b.jsonl", piece_bytes=4) == ["one", "two"]
     assert "b.jsonl is one list; as one object a line it would be read piece by piece" in capsys.readouterr().out
+
+
+def test_a_table_is_read_into_memory_and_said(tmp_path, capsys):
+    (tmp_path / "a.csv").write_text("title,body\nA,one\n,two\n")
+    assert texts_of(f"{tmp_path}/a.csv", form=SourceForm(("title", "body"))) == ["A\none", "two"]
+    assert "a.csv: all of it is read into memory; as one JSON object a line it would be" in capsys.readouterr().out

@@ -106,6 +106,8 @@ def test_texts_of_a_prepared_folder(folders):
     assert len(open_source(f"tfds:{folders[0]}:test")) == 2
     assert len(open_source(f"tfds:{folders[0]}:train[:50%]")) == 3
     assert set(open_source(f"tfds:{folders[0]}", text_column="title", label_column="").inputs) == {"same"}
+    joined = open_source(f"tfds:{folders[0]}", text_column=("title", "text"))
+    assert joined.inputs[0] == f"same\n{source.inputs[0]}"
 
 
 def test_further_labels_are_features_by_name(folders):

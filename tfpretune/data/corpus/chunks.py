@@ -114,6 +114,8 @@ def cut_corpus(spec: str, form: SourceForm = USUAL_FORM, *, piece_bytes: int = 1
     elif scheme in ("text", "json", "jsonl") and rest:
         by_split = {None: find_files(rest, scheme)}
     else:
+        if scheme in ("csv", "parquet"):
+            tell(f"{spec}: all of it is read into memory; as one JSON object a line it would be read piece by piece")
         return _cut_texts(spec, form, piece_bytes)
     paths = [path for some in by_split.values() for path in some]
     if reason := _whole(paths, held, form.encoding):

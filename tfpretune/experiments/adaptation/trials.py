@@ -92,7 +92,7 @@ def _make(domains: Domains, method: Method, seed: int, *, keep: Path | None) -> 
         batches = inputs.make_batches(test, PREDICT_BATCH_SIZE).in_order()
         title = f"{keep.name}: {test.name}"
         report = report_classes(test, predict_outputs(adapted.model, batches), out_dir=keep, title=title)
-        task = report.task | dict(inputs.reads)
+        task = report.task | domains.target.form.as_task() | dict(inputs.reads)
         save_preset(keep / "preset", adapted.model, tokenizer=inputs.tokenizer, task=task)
     return trial | _figures(domains, adapted.model)
 

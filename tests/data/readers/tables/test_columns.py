@@ -62,7 +62,12 @@ def test_the_one_column_that_can_be_meant_is_taken_and_told(tmp_path, scheme, te
         (
             {"text": "a", "file": "b"},
             {"image_column": "path"},
-            "'path', the .*: text, file; name one with `image_column`",
+            "'path', the .*: text, file; did you mean 'file'. name one with `im",
+        ),
+        (
+            {"text": "a", "sentence2": "b"},
+            {"pair_column": "text_pair"},
+            "'text_pair', .* did you mean 'sentence2'. name",
         ),
     ],
 )

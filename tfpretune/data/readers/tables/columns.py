@@ -30,19 +30,14 @@ LABEL_NAMES = frozenset(
     ("label", "labels", "category", "class", "target", "sentiment", "topic", "intent", "标签", "类别", "分类")
 )
 """The same for the label."""
-MAYBE_TEXT = (
-    "title",
-    "description",
-    "headline",
-    "question",
-    "article",
-    "summary",
-    "query",
-    "sentence1",
-    "premise",
-    "phrase",
-)
-MAYBE_LABEL = ("stars", "rating", "score", "genre", "tag", "tags", "type", "answer", "y", "polarity", "emotion")
+LIKELY = {
+    "text_column": ("title", "description", "headline", "question", "article", "summary", "query", "phrase")
+    + ("sentence1", "premise", "question1", "text1", "text_a"),
+    "label_column": ("stars", "rating", "score", "genre", "tag", "tags", "type", "answer", "y", "polarity", "emotion"),
+    "pair_column": ("sentence2", "hypothesis", "question2", "text2", "text_b", "pair"),
+    "image_column": ("image", "path", "file", "filename", "file_name", "image_path", "img", "url"),
+}
+"""Field of `SourceForm` -> names that are guessed where another one is asked for in vain."""
 MOST_NAMES = 20
 """So many columns are listed."""
 
@@ -98,7 +93,7 @@ def near(names: Sequence[str], name: str, field: str) -> str:
     free = [each for each in names if each != name]
     folded = {each.casefold(): each for each in reversed(free)}
     found = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.7)
-    usual = {"text_column": (*TEXT_NAMES, *MAYBE_TEXT), "label_column": (*LABEL_NAMES, *MAYBE_LABEL)}.get(field, ())
+    usual = {*LIKELY.get(field, ()), *{"text_column": TEXT_NAMES, "label_column": LABEL_NAMES}.get(field, ())}
     guesses = [folded[key] for key in found] or [each for each in free if _plain(each) in usual]
     return f"did you mean {guesses[0]!r}? " if guesses else ""
 

@@ -1,10 +1,16 @@
 """TensorFlow starts without its noise, and with it where something is wrong. In processes of their own: it is the start."""
 
+import importlib.util
+import logging
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from tfpretune.runtime.quiet import is_news
 
 START = "from tfpretune.runtime import quiet; quiet.GPU_FILES = {files!r}; quiet.start_tensorflow()"
 
@@ -52,3 +58,18 @@ def test_who_chose_a_level_is_left_alone(level):
         code + "print(os.environ['TF_CPP_MIN_LOG_LEVEL'], 'tensorflow' in sys.modules)", TF_CPP_MIN_LOG_LEVEL=level
     )
     assert done.stdout == f"{level} False\n"
+
+
+def test_traces_of_many_models_are_no_news(caplog):
+    """The words are those of TensorFlow 2.21; what else it warns of stays."""
+    log = logging.getLogger("tensorflow of a test")
+    log.addFilter(is_news)
+    log.warning("%d out of the last %d calls to %s triggered tf.function retracing.", 5, 5, "f")
+    log.warning("the disk is slow")
+    assert [record.getMessage() for record in caplog.records] == ["the disk is slow"]
+
+
+def test_the_words_are_tensorflows():
+    folder = Path(importlib.util.find_spec("tensorflow").origin).parent
+    text = (folder / "python/eager/polymorphic_function/polymorphic_function.py").read_text("utf-8")
+    assert "triggered tf.function retracing" in re.sub(r"'\s+'|\"\s+\"", "", text)

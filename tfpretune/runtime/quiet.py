@@ -2,6 +2,7 @@
 
 import contextlib
 import glob
+import logging
 import os
 import sys
 import tempfile
@@ -21,6 +22,7 @@ def start_tensorflow() -> None:
     From then on its C++ side writes errors and no more. Who sets another TF_CPP_MIN_LOG_LEVEL, or has imported TensorFlow
     before, is left alone.
     """
+    logging.getLogger("tensorflow").addFilter(is_news)
     if os.environ.setdefault(LEVEL, ERRORS) != ERRORS or "tensorflow" in sys.modules:
         return
     lost_gpu = True
@@ -36,6 +38,15 @@ def start_tensorflow() -> None:
                 sys.stderr.write(held.read().decode("utf-8", "replace"))
         if lost_gpu:
             print(f"note: this machine has a GPU that TensorFlow does not find; {LEVEL}=0 shows why", file=sys.stderr)
+
+
+def is_news(record: logging.LogRecord) -> bool:
+    """Drops the warning that functions are traced often, for a log of TensorFlow's.
+
+    Each function here has one signature or `reduce_retracing`, and each model its own trace: a run that compares several models
+    is warned of nothing that could be mended.
+    """
+    return "triggered tf.function retracing" not in record.getMessage()
 
 
 @contextlib.contextmanager

@@ -124,6 +124,15 @@ def curves_verdict(result: FitResult, run: RunConfig, *, kept: int | None = None
         result: of the run.
         run: its settings.
         kept: step of the weights that are kept; None: the last.
+
+    Examples:
+        >>> from tfpretune.settings import RunConfig
+        >>> from tfpretune.tasks import curves_verdict
+        >>> from tfpretune.training import FitResult
+        >>> curves = {"loss": [(50, 1.0)], "val_loss": [(10, 2.0), (20, 1.6), (30, 1.3), (40, 1.1), (50, 1.0)]}
+        >>> result = FitResult(50, 12.5, best_step=50, best=1.0, curves=curves, stopped_early=False)
+        >>> curves_verdict(result, RunConfig("demo:digits", "runs/digits", steps=50))
+        ['The validation loss was still falling at the end: train longer (more steps or epochs).']
     """
     return [] if run.fast else say_of_curves(result.curves["loss"], result.curves.get("val_loss", ()), kept=kept)
 

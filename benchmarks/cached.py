@@ -21,6 +21,7 @@ from tfpretune.data.batches.examples import image_batches, text_batches
 from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.data.sources.examples import open_source
 from tfpretune.data.sources.labelled import labelled_splits
+from tfpretune.data.sources.pretraining import PretrainingParts
 from tfpretune.evaluation.report.tables import Cell, Table
 from tfpretune.finetune import classifier, freeze, with_cached_features
 from tfpretune.objectives import Supervised
@@ -93,7 +94,7 @@ def _digits() -> Make:
 def _news() -> Make:
     train = labelled_splits("demo:bbc").train
     texts = open_source("demo:bbc").without_duplicates()
-    read = sequences_in_memory(texts, VocabularyConfig())
+    read = sequences_in_memory(PretrainingParts(texts.split("train"), texts.split("validation")), VocabularyConfig())
 
     def make() -> tuple[Supervised, StepIndexed]:
         keras.utils.set_random_seed(0)

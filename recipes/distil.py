@@ -10,6 +10,7 @@ Then: python recipes/export.py --run-dir runs/distil
 
 import dataclasses
 import functools
+from typing import Any
 
 import tfpretune as tp
 from tfpretune.runtime import write_atomic
@@ -37,8 +38,9 @@ def main(run: Config) -> "tp.evaluation.Table | None":
     parts = tp.tasks.open_splits(dataclasses.replace(run, label_kind="single"))
     parts.train.require_kind(teacher.task["kind"])
     tp.tasks.require_classes(teacher, parts.class_names, run.source)
-    most, source = 64 if run.fast else 0, run.unlabelled_source
-    unlabelled = tp.tasks.unlabelled_examples(source, tp.tasks.source_form(run), most=most) if source else None
+    beside: dict[str, Any] = {"most": 64 if run.fast else 0, "splits": parts.splits}
+    source, reads = run.unlabelled_source, tp.tasks.source_form(run)
+    unlabelled = tp.tasks.unlabelled_examples(source, reads, **beside) if source else None
     form = tp.tasks.student_form(teacher, run)
     tp.tasks.require_known_to_both(teacher, form, parts.train, run)
     make_batches = form.make_batches

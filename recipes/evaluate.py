@@ -23,7 +23,8 @@ class Config(ColumnsOfRun):
     source: str = ""
     """Labelled examples; empty: the source of the run."""
     split: Literal["train", "validation", "test", "all"] = "test"
-    """Which split of the source; the split is by content, so the test split of the run's own source was never trained on."""
+    """Which split of the source; of the run's own source it is what the run split off, or its --test-source. Other sources are
+    split in the same way; all takes them as they are."""
     out_dir: str = "runs/evaluate"
     """Folder of the report."""
     batch_size: int = 128
@@ -36,11 +37,13 @@ def main(run: Config) -> Path:
     """Model, data, report."""
     member = tp.tasks.load_finetuned(run.run_dir, kinds=tuple(tp.tasks.LABELS))
     source = run.source or member.task["source"]
-    opened = open_labelled(source, member, member.form_of(source, run))
-    examples = opened.without_duplicates()
-    for note in examples.notes[len(opened.notes) :]:
-        print(f"{source}: {note}")
-    examples = examples if run.split == "all" else examples.split(run.split)
+    form, splits = member.form_of(source, run), member.splits_of(source)
+    opened = open_labelled(source, member, form)
+    examples = tp.data.labelled_part(opened, run.split, form, splits)
+    if source != member.task["source"] and len(examples) < len(opened):
+        print(
+            f"{source}: the {run.split} split, {len(examples):,} of {len(opened):,} examples (--split all: all of them)"
+        )
     examples = examples.sample(64) if run.fast else examples
     member.inputs.require_known(examples, source=source, preset=f"{run.run_dir}/preset")
     report = member.labels.write(

@@ -34,7 +34,8 @@ def main(run: Config) -> "tp.training.FitResult | None":
     """Data, model, fit, report, save."""
     strategy, most = tp.training.make_strategy(run.devices.replicas), 64 if run.fast else 0
     form = tp.tasks.source_form(run, label_kind="single")
-    parts = tp.data.labelled_splits(run.source, form, labels_per_class=run.labels_per_class, most=most, seed=run.seed)
+    few = {"labels_per_class": run.labels_per_class, "most": most, "seed": run.seed}
+    parts = tp.tasks.splits_of_run(run, lambda own: tp.data.labelled_splits(run.source, form, splits=own, **few))
     kind, text = parts.train.kind, parts.train.kind == "text"
     tokenizer = tp.backbones.load_tokenizer(run.preset) if text else None
     if text:

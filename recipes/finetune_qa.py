@@ -43,7 +43,8 @@ def main(run: Config) -> "tp.training.FitResult | None":
     if (without := sum(not answers for answers in examples.answers)) and not run.may_lack:
         lacking = f"{without:,} of {len(examples):,} questions have no answer"
         print(f"{run.source}: {lacking}; --may-lack lets the model say so")
-    parts = tp.tasks.split_parts(examples, most=64 if run.fast else 0, seed=run.seed)
+    splits, most = tp.tasks.split_form(run), 64 if run.fast else 0
+    parts = tp.tasks.split_parts(examples, most=most, seed=run.seed, splits=splits, open_part=tp.data.open_questions)
     tokenizer, reads = (
         tp.backbones.load_tokenizer(run.preset),
         {"sequence_length": run.sequence_length, "stride": run.stride},

@@ -8,6 +8,7 @@ prediction), logs, checkpoints. Then: python recipes/export.py --run-dir runs/fi
 """
 
 import dataclasses
+import functools
 
 import tfpretune as tp
 from tfpretune.errors import UsageError
@@ -48,9 +49,12 @@ class Config(MovedImages, TaskConfig):
 def main(run: Config) -> "tp.training.FitResult | None":
     """Data, model, fit, report, save."""
     strategy = tp.training.make_strategy(run.devices.replicas)
-    resize = tp.backbones.read_resize(run.preset, run.resize)
-    source = tp.data.open_masks(run.source, orientation=run.mask_orientation, values=run.mask_values, resize=resize)
-    parts = tp.tasks.split_parts(source, most=32 if run.fast else 0, seed=run.seed)
+    orientation, resize = run.mask_orientation, tp.backbones.read_resize(run.preset, run.resize)
+    opened = functools.partial(tp.data.open_masks, orientation=orientation, values=run.mask_values, resize=resize)
+    source, splits = opened(run.source), tp.tasks.split_form(run)
+    known = functools.partial(opened, class_names=source.class_names)
+    most = 32 if run.fast else 0
+    parts = tp.tasks.split_parts(source, most=most, seed=run.seed, splits=splits, open_part=known)
     train = parts.train.sample(run.train_images or len(parts.train), seed=run.seed)
     tp.training.set_random_seed(run.seed)
 

@@ -48,7 +48,15 @@ def main(run: Config) -> "tp.training.FitResult | None":
     strategy = tp.training.make_strategy(run.devices.replicas)
     form = tp.tasks.tag_form(run)
     examples = tp.data.open_tagged(run.source, **dataclasses.asdict(form))
-    parts = tp.tasks.split_parts(examples, most=64 if run.fast else 0, seed=run.seed)
+    known = dataclasses.replace(form, tag_names=tuple(examples.tag_names))
+    most, splits = 64 if run.fast else 0, tp.tasks.split_form(run)
+    parts = tp.tasks.split_parts(
+        examples,
+        most=most,
+        seed=run.seed,
+        splits=splits,
+        open_part=lambda source: tp.data.open_tagged(source, **dataclasses.asdict(known)),
+    )
     tokenizer, length = tp.backbones.load_tokenizer(run.preset), run.sequence_length
     tp.tasks.require_known(tokenizer, parts.train.texts(), source=run.source, preset=run.preset, limit=run.most_unknown)
     words = tp.tasks.say_words(parts.train, tokenizer)

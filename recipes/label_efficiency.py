@@ -42,7 +42,8 @@ def main(run: Config) -> "tp.evaluation.Table":
     """Trials, curves, table."""
     out_dir = Path(run.out_dir)
     with alone_in(out_dir):
-        parts = tp.data.labelled_splits(run.source, run.form, most=256 if run.fast else 0)
+        splits = tp.tasks.split_form(run)
+        parts = tp.data.labelled_splits(run.source, run.form, splits=splits, most=256 if run.fast else 0)
         train = parts.train
         if train.kind == "text":
             tp.tasks.require_known(

@@ -35,8 +35,8 @@ class Config(WeighedTasks, WindowedText):
 def main(run: Config) -> "tp.training.FitResult | None":
     """Data, model, fit, report, save."""
     strategy = tp.training.make_strategy(run.devices.replicas)
-    most = 64 if run.fast else 0
-    sources = tp.tasks.open_tasks(run.places, tp.tasks.source_form(run), most=most, seed=run.seed)
+    form, splits = tp.tasks.source_form(run), tp.tasks.split_form(run)
+    sources = tp.tasks.open_tasks(run.places, form, most=64 if run.fast else 0, seed=run.seed, splits=splits)
     names = {task: sources.class_names(task) for task in sources.places}
     tokenizer = tp.backbones.load_tokenizer(run.preset)
     for source, parts in sources.parts.items():

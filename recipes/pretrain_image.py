@@ -10,6 +10,7 @@ What an --objective is made of stands in the table of tfpretune/tasks/pretrainin
 
 import dataclasses
 import functools
+from typing import Any
 
 import tfpretune as tp
 from tfpretune.settings import OptimizerConfig, launch
@@ -29,14 +30,16 @@ class Config(tp.tasks.ImagePretrainingConfig):
 def main(run: Config) -> "tp.training.FitResult | None":
     """Data, model, fit, save, report."""
     strategy, objective = tp.training.make_strategy(run.devices.replicas), tp.tasks.IMAGE_OBJECTIVES[run.objective]
-    examples = tp.data.open_examples(run.source, tp.tasks.source_form(run, label_column="")).require_kind("image")
-    examples = examples.sample(300, seed=run.seed) if run.fast else examples
-    train, validation = examples.split("train"), examples.split("validation")
+    form = tp.tasks.source_form(run, label_column="")
+    few: dict[str, Any] = {"most": 300 if run.fast else 0, "seed": run.seed}
+    opened = functools.partial(tp.data.pretraining_parts, run.source, form, kind="image", **few)
+    parts = tp.tasks.splits_of_run(run, lambda splits: opened(splits=splits))
+    train, validation = parts
     tp.training.set_random_seed(run.seed)
 
     with strategy.scope():
         dtype = tp.training.resolve_precision(run.precision)
-        run, backbone, pixels = tp.tasks.open_image_backbone(run, examples, dtype=dtype)
+        run, backbone, pixels = tp.tasks.open_image_backbone(run, parts.whole, dtype=dtype)
         model = objective.make_model(backbone, pixels, run)
     shape = tuple(model.input["images"].shape[1:])
 
@@ -51,7 +54,7 @@ def main(run: Config) -> "tp.training.FitResult | None":
     pages = [objective.make_page(sample, f"{run.out_dir}/logs")] if objective.make_page else []
     about = tp.training.fingerprint_of(backbone, batches, data=train)
     result = tp.training.fit(model, batches, run, validation=held_out, callbacks=pages, identity=about)
-    tp.training.save_preset(f"{run.out_dir}/preset", model, resize=examples.resize)
+    tp.training.save_preset(f"{run.out_dir}/preset", model, resize=train.resize)
 
     figures = model.evaluate(held_out, verbose=0, return_dict=True)
     report = objective.report(model, sample, run, result, figures)

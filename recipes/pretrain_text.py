@@ -9,6 +9,8 @@ What an --objective is made of stands in the table of tfpretune/tasks/pretrainin
 """
 
 import dataclasses
+import functools
+from typing import Any
 
 import tfpretune as tp
 from tfpretune.settings import OptimizerConfig, launch, require_fractions
@@ -42,9 +44,10 @@ def main(run: Config) -> "tp.training.FitResult | None":
         data = tp.tasks.sequences_on_disk(run.source.removeprefix("shards:"), run, preset=run.preset, fast=run.fast)
     else:
         form = tp.tasks.source_form(run, label_column="")
-        texts = tp.data.open_examples(run.source, form).require_kind("text").without_duplicates()
-        texts = texts.sample(300, seed=run.seed) if run.fast else texts
-        data = tp.tasks.sequences_in_memory(texts, run, preset=run.preset, seed=run.seed)
+        few: dict[str, Any] = {"most": 300 if run.fast else 0, "seed": run.seed}
+        opened = functools.partial(tp.data.pretraining_parts, run.source, form, kind="text", **few)
+        parts = tp.tasks.splits_of_run(run, lambda splits: opened(splits=splits))
+        data = tp.tasks.sequences_in_memory(parts, run, preset=run.preset, seed=run.seed)
     hide, size = objective.transform(run, data.tokenizer), run.batch_size
     batches = tp.data.StepIndexed({"token_ids": data.train}, size, seed=run.seed, transform=hide)
     held_out = tp.data.StepIndexed({"token_ids": data.validation}, size, seed=run.seed, transform=hide).in_order()

@@ -51,7 +51,8 @@ def main(run: Config) -> "tp.evaluation.Table":
             f"--method {run.method} joins classifiers: of labels that are {word}s there are uniform and greedy soups"
         )
     source = run.source or members[0].task["source"]
-    parts = tp.data.labelled_splits(source, members[0].form_of(source, run), most=64 if run.fast else 0)
+    splits, form = members[0].splits_of(source), members[0].form_of(source, run)
+    parts = tp.data.labelled_splits(source, form, splits=splits, most=64 if run.fast else 0)
     tp.tasks.require_classes(members[0], parts.class_names, source)
     joined = tp.tasks.Ensemble(members, parts, run.batch_size)
     models, kept = {member.run_dir: member.model for member in members}, ""

@@ -56,6 +56,7 @@ def test_commands_run_in_order(tmp_path, monkeypatch, capsys):
     bad = [f"Item {i} broke at once and the price is too high,no" for i in range(60)]
     Path("reviews.csv").write_text("text,label\n" + "\n".join(good + bad) + "\n", "utf-8")
     tickets = [f"item {i} {' and '.join(words)},{';'.join(words)}" for i in range(40) for words in TICKETS]
+    Path("test.csv").write_text("text,label\nI liked it,yes\nIt broke,no\nIt looks good,yes\n", "utf-8")
     Path("tickets.csv").write_text("text,label\n" + "\n".join(tickets) + "\n", "utf-8")
     Path("ratings.csv").write_text("text,label\n" + "\n".join(f"item {i},{i / 10}" for i in range(90)) + "\n", "utf-8")
     ran = []
@@ -67,7 +68,8 @@ def test_commands_run_in_order(tmp_path, monkeypatch, capsys):
         arguments = command[1:] + (["--fast"] if command[1] == "run" else [])
         assert cli.main(arguments) == 0, (command, capsys.readouterr())
         ran.append(command[1])
-    assert ran == ["check", "run", "run", "export", "check", "run", "run", "verify", "predict", "predict"]
+    own_test = ["check", "run", "run", "run"]
+    assert ran == ["check", "run", "run", "export", *own_test, "check", "run", "run", "verify", "predict", "predict"]
 
 
 def test_python_example_imports_what_is_there():

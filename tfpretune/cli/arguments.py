@@ -148,6 +148,30 @@ def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
     return parser, known
 
 
+def _add_split_options(check: argparse.ArgumentParser) -> None:
+    check.add_argument(
+        "--split-column", default="split", help="column with train, val, test; '' reads none (default: split)"
+    )
+    check.add_argument(
+        "--group-column", default="", help="column with groups that are never on two sides, such as patients"
+    )
+    check.add_argument(
+        "--blank-labels",
+        choices=("unlabelled", "empty-set"),
+        default="",
+        help="what a blank label is where labels are sets (a blank class or number is always an unlabelled row)",
+    )
+    check.add_argument("--validation-source", metavar="SOURCE2", default="", help="a run's own validation set")
+    check.add_argument("--test-source", metavar="SOURCE2", default="", help="a run's own test set")
+    check.add_argument(
+        "--fractions",
+        type=float,
+        nargs=3,
+        default=(0.8, 0.1, 0.1),
+        help="of train, validation, test (default: 0.8 0.1 0.1)",
+    )
+
+
 def _add_check_options(check: argparse.ArgumentParser) -> None:
     check.add_argument("source", metavar="SOURCE", help=SOURCES)
     check.add_argument("--against", metavar="SOURCE2", default="", help="a test set that must share no example with it")
@@ -183,6 +207,8 @@ def _add_check_options(check: argparse.ArgumentParser) -> None:
     check.add_argument("--image-column", default="", help="column with the paths of images, in the place of texts")
     check.add_argument("--delimiter", default="", help="csv: what separates the columns: a character, or tab")
     check.add_argument("--encoding", default="", help="encoding of files of text, such as gb18030 (default: UTF-8)")
+    check.add_argument("--image-folder", default="", help="where these paths begin (default: the folder of the table)")
+    _add_split_options(check)
     check.add_argument("--word-column", type=int, default=0, help="conll: number of the words' column (default: 0)")
     check.add_argument(
         "--tag-column", type=int, default=-1, help="conll: the same for the tags (default: -1, the last)"

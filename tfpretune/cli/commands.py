@@ -76,6 +76,7 @@ def check(settings: argparse.Namespace) -> int:
     from tfpretune.data.readers.masks.form import MaskForm
     from tfpretune.data.readers.source_form import SourceForm
     from tfpretune.data.readers.tag_form import TagForm
+    from tfpretune.data.splits.form import SplitForm
 
     names = {field.name for field in dataclasses.fields(SourceForm)} & vars(settings).keys()
     columns = {name: getattr(settings, name) for name in names} | {"text_column": tuple(settings.text_column)}
@@ -89,7 +90,14 @@ def check(settings: argparse.Namespace) -> int:
     )
     masks = MaskForm(orientation=settings.mask_orientation, values=tuple(settings.mask_values))
     with written(lambda line: with_options(line, settings.options)):
-        result = check_source(settings.source, SourceForm(**columns), against=settings.against, tags=tags, masks=masks)
+        result = check_source(
+            settings.source,
+            SourceForm(**columns),
+            against=settings.against,
+            splits=SplitForm(settings.validation_source, settings.test_source, tuple(settings.fractions)),
+            tags=tags,
+            masks=masks,
+        )
     print(with_options(format_result(result), settings.options))
     return 0 if result.ok else 1
 

@@ -45,11 +45,16 @@ from .readers.tag_form import TagForm as TagForm
 from .sources.examples import open_examples as open_examples
 from .sources.examples import open_source as open_source
 from .sources.labelled import LabelledSplits as LabelledSplits
+from .sources.labelled import labelled_part as labelled_part
 from .sources.labelled import labelled_splits as labelled_splits
 from .sources.masks import open_masks as open_masks
+from .sources.pretraining import PretrainingParts as PretrainingParts
+from .sources.pretraining import pretraining_parts as pretraining_parts
+from .sources.pretraining import without_held_out as without_held_out
 from .sources.questions import open_questions as open_questions
 from .sources.schemes import read_rows as read_rows
 from .sources.tagged import open_tagged as open_tagged
+from .splits.form import SplitForm as SplitForm
 from .text.learner import SPECIAL_TOKENS as SPECIAL_TOKENS
 from .text.tokenizer import Tokenizer as Tokenizer
 from .text.tokens import encode_all as encode_all

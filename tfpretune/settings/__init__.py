@@ -15,6 +15,7 @@ from tfpretune.settings.finetune import FinetuneConfig, TaskConfig
 from tfpretune.settings.multitask import WeighedTasks
 from tfpretune.settings.preprocessing import MovedImages, WindowedText
 from tfpretune.settings.run import DevicesConfig, OptimizerConfig, RunConfig, require_at_least, require_fractions
+from tfpretune.settings.splits import OwnSplits, require_splits
 from tfpretune.settings.vocabulary import VocabularyConfig
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "LabelColumns",
     "MovedImages",
     "OptimizerConfig",
+    "OwnSplits",
     "RunConfig",
     "SeedsConfig",
     "TableFiles",
@@ -40,4 +42,5 @@ __all__ = [
     "read_config",
     "require_at_least",
     "require_fractions",
+    "require_splits",
 ]

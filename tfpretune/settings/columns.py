@@ -5,7 +5,7 @@ Their names are those of `tfpretune.data.SourceForm`. They stand in front of the
 """
 
 import dataclasses
-from typing import Any
+from typing import Any, Literal
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +34,11 @@ class TableFiles(EncodedFiles):
 
     delimiter: str = ""
     """csv: what separates the columns: a character, or tab. Empty: a tab for .tsv, else a comma, or what the header has."""
+    split_column: str = "split"
+    """Column that says the split of a row: train, val, test, …. The default may be missing; '' reads none, and of tfds the
+    training split alone."""
+    group_column: str = ""
+    """Column with the group of a row, such as a patient or an author, which is never on two sides of a split."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,6 +67,8 @@ class ImageColumns(TableFiles):
 
     image_column: str = ""
     """Column with the paths of image files, from the folder of the table on. Empty: the table holds texts."""
+    image_folder: str = ""
+    """Where these paths begin; empty: the folder of the table."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,6 +85,9 @@ class LabelColumns(TextColumns, ImageColumns):
     """Column, key or feature with the labels."""
     labels_as_written: bool = False
     """Each spelling is a class of its own: NA, -1 alongside 0 1 2, 1 and 01, Sport and sport. Otherwise they are refused."""
+    blank_labels: Literal["", "unlabelled", "empty-set"] = ""
+    """What a blank label is where labels are sets of classes: a row that nobody has labelled, or a set without a class. A blank
+    class or number is always the first."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,6 +108,8 @@ class ColumnsOfRun(TableFiles):
     """The same for the second texts of pairs."""
     image_column: str = ""
     """The same for the paths of images."""
+    split_column: str = ""
+    """The same for the splits of rows."""
 
     @property
     def given(self) -> dict[str, Any]:

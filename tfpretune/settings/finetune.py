@@ -7,10 +7,11 @@ from typing import Literal
 from tfpretune.errors import UsageError
 from tfpretune.settings.columns import LabelColumns
 from tfpretune.settings.run import RunConfig, require_fractions
+from tfpretune.settings.splits import OwnSplits, require_splits
 
 
 @dataclasses.dataclass(frozen=True)
-class TaskConfig(RunConfig):
+class TaskConfig(OwnSplits, RunConfig):
     """A run that starts from a preset, for any task. Each method is a field of its own, and they go together.
 
     Examples:
@@ -67,6 +68,7 @@ class TaskConfig(RunConfig):
             "lora_dropout",
             *(["backbone_dropout"] if self.backbone_dropout is not None else []),
         )
+        require_splits(self, self.source)
         if not self.preset:
             raise UsageError("--preset is empty: give the folder of a pre-trained preset, or a KerasHub name")
         for name in ("patience", "unfreeze_every", "l2_sp", "l2_sp_head", "l1", "r_drop"):

@@ -69,6 +69,8 @@ from .regression import RegressionTask as RegressionTask
 from .segmentation import SegmentationTask as SegmentationTask
 from .segmentation import pixel_predictor as pixel_predictor
 from .segmentation import pixel_weights as pixel_weights
+from .splits import split_form as split_form
+from .splits import splits_of_run as splits_of_run
 from .tagging import TaggingTask as TaggingTask
 from .tagging import tag_form as tag_form
 from .task_sources import TaskSources as TaskSources

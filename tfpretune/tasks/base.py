@@ -2,11 +2,14 @@
 
 import abc
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Generic, NamedTuple, Protocol, Self, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar, get_args
 
 import keras
 import tensorflow as tf
 
+from tfpretune.data.examples.base import ExampleSet
+from tfpretune.data.sources.own_parts import part_of, with_own_parts
+from tfpretune.data.splits.form import USUAL_SPLITS, SplitForm
 from tfpretune.data.splits.rule import Part
 from tfpretune.evaluation.report.report import Curves
 from tfpretune.evaluation.report.written import Report
@@ -20,18 +23,8 @@ Measure = Callable[[], Mapping[str, float]]
 """Computes metrics of the validation set, with the weights that a model has when it is called."""
 
 
-class Splits(Protocol):
-    """Examples of any form."""
-
-    def split(self, part: Part) -> Self:
-        """Returns a side of the split."""
-
-    def sample(self, most: int, seed: int = 0) -> Self:
-        """Returns at most `most` of them."""
-
-
 Each = TypeVar("Each")
-Form = TypeVar("Form", bound=Splits)
+Form = TypeVar("Form", bound=ExampleSet)
 
 
 class Parts(NamedTuple, Generic[Each]):
@@ -42,15 +35,27 @@ class Parts(NamedTuple, Generic[Each]):
     test: Each
 
 
-def split_parts(examples: Form, *, most: int = 0, seed: int = 0) -> Parts[Form]:
-    """Splits a source by its contents, 80/10/10.
+def split_parts(
+    examples: Form,
+    *,
+    most: int = 0,
+    seed: int = 0,
+    splits: SplitForm = USUAL_SPLITS,
+    open_part: Callable[[str], Form] | None = None,
+) -> Parts[Form]:
+    """Splits a source by its contents, and opens the parts that have sources of their own.
 
     Args:
         examples: of any form.
         most: keep at most so many of each part, for rehearsals; 0 keeps all.
         seed: decides which.
+        splits: where validation and test examples come from.
+        open_part: opens a source of such a part as the examples were opened.
     """
-    parts = (examples.split("train"), examples.split("validation"), examples.split("test"))
+    own: Mapping[str, Form] = {}
+    if open_part is not None:
+        examples, own = with_own_parts(examples, splits, lambda argument, source: open_part(source))
+    parts = Parts(*(part_of(examples, own, splits, part) for part in get_args(Part)))
     return Parts(*(part.sample(most, seed=seed) if most else part for part in parts))
 
 

@@ -134,8 +134,7 @@ class EmbeddingTask(Task):
             notes=verdict,
         )
         beside = f"{self.simple} {simple['recall@1']:.3f}, {simple['map']:.3f}"
-        facts: dict[str, Any] = {"kind": train.kind, "source": run.source, "license": train.license}
-        facts |= self.parts.form.as_task()
+        facts: dict[str, Any] = {"kind": train.kind, "license": train.license} | self.parts.as_task()
         return Report(
             page,
             metrics,

@@ -14,7 +14,8 @@ from tfpretune.data.batches.examples import image_array
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.readers.source_form import LabelKind, SourceForm
 from tfpretune.data.sources.examples import open_examples
-from tfpretune.data.sources.labelled import LabelledSplits, labelled_splits
+from tfpretune.data.sources.labelled import LabelledSplits, as_under, labelled_splits
+from tfpretune.data.splits.form import SplitForm
 from tfpretune.evaluation.baselines.baseline import Baseline
 from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.evaluation.report.kinds import SHOWN
@@ -24,16 +25,27 @@ from tfpretune.objectives import Supervised, Target
 from tfpretune.runtime.phases import phase
 from tfpretune.settings.finetune import FinetuneConfig
 from tfpretune.tasks.base import Task, curves_verdict, loss_curves
+from tfpretune.tasks.splits import splits_of_run, test_part
 from tfpretune.training import FitResult
+from tfpretune.training.loop.fingerprint import fingerprints
 from tfpretune.training.tensorboard.run import EmbeddingsCallback, write_hparams
 
 
 def open_splits(run: FinetuneConfig) -> LabelledSplits:
-    """Opens the source of a run, and refuses settings that are not compatible with its kind of labels."""
-    form, most = source_form(run), 64 if run.fast else 0
-    parts = labelled_splits(run.source, form, labels_per_class=run.labels_per_class, most=most, seed=run.seed)
+    """Opens the sources of a run, and refuses settings that are not compatible with its kind of labels.
+
+    A run that was begun under an earlier rule of splitting goes on under it.
+    """
+    form = source_form(run)
+    parts = splits_of_run(run, lambda splits: _open(run, form, splits))
     run.require_fits(parts.train.label_kind)
     return parts
+
+
+def _open(run: FinetuneConfig, form: SourceForm, splits: SplitForm) -> LabelledSplits:
+    form, most = as_under(splits.rule, form), 64 if run.fast else 0
+    few = {"labels_per_class": run.labels_per_class, "most": most, "seed": run.seed}
+    return labelled_splits(run.source, form, splits=splits, **few)
 
 
 def source_form(run: Any, **own: Any) -> SourceForm:
@@ -51,8 +63,9 @@ def source_form(run: Any, **own: Any) -> SourceForm:
 
 def raw_examples(source: str, task: Mapping[str, Any], count: int) -> Sequence[Any]:
     """Returns a few texts, pairs of them, or images from the test split of a source; arguments as `Task.raw_inputs`."""
-    form = dataclasses.replace(SourceForm.from_task(task), label_column="")
-    examples = open_examples(source, form).split("test").sample(count)
+    rule = SplitForm.from_task(task).rule
+    form = dataclasses.replace(as_under(rule, SourceForm.from_task(task)), label_column="")
+    examples = test_part(source, task, lambda name: open_examples(name, form)).sample(count)
     if examples.seconds is None:
         return list(examples.inputs)
     return list(zip(examples.inputs, examples.seconds, strict=True))
@@ -177,9 +190,10 @@ class LabelTask(Task):
         return self.parts.class_names
 
     def identity(self, model: keras.Model) -> dict[str, Any]:
-        """What the recipe adds."""
+        """What the recipe adds, and validation examples that have a source of their own."""
         del model
-        return dict(self.more)
+        own = {"the validation examples": self.parts.validation} if self.parts.splits.validation_source else {}
+        return fingerprints(own) | dict(self.more)
 
     def pages(self, batches: tf.data.Dataset, logs: str) -> list[keras.callbacks.Callback]:
         """The features of the validation set, with their labels."""
@@ -213,7 +227,7 @@ class LabelTask(Task):
         )
         figures = {f"test_{name}": report.metrics[name] for name in self.hparams if name in report.metrics}
         write_hparams(f"{run.out_dir}/logs", settings, figures, step=result.steps)
-        return dataclasses.replace(report, task=report.task | self.parts.form.as_task())
+        return dataclasses.replace(report, task=report.task | self.parts.as_task())
 
     @staticmethod
     def raw_inputs(source: str, task: Mapping[str, Any], count: int) -> Sequence[Any]:

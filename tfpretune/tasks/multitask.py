@@ -19,6 +19,7 @@ from tfpretune.evaluation.report.written import Report
 from tfpretune.settings.finetune import TaskConfig
 from tfpretune.tasks.base import Task, curves_verdict, loss_curves, run_facts
 from tfpretune.tasks.labels import raw_examples
+from tfpretune.tasks.splits import split_form
 from tfpretune.tasks.task_sources import TaskSources
 from tfpretune.training import FitResult
 from tfpretune.training.loop.fingerprint import Data
@@ -99,6 +100,7 @@ class SeveralTasks(Task):
         )
         facts: dict[str, Any] = {"kind": "text", "source": next(iter(sources.parts)), "license": sources.license}
         facts |= dataclasses.replace(next(iter(sources.parts.values())).form, label_column="label").as_task()
+        facts |= split_form(run).as_task()
         return Report(
             page,
             metrics,

@@ -1,6 +1,7 @@
 """Question answering: the answer to a question, found in a text."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ from tfpretune.evaluation.report.report import write_report
 from tfpretune.evaluation.report.written import Report
 from tfpretune.settings.finetune import TaskConfig
 from tfpretune.tasks.base import Measure, Parts, Task, curves_verdict, loss_curves, run_facts
+from tfpretune.tasks.splits import split_form, test_part
 from tfpretune.training import FitResult
 
 
@@ -88,14 +90,18 @@ class QuestionAnsweringTask(Task):
             page,
             metrics,
             f"exact match {metrics['exact_match']:.3f}, F1 {metrics['f1']:.3f}",
-            facts | run_facts(run, verdict) | ({"encoding": self.encoding} if self.encoding else {}),
+            facts
+            | split_form(run).as_task()
+            | run_facts(run, verdict)
+            | ({"encoding": self.encoding} if self.encoding else {}),
             verdict,
         )
 
     @staticmethod
     def raw_inputs(source: str, task: Mapping[str, Any], count: int) -> list[tuple[str, str]]:
         """Questions, each with its context."""
-        found = open_questions(source, encoding=task.get("encoding", "")).split("test").sample(count)
+        open_ = functools.partial(open_questions, encoding=task.get("encoding", ""))
+        found = test_part(source, task, open_).sample(count)
         return list(zip(found.questions, found.contexts, strict=True))
 
     def _asked(self, examples: QuestionExamples, found: Sequence[str]) -> list[Asked]:

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfpretune.data.batches.masks import mask_batches
+from tfpretune.data.examples.examples import Examples
 from tfpretune.data.examples.masks import MaskExamples
 from tfpretune.data.readers.source_form import SourceForm
 from tfpretune.data.sources.examples import open_examples
@@ -21,6 +22,7 @@ from tfpretune.evaluation.report.written import Report
 from tfpretune.objectives import Supervised
 from tfpretune.settings.finetune import TaskConfig
 from tfpretune.tasks.base import Measure, Parts, Task, curves_verdict, loss_curves, run_facts
+from tfpretune.tasks.splits import split_form, test_part
 from tfpretune.training import FitResult
 
 OWN = "segmenter"
@@ -113,20 +115,21 @@ class SegmentationTask(Task):
             f"mean IoU {found[OWN]['mean_iou']:.3f} ({best} {found[best]['mean_iou']:.3f})",
             facts
             | {"source": run.source, "license": train.images.license, "metrics": found[OWN]}
-            | run_facts(run, verdict),
+            | run_facts(run, verdict)
+            | split_form(run).as_task(),
             verdict,
         )
 
     @staticmethod
     def raw_inputs(source: str, task: Mapping[str, Any], count: int) -> list[Any]:
         """Images."""
-        del task
-        images = (
-            open_masks(source).images
-            if source.startswith("demo:")
-            else open_examples(source, SourceForm(label_column=""))
-        )
-        return list(images.split("test").sample(count).inputs)
+
+        def images(source: str) -> Examples:
+            if source.startswith("demo:"):
+                return open_masks(source).images
+            return open_examples(source, SourceForm(label_column=""))
+
+        return list(test_part(source, task, images).sample(count).inputs)
 
     def _in_order(self, examples: MaskExamples) -> tf.data.Dataset:
         return mask_batches(examples, self.batch_size, image_shape=self.image_shape).in_order()

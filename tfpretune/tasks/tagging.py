@@ -1,6 +1,7 @@
 """Tagging: a tag for each word, of entities (BIO) or of any other kind."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -20,6 +21,7 @@ from tfpretune.evaluation.report.tags import tagged_sentences
 from tfpretune.evaluation.report.written import Report
 from tfpretune.settings.finetune import TaskConfig
 from tfpretune.tasks.base import Measure, Parts, Task, curves_verdict, loss_curves, run_facts
+from tfpretune.tasks.splits import split_form, test_part
 from tfpretune.training import FitResult
 
 TagLists = Sequence[Sequence[str]]
@@ -158,6 +160,7 @@ class TaggingTask(Task):
             ],
         )
         facts: dict[str, Any] = {"kind": "text", "class_names": list(train.tag_names), "source": run.source}
+        facts |= split_form(run).as_task()
         return Report(
             page,
             metrics,
@@ -170,7 +173,8 @@ class TaggingTask(Task):
     def raw_inputs(source: str, task: Mapping[str, Any], count: int) -> list[str]:
         """Sentences as running text."""
         form = dataclasses.replace(TagForm.from_task(task), repair=True)
-        return open_tagged(source, **dataclasses.asdict(form)).split("test").sample(count).texts()
+        open_ = functools.partial(open_tagged, **dataclasses.asdict(form))
+        return test_part(source, task, open_).sample(count).texts()
 
     def _tags_of(self, model: keras.Model) -> Callable[[TaggedExamples, TagInputs], list[list[str]]]:
         """Returns a function of sentences and their rows, with the weights that the model has when it is called."""

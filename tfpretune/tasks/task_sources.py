@@ -14,6 +14,7 @@ from tfpretune.data.examples.examples import Examples
 from tfpretune.data.readers.source_form import LABEL_WORDS, USUAL_FORM, SourceForm
 from tfpretune.data.sources.labelled import LabelledSplits, labelled_splits
 from tfpretune.data.sources.naming import full_name
+from tfpretune.data.splits.form import USUAL_SPLITS, SplitForm
 from tfpretune.data.splits.rule import Part
 from tfpretune.data.text.tokenizer import Tokenizer
 from tfpretune.errors import UsageError
@@ -110,7 +111,12 @@ class TaskSources:
 
 
 def open_tasks(
-    places: Mapping[str, tuple[str, str]], form: SourceForm = USUAL_FORM, *, most: int = 0, seed: int = 0
+    places: Mapping[str, tuple[str, str]],
+    form: SourceForm = USUAL_FORM,
+    *,
+    most: int = 0,
+    seed: int = 0,
+    splits: SplitForm = USUAL_SPLITS,
 ) -> TaskSources:
     """Opens the sources of tasks. Where a source has several, a text may lack labels of some.
 
@@ -119,11 +125,18 @@ def open_tasks(
         form: how all sources are read; its label column is that of tasks with texts of their own.
         most: keep at most so many examples of each part of each source, for rehearsals; 0 keeps all.
         seed: decides which.
+        splits: where validation and test examples come from; sources of their own are for one source of tasks.
 
     Raises:
         UsageError: a source lacks a column, the labels of one are not classes, or a part has none for a task.
     """
     parts = {}
+    if splits.own and len({source for source, _ in places.values()}) > 1:
+        part = next(iter(splits.own))
+        raise UsageError(
+            f"`{part}_source` and several sources of tasks: each needs its own; say it there, with a column split or folders "
+            f"train and {part}"
+        )
     for source in dict.fromkeys(source for source, _ in places.values()):
         columns = list(dict.fromkeys(column for where, column in places.values() if where == source))
         in_a_file = len(columns) > 1 and full_name(source).startswith(TABLES)
@@ -134,7 +147,7 @@ def open_tasks(
             may_lack=len(columns) > 1,
             more_labels=tuple(column for column in columns if column != own),
         )
-        parts[source] = labelled_splits(source, read, most=most, seed=seed)
+        parts[source] = labelled_splits(source, read, splits=splits, most=most, seed=seed)
         if own and parts[source].train.label_kind != "single":
             word = LABEL_WORDS[parts[source].train.label_kind]
             raise UsageError(f"--source {source}: each label is a {word}, and tasks need a class for each text")

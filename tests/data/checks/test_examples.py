@@ -47,7 +47,13 @@ def test_a_good_source_has_no_problems(tmp_path):
         f"csv:{path}: 3 usable examples, 3 different",
         "  x         1   33.3 %  ###############",
         "  y         2   66.7 %  ##############################",
+        "  a run takes  train  validation  test",
+        "    all            3           0     0",
+        "    x              1           0     0",
+        "    y              2           0     0",
         "note: texts have 3 characters in the median, 5 at most",
+        "note: the validation and test parts of a run would be empty, which a run refuses: give more examples, other fractions "
+        "or sources of their own",
         "no problems",
     ]
 
@@ -61,18 +67,21 @@ def test_every_bad_row_of_a_table_is_named(tmp_path):
         f"{path}:8:4",
         f"{path}:4",
         f"{path}:5",
-        f"{path}:6",
     ]
     assert "byte 0xe9 is not UTF-8" in told(result)[0]
     assert all(problem.todo for problem in result.problems)
     assert result.counts["examples"] == 2
-    assert format_result(result).endswith("5 problems")
+    assert format_result(result).endswith("4 problems")
+    assert (
+        "1 of 3 rows have no label and are left out of what is learnt from labels; pretrain_text learns from them"
+        in (result.notes)
+    )
 
 
 def test_every_bad_line_of_jsonl_is_named(tmp_path):
     lines = ['{"text": "a", "label": 0}', "{", '{"text": "b", "label": 1}', "[]", '{"text": "c"}']
     path = write(tmp_path / "a.jsonl", "\n".join(lines))
-    assert [problem.where for problem in check(f"jsonl:{path}").problems] == [f"{path}:{line}" for line in (2, 4, 5)]
+    assert [problem.where for problem in check(f"jsonl:{path}").problems] == [f"{path}:{line}" for line in (2, 4)]
 
 
 def test_text_that_is_not_utf8_is_named_by_file_line_and_byte(tmp_path):

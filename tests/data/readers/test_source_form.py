@@ -24,11 +24,25 @@ EVERY = {
     "label_separator": "|",
     "labels_as_written": True,
     "may_lack": True,
+    "blank_labels": "unlabelled",
+    "image_folder": "pictures",
+    "split_column": "part",
+    "group_column": "author",
     "class_names": ("b", "a"),
     "more_labels": ("tone",),
     "resize": "crop",
 }
 TABLES = ("--image-column", "file", "--delimiter", "tab", "--encoding", "cp1252")
+TABLES += (
+    "--blank-labels",
+    "unlabelled",
+    "--image-folder",
+    "pictures",
+    "--split-column",
+    "part",
+    "--group-column",
+    "author",
+)
 OTHERS = ("--word-column", "1", "--tag-column", "3", "--repair")
 OTHERS += ("--mask-orientation", "stored", "--mask-values", "0", "255")
 
@@ -65,6 +79,8 @@ def test_task_json_keeps_what_is_not_usual_under_the_keys_of_before():
     assert SourceForm().as_task() == {}
     assert SourceForm(label_kind="multi-label").as_task() == {"label_separator": ";"}
     columns = ("text_column", "label_column", "pair_column", "image_column")
+    columns += ("split_column", "group_column", "image_folder", "blank_labels")
+    columns += ("resize",)
     kept = {name: EVERY[name] for name in (*columns, "delimiter", "encoding", "label_separator")}
     assert SourceForm(**EVERY).as_task() == kept | {"labels_as_written": True, "resize": "crop"}
 

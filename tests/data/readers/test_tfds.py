@@ -3,8 +3,11 @@ import pytest
 import tensorflow_datasets as tfds
 from PIL import Image
 
+from tfpretune.data.readers.source_form import SourceForm
 from tfpretune.data.readers.tfds_features import feature_notes, label_feature
 from tfpretune.data.sources.examples import open_source
+from tfpretune.data.sources.labelled import labelled_splits
+from tfpretune.data.splits.form import SplitForm
 from tfpretune.errors import RunError, UsageError
 
 
@@ -202,3 +205,42 @@ def test_what_is_not_there_is_named(folders, rest, options, message):
     with pytest.raises(UsageError, match=message) as caught:
         open_source("tfds:" + rest.format(*folders), **options)
     assert "\n" not in str(caught.value)
+
+
+class Halves(tfds.core.GeneratorBasedBuilder):
+    """Texts with splits of their own; the labels of one may be hidden."""
+
+    VERSION = tfds.core.Version("1.0.0")
+
+    def _info(self):
+        features = {"text": tfds.features.Text(), "label": tfds.features.ClassLabel(names=["pos", "neg"])}
+        return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(features))
+
+    def _split_generators(self, dl_manager):
+        own = {"train": range(60), "dev": range(55, 75), "test": range(-9, 0), "unsupervised": range(80, 90)}
+        return {name: self._generate_examples(numbers) for name, numbers in own.items()}
+
+    def _generate_examples(self, numbers):
+        for number in numbers:
+            yield number, {"text": f"text {number}", "label": number % 2 if number >= 0 else -1}
+
+
+def test_official_splits_are_the_parts_of_a_run(tmp_path, folders, capsys):
+    builder = Halves(data_dir=str(tmp_path))
+    builder.download_and_prepare()
+    spec = f"tfds:{builder.data_path}"
+    parts = labelled_splits(spec)
+    said = capsys.readouterr().out
+    assert "its own splits are taken: train, dev; test is drawn from train" in said
+    assert "the labels of its split 'test' are hidden, it is not used" in said
+    assert len(parts.validation) == 20
+    assert f"{spec}: 5 examples are left out because of {spec}:dev: 5 are there, too" in said
+    assert len(parts.train) + len(parts.test) == 55
+    assert parts.as_task()["validation_source"] == f"{spec}:dev"
+    anew = labelled_splits(spec, SourceForm(split_column=""))
+    assert len(anew.train) + len(anew.validation) + len(anew.test) == 60
+    assert len(labelled_splits(spec, splits=SplitForm(rule=2)).validation) < 12
+    only = labelled_splits(f"{spec}:dev")  # a split in the name is that split alone
+    assert len(only.train) + len(only.validation) + len(only.test) == 20
+    with pytest.raises(UsageError, match="`group_column` is for tables"):
+        open_source(spec, group_column="author")

@@ -85,7 +85,6 @@ def test_class_names_give_the_indices(tmp_path):
         ),
         ('text,label\na,x\n"b,y\nc,z\n', RunError, r"a.csv:3: a quote is opened and never closed"),
         ('text,label\n"a"b,x\nc,y\n', RunError, r"a.csv:2: broken quotes"),
-        ("text,label\na,x\nb,\n", RunError, r"a.csv:3: the label is missing"),
         ("text,label\n ,x\nb,y\n", RunError, r"a.csv:2: the text is empty"),
         ("text,label\n", RunError, "there are no rows"),
         ("", RunError, r"a.csv:1: the file is empty"),
@@ -144,8 +143,6 @@ def test_jsonl(tmp_path):
         ('{"text": 3, "label": "x"}', r"a.jsonl:2: no text under 'text' \(it is 3\)"),
         ('{"text": "b", "label": [1]}', r"a.jsonl:2: the label \[1\] is neither a string nor an int"),
         ('{"text": "b", "label": 0.5}', r"a.jsonl:2: the label '0.5' is a number, and most are none"),
-        ('{"text": "b", "label": null}', r"a.jsonl:2: the label is missing"),
-        ('{"text": "b"}', r"a.jsonl:2: the label is missing"),
         (b'{"text": "b\xe9", "label": "x"}', r"a.jsonl:2:12: byte 0xe9 is not UTF-8"),
     ],
 )

@@ -9,19 +9,24 @@ from tfpretune.data.checks.copies import copy_notes, shared_notes
 from tfpretune.data.checks.kinds import CHECKS
 from tfpretune.data.checks.labels import conflict_of, label_histogram
 from tfpretune.data.checks.options import refuse_other_options
+from tfpretune.data.checks.parts import PartSizes, part_sizes
 from tfpretune.data.checks.result import CheckResult
 from tfpretune.data.checks.splits import shared_contents, shared_with
 from tfpretune.data.checks.tasks import check_task, task_of
 from tfpretune.data.examples.examples import Examples
+from tfpretune.data.readers.labels.blanks import all_blank
 from tfpretune.data.readers.labels.labels import more_label_columns, read_labels
 from tfpretune.data.readers.masks.form import USUAL_MASKS, MaskForm
 from tfpretune.data.readers.records import Problem, Records
 from tfpretune.data.readers.source_form import USUAL_FORM, SourceForm
 from tfpretune.data.readers.tag_form import USUAL_TAGS, TagForm
-from tfpretune.data.sources.examples import make_examples
+from tfpretune.data.sources.examples import labelled_rows, make_examples
 from tfpretune.data.sources.naming import full_name
+from tfpretune.data.sources.official import with_official_splits
 from tfpretune.data.sources.schemes import read_rows
+from tfpretune.data.splits.form import USUAL_SPLITS, SplitForm
 from tfpretune.data.splits.sides import across_splits_note
+from tfpretune.errors import UsageError
 
 
 def check(
@@ -29,6 +34,7 @@ def check(
     form: SourceForm = USUAL_FORM,
     *,
     against: str = "",
+    splits: SplitForm = USUAL_SPLITS,
     tags: TagForm = USUAL_TAGS,
     masks: MaskForm = USUAL_MASKS,
 ) -> CheckResult:
@@ -40,6 +46,7 @@ def check(
             may lack a label, as where several tasks share a source.
         against: a second source, such as the test set, that must share no example and no more classes with the first.
             (Tagged words, questions and images with masks are checked by `check_task`.)
+        splits: where a run would take its validation and test examples from; the sizes of its parts are counted.
         tags: how tagged words are read.
         masks: how images with masks are read.
 
@@ -64,21 +71,26 @@ def check(
     refuse_other_options(spec, task_of(spec, form.encoding), form, tags, masks)
     tags = dataclasses.replace(tags, encoding=form.encoding)
     result = check_task(spec, against=against, tags=tags, masks=masks, encoding=form.encoding)
+    if result and splits.own:
+        raise UsageError(
+            f"{spec}: `{next(iter(splits.own))}_source` is for labelled examples: compare this one against it"
+        )
     if result:
         return result
-    rows, examples, good = _read(spec, form)
+    rows, examples = _read(spec, form)
     problems = [*rows.problems, *rows.skipped]
     notes = [*rows.notes]
-    faults, input_notes = CHECKS[rows.kind].faults(rows.inputs)
-    unread = {fault.where for fault in faults}
-    good[[row for row, path in enumerate(rows.inputs) if unread and path in unread]] = False
+    examples, faults, input_notes = _readable(rows, examples)
     problems += faults
     notes += input_notes
-    examples = examples.take(good)
+    if blank := all_blank(rows, spec):
+        problems.append(blank)
     result = check_examples(examples)
     problems += result.problems
+    sizes = PartSizes() if rows.problems or faults else _sizes(examples, form, splits)
+    problems += sizes.problems
     if against:
-        other_rows, other, _ = _read(against, form)
+        other_rows, other = _read(against, form)
         problems += shared_with(examples, other)
         texts, others = examples.compared_texts(), other.compared_texts()
         if texts is not None and others is not None:
@@ -89,7 +101,12 @@ def check(
         notes.append(f"{rows.long_lines:,} lines were over 4,096 bytes and were split")
     counts = {**result.counts, "long_lines": rows.long_lines, "skipped_files": len(rows.skipped)}
     return dataclasses.replace(
-        result, name=spec, problems=tuple(problems), notes=(*notes, *result.notes), counts=counts
+        result,
+        name=spec,
+        problems=tuple(problems),
+        notes=(*notes, *result.notes, *sizes.notes),
+        counts=counts,
+        parts=sizes.parts,
     )
 
 
@@ -142,8 +159,8 @@ def check_examples(examples: Examples) -> CheckResult:
     return CheckResult(examples.name, tuple(problems), tuple(notes), histogram, counts, numbers)
 
 
-def _read(spec: str, form: SourceForm) -> tuple[Records, Examples, np.ndarray]:
-    """Returns all rows, the same as examples, and which of them are good; the labels of the others are put to 0."""
+def _read(spec: str, form: SourceForm) -> tuple[Records, Examples]:
+    """Returns all rows with their problems, and those that have a good label, or all where none has one."""
     rows = read_rows(spec, form)
     rows.more_labels = {name: rows.more_labels.get(name, []) for name in form.more_labels}
     labels: np.ndarray | None
@@ -151,9 +168,37 @@ def _read(spec: str, form: SourceForm) -> tuple[Records, Examples, np.ndarray]:
         rows.more_labels[form.label_column] = rows.labels
         column = more_label_columns(rows, form)[form.label_column]
         labels, names, good = column.labels, column.class_names, column.labels >= 0
+        labels = labels if names else None
     else:
         labels, names, good = read_labels(rows, form)
         more_label_columns(rows, form)  # their problems are noted
-    if labels is not None and labels.dtype.kind == "i":
-        labels = np.maximum(labels, 0) if names else None
-    return rows, make_examples(rows, labels, names, spec), good
+    return rows, labelled_rows(make_examples(rows, None, (), spec), labels, names, good)
+
+
+def _readable(rows: Records, examples: Examples) -> tuple[Examples, list[Problem], list[str]]:
+    """Decodes all images of a source, and leaves out of its examples what cannot be read, which is named by its row."""
+    faults, notes = CHECKS[rows.kind].faults(rows.inputs)
+    if not faults:
+        return examples, [], notes
+    places = dict(zip(reversed(rows.inputs), reversed(rows.where), strict=True))  # the first row of a file
+    problems = [
+        fault
+        if places[fault.where] == fault.where
+        else dataclasses.replace(fault, where=f"{places[fault.where]}: {fault.where}")
+        for fault in faults
+    ]
+    unread = {fault.where for fault in faults}
+    return examples.take(np.array([path not in unread for path in examples.inputs], bool)), problems, notes
+
+
+def _sizes(examples: Examples, form: SourceForm, splits: SplitForm) -> PartSizes:
+    """Counts what a run would get. Parts that have sources of their own are checked first; without them nothing is counted."""
+    kept = dataclasses.replace(form, class_names=examples.class_names, label_kind=examples.label_kind, **examples.taken)
+    splits = with_official_splits(examples.name, kept, splits)
+    problems: list[Problem] = []
+    for source in splits.own.values():
+        rows, own = _read(source, kept)
+        problems += [*rows.problems, *_readable(rows, own)[1]]
+    if problems or not len(examples):
+        return PartSizes(problems=tuple(problems))
+    return part_sizes(examples, kept, splits)

@@ -26,7 +26,7 @@ from tfpretune.data.corpus.packing_settings import Packing
 from tfpretune.data.corpus.shards import FORMAT, VOCABULARY, files_of, find_faults, read_manifest
 from tfpretune.data.corpus.vocabulary import read_vocabulary
 from tfpretune.data.examples.examples import PARTS
-from tfpretune.data.splits.rule import RULE, Shares
+from tfpretune.data.splits.rule import WITH_COPIES, Shares
 from tfpretune.data.splits.sides import too_alike_note
 from tfpretune.errors import RunError, UsageError
 from tfpretune.runtime.files import MANIFEST, remove_leftovers, write_atomic
@@ -158,7 +158,7 @@ def _pack(folder: Path, packing: Packing, piece: Chunk) -> None:
 
 def _identity(corpus: Corpus, settings: dict[str, Any]) -> dict[str, Any]:
     source = {"files": corpus.num_files, "bytes": corpus.num_bytes, "names_and_sizes": corpus.names_and_sizes}
-    return json.loads(json.dumps(settings | source | {"split_rule": RULE}))
+    return json.loads(json.dumps(settings | source | {"split_rule": WITH_COPIES}))
 
 
 def _look(folder: Path, identity: dict[str, Any], times: str) -> bool:

@@ -32,7 +32,7 @@ class Shards:
         vocabulary: the tokens, by id.
         sequence_length: tokens in a row.
         settings: of the tokenizer: `lowercase`, `strip_accents`, `normalizer`, `split_on_cjk` and `added_tokens` of `Packing`.
-        split_rule: the rule by which the texts were split, `tfpretune.data.splits.rule.RULE` of the version that did it.
+        split_rule: the rule by which the texts were split, of `tfpretune.data.splits.rule`.
     """
 
     def __init__(self, folder: Path, manifest: dict[str, Any]):

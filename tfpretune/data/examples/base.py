@@ -9,8 +9,20 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from tfpretune.data.readers.labels.column import LabelColumn
-from tfpretune.data.splits.rule import CONTENTS, LABELS, Part, Shares, part_number, shares_within, sides_of
-from tfpretune.data.splits.sides import Positions, across_splits_note, too_alike_note
+from tfpretune.data.splits.rule import (
+    BY_CLASS,
+    CONTENTS,
+    LABELS,
+    RULE,
+    WITH_COPIES,
+    Part,
+    Shares,
+    part_number,
+    shares_within,
+    sides_of,
+)
+from tfpretune.data.splits.sides import Positions, across_splits_note, find_positions, moved_note, too_alike_note
+from tfpretune.data.splits.strata import Members, stratified_sides
 from tfpretune.errors import UsageError
 
 
@@ -29,14 +41,16 @@ class Origin:
 class ExampleSet:
     """Examples of one source.
 
-    A form of examples is a frozen dataclass that names its columns, and says where its examples lie (`_places`), which are the
-    same (`_sameness`), and what a run that goes on must find again (`_contents_and_labels`).
+    A form of examples is a frozen dataclass that names its columns, and says what decides on their sides (`compared`), which
+    are the same (`_sameness`), and what a run that goes on must find again (`_contents_and_labels`).
     """
 
     COLUMNS: ClassVar[tuple[str, ...]]
     """The fields with one value per example, the inputs first; the others may be None. One of columns by name has many."""
     name: str
     origin: Origin | None
+    groups: Any = None
+    in_order: bool = False
     splits: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
@@ -74,9 +88,22 @@ class ExampleSet:
         """Returns a value for each example that only examples that are the same share."""
         raise NotImplementedError
 
+    def digests(self) -> list[bytes]:
+        """Returns the digest of what decides on the side of each example, where it has no group."""
+        raise NotImplementedError
+
+    def compared_texts(self) -> Sequence[str] | None:
+        """Returns what near copies are looked for in; None: nowhere."""
+        raise NotImplementedError
+
+    def members(self) -> Members | None:
+        """Returns the classes of the examples of a whole source, which each part is to hold; None where there are none."""
+        return None
+
     def _places(self) -> Positions:
         """Works out the places of a whole source; see `find_positions`."""
-        raise NotImplementedError
+        texts = self.compared_texts()
+        return find_positions(self.digests, texts=texts, groups=self.groups, in_order=self.in_order)
 
     @functools.cached_property
     def places(self) -> Positions:
@@ -86,31 +113,31 @@ class ExampleSet:
             return Positions(whole.positions[self.origin.rows], whole.copies)
         return self._places()
 
-    def split(self, part: Part, fractions: Shares = (0.8, 0.1, 0.1)) -> Self:
+    def split(self, part: Part, fractions: Shares = (0.8, 0.1, 0.1), *, rule: int = RULE) -> Self:
         """Returns one part of the examples.
 
         Which part an example belongs to is decided by the source that it was opened from: by a hash of its content, or of its
         group where there are groups; where the source is `in_order`, its first share is the training split, the next one
         validation. Equal contents, examples of a group and near copies (`near_copies`) are on one side: in a source that is
-        in order on that of the first of them. Rows that are added later move no others but near copies of theirs.
+        in order on that of the first of them. A class of few examples is in every part if it has three (`splits.strata`).
+        Rows that are added later move no others but near copies of theirs and some of a class of few examples.
 
         Args:
             part: "train", "validation" or "test".
             fractions: the fractions of the three parts, each in [0, 1], together 1. Sizes come out near them, not exact.
+            rule: `splits.rule.RULE`, or one of before for what was made under it.
 
         Raises:
             UsageError: for an unknown part, for fractions that are not fractions, and for a part that came out empty.
         """
-        return self.take(self.split_rows(part, fractions))
+        return self.take(self.split_rows(part, fractions, rule=rule))
 
-    def split_rows(self, part: Part, fractions: Shares) -> np.ndarray:
+    def split_rows(self, part: Part, fractions: Shares, *, rule: int = RULE) -> np.ndarray:
         """Returns the int64 positions among these examples of those that `split` returns; raises as it does."""
         number = part_number(part, fractions)
-        if part == "train" and self.places.copies.too_alike:
-            print(f"note: {self.name}: {too_alike_note(self.places.copies)}", flush=True)
-        if part == "train" and (copies := len(self.copies_of_training())):
-            print(f"note: {self.name}: {across_splits_note(copies)}", flush=True)
-        chosen = np.flatnonzero(self._sides(fractions) == number + 1)
+        if part == "train":
+            self._say_what_is_odd(fractions, rule)
+        chosen = np.flatnonzero(self.sides(fractions, rule=rule) == number + 1)
         if not len(chosen) and fractions[number] > 0:
             size, share = len(self), fractions[number]
             raise UsageError(
@@ -119,16 +146,39 @@ class ExampleSet:
             )
         return chosen
 
-    def _sides(self, fractions: Shares) -> np.ndarray:
+    def _say_what_is_odd(self, fractions: Shares, rule: int) -> None:
+        moved = int(np.count_nonzero(self.sides(fractions, rule=rule) != self.sides(fractions, rule=WITH_COPIES)))
+        for note in (
+            too_alike_note(self.places.copies) if self.places.copies.too_alike else "",
+            across_splits_note(copies) if (copies := len(self.copies_of_training())) else "",
+            moved_note(moved) if moved else "",
+        ):
+            if note:
+                print(f"note: {self.name}: {note}", flush=True)
+
+    def sides(self, fractions: Shares, *, rule: int = RULE) -> np.ndarray:
         """Returns the part of each example as `sides_of` does; examples of the source's own splits keep to them."""
-        positions = self.places.positions
-        if self.splits is None:
-            return sides_of(positions, fractions)
-        own, sides = np.asarray(self.splits), np.zeros(len(self), np.uint8)
-        present = set(self.splits)
-        for split in present:
-            rows = np.flatnonzero(own == split)
-            sides[rows] = sides_of(positions[rows], shares_within(split, present, fractions))
+        if self.origin is not None:
+            return self.origin.whole.sides(fractions, rule=rule)[self.origin.rows]
+        by_class = rule >= BY_CLASS and not self.in_order
+        if (fractions, by_class) not in self._found_sides:
+            members = self.members() if by_class else None
+            self._found_sides[fractions, by_class] = self._work_out_sides(fractions, members)
+        return self._found_sides[fractions, by_class]
+
+    @functools.cached_property
+    def _found_sides(self) -> dict[tuple[Shares, bool], np.ndarray]:
+        return {}
+
+    def _work_out_sides(self, fractions: Shares, members: Members | None) -> np.ndarray:
+        positions, sides = self.places.positions, np.zeros(len(self), np.uint8)
+        own = np.array(self.splits or [""] * len(self), object)
+        present = set(self.splits or ())
+        for split in present or {""}:
+            inside = np.flatnonzero(own == split)
+            some, shares = positions[inside], shares_within(split or None, present, fractions)
+            one = sides_of(some, shares) if members is None else stratified_sides(some, shares, members.take(inside))
+            sides[inside] = one
         return sides
 
     def copies_of_training(self) -> np.ndarray:

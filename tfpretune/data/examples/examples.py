@@ -16,7 +16,7 @@ from tfpretune.data.image.fitting import Resize
 from tfpretune.data.readers.labels.column import LabelColumn
 from tfpretune.data.readers.source_form import LABEL_WORDS, LabelKind
 from tfpretune.data.splits.rule import PARTS as PARTS
-from tfpretune.data.splits.sides import Positions, find_positions
+from tfpretune.data.splits.strata import Members, members_of
 from tfpretune.data.text.cleaning import text_key
 from tfpretune.errors import UsageError
 
@@ -43,6 +43,7 @@ class Examples(ExampleSet):
         splits: `(n,)` optional names of `PARTS`: the split that the source itself puts each example into.
         taken: columns that were found without having been asked for: field of `SourceForm` -> column.
         resize: how images of other aspect ratios are brought to a model's size (`image.fitting.axes`).
+        some_labels: where `labels` are not read or rows lack them: classes for `split` alone, -1 for none, or sets.
 
     Examples:
         >>> import numpy as np
@@ -55,7 +56,16 @@ class Examples(ExampleSet):
         (['It broke'], 2)
     """
 
-    COLUMNS: ClassVar[tuple[str, ...]] = ("inputs", "labels", "where", "groups", "seconds", "more", "splits")
+    COLUMNS: ClassVar[tuple[str, ...]] = (
+        "inputs",
+        "labels",
+        "where",
+        "groups",
+        "seconds",
+        "more",
+        "splits",
+        "some_labels",
+    )
 
     kind: str
     inputs: Any
@@ -73,6 +83,7 @@ class Examples(ExampleSet):
     splits: Sequence[str] | None = None
     taken: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     resize: Resize = "squeeze"
+    some_labels: np.ndarray | None = dataclasses.field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -140,10 +151,9 @@ class Examples(ExampleSet):
         return self.more[name]
 
     def keys(self) -> list[bytes]:
-        """Returns the sha256 digest of each example's content.
+        """Returns the sha256 digest of each content, computed once.
 
-        Texts are compared after NFC, case folding and squeezing of white space; a pair by both texts; arrays by their
-        pixels; files by their bytes. Computed once an object.
+        Texts after NFC, case folding and squeezing of white space; pairs by both; arrays by pixels; files by bytes.
         """
         return self._keys
 
@@ -161,8 +171,11 @@ class Examples(ExampleSet):
                 return [whole._keys[row] for row in rows]
         return self.of_kind.keys(self.inputs)
 
-    def _places(self) -> Positions:
-        return find_positions(self.keys, texts=self.compared_texts(), groups=self.groups, in_order=self.in_order)
+    digests = keys
+
+    def members(self) -> Members | None:
+        """Returns the classes, those of further columns as well; None where the labels are numbers, or there are none."""
+        return members_of(self.labels, self.some_labels, *(more.labels for more in self.more.values()))
 
     def compared_texts(self) -> Sequence[str] | None:
         """Returns what near copies are looked for in: each text, or both of a pair; None for images."""
@@ -199,14 +212,11 @@ class Examples(ExampleSet):
         return dataclasses.replace(merged, labels=kept.labels, more=more, notes=notes)
 
     def few_labels(self, per_class: int, seed: int) -> "Examples":
-        """Draws the same number of examples from every class, without replacement.
+        """Draws so many examples of every class without replacement, and returns them in the order of the source.
 
         Args:
             per_class: how many, at least 1.
             seed: the same seed draws the same examples.
-
-        Returns:
-            `per_class * len(class_names)` examples, in the order of the source.
 
         Raises:
             UsageError: when the labels are not classes, or when a class has too few.
@@ -247,5 +257,4 @@ def _require_range(labels: np.ndarray | None, class_names: tuple[str, ...], *, l
 
 
 def _listed(what: str, names: Sequence[str]) -> str:
-    """Names the first four."""
     return f"{len(names)} {what} ({', '.join(names[:4])}{', …' if len(names) > 4 else ''})"

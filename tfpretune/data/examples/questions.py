@@ -7,7 +7,6 @@ from typing import ClassVar
 
 from tfpretune.data.examples.base import ExampleSet, Origin, in_bytes
 from tfpretune.data.readers.question_records import Answer
-from tfpretune.data.splits.sides import Positions, find_positions
 from tfpretune.data.text.cleaning import text_key
 
 
@@ -62,11 +61,13 @@ class QuestionExamples(ExampleSet):
         pairs = zip(self.questions, self.contexts, strict=True)
         return [text_key(question) + text_key(context) for question, context in pairs]
 
-    def _places(self) -> Positions:
-        def contents() -> list[bytes]:
-            return [text_key(context) for context in self.contexts]
+    def digests(self) -> list[bytes]:
+        """Returns a digest of each context."""
+        return [text_key(context) for context in self.contexts]
 
-        return find_positions(contents, texts=self.contexts, groups=self.groups, in_order=self.in_order)
+    def compared_texts(self) -> Sequence[str]:
+        """Returns the contexts."""
+        return self.contexts
 
     def _contents_and_labels(self) -> tuple[Iterable[bytes], Iterable[bytes] | None]:
         contents = itertools.starmap(in_bytes, zip(self.questions, self.contexts, strict=True))

@@ -9,7 +9,6 @@ import numpy as np
 
 from tfpretune.data.examples.base import ExampleSet, Origin, in_bytes
 from tfpretune.data.readers.tag_schemes import OUTSIDE
-from tfpretune.data.splits.sides import Positions, find_positions
 from tfpretune.data.text.cleaning import text_key
 from tfpretune.errors import UsageError
 
@@ -97,8 +96,13 @@ class TaggedExamples(ExampleSet):
         tags = self._tag_bytes()
         return self._keys if tags is None else zip(self._keys, tags, strict=True)
 
-    def _places(self) -> Positions:
-        return find_positions(lambda: self._keys, texts=self.texts(), in_order=self.in_order)
+    def digests(self) -> list[bytes]:
+        """Returns a digest of the words of each sentence."""
+        return self._keys
+
+    def compared_texts(self) -> Sequence[str]:
+        """Returns the sentences as running text."""
+        return self.texts()
 
     def _contents_and_labels(self) -> tuple[Iterable[bytes], Iterable[bytes] | None]:
         return (in_bytes(*words) for words in self.words), self._tag_bytes()

@@ -77,6 +77,10 @@ class Records:
         splits: the split of each row, where the source itself has splits.
         hidden: hidden files and folders that were passed over.
         taken: columns that were found without having been asked for: field of `SourceForm` -> column.
+        side_cells: the cells of the columns that say the split or the group of each row, by column.
+        unlabelled: rows that say that they have no label, where a blank one may be the empty set.
+        label_column: the column that the labels are from, where there is one.
+        class_cells: what is likely the class of each row, where labels are not read: for the split alone; "" for none.
     """
 
     kind: str
@@ -100,6 +104,10 @@ class Records:
     splits: list[str] = dataclasses.field(default_factory=list)
     hidden: list[str] = dataclasses.field(default_factory=list)
     taken: dict[str, Any] = dataclasses.field(default_factory=dict)
+    side_cells: dict[str, list[str | None]] = dataclasses.field(default_factory=dict)
+    unlabelled: set[int] = dataclasses.field(default_factory=set)
+    label_column: str = ""
+    class_cells: list[str] = dataclasses.field(default_factory=list)
 
     def add_text(
         self,

@@ -14,8 +14,11 @@ LabelKind = Literal["single", "regression", "multi-label"]
 LABEL_KINDS = ("single", "regression", "multi-label")
 LABEL_WORDS = {"single": "class", "regression": "number", "multi-label": "set"}
 """Kind -> what messages call such a label."""
-_COLUMNS = ("text_column", "label_column", "pair_column", "image_column")
-_STORED = (*_COLUMNS, "delimiter", "encoding", "label_separator", "labels_as_written", "resize")
+DEFAULT_SPLIT = "split"
+BlankLabels = Literal["", "unlabelled", "empty-set"]
+_COLUMNS = ("text_column", "label_column", "pair_column", "image_column", "split_column", "group_column")
+_FILES = ("image_folder", "delimiter", "encoding")
+_STORED = (*_COLUMNS, *_FILES, "label_separator", "labels_as_written", "blank_labels", "resize")
 _DELIMITERS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
 
 
@@ -43,6 +46,14 @@ class SourceForm:
         labels_as_written: take every spelling for a class of its own. Otherwise labels that look missing (nan, N/A), that look
             alike (1 and 01, Sport and sport), or that look like numbers or sets where no kind is given, are refused.
         may_lack: rows may lack a further label; it is -1 then.
+        blank_labels: what a blank label is where labels are sets of classes: "unlabelled", a row that nobody has labelled, or
+            "empty-set", a set without a class. "" takes the second in csv and the first for a null in jsonl, and asks where
+            more than half are blank. A blank class or number is always a row without a label.
+        image_folder: where the paths of an image column begin; "" is the folder of the table.
+        split_column: name of the column that says which split a row is of: train, val, test, …. The default may be missing;
+            "" reads none (csv, jsonl, parquet), and of tfds the training split alone.
+        group_column: name of the column with the group of a row, such as a patient or an author, which is never on two sides
+            of a split; "" for none (csv, jsonl, parquet).
         class_names: the classes that are allowed, in the order of their indices. Labels may then be names, or
             numbers from 0. Without it: the sorted labels (as numbers if all are whole), or the order that tfds gives.
         more_labels: columns, keys or features with further labels of the same texts, a class each (csv, jsonl, tfds): they
@@ -61,6 +72,10 @@ class SourceForm:
     label_separator: str = ";"
     labels_as_written: bool = False
     may_lack: bool = False
+    blank_labels: BlankLabels = ""
+    image_folder: str = ""
+    split_column: str = DEFAULT_SPLIT
+    group_column: str = ""
     class_names: tuple[str, ...] = ()
     more_labels: tuple[str, ...] = ()
     resize: Resize = "squeeze"

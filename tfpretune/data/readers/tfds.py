@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
+from tfpretune.data.readers.folders.splits import split_of
 from tfpretune.data.readers.records import Problem, Records
 from tfpretune.data.readers.source_form import SourceForm
 from tfpretune.data.readers.tables.rows import text_at
@@ -24,6 +25,7 @@ from tfpretune.data.readers.tfds_features import (
     require_text,
     text_features,
 )
+from tfpretune.data.splits.rule import Part
 from tfpretune.errors import RunError, UsageError
 
 
@@ -65,6 +67,29 @@ def read_tfds(rest: str, form: SourceForm) -> Records:
         records = _records(builder, split, None if fixed else image)
         _add_images(rows, records, image, label, f"tfds:{name}:{split}", fixed)
     return rows
+
+
+def held_out_splits(name: str, form: SourceForm) -> dict[Part, str]:
+    """Returns the splits of a data set that are named after validation and test, and have labels where labels are read.
+
+    Args:
+        name: `NAME[/CONFIG]`, or the folder of a prepared data set.
+        form: as for `read_tfds`.
+    """
+    builder = _builder(name)
+    label = label_feature(builder.info.features, form.label_column, name, by_name=bool(form.more_labels))
+    classes = class_names_of(builder.info.features, label)
+    found: dict[Part, str] = {}
+    for split in builder.info.splits:
+        part = split_of(split)
+        if part in (None, "train") or part in found:
+            continue
+        some = itertools.islice(_records(builder, split, image_feature(builder.info.features)), 100)
+        if not classes or any(_label(record, label, classes) is not None for record in some):
+            found[part] = split
+        else:
+            print(f"tfds:{name}: the labels of its split {split!r} are hidden, it is not used")
+    return found
 
 
 def _builder(name: str) -> tfds.core.DatasetBuilder:

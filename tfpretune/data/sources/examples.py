@@ -8,10 +8,19 @@ import numpy as np
 
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.image.fitting import Resize
+from tfpretune.data.readers.labels.blanks import all_blank
 from tfpretune.data.readers.labels.column import LabelColumn
 from tfpretune.data.readers.labels.labels import more_label_columns, read_labels
 from tfpretune.data.readers.records import Records
-from tfpretune.data.readers.source_form import DEFAULT_LABEL, DEFAULT_TEXT, USUAL_FORM, LabelKind, SourceForm
+from tfpretune.data.readers.source_form import (
+    DEFAULT_LABEL,
+    DEFAULT_SPLIT,
+    DEFAULT_TEXT,
+    USUAL_FORM,
+    BlankLabels,
+    LabelKind,
+    SourceForm,
+)
 from tfpretune.data.sources.schemes import read_rows
 from tfpretune.errors import RunError
 from tfpretune.runtime.phases import phase
@@ -34,6 +43,10 @@ def open_source(
     labels_as_written: bool = False,
     may_lack: bool = False,
     resize: Resize = "squeeze",
+    blank_labels: BlankLabels = "",
+    image_folder: str = "",
+    split_column: str = DEFAULT_SPLIT,
+    group_column: str = "",
 ) -> Examples:
     """Opens a data source and checks what can be checked without decoding images. Prints how it reads what has two readings.
 
@@ -62,6 +75,10 @@ def open_source(
         labels_as_written: as for `SourceForm`.
         may_lack: as for `SourceForm`.
         resize: as for `SourceForm`.
+        blank_labels: as for `SourceForm`.
+        image_folder: as for `SourceForm`.
+        split_column: as for `SourceForm`.
+        group_column: as for `SourceForm`.
 
     Returns:
         Examples whose texts went through `tfpretune.data.text.cleaning.clean`. Duplicates are still there.
@@ -93,6 +110,10 @@ def open_source(
         label_separator=label_separator,
         labels_as_written=labels_as_written,
         may_lack=may_lack,
+        blank_labels=blank_labels,
+        image_folder=image_folder,
+        split_column=split_column,
+        group_column=group_column,
         class_names=tuple(class_names),
         more_labels=tuple(more_labels),
         resize=resize,
@@ -101,24 +122,65 @@ def open_source(
 
 
 @phase("reading the examples")
-def open_examples(spec: str, form: SourceForm = USUAL_FORM) -> Examples:
-    """Opens a source as `open_source` does, in this form: which columns are read, and what a label is."""
+def open_examples(spec: str, form: SourceForm = USUAL_FORM, *, checked_as: str = "") -> Examples:
+    """Opens a source as `open_source` does, in this form: which columns are read, and what a label is.
+
+    Args:
+        spec: the source.
+        form: how it is read.
+        checked_as: what follows `tfpretune check` to see all problems; the source itself by default.
+    """
+    checked_as = checked_as or spec
     rows = read_rows(spec, form)
-    labels, names, _ = read_labels(rows, form)
+    labels, names, good = read_labels(rows, form)
     if rows.problems:
-        raise RunError(f"{rows.problems[0]}; for all problems run: tfpretune check {spec}{form.options()}")
+        raise RunError(f"{rows.problems[0]}; for all problems run: tfpretune check {checked_as}{form.options()}")
     more = more_label_columns(rows, form)
     if rows.problems:
         column = next(name for name in more if f"the label {name!r} " in rows.problems[0].what)
         options = dataclasses.replace(form, label_column=column, more_labels=()).options("label_column")
-        raise RunError(f"{rows.problems[0]}; for all problems run: tfpretune check {spec}{options}")
+        raise RunError(f"{rows.problems[0]}; for all problems run: tfpretune check {checked_as}{options}")
     if not len(rows.inputs):
         raise RunError(
             f"{spec}: there are no rows: nothing to learn from; for details run: tfpretune check {spec}{form.options()}"
         )
+    if blank := all_blank(rows, spec):
+        rows.notes.append(f"{blank.what}; {blank.todo}")
     for note in rows.notes:
         tell(f"{spec}: {note}")
-    return dataclasses.replace(make_examples(rows, labels, names, spec, more=more), resize=form.resize)
+    whole = dataclasses.replace(make_examples(rows, None, (), spec, more=more), resize=form.resize)
+    if len(rows.class_cells) == len(rows.inputs):
+        whole = dataclasses.replace(whole, some_labels=_numbered(rows.class_cells))
+    return labelled_rows(whole, labels, names, good)
+
+
+def labelled_rows(
+    whole: Examples, labels: np.ndarray | None, class_names: tuple[str, ...], good: np.ndarray
+) -> Examples:
+    """Returns the rows of a source that have a good label, with their labels; the others count for the split all the same.
+
+    Args:
+        whole: all rows, without labels.
+        labels: as `Examples.labels`, of all rows; whatever stands where there is none.
+        class_names: as `Examples.class_names`.
+        good: bool `(rows,)`, from `read_labels`.
+    """
+    if labels is None:
+        return whole
+    if good.all():
+        return dataclasses.replace(whole, labels=labels, class_names=class_names)
+    if labels.dtype.kind == "i":
+        none = -1 if labels.ndim == 1 else 0
+        whole = dataclasses.replace(
+            whole, some_labels=np.where(good if labels.ndim == 1 else good[:, None], labels, none)
+        )
+    return dataclasses.replace(whole.take(good), labels=labels[good], class_names=class_names, some_labels=None)
+
+
+def _numbered(cells: Sequence[str]) -> np.ndarray:
+    """Returns a number for each different cell, int32 `(rows,)`, -1 for a blank one."""
+    names = {name: number for number, name in enumerate(dict.fromkeys(filter(None, cells)))}
+    return np.array([names.get(cell, -1) for cell in cells], np.int32)
 
 
 def make_examples(

@@ -12,10 +12,11 @@ from tfpretune.data.readers.folders.splits import split_files_note
 from tfpretune.data.readers.folders.walking import walk
 from tfpretune.data.readers.masks.folders import find_mask_folders
 from tfpretune.data.readers.records import Records, find_files
-from tfpretune.data.readers.source_form import USUAL_FORM, SourceForm
+from tfpretune.data.readers.source_form import DEFAULT_SPLIT, USUAL_FORM, SourceForm
 from tfpretune.data.readers.tables.csv_files import read_csv
 from tfpretune.data.readers.tables.objects import read_jsonl
 from tfpretune.data.readers.tables.parquet import read_parquet
+from tfpretune.data.readers.tables.sides import settle_sides
 from tfpretune.data.sources.naming import SUFFIXES, full_name
 from tfpretune.errors import UsageError
 
@@ -42,6 +43,7 @@ def read_rows(spec: str, form: SourceForm = USUAL_FORM) -> Records:
     if not rest:
         raise UsageError(f"source {spec!r} names nothing after the colon: see tfpretune.data.open_source for the forms")
     rows = SCHEMES[scheme](spec, rest, form)
+    settle_sides(rows, form, spec)
     if rows.kind == "image" and isinstance(rows.inputs, list):
         rows.notes += image_notes(rows.inputs)
     return rows
@@ -56,6 +58,7 @@ def _read_demo(spec: str, name: str, form: SourceForm) -> Records:
 def _read_tfds(spec: str, name: str, form: SourceForm) -> Records:
     from tfpretune.data.readers.tfds import read_tfds  # imports TensorFlow, which takes seconds
 
+    _refuse_sides(spec, form)
     return read_tfds(name, form)
 
 
@@ -98,6 +101,7 @@ def _read_texts(spec: str, place: str, form: SourceForm) -> Records:
     if os.path.isdir(os.path.expanduser(place)):
         rows = read_text_folder(place, labels=bool(form.label_column), encoding=form.encoding)
         rows.class_folders = True
+        rows.class_cells = [] if form.label_column else [os.path.dirname(path) for path in rows.where]
         return rows
     paths = find_files(place, "text")
     rows = read_text_lines(paths, encoding=form.encoding)
@@ -112,6 +116,7 @@ def _read_images(spec: str, folder: str, form: SourceForm) -> Records:
     if not masked:
         rows = read_image_folder(folder, labels=labels)
         rows.class_folders = True
+        rows.class_cells = [] if labels else [os.path.dirname(path) for path in rows.where]
         return rows
     if labels:
         names = " and ".join(os.path.relpath(path, os.path.expanduser(folder)) for path in masked[0][:2])
@@ -144,6 +149,7 @@ def _require_columns(spec: str, form: SourceForm, *, pairs: bool = False, labels
         raise UsageError(
             f"source {spec!r} has no second text {form.pair_column!r}: pairs are read from csv:, jsonl:, parquet: and tfds:"
         )
+    _refuse_sides(spec, form)
     for name in form.more_labels:
         if name not in labels:
             has = f"its own and {', '.join(labels)}" if labels else "its own alone"
@@ -151,6 +157,12 @@ def _require_columns(spec: str, form: SourceForm, *, pairs: bool = False, labels
                 f"source {spec!r} has no label column {name!r}: it has {has}; columns are read from csv:, jsonl:, "
                 "parquet: and tfds:"
             )
+
+
+def _refuse_sides(spec: str, form: SourceForm) -> None:
+    for field, name in (("group_column", form.group_column), ("split_column", form.split_column)):
+        if name and name != DEFAULT_SPLIT:
+            raise UsageError(f"source {spec!r}: `{field}` is for tables (csv:, jsonl:, parquet:)")
 
 
 def _nearest_source(spec: str) -> str:

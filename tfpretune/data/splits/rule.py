@@ -17,8 +17,11 @@ Part = Literal["train", "validation", "test"]
 Shares = tuple[float, float, float]
 CONTENTS, LABELS = "contents", "labels"
 """What `ExampleSet.fingerprint` tells apart."""
-RULE = 2
-"""Counted up when the same source comes to be split otherwise. 2: near copies stay together, shards follow the same rule."""
+RULE = 3
+"""Counted up when the same source comes to be split otherwise. 2: near copies stay together, shards follow the same rule. 3: a
+class of few examples is in every part; a column `split` and the splits of tfds are read."""
+WITHOUT_COPIES, WITH_COPIES, BY_CLASS = 1, 2, 3
+"""The rules: what is written without one is of the first."""
 
 
 def sides_of(positions: np.ndarray, shares: Shares) -> np.ndarray:

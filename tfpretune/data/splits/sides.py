@@ -103,3 +103,11 @@ def too_alike_note(copies: CopyCounts) -> str:
 def across_splits_note(copies: int) -> str:
     """Says that so many held-out examples of a source with splits of its own are like training examples."""
     return f"{copies:,} held-out examples are (nearly) training examples: a score on them measures memory in part"
+
+
+def moved_note(moved: int) -> str:
+    """Says that so many examples are on another side than their contents alone would put them."""
+    return (
+        f"{moved:,} examples change sides so that every class is in every part in about its share (from three examples of it "
+        "on; without labels, as in shards, they would be on the sides of before)"
+    )

@@ -10,6 +10,7 @@ from tfpretune.experiments.label_efficiency.work import Work
 from tfpretune.settings.comparison import ComparisonConfig
 from tfpretune.settings.finetune import FinetuneConfig
 from tfpretune.settings.run import OptimizerConfig
+from tfpretune.settings.splits import OwnSplits, require_splits
 
 MethodName = Literal["from scratch", "head only", "full", "l2-sp", "gradual", "lora", "baseline"]
 
@@ -24,7 +25,7 @@ FOR_IMAGES: dict[str, Any] = {  # in the place of the defaults, which suit texts
 
 
 @dataclasses.dataclass(frozen=True)
-class MethodsConfig(ComparisonConfig):
+class MethodsConfig(OwnSplits, ComparisonConfig):
     """What the methods are trained on, and how each of them is."""
 
     preset: str = ""
@@ -61,6 +62,7 @@ class MethodsConfig(ComparisonConfig):
     def __post_init__(self) -> None:
         """Refuses what leaves nothing to compare."""
         super().__post_init__()
+        require_splits(self, self.source)
         if "from scratch" not in self.methods or len(set(self.methods) - {"baseline"}) < 2:
             raise UsageError("--methods needs 'from scratch' and at least one way to fine-tune")
         if not 0 < self.unfreeze_fraction < 1:
@@ -83,6 +85,8 @@ class MethodsConfig(ComparisonConfig):
 
     def work(self, examples: Examples) -> Work:
         """Returns what all trials on these examples share."""
+        from tfpretune.tasks.splits import split_form  # as above
+
         return Work(
             self.source,
             {str(name): self._settings(name) for name in self.methods},
@@ -93,6 +97,7 @@ class MethodsConfig(ComparisonConfig):
             self.fast,
             unfreeze_fractions={"gradual": self.unfreeze_fraction},
             form=self.form,
+            splits=split_form(self),
         )
 
     def _settings(self, name: MethodName) -> FinetuneConfig | None:

@@ -102,7 +102,9 @@ class _Laboratory:
 
     def __init__(self, work: Work):
         self.work = work
-        self.parts: LabelledSplits = labelled_splits(work.source, work.form, most=256 if work.fast else 0)
+        self.parts: LabelledSplits = labelled_splits(
+            work.source, work.form, splits=work.splits, most=256 if work.fast else 0
+        )
         self.last: tuple[tuple[str, int], Supervised] | None = None
 
     def score(self, trial: LabelTrial) -> float:

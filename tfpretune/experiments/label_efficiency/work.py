@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 
 from tfpretune.data.readers.source_form import SourceForm
+from tfpretune.data.splits.form import USUAL_SPLITS, SplitForm
 from tfpretune.settings.finetune import FinetuneConfig
 
 
@@ -34,6 +35,7 @@ class Work:
     Attributes:
         source: labelled examples.
         form: how they are read.
+        splits: where validation and test examples come from.
         methods: name -> settings of the run; `from_scratch`, and what `apply_methods` reads. None: the classical baseline.
         sequence_length: tokens of a text that are read.
         window_length: in windows of so many; 0: at once.
@@ -52,6 +54,7 @@ class Work:
     fast: bool
     unfreeze_fractions: Mapping[str, float] = dataclasses.field(default_factory=dict)
     form: SourceForm = SourceForm(label_kind="single")
+    splits: SplitForm = USUAL_SPLITS
 
     def steps(self, method: FinetuneConfig, examples: int) -> int:
         """Returns the steps that a trial of a method with so many examples makes."""

@@ -9,6 +9,8 @@ from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.readers.source_form import USUAL_FORM, SourceForm
 from tfpretune.data.sources.examples import open_examples
+from tfpretune.data.sources.pretraining import without_held_out
+from tfpretune.data.splits.form import USUAL_SPLITS, SplitForm
 from tfpretune.errors import UsageError
 from tfpretune.finetune.methods.distillation import teacher_answers, with_teacher
 from tfpretune.runtime.files import MANIFEST
@@ -31,17 +33,23 @@ def load_teacher(run_dir: str) -> FinetunedModel:
     return teacher
 
 
-def unlabelled_examples(source: str, form: SourceForm = USUAL_FORM, *, most: int = 0) -> Examples:
+def unlabelled_examples(
+    source: str, form: SourceForm = USUAL_FORM, *, most: int = 0, splits: SplitForm = USUAL_SPLITS
+) -> Examples:
     """Opens examples for the teacher to answer. Labels are put aside.
 
-    Only the training split is taken, so that no content of the labelled source's validation and test splits is among them.
+    Only the training split is taken, so that no content of the labelled source's validation and test splits is among them,
+    and nothing that stands in a validation or test source.
 
     Args:
         source: as `open_source` takes it.
         form: how it is read, but for its labels.
         most: take at most so many, for rehearsals; 0 takes all.
+        splits: where the run's validation and test examples come from.
     """
-    examples = open_examples(source, dataclasses.replace(form, label_column="")).without_duplicates().split("train")
+    form = dataclasses.replace(form, label_column="")
+    examples = without_held_out(open_examples(source, form).without_duplicates(), splits, form)
+    examples = examples.split("train", splits.fractions)
     return examples.sample(most) if most else examples
 
 

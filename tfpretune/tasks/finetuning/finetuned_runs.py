@@ -12,8 +12,9 @@ from tfpretune.data.batches.step_indexed import StepIndexed
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.examples.kinds import KINDS
 from tfpretune.data.readers.source_form import SourceForm
-from tfpretune.data.sources.labelled import LabelledSplits
-from tfpretune.data.splits.rule import RULE
+from tfpretune.data.sources.labelled import LabelledSplits, as_under
+from tfpretune.data.splits.form import SplitForm
+from tfpretune.data.splits.rule import WITH_COPIES
 from tfpretune.data.text.tokenizer import Tokenizer
 from tfpretune.errors import UsageError
 from tfpretune.evaluation.predict import predict_outputs
@@ -68,7 +69,7 @@ class FinetunedModel:
     @property
     def form(self) -> SourceForm:
         """How a source of labelled examples for this model is read: as that of its run was."""
-        stored = SourceForm.from_task(self.task)
+        stored = as_under(self.splits.rule, SourceForm.from_task(self.task))
         pair_column = (stored.pair_column or "text_pair") if self.reads_pairs else ""
         return dataclasses.replace(stored, label_kind=self.labels.kind, pair_column=pair_column)
 
@@ -86,6 +87,16 @@ class FinetunedModel:
             raise UsageError(f"--pair-column {columns.pair_column}: {self.run_dir} reads single texts or images")
         written = {} if source == self.task.get("source") else {"delimiter": "", "encoding": ""}
         return dataclasses.replace(self.form, **(written | columns.given))
+
+    @property
+    def splits(self) -> SplitForm:
+        """Where the parts of its data come from."""
+        return SplitForm.from_task(self.task)
+
+    def splits_of(self, source: str) -> SplitForm:
+        """Returns where the parts of a source come from: of its own those of its run; another one is split as that was."""
+        own = source == self.task["source"]
+        return self.splits if own else dataclasses.replace(self.splits, validation_source="", test_source="")
 
     @property
     def reads_pairs(self) -> bool:
@@ -121,8 +132,8 @@ def load_finetuned(run_dir: str, *, kinds: Sequence[str] = ("single",)) -> Finet
         what = " or ".join(each.what for each in wanted)
         raise UsageError(f"{run_dir} holds no {what} of whole texts or images: nothing can be made of it here")
     if (
-        KINDS[task["kind"]].texts and task.get("split_rule", 1) != RULE
-    ):  # rule 2 moved near copies, which only texts have
+        KINDS[task["kind"]].texts and SplitForm.from_task(task).rule < WITH_COPIES
+    ):  # the next one moved near copies, which only texts have
         print(
             f"note: {run_dir} was trained by an earlier version, which split texts otherwise: the validation and test splits "
             "of the same source may hold texts that it was trained on",

@@ -6,6 +6,7 @@ from typing import Literal
 from tfpretune.errors import UsageError
 from tfpretune.settings.columns import ImageColumns, TextColumns
 from tfpretune.settings.run import RunConfig, require_fractions
+from tfpretune.settings.splits import OwnSplits, require_splits
 from tfpretune.settings.vocabulary import VocabularyConfig
 
 BACKBONES: dict[str, tuple[str, ...]] = {"autoencoder": ("cnn",), "denoising": ("cnn",), "mae": ("vit",)}
@@ -13,7 +14,7 @@ BACKBONES: dict[str, tuple[str, ...]] = {"autoencoder": ("cnn",), "denoising": (
 
 
 @dataclasses.dataclass(frozen=True)
-class TextPretrainingConfig(TextColumns, VocabularyConfig, RunConfig):
+class TextPretrainingConfig(OwnSplits, TextColumns, VocabularyConfig, RunConfig):
     """What is learnt from texts; settings that only some objectives read name these."""
 
     objective: Literal["mlm"] = "mlm"
@@ -25,10 +26,15 @@ class TextPretrainingConfig(TextColumns, VocabularyConfig, RunConfig):
         """Refuses values that cannot work."""
         super().__post_init__()
         require_fractions(self, "mask_rate")
+        require_splits(self, self.source)
+        if self.source.startswith("shards:") and (self.validation_source or self.test_source):
+            raise UsageError(
+                "--validation-source, --test-source: shards hold chosen texts; leave them out when you prepare them"
+            )
 
 
 @dataclasses.dataclass(frozen=True)
-class ImagePretrainingConfig(ImageColumns, RunConfig):
+class ImagePretrainingConfig(OwnSplits, ImageColumns, RunConfig):
     """What is learnt from images; settings that only some objectives read name these."""
 
     objective: Literal["autoencoder", "denoising", "mae"] = "denoising"
@@ -56,6 +62,7 @@ class ImagePretrainingConfig(ImageColumns, RunConfig):
         """Refuses values that cannot work."""
         super().__post_init__()
         require_fractions(self, "mask_rate", "scale")
+        require_splits(self, self.source)
         *size, channels = self.image_shape
         if any(self.image_shape) and (min(size) < 1 or channels not in (1, 3)):
             given = " ".join(map(str, self.image_shape))

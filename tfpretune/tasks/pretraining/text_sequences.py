@@ -11,7 +11,8 @@ from tfpretune.backbones.by_name import load_tokenizer
 from tfpretune.data.batches.step_indexed import RecordSource
 from tfpretune.data.corpus.shards import Shards, open_shards
 from tfpretune.data.examples.examples import Examples
-from tfpretune.data.splits.rule import RULE
+from tfpretune.data.sources.pretraining import PretrainingParts
+from tfpretune.data.splits.rule import WITH_COPIES
 from tfpretune.data.text.tokenizer import Tokenizer
 from tfpretune.data.text.tokens import pack, train_wordpiece
 from tfpretune.data.text.unknown import count_in_rows
@@ -44,11 +45,13 @@ class TextSequences:
     data: Examples | Shards
 
 
-def sequences_in_memory(examples: Examples, run: VocabularyConfig, *, preset: str = "", seed: int = 0) -> TextSequences:
+def sequences_in_memory(
+    parts: PretrainingParts, run: VocabularyConfig, *, preset: str = "", seed: int = 0
+) -> TextSequences:
     """Packs texts into rows, and says how much of them the vocabulary does not know.
 
     Args:
-        examples: of kind "text".
+        parts: texts.
         run: the vocabulary, the length of a row, and how much may be unknown.
         preset: take its tokenizer; empty: learn a vocabulary from the training texts.
         seed: draws the texts to show.
@@ -56,12 +59,12 @@ def sequences_in_memory(examples: Examples, run: VocabularyConfig, *, preset: st
     Raises:
         UsageError: too much of the texts is unknown.
     """
-    train, validation = examples.split("train"), examples.split("validation")
+    train, validation = parts
     if preset:
         tokenizer = load_tokenizer(preset)
     else:
         tokenizer = TextEncoderTokenizer(train_wordpiece(train.inputs, run.vocabulary_size, **run.case), **run.case)
-    require_known(tokenizer, train.inputs, source=examples.name, preset=preset, limit=run.most_unknown)
+    require_known(tokenizer, train.inputs, source=train.name, preset=preset, limit=run.most_unknown)
     rows, held_out = (pack(tokenizer, part.inputs, sequence_length=run.sequence_length) for part in (train, validation))
     shown = validation.sample(5, seed=seed).inputs
     return TextSequences(tokenizer, rows, held_out, rows, shown, train)
@@ -90,7 +93,7 @@ def sequences_on_disk(folder: str, run: VocabularyConfig, *, preset: str = "", f
         _require_same(tokenizer, shards, preset)
     else:
         tokenizer = TextEncoderTokenizer(shards.vocabulary, **shards.settings)
-    if shards.split_rule != RULE:
+    if shards.split_rule < WITH_COPIES:
         print(
             f"note: {folder} was prepared by an earlier version, whose training rows may hold near copies of test texts: "
             "for such figures prepare the texts again",

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tfpretune.data.readers.labels.blanks import note_unlabelled, unlabelled_sets
 from tfpretune.data.readers.labels.column import LabelColumn
 from tfpretune.data.readers.labels.doubts import (
     class_problems,
@@ -25,19 +26,19 @@ LARGEST = float(np.finfo(np.float32).max)
 
 
 def read_labels(rows: Records, form: SourceForm) -> tuple[np.ndarray | None, tuple[str, ...], np.ndarray]:
-    """Turns the labels of rows into an array. Missing, wrong and doubtful ones are added to `rows.problems`.
+    """Turns the labels of rows into an array. Wrong and doubtful ones are added to `rows.problems`.
 
-    Where the classes are not given, a label that stands for no value (nan, None, N/A), a second spelling of a class (1 and
-    01, Sport and sport) and a whole number that stands apart are problems; so are, where no kind is given, classes that
-    look like numbers or sets.
+    Rows without a label beside others that have one are unlabelled rows, whose number is noted. Where the classes are not
+    given, a label that stands for no value (nan, None, N/A), a second spelling of a class (1 and 01, Sport and sport) and a
+    whole number that stands apart are problems; so are, where no kind is given, classes that look like numbers or sets.
 
     Args:
         rows: with the labels as they are written.
-        form: what a label is. Where it does not doubt labels, a cell without one is missing all the same.
+        form: what a label is.
 
     Returns:
         The labels as `Examples.labels` has them, or None when no row has one; the class names; and a bool `(rows,)`
-        that is true where the label is good.
+        that is true where the label is there and good.
 
     Raises:
         UsageError: another kind than the source says where it says numbers or sets.
@@ -49,20 +50,22 @@ def read_labels(rows: Records, form: SourceForm) -> tuple[np.ndarray | None, tup
     kind = kind or rows.label_kind
     if kind == "regression":
         numbers = number_labels(rows)
+        note_unlabelled(rows)
         return numbers, (), np.ones(len(rows.labels), bool) if numbers is None else np.isfinite(numbers)
     if kind == "multi-label":
         return _set_labels(rows, form)
     if all(label is None for label in rows.labels):
         return None, (), np.ones(len(rows.labels), bool)
+    note_unlabelled(rows)
     known = form.class_names or rows.class_names
-    labels, names = _indices(rows, rows.labels, known, "label", as_written=not form.doubts_labels)
+    labels, names = _indices(rows, rows.labels, known, "label", as_written=not form.doubts_labels, may_be_blank=True)
     if not known:
         told = form.label_kind or not form.doubts_labels or rows.class_folders
         doubts = [] if told else kind_problems(rows, names)
         if not doubts and form.doubts_labels:
             doubts = class_problems(rows, rows.labels, names, "label")
         rows.problems += doubts
-        in_columns = rows.kind == "text"  # the classes of images are folders, or have their names
+        in_columns = rows.kind == "text" or rows.label_column  # others are folders, or have their names
         rows.notes += kind_notes(names, len(rows.labels)) if in_columns and not doubts else []
     return labels, names, labels >= 0
 
@@ -75,6 +78,7 @@ def _indices(
     *,
     as_written: bool,
     may_lack: bool = False,
+    may_be_blank: bool = False,
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """Turns labels into indices int32 `(rows,)`, with -1 for those that are missing, look so, or are unknown."""
     found = {label for label in written if label is not None}
@@ -89,14 +93,14 @@ def _indices(
             labels[row] = index[label]
         elif label is not None:
             rows.problems.append(_unknown(rows.where[row], label, names))
-        elif not may_lack:
+        elif not (may_lack or may_be_blank):
             todo = "give the row a label, as the others have one"
             rows.problems.append(Problem(rows.where[row], f"the {what} is missing", todo))
     return labels, names
 
 
 def number_labels(rows: Records) -> np.ndarray | None:
-    """Reads labels as numbers; those that are none are added to `rows.problems` and become NaN.
+    """Reads labels as numbers; those that are none are added to `rows.problems` and become NaN, as blank ones do.
 
     Returns:
         float32 `(rows,)`, or None when no row has a label.
@@ -108,20 +112,20 @@ def number_labels(rows: Records) -> np.ndarray | None:
         number = _number(label)
         if abs(number) <= LARGEST:
             numbers[row] = number
-        else:
-            what = "the number is missing" if label is None else f"the label {label!r} is not a finite number"
-            if label is not None and looks_missing(label):
-                what = f"the label {label!r} looks like a missing label"
-            rows.problems.append(Problem(rows.where[row], what, "write it like -1.5, or remove the row"))
+        elif label is not None:
+            missing = looks_missing(label)
+            what = "looks like a missing label" if missing else "is not a finite number"
+            todo = "write it like -1.5, or remove the row"
+            rows.problems.append(Problem(rows.where[row], f"the label {label!r} {what}", todo))
     return numbers
 
 
 def _set_labels(rows: Records, form: SourceForm) -> tuple[np.ndarray | None, tuple[str, ...], np.ndarray]:
-    """Reads labels as sets of classes, "a;b"; a row without one is the empty set.
+    """Reads labels as sets of classes, "a;b". A blank one is the empty set or, as `form.blank_labels` says, no label.
 
     Returns:
         int32 `(rows, classes)` of 0 and 1, or None when no row has a label; the class names; and a bool `(rows,)` that is
-        false where a class is unknown or looks missing, which is added to `rows.problems`.
+        false where there is no label, or a class is unknown or looks missing, which is added to `rows.problems`.
     """
     separator = rows.label_separator or form.label_separator
     parts = [[part.strip() for part in (label or "").split(separator)] for label in rows.labels]
@@ -130,6 +134,7 @@ def _set_labels(rows: Records, form: SourceForm) -> tuple[np.ndarray | None, tup
     good = np.ones(len(sets), bool)
     if not found:
         return None, (), good
+    good &= ~np.array(unlabelled_sets(rows, form), bool)
     given = form.class_names or rows.class_names
     doubted = form.doubts_labels and not given
     missing = missing_looking(found) if doubted else set()

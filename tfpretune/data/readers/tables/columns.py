@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tfpretune.data.readers.records import Records
-from tfpretune.data.readers.source_form import DEFAULT_LABEL, DEFAULT_TEXT, SourceForm
+from tfpretune.data.readers.source_form import DEFAULT_LABEL, DEFAULT_SPLIT, DEFAULT_TEXT, SourceForm
 from tfpretune.errors import UsageError
 
 TEXT_NAMES = frozenset(
@@ -60,6 +60,7 @@ def resolve(
     Raises:
         UsageError: a column that is asked for is not there, or a default is not there and none or several could be meant.
     """
+    form = _with_sides(names, form, where, has)
     form = _with_label(rows, names, _with_text(rows, names, dataclasses.replace(form, **rows.taken), has), where, has)
     texts = () if form.image_column else form.text_columns
     needed = [("text_column", name) for name in texts]
@@ -71,6 +72,8 @@ def resolve(
     for field, name in needed:
         if name:
             require(names, name, field, where, has)
+    if form.label_column and (has or names.__contains__)(form.label_column):
+        rows.label_column = form.label_column
     return form
 
 
@@ -117,6 +120,14 @@ def value_at(record: Mapping[str, Any], name: str) -> Any:
     return value
 
 
+def value_or_none(record: Mapping[str, Any], name: str) -> Any:
+    """Returns what is under a name, None where nothing is."""
+    try:
+        return value_at(record, name)
+    except KeyError:
+        return None
+
+
 def has_value(record: Mapping[str, Any], name: str) -> bool:
     """Returns whether `value_at` finds something."""
     try:
@@ -161,6 +172,17 @@ def _with_label(rows: Records, names: Sequence[str], form: SourceForm, where: st
     rows.taken["label_column"] = found[0]
     rows.notes.append(f"the labels are the column {found[0]!r} (`label_column` names another)")
     return dataclasses.replace(form, label_column=found[0])
+
+
+def _with_sides(names: Sequence[str], form: SourceForm, where: str, has: Find | None) -> SourceForm:
+    """Returns the form with the columns of splits and groups that are there."""
+    split = form.split_column
+    if split == DEFAULT_SPLIT and not (has or names.__contains__)(split):
+        split = ""
+    for field, name in (("split_column", split), ("group_column", form.group_column)):
+        if name:
+            require(names, name, field, where, has)
+    return dataclasses.replace(form, split_column=split)
 
 
 def _plain(name: str) -> str:

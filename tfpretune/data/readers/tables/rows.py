@@ -3,12 +3,15 @@
 import json
 import math
 import os
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tfpretune.data.readers.folders.kinds import FILES
 from tfpretune.data.readers.records import Problem, Records
-from tfpretune.data.readers.source_form import SourceForm
-from tfpretune.data.readers.tables.columns import has_value, value_at
+from tfpretune.data.readers.source_form import DEFAULT_LABEL, SourceForm
+from tfpretune.data.readers.tables.columns import has_value, value_or_none
+from tfpretune.data.readers.tables.sides import add_sides
 from tfpretune.data.text.cleaning import clean, has_visible
 
 
@@ -23,9 +26,7 @@ def add_row(rows: Records, record: Mapping[str, Any], form: SourceForm, where: s
     """
     kind, separator = form.label_kind, form.label_separator
     try:
-        content = (
-            _path_at(record, form.image_column, where) if form.image_column else text_at(record, form.text_columns)
-        )
+        content = _path_at(record, form, where) if form.image_column else text_at(record, form.text_columns)
         second = text_at(record, (form.pair_column,), "pair_column") if form.pair_column else None
     except ValueError as error:
         rows.problems.append(Problem(where, *error.args))
@@ -36,10 +37,18 @@ def add_row(rows: Records, record: Mapping[str, Any], form: SourceForm, where: s
     except ValueError as error:
         rows.problems.append(Problem(where, str(error), _LABEL_TODO[kind]))
         return
+    added = len(rows.inputs)
     if form.image_column:
         rows.add(content, label, where, more=more)
     else:
         rows.add_text(content, label, where, second=second, more=more)
+    if len(rows.inputs) == added:
+        return
+    add_sides(rows, record, form)
+    if not form.label_column and DEFAULT_LABEL in record:
+        rows.class_cells.append(str(record[DEFAULT_LABEL] if record[DEFAULT_LABEL] is not None else "").strip())
+    if kind == "multi-label" and value_or_none(record, form.label_column) is None:
+        rows.unlabelled.add(added)
 
 
 def text_at(record: Mapping[str, Any], names: Sequence[str], field: str = "text_column") -> str:
@@ -63,27 +72,28 @@ def text_at(record: Mapping[str, Any], names: Sequence[str], field: str = "text_
     return "\n".join(found)
 
 
-def value_or_none(record: Mapping[str, Any], name: str) -> Any:
-    """Returns what is under a name, None where nothing is."""
-    try:
-        return value_at(record, name)
-    except KeyError:
-        return None
-
-
-def _path_at(record: Mapping[str, Any], name: str, where: str) -> str:
-    """Returns the path of an image, from the folder of the table where it is relative."""
-    path = value_or_none(record, name)
+def _path_at(record: Mapping[str, Any], form: SourceForm, where: str) -> str:
+    """Returns the path of an image, from the folder of the images or of the table where it is relative."""
+    path = value_or_none(record, form.image_column)
     if not isinstance(path, str) or not path.strip():
         raise ValueError(
-            f"no path under {name!r} (it is {shown(path)})", "fill it in or name another column with `image_column`"
+            f"no path under {form.image_column!r} (it is {shown(path)})",
+            "fill it in or name another column with `image_column`",
         )
-    folder = os.path.dirname(where.rpartition(":")[0])
+    table = re.sub(r"(:\d+|\[\d+\])$", "", where)
+    folder = os.path.expanduser(form.image_folder) if form.image_folder else os.path.dirname(table)
     found = os.path.join(folder, os.path.expanduser(path.strip()))
+    if not os.path.isfile(found) and "\\" in found:  # as it is written on Windows
+        found = os.path.join(folder, path.strip().replace("\\", "/"))
     if not os.path.isfile(found):
+        start = "`image_folder`" if form.image_folder else "the folder of the table (`image_folder` names another)"
+        raise ValueError(f"there is no image file {found}", f"correct the path, which counts from {start}")
+    if os.path.splitext(found)[1].lower() in FILES["image"].unreadable:
         raise ValueError(
-            f"there is no image file {found}", "correct the path, which counts from the folder of the table"
+            f"{found}: such images are not read", f"convert it to one of {' '.join(FILES['image'].suffixes)}"
         )
+    if not os.path.getsize(found):
+        raise ValueError(f"the image file {found} is empty", "replace it or remove the row")
     return found
 
 
@@ -101,8 +111,6 @@ def label_of(label: object, kind: str, separator: str) -> str | None:
     Raises:
         ValueError: it is of no kind that is allowed.
     """
-    if kind == "multi-label" and label is None:
-        raise ValueError("the labels are missing")
     if isinstance(label, float) and math.isnan(label):
         return "nan"
     if isinstance(label, float) and (kind == "regression" or not label.is_integer()):
@@ -114,7 +122,7 @@ def label_of(label: object, kind: str, separator: str) -> str | None:
         inside = next((name for name in names if separator in name), None)
         if inside is not None:
             raise ValueError(f"the label {inside!r} holds the separator {separator!r}")
-        return separator.join(names)
+        return separator.join(names) or separator  # the empty set is no blank label
     if isinstance(label, float) and label.is_integer():
         label = int(label)
     if label is not None and not isinstance(label, str | int):

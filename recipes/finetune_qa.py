@@ -8,6 +8,7 @@ Judged on the validation set by the F1 of its answers. Leaves OUT_DIR/preset (mo
 """
 
 import dataclasses
+import functools
 
 import tfpretune as tp
 from tfpretune.settings import EncodedFiles, OptimizerConfig, TaskConfig, launch
@@ -39,12 +40,13 @@ class Config(EncodedFiles, TaskConfig):
 def main(run: Config) -> "tp.training.FitResult | None":
     """Data, model, fit, report, save."""
     strategy = tp.training.make_strategy(run.devices.replicas)
-    examples = tp.data.open_questions(run.source, encoding=run.encoding)
+    opened = functools.partial(tp.data.open_questions, encoding=run.encoding)
+    examples = opened(run.source)
     if (without := sum(not answers for answers in examples.answers)) and not run.may_lack:
         lacking = f"{without:,} of {len(examples):,} questions have no answer"
         print(f"{run.source}: {lacking}; --may-lack lets the model say so")
     splits, most = tp.tasks.split_form(run), 64 if run.fast else 0
-    parts = tp.tasks.split_parts(examples, most=most, seed=run.seed, splits=splits, open_part=tp.data.open_questions)
+    parts = tp.tasks.split_parts(examples, most=most, seed=run.seed, splits=splits, open_part=opened)
     tokenizer, reads = (
         tp.backbones.load_tokenizer(run.preset),
         {"sequence_length": run.sequence_length, "stride": run.stride},

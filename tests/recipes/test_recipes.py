@@ -125,6 +125,7 @@ def test_what_the_next_command_carries_is_an_option_there(kind):
     given = {name: True if fields[name] is bool else ("x",) if fields[name] is not str else "x" for name in carried}
     given |= {name: "," for name in ("delimiter",) if name in carried}
     given |= {name: "utf-8" for name in ("encoding",) if name in carried}
+    given |= {"validation_source": "y", "test_source": "z", "fractions": (0.5, 0.3, 0.2)}
     command = launch.to_finetune(f"finetune_{kind}", dataclasses.replace(before(), **given))
     found = launch.parse(after, command[2:])
     assert {name: getattr(found, name) for name in carried} == given

@@ -18,6 +18,7 @@ CARRIED = (
     "encoding",
     "text_column",
     "image_column",
+    "image_folder",
     "label_column",
     "pair_column",
     "label_kind",

@@ -8,7 +8,8 @@ import tensorflow as tf
 
 from tfpretune.backbones import SmallCNN, TextEncoder
 from tfpretune.backbones.by_name import load_backbone
-from tfpretune.backbones.feeding import Pixels, Preprocessing, feed, image_shape, read_pixels, save_pixels
+from tfpretune.backbones.feeding import Pixels, Preprocessing, feed, read_pixels, save_pixels
+from tfpretune.backbones.image.shapes import image_shape
 from tfpretune.errors import UsageError
 from tfpretune.finetune import classifier, pooled_head, regressor, segmenter
 from tfpretune.objectives import Classification, Regression

@@ -1,6 +1,5 @@
 """How a backbone is fed: the same named inputs for every backbone of a kind."""
 
-import contextlib
 import dataclasses
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import keras_hub
 from tfpretune.backbones.hugging_face.converted import IMAGES
 from tfpretune.backbones.hugging_face.pixels import read_scaling
 from tfpretune.backbones.image.converters import read_converter
+from tfpretune.backbones.image.shapes import image_input, image_shape, input_names
 from tfpretune.backbones.locating import locate, one_line
 from tfpretune.errors import UsageError
 
@@ -166,49 +166,6 @@ def _per_channel(value: Any, factor: float) -> float | tuple[float, ...]:
     return tuple(number * factor for number in value) if isinstance(value, list | tuple) else value * factor
 
 
-def image_shape(backbone: keras.Model, default: tuple[int, int] | None = None) -> tuple[int, int, int]:
-    """Returns height, width and channels of the images that a backbone is given.
-
-    Args:
-        backbone: an image backbone.
-        default: (height, width) for a backbone that takes any; one that takes a fixed size keeps it.
-
-    Raises:
-        UsageError: the backbone takes no images or not 1 or 3 channels, or any size and there is no default.
-    """
-    name = type(backbone).__name__
-    images = _image_input(backbone)
-    if images is None:
-        raise UsageError(f"{name} is not an image backbone: it takes {_input_names(backbone)}")
-    height, width, channels = images.shape[1:]
-    if None in (height, width):
-        if default is None:
-            raise UsageError(f"{name} takes images of any size: name one, such as `image_size` 224 224")
-        height, width = (given or fixed for given, fixed in zip((height, width), default, strict=True))
-    if channels not in (1, 3, None):
-        raise UsageError(f"{name} takes images of {channels} channels: expected 1 (grey) or 3 (colour, channels last)")
-    shape = int(height), int(width), int(channels or 3)
-    if None in images.shape[1:3]:
-        _require_room(backbone, shape)
-    return shape
-
-
-def takes_any_size(backbone: keras.Model) -> bool:
-    """Returns whether a backbone takes images, and of any height and width."""
-    images = _image_input(backbone)
-    return images is not None and None in images.shape[1:3]
-
-
-def _require_room(backbone: keras.Model, shape: tuple[int, int, int]) -> None:
-    """Raises UsageError where an image is so small that nothing is left of it behind the strides of a backbone."""
-    with contextlib.suppress(ValueError):
-        outputs = keras.tree.flatten(backbone.compute_output_spec(keras.KerasTensor((1, *shape))))
-        if all(all(output.shape) for output in outputs):
-            return
-    what = f"{type(backbone).__name__} cannot read images of {shape[0]} x {shape[1]} pixels"
-    raise UsageError(f"{what}: give larger ones, such as `image_size` 224 224")
-
-
 def feed(
     backbone: keras.Model, preprocessing: Preprocessing = NO_PREPROCESSING, *, segments: bool = False
 ) -> tuple[dict[str, keras.KerasTensor], Any]:
@@ -230,14 +187,14 @@ def feed(
     Raises:
         UsageError: other inputs than these, or a preprocessing that does not fit the backbone.
     """
-    if _image_input(backbone) is not None:
+    if image_input(backbone) is not None:
         images = keras.Input(preprocessing.image_shape(backbone), dtype="float32", name="images")
         seen = images if preprocessing.pixels is None else preprocessing.pixels.scaled(images)
         return {"images": images}, dict.fromkeys(backbone.input, seen) if isinstance(backbone.input, dict) else seen
     names = set(backbone.input) if isinstance(backbone.input, dict) else set()
     if not {"token_ids", "padding_mask"} <= names <= {"token_ids", "padding_mask", "segment_ids"}:
         raise UsageError(
-            f"{type(backbone).__name__} cannot be fed: it takes {_input_names(backbone)}: expected token_ids and padding_mask, "
+            f"{type(backbone).__name__} cannot be fed: it takes {input_names(backbone)}: expected token_ids and padding_mask, "
             "as BERT and RoBERTa take, or images"
         )
     preprocessing.require_text(backbone)
@@ -252,18 +209,6 @@ def feed(
     if "segment_ids" not in backbone.input:
         return all_inputs, inputs
     return all_inputs, inputs | {"segment_ids": keras.ops.zeros_like(own) if segment_ids is None else segment_ids}
-
-
-def _image_input(backbone: keras.Model) -> keras.KerasTensor | None:
-    """Returns a backbone's input if it is one batch of images, by itself or in a dict, of whatever name."""
-    given = backbone.input
-    if isinstance(given, dict) and len(given) == 1:
-        (given,) = given.values()
-    return given if isinstance(given, keras.KerasTensor) and len(given.shape) == 4 else None
-
-
-def _input_names(backbone: keras.Model) -> str:
-    return ", ".join(tensor.name for tensor in backbone.inputs)
 
 
 def sequence_features(backbone: keras.Model, inputs: Any) -> keras.KerasTensor:

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from tests.keras_hub_backbones import IMAGES, TEXTS
 from tfpretune.backbones import SmallCNN, load_backbone, read_pixels
+from tfpretune.data import open_source
 from tfpretune.errors import RunError, UsageError
 from tfpretune.finetune import classifier
 from tfpretune.serving import export
@@ -34,7 +35,6 @@ class Config(ImagePretrainingConfig):
     out_dir: str = "runs/a"
     steps: int = 1
     objective: str = "autoencoder"
-    image_shape: tuple[int, int, int] = (28, 28, 1)
 
 
 def save(name, folder, **settings):
@@ -46,9 +46,12 @@ def save(name, folder, **settings):
     return str(folder)
 
 
+def opened(folder, **settings):
+    return open_image_backbone(Config(preset=str(folder), **settings), open_source("demo:digits"))
+
+
 def pretrained(folder, objective):
-    run = Config(preset=folder, objective=objective, patch_size=8)
-    backbone, pixels = open_image_backbone(run)
+    run, backbone, pixels = opened(folder, objective=objective, patch_size=8)
     model = IMAGE_OBJECTIVES[objective].make_model(backbone, pixels, run)
     before = backbone.trainable_weights[0].numpy()
     model.compile(keras.optimizers.SGD(0.1), run_eagerly=True)
@@ -91,40 +94,40 @@ def test_shapes_are_taken_from_the_preset_or_from_the_run_or_refused(tmp_path, c
     for folder, asked, expected in (
         (fixed, None, (32, 32)),
         (any_size, None, (32, 32)),
-        (open_size, None, (28, 28)),
+        (open_size, None, (8, 8)),  # of the images
         (any_size, (48, 40, 3), (48, 40)),
         (fixed, (32, 32, 3), (32, 32)),
     ):
-        run = Config(preset=folder) if asked is None else Config(preset=folder, image_shape=asked)
-        assert open_image_backbone(run)[1].size == expected
+        run, _, pixels = opened(folder, **({} if asked is None else {"image_shape": asked}))
+        assert (pixels.size, run.image_shape) == (expected, (*expected, 3))
     assert "images are brought to 48 x 40 pixels, 3 channels, as ResNetBackbone of " in capsys.readouterr().out
     for folder, asked, message in (
         (fixed, (64, 64, 3), "--image-shape 64 64 3 does not fit .*: its ViTBackbone takes 32 32 3$"),
         (any_size, (64, 64, 1), "--image-shape 64 64 1 does not fit .*: its ResNetBackbone takes 64 64 3$"),
     ):
         with pytest.raises(UsageError, match=message):
-            open_image_backbone(Config(preset=folder, image_shape=asked))
+            opened(folder, image_shape=asked)
 
 
 def test_an_image_of_which_nothing_is_left_is_refused(tmp_path):
     keras_hub.models.VGGBackbone([1] * 5, [8] * 5).save_to_preset(str(tmp_path / "vgg"))
-    with pytest.raises(UsageError, match="cannot read images of 28 x 28 pixels: give .* --image-shape 224 224 3$"):
-        open_image_backbone(Config(preset=str(tmp_path / "vgg")))
+    with pytest.raises(UsageError, match="cannot read images of 8 x 8 pixels: give .* --image-shape 224 224 3$"):
+        opened(tmp_path / "vgg")
 
 
 def test_what_cannot_learn_so_is_one_line_with_what_can(tmp_path):
     resnet = save("ResNetBackbone", tmp_path / "resnet")
     with pytest.raises(UsageError, match="this is a ResNetBackbone: --objective autoencoder or denoising takes it$"):
-        open_image_backbone(Config(preset=resnet, objective="mae"))
+        opened(resnet, objective="mae")
     text, _ = TEXTS["BertBackbone"]()
     text.save_to_preset(str(tmp_path / "text"))
     with pytest.raises(UsageError, match="it takes texts, not images: use a recipe of texts, such as finetune_text$"):
-        open_image_backbone(Config(preset=str(tmp_path / "text")))
+        opened(tmp_path / "text")
     with pytest.raises(UsageError, match="no such folder"):
-        open_image_backbone(Config(preset=str(tmp_path / "missing")))
+        opened(tmp_path / "missing")
     (tmp_path / "resnet" / "image_converter.json").write_text("{")
     with pytest.raises((UsageError, RunError), match="image converter cannot be read"):
-        open_image_backbone(Config(preset=resnet))
+        opened(resnet)
 
 
 def test_a_scale_that_is_none_is_said_and_kept(tmp_path, capsys):

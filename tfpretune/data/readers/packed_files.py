@@ -108,13 +108,12 @@ def no_text(data: bytes, path: str) -> tuple[str, str] | None:
     """
     if is_pointer(data):
         return "the file is a pointer of Git LFS, not the file itself", "fetch it: git lfs pull"
-    if b"\0" not in data[:4096] and _is_utf8(data):
+    found = next((kind for kind in KINDS if data.startswith(kind[0])), None)
+    if found is None or (b"\0" not in data[:4096] and _is_utf8(data)):
         return None
-    for start, what, todo in KINDS:
-        if data.startswith(start):
-            what, todo = _in_archive(data) if start == _ZIP else (what, todo)
-            return f"the file is {what}, no text", todo.format(path)
-    return None
+    start, what, todo = found
+    what, todo = _in_archive(data) if start == _ZIP else (what, todo)
+    return f"the file is {what}, no text", todo.format(path)
 
 
 def _is_utf8(data: bytes) -> bool:

@@ -18,8 +18,8 @@ def records(text: str, delimiter: str = ",") -> Iterator[tuple[int, list[str], s
 
     Where tabs cut every line into as many fields as the header, a line is a record, whatever quotes are in it.
     """
-    lines = lines_of(text.replace("\r\n", "\n"))
-    if delimiter == "\t" and '"' in text and len({line.count("\t") for line in lines if line}) == 1:
+    lines = lines_of(text.replace("\r\n", "\n")) if delimiter == "\t" and '"' in text else []
+    if len({line.count("\t") for line in lines if line}) == 1:
         yield from ((number, _unquoted(line.split("\t")), "") for number, line in enumerate(lines, 1) if line)
         return
     reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter)

@@ -115,7 +115,7 @@ def read_questions(spec: str, *, encoding: str = "", answers: bool = True) -> Qu
             reason = f"{error.msg} in line {error.lineno}" if isinstance(error, json.JSONDecodeError) else str(error)
             rows.problems.append(Problem(path, f"not JSON ({reason})", "give a file of SQuAD's form"))
             continue
-        if isinstance(data, list):
+        if isinstance(data, list) and any(map(is_flat, data)):
             _add_rows(rows, ((f"{path}[{number}]", row) for number, row in enumerate(data)))
         else:
             _add_file(rows, data, path)

@@ -70,10 +70,7 @@ class FinetunedModel:
 
         Args:
             source: how its files are written is that of the run's only where it is that source.
-            columns: what is given.
-
-        Raises:
-            UsageError: a second text is asked for, and the model reads one.
+            columns: what is given; a second text is refused where the model reads one.
         """
         if columns.pair_column and not self.reads_pairs:
             raise UsageError(f"--pair-column {columns.pair_column}: {self.run_dir} reads single texts or images")

@@ -138,6 +138,11 @@ def test_a_key_that_comes_late_is_found(tmp_path, capsys):
     labelled = open_source(spec, label_column="mood")
     assert (labelled.inputs, labelled.class_names) == (["b", "c"], ("x", "y"))
     assert "150 of 152 rows have no label" in capsys.readouterr().out
+    assert open_source(spec, label_column="mood").class_names == ("x", "y")
+    with pytest.raises(
+        UsageError, match="no object has the key 'moods', the keys are: text, mood; did you mean 'mood'"
+    ):
+        open_source(spec, label_column="moods")
     assert len(open_source(spec).inputs) == 152
 
 

@@ -17,6 +17,10 @@ from tfpretune.runtime import alone_in
 from tfpretune.settings import ColumnsOfRun, launch
 
 
+OWN = ("preset", "source", "validation_source", "test_source")
+"""Options of the recipe that the search has, too."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Config(ColumnsOfRun):
     """Settings."""
@@ -27,6 +31,10 @@ class Config(ColumnsOfRun):
     """The recipe's --preset; empty: its own default."""
     source: str = ""
     """The recipe's --source; empty: its own default."""
+    validation_source: str = ""
+    """The recipe's --validation-source: what trials are judged on."""
+    test_source: str = ""
+    """The recipe's --test-source, for the winner's command."""
     set: tuple[str, ...] = ()
     """Any other options of the recipe, as NAME=VALUE: --set steps=60 labels-per-class=10 balance-classes=true."""
     out_dir: str = "runs/tune"
@@ -61,7 +69,7 @@ def main(run: Config) -> "tp.evaluation.Table":
     """Space, trials, report."""
     tp.search.import_optuna()
     recipe, out_dir = tp.search.open_recipe(recipe_path(run.recipe, None)), Path(run.out_dir)
-    own = {name: value for name in ("preset", "source") if (value := getattr(run, name))} | run.given
+    own = {name: value for name in OWN if (value := getattr(run, name))} | run.given
     base = tp.search.base_settings(recipe.Config, own, run.set, fast=run.fast)
     with tp.training.make_strategy(base.devices.replicas).scope():
         space = tp.search.make_space(

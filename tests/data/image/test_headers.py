@@ -199,7 +199,8 @@ def test_the_data_pass_names_each(bomb_files, tmp_path):
         shutil.copy(bomb_files / name, tmp_path)
     problems = check(f"images:{tmp_path}").problems
     assert [str(problem) for problem in problems[: len(names)]] == [
-        f"{tmp_path}/{name}: the image has {SIZES[name]}(s), more than the 89,478,485 that are read; replace or remove it"
+        f"{tmp_path}/{name}: the image has {SIZES[name]}(s), more than the 89,478,485 that are read; "
+        "save it smaller, or as JPEG, of which larger ones are read at a part of their size"
         for name in names
     ]
 

@@ -12,6 +12,8 @@ from tfpretune.data.image.limits import DARK
 from tfpretune.data.readers.masks.files import READ_ERRORS
 from tfpretune.data.readers.records import Problem
 
+_SHRINK = "save it smaller, or as JPEG, of which larger ones are read at a part of their size"
+
 
 def decode_all(paths: list[str], *, todo: str = "replace or remove it") -> tuple[list[Problem], list[str]]:
     """Decodes every file by itself, since TensorFlow's errors do not name the file.
@@ -28,7 +30,8 @@ def decode_all(paths: list[str], *, todo: str = "replace or remove it") -> tuple
         try:
             return facts_of(path)
         except DECODE_ERRORS as error:
-            return Problem(path, explain_decode_error(error), todo)
+            what = explain_decode_error(error)
+            return Problem(path, what, _SHRINK if what.endswith(" that are read") else todo)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         seen = list(pool.map(look, paths))

@@ -103,6 +103,8 @@ def explain_decode_error(error: Exception) -> str:
     message = next(
         (line for line in reversed(lines) if line and not line.startswith("[[")), ""
     )  # the others are traces
+    if "Number of channels inherent in the image" in message:
+        message = "BMP of fewer than 8 bits per pixel: save it as PNG"
     if "Unknown image file format" in message:
         return "not an image (its first bytes are not those of a jpg, png, bmp, gif or webp)"
     return f"the image is corrupt or of a kind that is not read ({message[:120]})"

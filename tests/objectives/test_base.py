@@ -50,6 +50,17 @@ def test_step_by_hand():
     np.testing.assert_allclose(model.get_layer("w").kernel, [[-0.7]], atol=1e-6)
 
 
+def test_a_subclass_that_forgets_its_means_has_them():
+    class Forgetful(OneWeight):
+        def add_term_metrics(self):
+            pass
+
+    model = Forgetful()
+    Forgetful.add_term_metrics = Objective.add_term_metrics
+    model.compile(keras.optimizers.SGD(0.1))
+    assert model.evaluate(data(), verbose=0, return_dict=True)["squared"] == 8.5
+
+
 def test_clip_norm_by_hand():
     """A gradient of 17 is cut to 1: w moves from 1 to 0.9."""
     model = OneWeight()

@@ -51,6 +51,7 @@ class Objective(keras.Model):
         2.5
     """
 
+    term_names: tuple[str, ...] = ()
     needs_whole_batch = False
     """The loss compares examples with each other: a batch cannot be learnt from in parts."""
     unfreezing: Any = None
@@ -114,8 +115,7 @@ class Objective(keras.Model):
             )
         if not hasattr(self, "term_metrics"):
             self.add_term_metrics()
-        self.clip_norm = clip_norm
-        self.accumulate_steps = accumulate_steps
+        self.clip_norm, self.accumulate_steps = clip_norm, accumulate_steps
         policies = {layer.dtype_policy.name for layer in all_layers(self, include_self=False)}
         if auto_scale_loss and "mixed_float16" in policies and not isinstance(optimizer, LossScaleOptimizer):
             optimizer = LossScaleOptimizer(optimizer)  # Keras asks for the model's own policy, the layers' one counts
@@ -291,8 +291,6 @@ class Objective(keras.Model):
                 f"{type(self).__name__}.terms returned {name!r}, which is not in its term_names {self.term_names}"
             )
         return self.term_metrics[self.term_names.index(name)]
-
-    term_names: tuple[str, ...] = ()
 
     def add_term_metrics(self) -> None:
         """Creates one running mean for each of `term_names`, in the place of those there were."""

@@ -9,6 +9,8 @@ import pytest
 from tfpretune.data.examples.base import ExampleSet, Origin, in_bytes
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.examples.masks import MaskExamples
+from tfpretune.data.examples.questions import QuestionExamples
+from tfpretune.data.examples.tagged import TaggedExamples
 from tfpretune.data.readers.labels.column import LabelColumn
 from tfpretune.data.splits.rule import PARTS
 from tfpretune.data.splits.sides import find_positions
@@ -82,3 +84,17 @@ def test_an_image_with_two_masks_stays_twice():
     images = Examples("image", np.zeros((3, 2, 2, 1), np.uint8), None, (), ["a", "b", "c"], "toys")
     masks = np.stack([np.zeros((2, 2)), np.ones((2, 2)), np.ones((2, 2))]).astype(np.uint8)
     assert MaskExamples(images, masks, ("x", "y")).without_duplicates().images.where == ["a", "b"]
+
+
+def test_places_that_are_not_given_are_counted():
+    texts = Examples("text", ["a", "b"])
+    assert (texts.where, texts.name, texts.labels, texts.class_names) == (
+        ["examples:1", "examples:2"],
+        "examples",
+        None,
+        (),
+    )
+    assert texts.take([1]).where == ["examples:2"]
+    assert TaggedExamples([("a",)], None, (), name="mine").where == ["mine:1"]
+    assert QuestionExamples(["Who?"], ["Bob."], [()]).where == ["examples:1"]
+    assert list(Examples("text", []).where) == []

@@ -99,3 +99,10 @@ def test_chart_has_a_band_and_a_mark_for_each_number():
     assert svg.count("fill-opacity") == 2 or svg.count("opacity: 0.15") == 2
     for text in (">10<", ">100<", ">1000<", "full"):
         assert text in svg
+
+
+def test_no_labels_saved_have_no_sign():
+    """A mean that from scratch reaches a little below 100 labels saves none, and not "-0"."""
+    close = LabelCurve("close", {n: np.array(x) - (1e-5 if n == 100 else 0.0) for n, x in SCRATCH.scores.items()})
+    rows = label_table("t", [SCRATCH, close], scratch="from scratch").rows
+    assert [row[6] for row in rows if row[:2] == ["close", 100]] == ["(0)"]

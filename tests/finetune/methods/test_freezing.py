@@ -98,6 +98,9 @@ def test_depth_counts_layers_with_weights_from_the_embedding_on():
     model = classifier(TextEncoder(11, 2, num_heads=1, hidden_dim=4, intermediate_dim=4, dropout=0.1), 2)
     rows = freeze(model, "2")
     assert [row.layer for row in rows if row.frozen] == ["backbone/token_embedding", "backbone/block_0"]
+    assert freeze(model, 2) == rows
+    with pytest.raises(UsageError, match="9"):
+        freeze(model, 9)
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,9 @@ def test_what_is_there_is_kept_unless_told(model, tmp_path):
     path = tmp_path / "a.csv"
     ask(["good"], path)
     before = path.read_bytes()
-    with pytest.raises(UsageError, match="a.csv is there: `resume` goes on where it stopped, `overwrite` begins anew"):
+    with pytest.raises(
+        UsageError, match=r"a.csv is there: go on where it stopped \(`resume`\), or begin anew \(overwrite\)"
+    ):
         ask(["good"], path)
     with pytest.raises(UsageError, match="ends with a:1, where the source has b:1: it is of another source"):
         predict_many("x", lambda model: iter([Row("b:1", ("good",))]), path, resume=True)

@@ -49,7 +49,7 @@ class Results:
             raise UsageError(f"{path}: results are written as {' or '.join(SUFFIXES)}: give such a name")
         there = self.path.exists() and self.path.stat().st_size > 0
         if there and not (overwrite or resume):
-            raise UsageError(f"{path} is there: `resume` goes on where it stopped, `overwrite` begins anew")
+            raise UsageError(f"{path} is there: go on where it stopped (`resume`), or begin anew (overwrite)")
         if there and resume and not overwrite:
             self._end = self._read(self.path)
 

@@ -19,6 +19,7 @@ from tfpretune.data.sources.tagged import read_tagged
 from tfpretune.errors import UsageError
 from tfpretune.serving.asking.models import Model, require_form
 from tfpretune.serving.asking.pieces import STDIN, Piece, pieces
+from tfpretune.serving.loading import WORDS
 
 QUESTIONS = ("questions", "contexts")
 _LINE = re.compile(r":(\d+)(?::\d+)?$")
@@ -100,7 +101,7 @@ def takes_words(sent: SentForm, model: Model) -> bool:
     """Returns whether a source holds words for a tagger: a tagged source, or objects of a tagger that takes nothing else."""
     scheme, _, rest = sent.source.partition(":")
     tagged = scheme == "conll" or rest == "people-daily-ner"
-    return tagged or (scheme == "jsonl" and "words" in model.names)
+    return tagged or (scheme in ("jsonl", "parquet") and WORDS in model.names)
 
 
 def _form_for(sent: SentForm, model: Model) -> SourceForm:
@@ -209,7 +210,7 @@ def _question_rows(spec: str) -> Iterator[Row]:
 
 
 def _word_rows(sent: SentForm, scheme: str, rest: str) -> Iterator[Row]:
-    if scheme == "conll" or scheme == "jsonl":
+    if scheme in ("conll", "jsonl", "parquet"):
         for piece in _pieces(scheme, rest):
             yield from _words_read(f"{scheme}:{piece.path}", sent, piece)
     elif scheme == "demo" and rest == "people-daily-ner":

@@ -15,7 +15,7 @@ from tfpretune.finetune import pair_classifier, span_finder, tagger
 @pytest.mark.parametrize("name", ["SmallCNN", "VisionTransformer"])
 def test_what_speaks_of_tokens_takes_no_images(head, name):
     backbone = (
-        SmallCNN((8, 8, 1), (4,))
+        SmallCNN((8, 8, 1), (8,))
         if name == "SmallCNN"
         else VisionTransformer((8, 8, 1), 4, num_layers=1, num_heads=1, hidden_dim=4, intermediate_dim=4)
     )

@@ -77,6 +77,11 @@ def test_tagger(folder, tmp_path):
     answer = served.signatures["serving_default"](texts=tf.constant(["w45  w3"]))
     assert answer["words"].numpy().tolist() == [[b"w45", b"w3"]]
     assert [answer[name].numpy().tolist() for name in ("starts", "ends")] == [[[0, 5]], [[3, 7]]]
+    given = served.signatures["words"](words=tf.constant([["w45", "w3"], ["w3", ""]]))
+    assert given["tags"].numpy()[0].tolist() == answer["tags"].numpy()[0].tolist()
+    assert given["tags"].numpy()[1, 1] == b""
+    assert task["joiner"] == " "
+    assert task["words"]["exact"] == task["words"]["alike"] == 1.0
 
 
 def test_tags_that_are_none_of_entities_are_judged_by_words(folder, tmp_path, capsys):

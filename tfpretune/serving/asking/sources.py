@@ -77,7 +77,7 @@ def rows_of(sent: SentForm, model: Model) -> Iterator[Row]:
     if words:
         return _word_rows(sent, scheme, rest)
     if model.names == QUESTIONS and scheme in ("squad", "demo"):
-        return _question_rows(sent.source)
+        return _question_rows(sent.source, sent.form.encoding)
     if scheme in _FOLDERS and os.path.isdir(os.path.expanduser(rest)):
         if (_FOLDERS[scheme] == "image") != model.of_files:
             raise UsageError(f"{sent.source}: the model takes {' and '.join(model.names)}")
@@ -203,8 +203,8 @@ def _document(path: str) -> Iterator[Row]:
     yield from (Row(path, None, f"{problem.what}; {problem.todo}") for problem in rows.problems)
 
 
-def _question_rows(spec: str) -> Iterator[Row]:
-    found = read_questions(spec, answers=False)
+def _question_rows(spec: str, encoding: str) -> Iterator[Row]:
+    found = read_questions(spec, encoding=encoding, answers=False)
     asked = zip(found.questions, found.contexts, found.where, strict=True)
     yield from _in_order((Row(where, (one, context)) for one, context, where in asked), found.problems, None)
 

@@ -73,7 +73,8 @@ def read_pixels(preset: str) -> Pixels:
         return Pixels(*read_scaling(place.folder))
     if place.kind or not {"vocabulary_size", "vocab_size"}.isdisjoint(place.config.get("config") or {}):
         raise UsageError(f"`preset` {preset}: it takes texts, not images: use a recipe of texts, such as finetune_text")
-    converter = read_converter(preset, place)
+    with one_line(preset):
+        converter = read_converter(preset, place)
     if converter is None:
         return Pixels()
     scale, offset = converter.scale, converter.offset

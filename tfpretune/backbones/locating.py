@@ -18,6 +18,7 @@ from tfpretune.errors import RunError, UsageError
 from tfpretune.runtime.files import MANIFEST, check_manifest
 
 TEXT_KINDS = (*ENCODERS, *(kind for kind in CONVERTED if kind not in IMAGES))
+_SCHEMES = ("kaggle://", "modelscope://", "gs://")  # KerasHub fetches them
 _WEIGHTS = ("model.weights.h5", "model.weights.json")
 
 
@@ -46,7 +47,7 @@ def locate(preset: str) -> Place:
     path = Path(folder)
     if not path.is_dir():
         names = keras_hub.models.Backbone.presets
-        if folder in names or "://" in folder:
+        if folder in names or folder.startswith(_SCHEMES):
             return Place(folder, "", {})
         raise no_such_preset(preset, names)
     if (path / MANIFEST).is_file():
@@ -92,19 +93,23 @@ def one_line(preset: str) -> Iterator[None]:
         yield
     except (UsageError, RunError, MemoryError, tf.errors.ResourceExhaustedError):
         raise
-    except (OSError, json.JSONDecodeError, UnicodeDecodeError) as error:
-        if not Path(preset).is_dir():
-            raise UsageError(f"`preset` {preset}: cannot be fetched: {_first_line(error)}") from error
-        raise RunError(f"`preset` {preset}: damaged: {_first_line(error)}: copy or save it again") from error
     except Exception as error:  # each backbone, converter and hub raises its own
-        what = _first_line(error)
-        if "could not be loaded" in what or "variables" in what:
-            what = "its weights do not fit its config.json"
-        if isinstance(error, KeyError):
-            what = f"{what} is missing from a file of settings"
-        raise UsageError(f"`preset` {preset}: cannot be read: {what}") from error
+        raise _as_line(error, preset) from error
+
+
+def _as_line(error: Exception, preset: str) -> UsageError | RunError:
+    what = _first_line(error)
+    if not Path(packaged_folder(preset)).is_dir():
+        return UsageError(f"`preset` {preset}: not fetched: {what}; without a network give a folder that holds it")
+    if isinstance(error, OSError | json.JSONDecodeError | UnicodeDecodeError):
+        return RunError(f"`preset` {preset}: damaged: {what}: copy or save it again")
+    if "could not be loaded" in what or "variables" in what:
+        what = "its weights do not fit its config.json"
+    if isinstance(error, KeyError):
+        what = f"{what} is missing from a file of settings"
+    return UsageError(f"`preset` {preset}: cannot be read: {what}")
 
 
 def _first_line(error: Exception) -> str:
     line = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-    return line[:300]
+    return line[:200]

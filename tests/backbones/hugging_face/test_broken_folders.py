@@ -270,6 +270,18 @@ def test_a_hub_that_cannot_be_reached_is_one_line(monkeypatch):
         )
 
 
+def test_a_name_that_kerashub_cannot_fetch_is_one_line(monkeypatch):
+    def fail(*given, **settings):
+        raise OSError("HTTPSConnectionPool: no such host\nmore")
+
+    for owner in (keras_hub.models.Backbone, keras_hub.tokenizers.Tokenizer, keras_hub.layers.ImageConverter):
+        monkeypatch.setattr(owner, "from_preset", fail)
+    for name in ("bert_tiny_en_uncased", "kaggle://keras/bert/keras/a"):
+        for read in (load_backbone, load_tokenizer, read_pixels):
+            refused(name, read, f"{name}: not fetched: .* no such host; without a network give a folder that holds it$")
+    refused("s3://a/b", load_backbone, "no such folder, and no preset that KerasHub knows")
+
+
 def test_what_the_hub_gives_is_read_as_a_folder(whole, monkeypatch):
     import huggingface_hub
 

@@ -25,6 +25,8 @@ def read_converter(preset: str, place: Place) -> keras_hub.layers.ImageConverter
     except FileNotFoundError:
         converter = None
     except (ValueError, OSError, KeyError, TypeError, AttributeError) as error:
+        if not place.config:  # of a hub
+            raise
         what = str(error).splitlines()[0]
         raise UsageError(f"`preset` {preset}: its image converter cannot be read: {what}") from error
     if converter is None:

@@ -122,7 +122,9 @@ def no_such_preset(preset: str, known: Iterable[str]) -> UsageError:
     near = _near_folder(path) or next(iter(difflib.get_close_matches(preset, list(known), n=1, cutoff=0.75)), "")
     hint = f", did you mean {near}?" if near else ""
     hub = (
-        "" if preset.startswith((".", "/", "~", "runs/")) else f"; from the hub of Hugging Face: hf://{_owned(preset)}"
+        ""
+        if preset.startswith((".", "/", "~", "runs/")) or "://" in preset
+        else f"; from the hub of Hugging Face: hf://{_owned(preset)}"
     )
     return UsageError(f"`preset` {preset}: no such folder, and no preset that KerasHub knows{hint}{hub}")
 

@@ -16,7 +16,6 @@ from tfpretune.errors import UsageError
 from tfpretune.runtime import alone_in
 from tfpretune.settings import ColumnsOfRun, launch
 
-
 OWN = ("preset", "source", "validation_source", "test_source")
 """Options of the recipe that the search has, too."""
 

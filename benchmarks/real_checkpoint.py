@@ -103,7 +103,7 @@ def fine_tuned(run: Runs, trials: Trials, side: Side, name: str, labels: int) ->
         path = Path(run.out_dir, f"{name}-{labels}-{side.name.replace(',', '').replace(' ', '-')}-{seed}.json")
         if not path.is_file():
             before = trials.fine_tune(side, few, seed, before)
-            probabilities = predict_outputs(before, trials.test_batches())
+            probabilities = predict_outputs(before, trials.test_batches)
             metrics = classification_metrics(trials.test.labels, probabilities, trials.test.class_names)
             write_atomic(path, json.dumps(metrics))
             print(f"{name}, {labels} labels per class, {side.name}, seed {seed}: {metrics['accuracy']:.3f}", flush=True)

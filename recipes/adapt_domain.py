@@ -51,10 +51,8 @@ def main(run: Config) -> "tp.evaluation.Table":
     with alone_in(out_dir):
         domains = tp.experiments.open_domains(run)
         sources = {f"source {number}": parts for number, parts in enumerate(domains.sources, 1)}
-        made_with = tp.experiments.trial_fingerprint(run.preset, sources | {"target": domains.target})
-        tp.experiments.check_same_comparison(
-            out_dir, run, may_differ=("methods", "seeds", "out_dir"), identity=made_with
-        )
+        made_with = tp.training.trial_fingerprint(run.preset, sources | {"target": domains.target})
+        tp.training.check_same_comparison(out_dir, run, may_differ=("methods", "seeds", "out_dir"), identity=made_with)
         methods = {
             str(name): tp.experiments.METHODS.get(name) or tp.experiments.from_adapted(adapt(run, domains))
             for name in run.methods

@@ -35,7 +35,7 @@ class Config(tp.tasks.DistillationConfig):
 def main(run: Config) -> "tp.evaluation.Table | None":
     """Teacher, data, the student alone and taught, report, save."""
     strategy, teacher = tp.training.make_strategy(run.devices.replicas), tp.tasks.load_teacher(run.teacher_dir)
-    parts = tp.tasks.open_splits(dataclasses.replace(run, label_kind="single"))
+    parts = tp.tasks.open_splits(dataclasses.replace(run, label_kind="single", folds="none"))
     parts.train.require_kind(teacher.task["kind"])
     tp.tasks.require_classes(teacher, parts.class_names, run.source)
     beside: dict[str, Any] = {"most": 64 if run.fast else 0, "splits": parts.splits}
@@ -55,8 +55,8 @@ def main(run: Config) -> "tp.evaluation.Table | None":
     if run.dry_run:
         tp.training.describe(student(soft), batches, run)
         return None
-    validation, test = (make_batches(part, run.batch_size).in_order() for part in (parts.validation, parts.test))
-    task = tp.tasks.ClassificationTask(parts, validation, test)
+    validation = make_batches(parts.validation, run.batch_size).in_order() if len(parts.validation) else None
+    task = tp.tasks.ClassificationTask(parts, validation, make_batches(parts.test, run.batch_size).in_order())
     alone = student(soft.classes)
     tp.tasks.fit_task(task, alone, batches, run.alone, tokenizer=form.tokenizer)
     sizes = {"batch_size": run.batch_size, "seed": run.seed}

@@ -39,6 +39,7 @@ def main(run: Config) -> Path:
     source = run.source or member.task["source"]
     form, splits = member.form_of(source, run), member.splits_of(source)
     opened = open_labelled(source, member, form)
+    tp.tasks.require_held_out(run.run_dir, member.task, opened, run.split)
     examples = tp.data.labelled_part(opened, run.split, form, splits)
     if source != member.task["source"] and len(examples) < len(opened):
         print(

@@ -36,6 +36,8 @@ def main(run: Config) -> "tp.training.FitResult | None":
     form = tp.tasks.source_form(run, label_kind="single")
     few = {"labels_per_class": run.labels_per_class, "most": most, "seed": run.seed}
     parts = tp.tasks.splits_of_run(run, lambda own: tp.data.labelled_splits(run.source, form, splits=own, **few))
+    if run.labels_per_class and not run.choose_on_validation:
+        parts = dataclasses.replace(parts, validation=parts.validation.take([]))
     kind, text = parts.train.kind, parts.train.kind == "text"
     tokenizer = tp.backbones.load_tokenizer(run.preset) if text else None
     if text:

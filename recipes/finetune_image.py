@@ -12,6 +12,7 @@ Then: python recipes/export.py --run-dir runs/finetune_image
 
 import dataclasses
 import functools
+from typing import Any
 
 import tfpretune as tp
 from tfpretune.settings import FinetuneConfig, MovedImages, OptimizerConfig, launch
@@ -36,32 +37,41 @@ def main(run: Config) -> "tp.training.FitResult | None":
     strategy = tp.training.make_strategy(run.devices.replicas)
     parts = tp.tasks.open_splits(run)
     labels = tp.tasks.LABELS[parts.train.label_kind]
-    target = labels.target(parts.train, run)
-    tp.training.set_random_seed(run.seed)
 
-    with strategy.scope():
-        model = tp.finetune.pooled_head(
-            tp.tasks.load_start(run),
-            target,
-            preprocessing=tp.backbones.Preprocessing(
-                image_size=run.image_size, pixels=tp.backbones.read_pixels(run.preset)
-            ),
-            dropout=run.dropout,
-            name=labels.head,
-        )
+    def build(train: "tp.data.Examples", seed: int) -> "tp.objectives.Supervised":
+        """A new model for these examples; folds have one each."""
+        tp.training.set_random_seed(seed)
+        pixels = tp.backbones.read_pixels(run.preset)
+        with strategy.scope():
+            return tp.finetune.pooled_head(
+                tp.tasks.load_start(run),
+                labels.target(train, run),
+                preprocessing=tp.backbones.Preprocessing(image_size=run.image_size, pixels=pixels),
+                dropout=run.dropout,
+                name=labels.head,
+            )
+
+    def learn(train: "tp.data.Examples", seed: int) -> "tp.data.StepIndexed":
+        return plain(train, run.batch_size, seed=seed, transform=tp.data.augmented(**run.moves))
+
+    def read(part: "tp.data.Examples") -> Any:
+        return plain(part, 256).in_order() if len(part) else None
+
+    model = build(parts.train, run.seed)
     shape = tuple(model.input["images"].shape[1:])
     plain = functools.partial(tp.data.image_batches, image_shape=shape)
-    batches = plain(parts.train, run.batch_size, seed=run.seed, transform=tp.data.augmented(**run.moves))
-    if not tp.tasks.made_ready(model, batches, run):
+    batches = learn(parts.train, run.seed)
+    if not tp.tasks.made_ready(model, batches, run, folds=parts.folds):
         return None
+    held_out = tp.tasks.cross_validate(run, parts, build=build, learn=learn, read=read)  # where there are few labels
     if run.init_head_from_probe and not run.from_scratch:
-        tp.finetune.start_head_from_probe(model, plain(parts.train, 256).in_order())
+        tp.finetune.start_head_from_probe(model, read(parts.train))
 
-    task = labels(parts, plain(parts.validation, 256).in_order(), plain(parts.test, 256).in_order())
+    task = labels(parts, read(parts.validation), read(parts.test), held_out=held_out)
     result = tp.tasks.fit_task(task, model, batches, run)
     report = task.report(model, run, result)
     tp.training.save_preset(f"{run.out_dir}/preset", model, task=report.task | {"image_shape": shape})
-    launch.close(f"test {report.summary}", report.page, launch.to_export(run), verdict=report.verdict)
+    launch.close(report.closing, report.page, launch.to_export(run), verdict=report.verdict)
     return result
 
 

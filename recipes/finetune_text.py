@@ -11,6 +11,7 @@ Then: python recipes/export.py --run-dir runs/finetune_text
 
 import dataclasses
 import functools
+from typing import Any
 
 import tfpretune as tp
 from tfpretune.settings import FinetuneConfig, OptimizerConfig, WindowedText, launch
@@ -36,33 +37,40 @@ def main(run: Config) -> "tp.training.FitResult | None":
     strategy = tp.training.make_strategy(run.devices.replicas)
     parts = tp.tasks.open_splits(run)
     labels = tp.tasks.LABELS[parts.train.label_kind]
-    target = labels.target(parts.train, run)
     tokenizer = tp.backbones.load_tokenizer(run.preset)
     tp.tasks.require_known(tokenizer, parts.train.inputs, source=run.source, preset=run.preset, limit=run.most_unknown)
-    make = functools.partial(
-        tp.data.text_batches, tokenizer=tokenizer, sequence_length=run.sequence_length, seed=run.seed
-    )
-    batches, validation, test = (make(part, run.batch_size) for part in (parts.train, parts.validation, parts.test))
-    tp.training.set_random_seed(run.seed)
+    make = functools.partial(tp.data.text_batches, tokenizer=tokenizer, sequence_length=run.sequence_length)
 
-    with strategy.scope():
-        model = tp.finetune.pooled_head(
-            tp.tasks.load_start(run),
-            target,
-            preprocessing=tp.backbones.Preprocessing(run.window_length),
-            dropout=run.dropout,
-            name=labels.head,
-        )
-    if not tp.tasks.made_ready(model, batches, run):
+    def build(train: "tp.data.Examples", seed: int) -> "tp.objectives.Supervised":
+        """A new model for these examples; folds have one each."""
+        tp.training.set_random_seed(seed)
+        with strategy.scope():
+            return tp.finetune.pooled_head(
+                tp.tasks.load_start(run),
+                labels.target(train, run),
+                preprocessing=tp.backbones.Preprocessing(run.window_length),
+                dropout=run.dropout,
+                name=labels.head,
+            )
+
+    def learn(train: "tp.data.Examples", seed: int) -> "tp.data.StepIndexed":
+        return make(train, run.batch_size, seed=seed)
+
+    def read(part: "tp.data.Examples") -> Any:
+        return make(part, run.batch_size, seed=run.seed).in_order() if len(part) else None
+
+    model, batches = build(parts.train, run.seed), learn(parts.train, run.seed)
+    if not tp.tasks.made_ready(model, batches, run, folds=parts.folds):
         return None
+    held_out = tp.tasks.cross_validate(run, parts, build=build, learn=learn, read=read)  # where there are few labels
     if run.init_head_from_probe and not run.from_scratch:
-        tp.finetune.start_head_from_probe(model, batches.in_order())
+        tp.finetune.start_head_from_probe(model, read(parts.train))
 
-    task = labels(parts, validation.in_order(), test.in_order())
+    task = labels(parts, read(parts.validation), read(parts.test), held_out=held_out)
     result = tp.tasks.fit_task(task, model, batches, run, tokenizer=tokenizer)
     report = task.report(model, run, result)
     tp.training.save_preset(f"{run.out_dir}/preset", model, tokenizer=tokenizer, task=report.task | run.reads)
-    launch.close(f"test {report.summary}", report.page, launch.to_export(run), verdict=report.verdict)
+    launch.close(report.closing, report.page, launch.to_export(run), verdict=report.verdict)
     return result
 
 

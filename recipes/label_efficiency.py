@@ -3,7 +3,8 @@
     python recipes/label_efficiency.py --preset runs/pretrain_text/preset --source demo:bbc --processes 2
 
 Of images: --preset runs/pretrain_image/preset --source demo:mnist5k
-Same network, same steps, same draws of labels for all; a classical baseline beside them. Leaves OUT_DIR/report/index.html
+Same network, same steps, same draws of labels for all; a classical baseline beside them. No other label chooses anything: a
+trial makes all its steps, and its last weights are scored. Leaves OUT_DIR/report/index.html
 (curves with bands, the table), results.md, and trials/: the same command goes on where it was stopped.
 How each method trains stands in tfpretune/experiments/label_efficiency/methods.py; docs/quality.md says what comes out.
 """
@@ -55,8 +56,8 @@ def main(run: Config) -> "tp.evaluation.Table":
         if len(counts) < len(run.labels):
             print(f"left out: more than the {fewest} labels that the smallest class has")
         may_differ = ("methods", "labels", "seeds", "processes", "out_dir")
-        made_with = tp.experiments.trial_fingerprint(run.preset, {"source": parts})
-        tp.experiments.check_same_comparison(out_dir, run, may_differ=may_differ, identity=made_with)
+        made_with = tp.training.trial_fingerprint(run.preset, {"source": parts})
+        tp.training.check_same_comparison(out_dir, run, may_differ=may_differ, identity=made_with)
         methods = [*dict.fromkeys(run.methods)]
         trials = [
             tp.experiments.LabelTrial(name, n, seed) for name in methods for n in counts for seed in range(run.seeds)

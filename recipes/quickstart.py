@@ -4,6 +4,7 @@
 
 Images: 5,000 handwritten digits (demo:mnist5k), denoising autoencoder, 10 labels per class.
 Text: 2,124 news texts in 5 topics (demo:bbc), masked language model, 10 and 50 labels per class.
+A trial sees no other label: no validation split chooses its checkpoint, all steps are made and the last weights are scored.
 About 9 minutes on 2 cores; expect the tables of the README.
 Leaves OUT_DIR/{images,text}/ (preset, logs, report/index.html), OUT_DIR/results.md and saved_models/{digits,news}/1/.
 """

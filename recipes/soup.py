@@ -54,6 +54,8 @@ def main(run: Config) -> "tp.evaluation.Table":
     splits, form = members[0].splits_of(source), members[0].form_of(source, run)
     parts = tp.data.labelled_splits(source, form, splits=splits, most=64 if run.fast else 0)
     tp.tasks.require_classes(members[0], parts.class_names, source)
+    for member in members:
+        tp.tasks.require_held_out(member.run_dir, member.task, parts.validation, "validation")
     joined = tp.tasks.Ensemble(members, parts, run.batch_size)
     models, kept = {member.run_dir: member.model for member in members}, ""
     try:

@@ -1,6 +1,6 @@
 """Searches for the settings of a fine-tuning recipe with Optuna, and prints the command line of the best.
 
-    python recipes/tune.py --recipe finetune_text --trials 20 --minutes 30 --set labels-per-class=10
+    python recipes/tune.py --recipe finetune_text --trials 20 --minutes 30 --set batch-size=16
 
 Needs pip install 'tfpretune[tune]'. Each trial trains as the recipe does and is judged on its validation set; the test set is
 for the winner's command. Leaves OUT_DIR/best.txt (that command), report/index.html, logs (TensorBoard's HParams page) and
@@ -35,7 +35,8 @@ class Config(ColumnsOfRun):
     test_source: str = ""
     """The recipe's --test-source, for the winner's command."""
     set: tuple[str, ...] = ()
-    """Any other options of the recipe, as NAME=VALUE: --set steps=60 labels-per-class=10 balance-classes=true."""
+    """Any other options of the recipe, as NAME=VALUE: --set steps=60 balance-classes=true. labels-per-class=10 needs
+    choose-on-validation=true, too: a search is judged on the validation set."""
     out_dir: str = "runs/tune"
     """Folder of the search."""
     search: tuple[tp.search.Searched, ...] = ("learning_rate", "frozen", "lora_rank", "l2_sp")
@@ -81,8 +82,8 @@ def main(run: Config) -> "tp.evaluation.Table":
             for name in ("config.json", "identity.json", tp.search.DATA_FILE):
                 (out_dir / name).unlink(missing_ok=True)
         may_differ = ("trials", "minutes", "out_dir")
-        tp.experiments.check_same_comparison(
-            out_dir, run, may_differ=may_differ, identity=tp.experiments.trial_fingerprint(base.preset)
+        tp.training.check_same_comparison(
+            out_dir, run, may_differ=may_differ, identity=tp.training.trial_fingerprint(base.preset)
         )
         budget = tp.search.Budget(min(2, run.trials) if run.fast else run.trials, run.minutes)
         found = tp.search.search(recipe.main, space, out_dir, budget=budget, seed=run.seed, prune=run.prune)

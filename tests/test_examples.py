@@ -26,9 +26,9 @@ WITHOUT: dict[str, str] = {
     "prepare_with_beam read_manifest vocabulary_sample",
     "": "experiments tasks",
     "experiments": "COLUMNS Domains DomainsConfig METHODS MethodsConfig PRETRAINED SCRATCH LabelTrial Trials Work adapt_preset "
-    "begin_trials check_same_comparison compare compare_and_deliver compare_methods comparison_table export_and_verify "
+    "begin_trials compare compare_and_deliver compare_methods comparison_table export_and_verify "
     "from_adapted image_inputs image_trials open_domains pixel_regression pretrain run_trials text_inputs "
-    "text_trials tfidf_regression trial_fingerprint",
+    "text_trials tfidf_regression",
     "search": "base_settings import_optuna open_recipe parse_pairs search write_search",
     "settings": "launch",
     "tasks": "ClassificationTask DistillationConfig ENSEMBLES EmbeddingTask IMAGE_OBJECTIVES INPUTS ImageInputs "
@@ -42,7 +42,7 @@ WITHOUT: dict[str, str] = {
     "require_known_to_both sequences_in_memory sequences_on_disk set_baselines settings_of shown_inputs source_form "
     "split_parts starts_of student_form task_of taught_batches unlabelled_examples",
     "training": "ConfusionMatrixCallback DistanceFromInitialization EmbeddingsCallback FillMaskCallback "
-    "ReconstructionCallback describe find_learning_rate",
+    "ReconstructionCallback check_same_comparison describe find_learning_rate trial_fingerprint",
 }
 """Names of each face that have no example yet; this may only shrink."""
 

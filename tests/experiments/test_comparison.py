@@ -104,6 +104,16 @@ def test_a_whole_comparison(trials):
     assert trials.score(found.model) == found.scores[PRETRAINED][1]
 
 
+def test_a_network_that_is_asked_again_says_what_it_has_learnt(trials, steps):
+    """It is traced once, and answers with the weights that it has then."""
+    model = trials.fine_tune(SIDES[1], trials.draws(3)[0], 0)
+    before = trials.score(model)
+    head = model.get_layer("logits")
+    head.set_weights([np.zeros_like(weight) for weight in head.get_weights()])
+    head.bias.assign(np.eye(10)[0])
+    assert trials.score(model) == accuracy(np.eye(10)[np.zeros(len(trials.test), int)], trials.test) != before
+
+
 def test_a_comparison_of_nothing_is_refused(trials):
     with pytest.raises(ValueError, match="expected at least one side"):
         compare(trials, [], labels=3)

@@ -55,7 +55,7 @@ def options(name, tiny, out_dir, *more):
         "pretrain_text": text,
         "pretrain_image": (*images, "--patch-size", "2"),
         "finetune_text": (*text, "--window-length", "8"),
-        "finetune_image": (*images, "--labels-per-class", "20", "--patience", "20"),
+        "finetune_image": (*images, "--labels-per-class", "20", "--choose-on-validation", "--patience", "20"),
     }[name]
     size = ("--steps", "12", "--batch-size", "8", "--out-dir", str(out_dir))
     return [*own, *COMMON, *size, *map(str, more)]

@@ -31,7 +31,14 @@ optuna = pytest.importorskip("optuna")
 
 EVERY = ("learning_rate", "dropout", "frozen", "lora_rank", "l2_sp", "layer_decay", "r_drop")
 TEXT = ("steps=6", "save-every-steps=3", "batch-size=8", "sequence-length=16", "window-length=8", "precision=float32")
-IMAGE = ("steps=4", "save-every-steps=2", "batch-size=8", "precision=float32", "labels-per-class=4")
+IMAGE = (
+    "steps=4",
+    "save-every-steps=2",
+    "batch-size=8",
+    "precision=float32",
+    "labels-per-class=4",
+    "choose-on-validation=true",
+)
 
 
 @pytest.fixture(scope="module")

@@ -10,15 +10,18 @@ from tests.evaluation.report.pages import ParsedPage
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.readers.source_form import SourceForm
 from tfpretune.data.sources.labelled import LabelledSplits
+from tfpretune.data.splits.folds import Folds
 from tfpretune.errors import UsageError
 from tfpretune.evaluation.baselines.labels import linear_numbers, linear_sets
 from tfpretune.evaluation.metrics.multi_label import best_threshold, multi_label_metrics
+from tfpretune.evaluation.metrics.out_of_fold import wilson_interval
 from tfpretune.evaluation.metrics.regression import regression_metrics
 from tfpretune.evaluation.report.labelled import NUMBER_FIGURES, SET_FIGURES
 from tfpretune.objectives import Classification, MultiLabel, Regression
 from tfpretune.settings.finetune import FinetuneConfig
 from tfpretune.tasks import labels as labelled
 from tfpretune.tasks.by_target import LABELS
+from tfpretune.tasks.held_out import HeldOut
 from tfpretune.tasks.labels import open_splits, source_form
 from tfpretune.tasks.multi_label import MultiLabelTask
 from tfpretune.tasks.regression import RegressionTask
@@ -176,3 +179,70 @@ def test_the_options_of_a_run_are_the_form_of_its_source():
     own = {"text_column": "body", "label_column": "topic", "label_kind": "multi-label", "label_separator": "|"}
     form = source_form(settings(**own, labels_as_written=True), pair_column="other")
     assert form == SourceForm(**own, labels_as_written=True, pair_column="other")
+
+
+def held_out(train, outputs, simple):
+    """Four folds, twice; what the models said of each example in each repeat."""
+    numbers = np.stack([np.arange(len(train)) % 4, np.arange(len(train)) // 2 % 4])
+    return HeldOut(train, Folds(numbers, np.arange(len(train))), outputs, simple, "TF-IDF + something")
+
+
+def metrics_of(report):
+    return json.loads(report.page.with_name("metrics.json").read_text("utf-8"))
+
+
+def judged_in_folds(kind, train, outputs, tmp_path, *, test=None):
+    """The report on predictions out of fold, with 3 steps made."""
+    empty = train.take([])
+    parts = LabelledSplits(train, empty, empty, SourceForm(label_kind=kind))
+    task = LABELS[kind](parts, None, test, held_out=held_out(train, outputs, outputs))
+    result = types.SimpleNamespace(curves={"loss": [(3, 2.0)]}, steps=3)
+    return task.report(None, settings(out_dir=str(tmp_path), label_kind=kind), result)
+
+
+def test_a_classifier_judged_in_folds(tmp_path):
+    """Of eight examples one is wrong in one of two repeats."""
+    train = texts(np.arange(8, dtype=np.int32) % 2, ("a", "b"))
+    outputs = np.stack([np.eye(2)[train.labels]] * 2).astype(np.float32)
+    outputs[1, 3] = (0.9, 0.1)
+    report = judged_in_folds("single", train, outputs, tmp_path)
+    metrics = metrics_of(report)
+    low, high = wilson_interval(15 / 16, 8)
+    assert (metrics["accuracy"], metrics["examples"], metrics["support/a"]) == (15 / 16, 8, 4)
+    assert (metrics["accuracy_low"], metrics["accuracy_high"]) == pytest.approx((low, high))
+    assert metrics["out_of_fold_linear_accuracy"] == 15 / 16
+    assert (metrics["folds"], metrics["fold_repeats"]) == (4, 2)
+    said = f"accuracy 0.94 [{low:.2f}, {high:.2f}], macro F1 0.94 "
+    assert report.closing == report.task["judged"]
+    assert report.closing.startswith(said)
+    assert report.closing.endswith(", out of fold, 4 x 2 folds of 8 texts")
+    page = " ".join(ParsedPage(report.page.read_text("utf-8")).texts)
+    for words in (
+        "Out of fold: 4 x 2 folds of 8 texts",
+        "TF-IDF + something",
+        "those of the last step, 3",
+        "8 examples, 2 classes",
+    ):
+        assert words in page
+
+
+def test_sets_judged_in_folds_have_a_threshold_that_nothing_chose(tmp_path):
+    train = texts((np.arange(16).reshape(8, 2) // 3 % 2).astype(np.int32), ("a", "b"))
+    outputs = np.stack([train.labels * 0.4 + 0.2] * 2).astype(np.float32)
+    outputs[0, 0] = 0.6
+    report = judged_in_folds("multi-label", train, outputs, tmp_path)
+    assert report.task["threshold"] == metrics_of(report)["threshold"] == 0.5
+    pooled = multi_label_metrics(np.tile(train.labels, (2, 1)), outputs.reshape(16, 2), "ab")
+    assert metrics_of(report)["f1_micro"] == pytest.approx(pooled["f1_micro"])
+    assert "on the validation set" not in report.page.read_text("utf-8")
+    assert report.closing.startswith(f"micro F1 {pooled['f1_micro']:.2f} [")
+
+
+def test_numbers_judged_in_folds(tmp_path):
+    train = texts(np.arange(8, dtype=np.float32))
+    outputs = np.stack([train.labels + 1, train.labels - 2])[:, :, np.newaxis].astype(np.float32)
+    outputs[0, 0] = 5
+    report = judged_in_folds("regression", train, outputs, tmp_path)
+    assert metrics_of(report)["mean_absolute_error"] == pytest.approx((5 + 7 * 1 + 8 * 2) / 16)
+    assert metrics_of(report)["mean_absolute_error_low"] < 28 / 16 < metrics_of(report)["mean_absolute_error_high"]
+    assert report.closing.startswith("MAE 1.75 [")

@@ -24,8 +24,6 @@ from .pretrained import pretrain as pretrain
 from .sides import PRETRAINED as PRETRAINED
 from .sides import SCRATCH as SCRATCH
 from .sides import Side as Side
-from .trial_folder import check_same_comparison as check_same_comparison
-from .trial_folder import trial_fingerprint as trial_fingerprint
 from .trials import begin_trials as begin_trials
 from .trials import image_trials as image_trials
 from .trials import text_trials as text_trials

@@ -1,7 +1,12 @@
-"""Comparisons over seeds: every side is fine-tuned on the same draws of labels and scored on the same test set."""
+"""Comparisons over seeds: every side is fine-tuned on the same draws of labels and scored on the same test set.
+
+No label beyond those of a draw chooses anything in a trial: it makes a fixed number of steps, and its last weights are scored.
+"""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -14,7 +19,7 @@ from tfpretune.data.examples.examples import Examples
 from tfpretune.evaluation.baselines.linear import pixel_baseline, tfidf_baseline
 from tfpretune.evaluation.metrics.classification import accuracy
 from tfpretune.evaluation.metrics.gain import Gain, gain_over_scratch
-from tfpretune.evaluation.predict import predict_outputs
+from tfpretune.evaluation.predict import predictor
 from tfpretune.evaluation.report.tables import Cell
 from tfpretune.experiments.sides import PRETRAINED, SCRATCH, Side
 from tfpretune.finetune import start_head_from_probe
@@ -70,6 +75,7 @@ class Trials:
     seeds: int
     transform: Transform | None = None
     most_steps: int = 0
+    _asked: list[Any] = dataclasses.field(default_factory=list, init=False, repr=False)
 
     def draws(self, labels: int) -> list[Examples]:
         """Draws so many labels per class, once for each seed; the same for every side."""
@@ -101,13 +107,16 @@ class Trials:
         train_briefly(model, batches, side.optimizer, steps=steps)
         return model
 
+    @functools.cached_property
     def test_batches(self) -> tf.data.Dataset:
-        """Returns the test examples in order."""
+        """The test examples in order."""
         return self.make_batches(self.test, TEST_BATCH_SIZE).in_order()
 
     def score(self, model: Supervised) -> float:
-        """Returns the accuracy on the test set."""
-        return accuracy(predict_outputs(model, self.test_batches()), self.test)
+        """Returns the accuracy on the test set; a network that is asked again is not traced again."""
+        if not self._asked or self._asked[0] is not model:
+            self._asked[:] = (model, predictor(model))
+        return accuracy(self._asked[1](self.test_batches), self.test)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -97,7 +97,7 @@ def compare_and_deliver(
     folder = export_and_verify(
         found[-1].model,
         test,
-        batches=trials.test_batches(),
+        batches=trials.test_batches,
         out_dir=out_dir,
         saved_models=saved_models,
         name=Path(out_dir).name,

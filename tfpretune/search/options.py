@@ -7,7 +7,7 @@ from typing import Any
 from tfpretune.errors import UsageError
 from tfpretune.settings import launch
 from tfpretune.settings.file import Settings
-from tfpretune.settings.finetune import TaskConfig
+from tfpretune.settings.finetune import FinetuneConfig, TaskConfig
 from tfpretune.settings.renamed import FIELDS
 
 REFUSED = ("out-dir", "dry-run", "fast", "max-minutes", "resume", "devices.ray-workers")
@@ -34,6 +34,13 @@ def base_settings(
         raise UsageError(f"--set {refused[0]}: the search decides this itself")
     first = [word for name, value in own.items() for word in _option(f"--{name.replace('_', '-')}", value)]
     base = parse_pairs(config_class, given, first)
+    if isinstance(base, FinetuneConfig) and base.asks_for_folds:
+        raise UsageError(f"--set folds={base.folds}: a search is judged on the validation set, folds have none")
+    if getattr(base, "labels_per_class", 0) and not getattr(base, "choose_on_validation", True):
+        raise UsageError(
+            "--set labels-per-class: a search is judged on the validation set, whose labels are more than those per class; "
+            "if that may be, give --set choose-on-validation=true, too"
+        )
     return dataclasses.replace(base, fast=fast, jit="off" if base.jit == "auto" else base.jit)
 
 

@@ -26,7 +26,7 @@ from tfpretune.runtime.files import write_atomic
 from tfpretune.search.space import Space
 from tfpretune.search.state import EARLY, WHOLE, Lagging, Outcome, SearchResult, SearchState, Trial
 from tfpretune.settings.file import changes
-from tfpretune.settings.finetune import TaskConfig
+from tfpretune.settings.finetune import FinetuneConfig, TaskConfig
 from tfpretune.settings.launch import as_options
 from tfpretune.training import FitResult
 from tfpretune.training.loop.fingerprint import data_facts
@@ -175,7 +175,8 @@ def _train(main: Main, trial: Trial, folder: Path, stop: "_AfterThisTrial") -> f
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "log.txt").open("w", encoding="utf-8") as log, contextlib.redirect_stdout(log), _fit_is(fit):
         try:
-            main(dataclasses.replace(trial.settings, out_dir=str(folder)))
+            settings = dataclasses.replace(trial.settings, out_dir=str(folder))
+            main(dataclasses.replace(settings, folds="none") if isinstance(settings, FinetuneConfig) else settings)
         except _Fitted as done:
             if done.result.best is None:
                 raise RunError("the recipe has no validation metric") from None

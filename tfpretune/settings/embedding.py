@@ -19,7 +19,10 @@ class EmbeddingConfig(LabelColumns, WindowedText, MovedImages, TaskConfig):
     """
 
     labels_per_class: int = 0
-    """Labelled examples to use per class; 0 uses all."""
+    """Labelled examples to use per class; 0 uses all. No other labels choose anything: all steps are made, and the last weights
+    are kept."""
+    choose_on_validation: bool = False
+    """With --labels-per-class: the validation split chooses the checkpoint, whose labels are more than those per class."""
     size: int = 128
     """Numbers of an embedding."""
     temperature: float = 0.1
@@ -34,6 +37,14 @@ class EmbeddingConfig(LabelColumns, WindowedText, MovedImages, TaskConfig):
         reasons = (
             (self.size < 1 or not self.temperature > 0, "--size must be at least 1 and --temperature above 0"),
             (self.labels_per_class < 0, "--labels-per-class must not be negative"),
+            (
+                self.choose_on_validation and not self.labels_per_class,
+                "--choose-on-validation needs --labels-per-class: otherwise a validation split chooses anyway",
+            ),
+            (
+                self.patience and self.labels_per_class and not self.choose_on_validation,
+                "--patience and --labels-per-class: only with --choose-on-validation there is a validation split to stop by",
+            ),
             (
                 self.per_class and (self.per_class < 2 or self.batch_size % self.per_class),
                 f"--per-class must be 0, or at least 2 and divide --batch-size {self.batch_size}, "

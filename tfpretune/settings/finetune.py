@@ -134,7 +134,14 @@ class FinetuneConfig(LabelColumns, TaskConfig):
     label_separator: str = ";"
     """Between the classes of a set in a csv file: "sport;politics"."""
     labels_per_class: int = 0
-    """Labelled examples to use per class; 0 uses all. Not for sets and numbers."""
+    """Labelled examples to use per class; 0 uses all. No other labels choose anything: all steps are made, and the last weights
+    are kept. Not for sets and numbers."""
+    choose_on_validation: bool = False
+    """With --labels-per-class: the validation split chooses the checkpoint, whose labels are more than those per class."""
+    folds: Literal["auto", "none"] | int = "auto"
+    """Judge by repeated k-fold, each example by models that were not trained on it, and train the model that is kept on all of
+    them, to its last step. auto: below 200 labelled examples without a validation split of their own, 5 folds or as many as the
+    rarest class allows. K: always. none or 1: never."""
     init_head_from_probe: bool = True
     """Start the head from a linear model on the frozen features (LP-FT): a logistic regression, of sets one for each class, of
     numbers a ridge regression. Matters most with few labels."""
@@ -150,7 +157,26 @@ class FinetuneConfig(LabelColumns, TaskConfig):
         require_fractions(self, "label_smoothing")
         if self.labels_per_class < 0:
             raise UsageError(f"--labels-per-class must not be negative, received {self.labels_per_class}")
+        if self.choose_on_validation and not self.labels_per_class:
+            raise UsageError(
+                "--choose-on-validation needs --labels-per-class: otherwise a validation split chooses anyway"
+            )
+        if self.patience and self.labels_per_class and not self.choose_on_validation:
+            raise UsageError(
+                "--patience and --labels-per-class: without --choose-on-validation there is nothing to stop by"
+            )
+        if self.patience and self.asks_for_folds:
+            raise UsageError("--patience and --folds: folds have no validation split to stop by")
+        if isinstance(self.folds, int) and self.folds < 1:
+            raise UsageError(f"--folds must be auto, none, or a number from 1 on, received {self.folds}")
+        if self.choose_on_validation and self.asks_for_folds:
+            raise UsageError("--choose-on-validation and --folds: folds have no validation split")
         self.require_fits(self.label_kind)
+
+    @property
+    def asks_for_folds(self) -> bool:
+        """Whether a number of folds is given."""
+        return isinstance(self.folds, int) and self.folds > 1
 
     def require_fits(self, label_kind: str) -> None:
         """Refuses settings that are not compatible with a kind of labels: that of the option, or later what the source has.

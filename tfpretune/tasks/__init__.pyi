@@ -31,6 +31,7 @@ from .finetuning.fitting import fit_layered as fit_layered
 from .finetuning.fitting import fit_task as fit_task
 from .finetuning.fitting import load_start as load_start
 from .finetuning.fitting import made_ready as made_ready
+from .finetuning.folds import cross_validate as cross_validate
 from .finetuning.kinds import INPUTS as INPUTS
 from .finetuning.kinds import ImageInputs as ImageInputs
 from .finetuning.kinds import TextInputs as TextInputs
@@ -38,6 +39,7 @@ from .finetuning.known_words import judge as judge
 from .finetuning.known_words import require_known as require_known
 from .finetuning.methods import apply_methods as apply_methods
 from .finetuning.running_words import say_words as say_words
+from .held_out import require_held_out as require_held_out
 from .labels import LabelTask as LabelTask
 from .labels import open_splits as open_splits
 from .labels import shown_inputs as shown_inputs

@@ -69,8 +69,8 @@ class Task(abc.ABC):
 
     @property
     @abc.abstractmethod
-    def watched(self) -> tf.data.Dataset:
-        """The validation batches, in order."""
+    def watched(self) -> tf.data.Dataset | None:
+        """The validation batches, in order; None where nothing is chosen, and the last weights are kept."""
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -119,7 +119,8 @@ class Task(abc.ABC):
 
 def loss_curves(result: FitResult) -> Curves:
     """Returns the loss over the steps, as reports draw it."""
-    return {"loss": {"training": result.curves["loss"], "validation": result.curves["val_loss"]}}
+    sides = {"training": "loss", "validation": "val_loss"}
+    return {"loss": {side: result.curves[name] for side, name in sides.items() if name in result.curves}}
 
 
 def curves_verdict(result: FitResult, run: RunConfig, *, kept: int | None = None) -> list[str]:

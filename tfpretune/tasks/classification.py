@@ -10,7 +10,9 @@ import tensorflow as tf
 from tfpretune.data.examples.examples import Examples
 from tfpretune.evaluation.baselines.baseline import Baseline
 from tfpretune.evaluation.baselines.classes import class_baselines
-from tfpretune.evaluation.metrics.classification import accuracy
+from tfpretune.evaluation.baselines.labels import Predict, linear_classes
+from tfpretune.evaluation.metrics.classification import accuracy, classification_metrics
+from tfpretune.evaluation.metrics.out_of_fold import Interval, class_intervals
 from tfpretune.evaluation.report.classifier import report_classes
 from tfpretune.evaluation.report.written import PageFacts, Report
 from tfpretune.finetune import balanced_class_weights
@@ -28,6 +30,7 @@ class ClassificationTask(LabelTask):
     head = "classifier"
     score_name = "accuracy"
     hparams = ("accuracy", "f1_macro")
+    shown = {"accuracy": "accuracy", "f1_macro": "macro F1"}
 
     @staticmethod
     def target(train: Examples, run: FinetuneConfig) -> Classification:
@@ -45,6 +48,21 @@ class ClassificationTask(LabelTask):
     def score(outputs: np.ndarray, examples: Examples) -> float:
         """The accuracy."""
         return accuracy(outputs, examples)
+
+    @staticmethod
+    def simple(train: Examples) -> tuple[str, Predict]:
+        """A logistic regression."""
+        return linear_classes(train)
+
+    @staticmethod
+    def figures(examples: Examples, outputs: np.ndarray) -> dict[str, float]:
+        """Accuracy, F1 and more."""
+        return classification_metrics(examples.known_labels, outputs, examples.class_names)
+
+    @staticmethod
+    def intervals(examples: Examples, outputs: np.ndarray, groups: np.ndarray) -> dict[str, Interval]:
+        """Of accuracy and macro F1."""
+        return class_intervals(examples.known_labels, outputs, groups)
 
     @staticmethod
     def write(

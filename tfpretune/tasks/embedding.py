@@ -20,7 +20,8 @@ from tfpretune.finetune.methods.probing import features_of
 from tfpretune.objectives import Supervised
 from tfpretune.settings.finetune import TaskConfig
 from tfpretune.tasks.base import Measure, Parts, Task, curves_verdict, loss_curves, run_facts
-from tfpretune.tasks.labels import raw_examples
+from tfpretune.tasks.held_out import choice_notes
+from tfpretune.tasks.splits import raw_examples
 from tfpretune.training import FitResult
 from tfpretune.training.tensorboard.run import EmbeddingsCallback
 
@@ -43,14 +44,14 @@ class EmbeddingTask(Task):
 
     Args:
         parts: the data of the run; the validation split is mixed, since a source may be sorted by its classes.
-        batches: all parts in order, as the model reads them.
+        batches: all parts in order, as the model reads them; None for an empty validation split, which chooses nothing.
         simple: name of the vectors that need no training.
         compared: name -> vectors that stand beside the model's own.
         image_shape: height, width, channels of images; None of texts.
     """
 
     parts: LabelledSplits
-    batches: Parts[tf.data.Dataset]
+    batches: Parts[Any]
     simple: str
     compared: Mapping[str, EmbeddingSpace]
     image_shape: tuple[int, int, int] | None
@@ -69,8 +70,10 @@ class EmbeddingTask(Task):
         shape = None if parts.train.kind == "text" else tuple(model.input["images"].shape[1:])
         mixed = np.random.default_rng(seed).permutation(len(parts.validation))
         parts = dataclasses.replace(parts, validation=parts.validation.take(mixed))
-        sides = (make_batches(part, batch_size).in_order() for part in (parts.train, parts.validation, parts.test))
-        batches = Parts(*sides)
+        sides = (parts.train, parts.validation, parts.test)
+        batches: Parts[Any] = Parts(
+            *(make_batches(part, batch_size).in_order() if len(part) else None for part in sides)
+        )
         name, simple = simple_space(parts, shape=shape)
         own = EmbeddingSpace(features_of(model, batches.train), features_of(model, batches.test))
         return cls(parts, batches, name, {name: simple, "backbone before": own}, shape)
@@ -86,7 +89,7 @@ class EmbeddingTask(Task):
         return self.parts.class_names
 
     @property
-    def watched(self) -> tf.data.Dataset:
+    def watched(self) -> tf.data.Dataset | None:
         """The validation batches, in order."""
         return self.batches.validation
 
@@ -98,9 +101,10 @@ class EmbeddingTask(Task):
     def measure(self, model: Supervised) -> Measure:
         """Recall at 1 and mean average precision."""
         embed, labels = embedding_predictor(model), self.parts.validation.known_labels
+        watched = self.watched
 
         def figures() -> dict[str, float]:
-            vectors = embed(self.watched)
+            vectors = embed(watched)
             return {key: retrieval_metrics(vectors, labels)[key] for key in ("recall@1", "map")}
 
         return figures
@@ -118,14 +122,17 @@ class EmbeddingTask(Task):
         found = {name: search_metrics(space, self.parts) for name, space in {**self.compared, OWN: own}.items()}
         metrics, simple = found[OWN], found[self.simple]
         neighbours, pictures = show_nearest(own, self.parts)
-        searched = {key: result.curves[f"val_{key}"] for key in ("map", "recall@1")}
-        verdict = curves_verdict(result, run, kept=result.best_step)
+        curves = dict(loss_curves(result))
+        if self.watched is not None:
+            searched = {key: result.curves[f"val_{key}"] for key in ("map", "recall@1")}
+            curves["searching the validation set"] = searched
+        verdict = [*curves_verdict(result, run, kept=result.best_step), *choice_notes(self.parts, run, result)]
         page = write_report(
             run.out_dir,
             title=f"{run.source}: searching with the test set",
             metrics=metrics,
             headline=FIGURES,
-            curves={**loss_curves(result), "searching the validation set": searched},
+            curves=curves,
             tables=[*search_tables(found), neighbours],
             pictures=pictures,
             settings=dataclasses.asdict(run) | {"training examples": len(train), "license": train.license},

@@ -13,9 +13,9 @@ from tfpretune.backbones.stored_resize import read_resize
 from tfpretune.data.batches.examples import image_array
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.readers.source_form import LabelKind, SourceForm
-from tfpretune.data.sources.examples import open_examples
 from tfpretune.data.sources.labelled import LabelledSplits, as_under, labelled_splits
 from tfpretune.data.splits.form import SplitForm
+from tfpretune.data.splits.rule import RULE
 from tfpretune.evaluation.baselines.baseline import Baseline
 from tfpretune.evaluation.predict import predict_outputs
 from tfpretune.evaluation.report.kinds import SHOWN
@@ -25,7 +25,8 @@ from tfpretune.objectives import Supervised, Target
 from tfpretune.runtime.phases import phase
 from tfpretune.settings.finetune import FinetuneConfig
 from tfpretune.tasks.base import Task, curves_verdict, loss_curves
-from tfpretune.tasks.splits import splits_of_run, test_part
+from tfpretune.tasks.held_out import HeldOut, Judged, choice_notes
+from tfpretune.tasks.splits import raw_examples, splits_of_run
 from tfpretune.training import FitResult
 from tfpretune.training.loop.fingerprint import fingerprints
 from tfpretune.training.tensorboard.run import EmbeddingsCallback, write_hparams
@@ -34,18 +35,22 @@ from tfpretune.training.tensorboard.run import EmbeddingsCallback, write_hparams
 def open_splits(run: FinetuneConfig) -> LabelledSplits:
     """Opens the sources of a run, and refuses settings that are not compatible with its kind of labels.
 
-    A run that was begun under an earlier rule of splitting goes on under it.
+    A run that was begun under an earlier rule of splitting goes on under it. The validation part is empty where it may choose
+    nothing: where there are folds, and with --labels-per-class.
     """
     form = source_form(run)
     parts = splits_of_run(run, lambda splits: _open(run, form, splits))
     run.require_fits(parts.train.label_kind)
+    if run.labels_per_class and not run.choose_on_validation:
+        parts = dataclasses.replace(parts, validation=parts.validation.take([]))
     return parts
 
 
 def _open(run: FinetuneConfig, form: SourceForm, splits: SplitForm) -> LabelledSplits:
     form, most = as_under(splits.rule, form), 64 if run.fast else 0
-    few = {"labels_per_class": run.labels_per_class, "most": most, "seed": run.seed}
-    return labelled_splits(run.source, form, splits=splits, **few)
+    few: dict[str, Any] = {"labels_per_class": run.labels_per_class, "most": most, "seed": run.seed}
+    folds = run.folds if splits.rule == RULE or run.asks_for_folds else "none"  # there were none under rules of before
+    return labelled_splits(run.source, form, splits=splits, folds=folds, **few)
 
 
 def source_form(run: Any, **own: Any) -> SourceForm:
@@ -61,16 +66,6 @@ def source_form(run: Any, **own: Any) -> SourceForm:
     return SourceForm(**({name: getattr(run, name) for name in names} | resize | own))
 
 
-def raw_examples(source: str, task: Mapping[str, Any], count: int) -> Sequence[Any]:
-    """Returns a few texts, pairs of them, or images from the test split of a source; arguments as `Task.raw_inputs`."""
-    rule = SplitForm.from_task(task).rule
-    form = dataclasses.replace(as_under(rule, SourceForm.from_task(task)), label_column="")
-    examples = test_part(source, task, lambda name: open_examples(name, form)).sample(count)
-    if examples.seconds is None:
-        return list(examples.inputs)
-    return list(zip(examples.inputs, examples.seconds, strict=True))
-
-
 def shown_inputs(examples: Examples, model: keras.Model) -> Any:
     """Returns what a page shows of examples: images as the model sees them, pairs of texts as two paragraphs."""
     if SHOWN[examples.kind].picture:
@@ -81,15 +76,16 @@ def shown_inputs(examples: Examples, model: keras.Model) -> Any:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class LabelTask(Task):
+class LabelTask(Task, Judged):
     """A label for each whole example. A subclass is a kind of labels; `by_target` lists them.
 
     Args:
         parts: the data of the run.
-        validation: the validation batches, in order.
-        test: the test batches, in order.
+        validation: the validation batches, in order; None where nothing is chosen.
+        test: the test batches, in order; None where there are folds only.
         tables: shown first in the report.
         more: what else must be the same when a run goes on; JSON values.
+        held_out: the predictions out of fold, where there are folds.
 
     Attributes:
         kind: what a label is.
@@ -101,10 +97,11 @@ class LabelTask(Task):
     """
 
     parts: LabelledSplits
-    validation: tf.data.Dataset
-    test: tf.data.Dataset
+    validation: tf.data.Dataset | None
+    test: tf.data.Dataset | None
     tables: Sequence[Table] = ()
     more: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    held_out: HeldOut | None = None
     kind: ClassVar[LabelKind]
     what: ClassVar[str]
     head: ClassVar[str]
@@ -180,7 +177,7 @@ class LabelTask(Task):
         return self.parts.train
 
     @property
-    def watched(self) -> tf.data.Dataset:
+    def watched(self) -> tf.data.Dataset | None:
         """The validation batches, in order."""
         return self.validation
 
@@ -202,32 +199,43 @@ class LabelTask(Task):
         return [EmbeddingsCallback(batches, shown, log_dir=logs)]
 
     def report(self, model: Supervised, run: FinetuneConfig, result: FitResult) -> Report:  # type: ignore[override]
-        """Writes the report on the test set, and the settings with its figures for TensorBoard's HParams page."""
-        settings = dataclasses.asdict(run)
+        """Writes the report on the test set, or out of fold, and its figures for TensorBoard's HParams page."""
+        settings, held, kind = dataclasses.asdict(run), self.held_out, type(self)
         page: PageFacts = {
             "out_dir": run.out_dir,
             "title": f"{run.source}: test set",
             "curves": loss_curves(result),
             "settings": settings | {"training examples": len(self.parts.train)},
-            "tables": self.tables,
-            "notes": curves_verdict(result, run, kept=result.best_step),
+            "tables": [*([] if held is None else [held.table(kind)]), *self.tables],
+            "notes": [*curves_verdict(result, run, kept=result.best_step), *choice_notes(self.parts, run, result)],
+            "more": {} if held is None else held.numbers(kind),
         }
+        alone = held if self.test is None else None
+        report = self._on_test(model, page) if alone is None else self._out_of_fold(alone, model, page)
+        report = report if held is None else held.say(report, kind)
+        figures = {f"test_{name}": report.metrics[name] for name in self.hparams if name in report.metrics}
+        write_hparams(f"{run.out_dir}/logs", settings, figures, step=result.steps)
+        return dataclasses.replace(report, task=report.task | self.parts.as_task())
+
+    def _on_test(self, model: Supervised, page: PageFacts) -> Report:
+        validation, test = self.parts.validation, self.parts.test
         with phase("answering the test set"):
             outputs = predict_outputs(model, self.test)
         with phase("fitting simple models to compare with"):
             baselines = self.baselines()
-        threshold = self.choose_threshold(self.parts.validation, lambda: predict_outputs(model, self.validation))
-        report = self.write(
-            self.parts.test,
-            outputs,
-            page,
-            threshold=threshold,
-            baselines=baselines,
-            inputs=shown_inputs(self.parts.test, model),
+        threshold = self.choose_threshold(validation, lambda: predict_outputs(model, self.validation))
+        shown = shown_inputs(test, model)
+        return self.write(test, outputs, page, threshold=threshold, baselines=baselines, inputs=shown)
+
+    def _out_of_fold(self, held: HeldOut, model: Supervised, page: PageFacts) -> Report:
+        return self.write(
+            held.pooled,
+            held.answers,
+            held.page(page, type(self)),
+            threshold=self.choose_threshold(self.parts.validation, lambda: held.answers),
+            baselines=[held.baseline(type(self))],
+            inputs=shown_inputs(held.pooled, model),
         )
-        figures = {f"test_{name}": report.metrics[name] for name in self.hparams if name in report.metrics}
-        write_hparams(f"{run.out_dir}/logs", settings, figures, step=result.steps)
-        return dataclasses.replace(report, task=report.task | self.parts.as_task())
 
     @staticmethod
     def raw_inputs(source: str, task: Mapping[str, Any], count: int) -> Sequence[Any]:

@@ -8,9 +8,10 @@ import numpy as np
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.sources.labelled import LabelledSplits
 from tfpretune.evaluation.baselines.baseline import Baseline
-from tfpretune.evaluation.baselines.labels import fitted_on, linear_sets
+from tfpretune.evaluation.baselines.labels import Predict, fitted_on, linear_sets
 from tfpretune.evaluation.metrics.multi_label import best_threshold, multi_label_metrics
-from tfpretune.evaluation.report.labelled import report_sets
+from tfpretune.evaluation.metrics.out_of_fold import Interval, set_intervals
+from tfpretune.evaluation.report.labelled import UNCHOSEN, report_sets
 from tfpretune.evaluation.report.written import PageFacts, Report
 from tfpretune.finetune import balanced_positive_weights
 from tfpretune.objectives import MultiLabel
@@ -26,6 +27,7 @@ class MultiLabelTask(LabelTask):
     head = "multi_label"
     score_name = "mean average precision"
     hparams = ("f1_micro", "f1_macro", "average_precision_macro")
+    shown = {"f1_micro": "micro F1", "f1_macro": "macro F1"}
 
     @staticmethod
     def target(train: Examples, run: FinetuneConfig) -> MultiLabel:
@@ -47,8 +49,30 @@ class MultiLabelTask(LabelTask):
 
     @staticmethod
     def choose_threshold(validation: Examples, predict: Callable[[], np.ndarray]) -> float:
-        """The best micro F1 on the validation set."""
+        """The best micro F1 on the validation set; 0.5 without one."""
+        if not len(validation):
+            return UNCHOSEN
         return best_threshold(validation.known_labels, predict())
+
+    @staticmethod
+    def simple(train: Examples) -> tuple[str, Predict]:
+        """A logistic regression for each label."""
+        return linear_sets(train)
+
+    @staticmethod
+    def figures(examples: Examples, outputs: np.ndarray) -> dict[str, float]:
+        """F1 and more, at a threshold that nothing was chosen by."""
+        return multi_label_metrics(examples.known_labels, outputs, examples.class_names, threshold=UNCHOSEN)
+
+    @staticmethod
+    def given(outputs: np.ndarray) -> np.ndarray:
+        """1 where a label is given."""
+        return (outputs >= UNCHOSEN).astype(np.float64)
+
+    @staticmethod
+    def intervals(examples: Examples, outputs: np.ndarray, groups: np.ndarray) -> dict[str, Interval]:
+        """Of micro and macro F1."""
+        return set_intervals(examples.known_labels, outputs, groups, threshold=UNCHOSEN)
 
     @staticmethod
     def write(
@@ -62,7 +86,7 @@ class MultiLabelTask(LabelTask):
     ) -> Report:
         """Micro and macro F1, average precision, a table by label, mistakes; the threshold is 0.5 where none is said."""
         del inputs
-        at = 0.5 if threshold is None else threshold
+        at = UNCHOSEN if threshold is None else threshold
         return report_sets(examples, outputs, threshold=at, baselines=baselines, **page)
 
     def baselines(self) -> list[Baseline]:
@@ -73,7 +97,7 @@ class MultiLabelTask(LabelTask):
 def set_baselines(parts: LabelledSplits) -> list[Baseline]:
     """Returns what a linear model for each label says of the test set; the validation set chooses its threshold, too."""
     name, predict = linear_sets(parts.train)
-    threshold = best_threshold(parts.validation.known_labels, predict(parts.validation))
+    threshold = MultiLabelTask.choose_threshold(parts.validation, lambda: predict(parts.validation))
     truth, names = parts.test.known_labels, parts.class_names
     said = predict(parts.test)
     figures = multi_label_metrics(truth, said, names, threshold=threshold)

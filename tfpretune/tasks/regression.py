@@ -9,7 +9,8 @@ import numpy as np
 from tfpretune.data.examples.examples import Examples
 from tfpretune.errors import UsageError
 from tfpretune.evaluation.baselines.baseline import Baseline
-from tfpretune.evaluation.baselines.labels import fitted_on, linear_numbers
+from tfpretune.evaluation.baselines.labels import Predict, fitted_on, linear_numbers
+from tfpretune.evaluation.metrics.out_of_fold import Interval, number_intervals
 from tfpretune.evaluation.metrics.regression import regression_metrics
 from tfpretune.evaluation.report.labelled import report_numbers
 from tfpretune.evaluation.report.written import PageFacts, Report
@@ -27,6 +28,7 @@ class RegressionTask(LabelTask):
     score_name = "mean absolute error"
     higher_is_better = False
     hparams = ("root_mean_squared_error", "mean_absolute_error", "r2")
+    shown = {"mean_absolute_error": "MAE", "root_mean_squared_error": "RMSE", "r2": "R2"}
 
     @staticmethod
     def target(train: Examples, run: FinetuneConfig) -> Regression:
@@ -47,6 +49,27 @@ class RegressionTask(LabelTask):
     def score(outputs: np.ndarray, examples: Examples) -> float:
         """The mean absolute error."""
         return regression_metrics(examples.known_labels, outputs[:, 0])["mean_absolute_error"]
+
+    @staticmethod
+    def simple(train: Examples) -> tuple[str, Predict]:
+        """A ridge regression."""
+        name, predict = linear_numbers(train)
+        return name, lambda examples: predict(examples)[:, np.newaxis]
+
+    @staticmethod
+    def figures(examples: Examples, outputs: np.ndarray) -> dict[str, float]:
+        """Errors, R2, correlations."""
+        return regression_metrics(examples.known_labels, outputs[:, 0])
+
+    @staticmethod
+    def given(outputs: np.ndarray) -> np.ndarray:
+        """The numbers."""
+        return outputs[:, 0]
+
+    @staticmethod
+    def intervals(examples: Examples, outputs: np.ndarray, groups: np.ndarray) -> dict[str, Interval]:
+        """Of the errors and R2."""
+        return number_intervals(examples.known_labels, outputs[:, :, 0], groups)
 
     @staticmethod
     def write(

@@ -2,14 +2,18 @@
 
 import dataclasses
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from tfpretune.data.examples.base import ExampleSet
+from tfpretune.data.readers.source_form import SourceForm
+from tfpretune.data.sources.examples import open_examples
+from tfpretune.data.sources.labelled import as_under
 from tfpretune.data.splits.form import SplitForm
 from tfpretune.data.splits.rule import CONTENTS, WITH_COPIES
 from tfpretune.settings.splits import OwnSplits
+from tfpretune.tasks.held_out import LEARNT_FROM_ALL
 from tfpretune.training.loop.checkpoints import CheckpointFolder
 
 
@@ -101,6 +105,18 @@ def test_part(source: str, task: Mapping[str, Any], open_source: Callable[[str],
     if splits.test_source and source == task.get("source"):
         return open_source(splits.test_source)
     return open_source(source).split("test", splits.shares, rule=splits.rule)
+
+
+def raw_examples(source: str, task: Mapping[str, Any], count: int) -> Sequence[Any]:
+    """Returns a few texts, pairs of them, or images from the test split of a source; arguments as `Task.raw_inputs`."""
+    rule = SplitForm.from_task(task).rule
+    form = dataclasses.replace(as_under(rule, SourceForm.from_task(task)), label_column="")
+    all_of_it = task.get(LEARNT_FROM_ALL) and not task.get("test_source")
+    find = (lambda name, _, read: read(name)) if all_of_it else test_part
+    examples = find(source, task, lambda name: open_examples(name, form)).sample(count)
+    if examples.seconds is None:
+        return list(examples.inputs)
+    return list(zip(examples.inputs, examples.seconds, strict=True))
 
 
 def _begun_with(run: SplitRun) -> str:

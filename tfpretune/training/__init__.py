@@ -17,6 +17,7 @@ from tfpretune.training.loop.fingerprint import fingerprint_of, fingerprints
 from tfpretune.training.loop.fit import FitResult, fit
 from tfpretune.training.loop.preparation import compile_model
 from tfpretune.training.loop.signals import Stopped
+from tfpretune.training.loop.trial_folder import check_same_comparison, trial_fingerprint
 from tfpretune.training.optimizers.from_settings import make_optimizer
 from tfpretune.training.optimizers.learning_rate_finder import (
     LearningRateCurve,
@@ -49,6 +50,7 @@ __all__ = [
     "ReconstructionCallback",
     "Stopped",
     "WarmUp",
+    "check_same_comparison",
     "compile_model",
     "describe",
     "find_learning_rate",
@@ -67,5 +69,6 @@ __all__ = [
     "set_adapter",
     "set_random_seed",
     "snapshot",
+    "trial_fingerprint",
     "write_curve",
 ]

@@ -10,8 +10,10 @@ from tfpretune.data.examples.examples import Examples
 from tfpretune.data.readers.labels.column import LabelColumn
 from tfpretune.data.readers.source_form import USUAL_FORM, SourceForm
 from tfpretune.data.sources.examples import open_examples
+from tfpretune.data.sources.few_labels import few_labels, fold
 from tfpretune.data.sources.official import with_official_splits
 from tfpretune.data.sources.own_parts import part_of, with_own_parts
+from tfpretune.data.splits.folds import FoldChoice, Folds
 from tfpretune.data.splits.form import USUAL_SPLITS, SplitForm
 from tfpretune.data.splits.rule import BY_CLASS, Part
 from tfpretune.errors import UsageError
@@ -28,6 +30,8 @@ class LabelledSplits:
         test: to judge by, once.
         form: how the source was read; its `label_kind` says what was found.
         splits: where the parts come from.
+        folds: of `train`, where there are too few labels for a validation part; this and, without a test split of the source's
+            own, the test part are empty then.
 
     Examples:
         >>> from tfpretune.data import labelled_splits
@@ -43,6 +47,7 @@ class LabelledSplits:
     test: Examples
     form: SourceForm = USUAL_FORM
     splits: SplitForm = USUAL_SPLITS
+    folds: Folds | None = None
 
     def as_task(self) -> dict[str, Any]:
         """Returns what `task.json` says, so that the same parts are found again."""
@@ -62,6 +67,7 @@ def labelled_splits(
     labels_per_class: int = 0,
     most: int = 0,
     seed: int = 0,
+    folds: FoldChoice = "none",
 ) -> LabelledSplits:
     """Opens a source, drops duplicates and splits it as `Examples.split` says. Prints what was averaged or dropped.
 
@@ -72,7 +78,8 @@ def labelled_splits(
             left out of the other parts (`with_own_parts`).
         labels_per_class: keep only so many training examples of each class; 0 keeps all.
         most: keep at most so many examples of each part, for rehearsals; 0 keeps all.
-        seed: decides both draws.
+        seed: decides both draws, and the folds.
+        folds: of the training examples, see `few_labels`; with `labels_per_class` of those that are kept, and a number only.
 
     Returns:
         The parts; which of them an example is in follows from its content, not from `seed`.
@@ -101,12 +108,20 @@ def labelled_splits(
     read = dataclasses.replace(form, label_kind=examples.label_kind, **examples.taken)
     splits = with_official_splits(source, read, splits)
     examples, own = with_labelled_parts(examples, read, splits)
+    few = few_labels(
+        examples, "none" if labels_per_class else folds, own=own, splits=splits, seed=seed, fast=bool(most)
+    )
+    if few is not None:
+        return LabelledSplits(few.train, few.train.take([]), few.test, read, splits, few.folds)
     train, validation, test = (part_of(examples, own, splits, part) for part in get_args(Part))
     if labels_per_class:
         train = train.few_labels(labels_per_class, seed)
+    dealt = None
+    if labels_per_class and folds not in ("auto", "none", 1):
+        dealt, validation = fold(train, folds, seed=seed, fast=bool(most)), train.take([])
     if most:
         train, validation, test = (part.sample(most, seed=seed) for part in (train, validation, test))
-    return LabelledSplits(train, validation, test, read, splits)
+    return LabelledSplits(train, validation, test, read, splits, dealt)
 
 
 def labelled_part(

@@ -1,4 +1,4 @@
-"""Linear models of sets of classes and of numbers that a pre-trained network has to beat."""
+"""Linear models of classes, of sets of classes and of numbers that a pre-trained network has to beat."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +11,24 @@ from tfpretune.evaluation.baselines.kinds import LINEAR
 
 MOST_EXAMPLES = 50_000
 Predict = Callable[[Examples], np.ndarray]
+
+
+def linear_classes(train: Examples) -> tuple[str, Predict]:
+    """Fits a logistic regression of classes on what `linear_sets` sees, as strong as there.
+
+    Returns:
+        Its name, and a function from examples to probabilities `(m, classes)`, float64; 0 for a class without an example.
+    """
+    train, linear = train.sample(MOST_EXAMPLES), LINEAR[train.kind]
+    features = linear.features(train)
+    model = LogisticRegression(C=linear.strength, max_iter=5000).fit(features(train), train.known_labels)
+
+    def predict(examples: Examples) -> np.ndarray:
+        probabilities = np.zeros((len(examples), len(train.class_names)))
+        probabilities[:, model.classes_] = model.predict_proba(features(examples))
+        return probabilities
+
+    return f"{linear.sees} + logistic regression", predict
 
 
 def linear_sets(train: Examples) -> tuple[str, Predict]:

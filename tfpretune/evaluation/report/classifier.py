@@ -9,6 +9,7 @@ import numpy as np
 from tfpretune.data.examples.examples import Examples
 from tfpretune.evaluation.baselines.baseline import Baseline, flat_figures
 from tfpretune.evaluation.metrics.classification import classification_metrics
+from tfpretune.evaluation.report.out_of_fold import OutOfFold, first_repeat
 from tfpretune.evaluation.report.report import Curves, is_rehearsal, write_report
 from tfpretune.evaluation.report.tables import Table
 from tfpretune.evaluation.report.written import Report, against_simple_models, report_of
@@ -29,6 +30,8 @@ def report_classes(
     tables: Sequence[Table] = (),
     baselines: Sequence[Baseline] = (),
     notes: Sequence[str] = (),
+    more: Mapping[str, float] | None = None,
+    out_of_fold: OutOfFold | None = None,
 ) -> Report:
     """Writes `out_dir/report` on labels that are classes.
 
@@ -43,6 +46,8 @@ def report_classes(
         tables: shown first, in this order.
         baselines: simple models on the same examples.
         notes: what a reader must know first, beside what the answers say.
+        more: further numbers for `metrics.json`.
+        out_of_fold: see `write_report`; the verdict takes the first repeat.
 
     Examples:
         >>> import numpy as np, tensorflow as tf
@@ -58,7 +63,10 @@ def report_classes(
         ('runs/digits/report/index.html', 20...)
     """
     labels, predicted = examples.known_labels, np.asarray(probabilities).argmax(axis=1)
-    verdict = [] if is_rehearsal(settings) else say_of_classes(labels, predicted, examples.class_names, baselines)
+    verdict = []
+    if not is_rehearsal(settings):
+        once, simple = first_repeat(out_of_fold, len(labels), baselines)
+        verdict = say_of_classes(labels[:once], predicted[:once], examples.class_names, simple)
     if baselines:
         own = classification_metrics(labels, probabilities, examples.class_names)
         tables = [*tables, against_simple_models(FIGURES, own, baselines)]
@@ -75,7 +83,9 @@ def report_classes(
         tables=tables,
         settings={**(settings or {}), "license": examples.license},
         data=examples.near_copies(),
-        numbers=flat_figures(baselines, [*FIGURES]),
+        numbers=flat_figures(baselines, [*FIGURES]) | dict(more or {}),
         notes=[*verdict, *notes],
+        out_of_fold=out_of_fold,
     )
-    return report_of(page, examples, FIGURES, settings=settings, baselines=baselines, verdict=[*verdict, *notes])
+    facts: dict[str, Any] = {"settings": settings, "baselines": baselines, "verdict": [*verdict, *notes]}
+    return report_of(page, examples, FIGURES, out_of_fold=out_of_fold, **facts)

@@ -11,6 +11,7 @@ from tfpretune.evaluation.baselines.baseline import Baseline, flat_figures
 from tfpretune.evaluation.metrics.multi_label import multi_label_metrics
 from tfpretune.evaluation.metrics.regression import regression_metrics
 from tfpretune.evaluation.report.kinds import SHOWN
+from tfpretune.evaluation.report.out_of_fold import OutOfFold, first_repeat
 from tfpretune.evaluation.report.page import escape
 from tfpretune.evaluation.report.plots import scatter_chart
 from tfpretune.evaluation.report.report import Curves, is_rehearsal, write_report
@@ -34,6 +35,8 @@ NAMES = {
     "spearman": "Spearman",
 }
 MOST_MISTAKES = 12
+UNCHOSEN = 0.5
+"""From this probability on a label is given where no examples are left to choose one."""
 
 
 def report_sets(
@@ -48,13 +51,15 @@ def report_sets(
     settings: Mapping[str, Any] | None = None,
     tables: Sequence[Table] = (),
     notes: Sequence[str] = (),
+    more: Mapping[str, float] | None = None,
+    out_of_fold: OutOfFold | None = None,
 ) -> Report:
     """Writes `out_dir/report` on labels that are sets of classes.
 
     Args:
         examples: n, with their labels.
         probabilities: what the model says, `(n, labels)`.
-        threshold: a label is given from this probability on; chosen on other examples than these.
+        threshold: a label is given from this probability on; chosen on other examples than these, or not at all.
         out_dir: folder of the run.
         title: heading of the page.
         baselines: simple models on the same examples; their outputs are 1 where a label is given and 0 elsewhere.
@@ -62,6 +67,8 @@ def report_sets(
         settings: what was run; the licence of the data is added.
         tables: shown first.
         notes: what a reader must know first, beside what the answers say.
+        more: further numbers for `metrics.json`.
+        out_of_fold: see `write_report`; the verdict takes the first repeat.
 
     Examples:
         >>> import numpy as np
@@ -76,10 +83,12 @@ def report_sets(
     names = examples.class_names
     metrics = multi_label_metrics(examples.known_labels, probabilities, names, threshold=threshold)
     metrics["threshold"] = threshold
-    said = probabilities >= threshold
+    metrics = metrics if out_of_fold is None else out_of_fold.of_examples(metrics)
+    once, simple = first_repeat(out_of_fold, len(examples), baselines)
+    said = probabilities[:once] >= threshold
     verdict = [
-        say_of_sets(examples.known_labels, said, each.outputs > 0.5, each.name)
-        for each in ([] if is_rehearsal(settings) else baselines[-1:])
+        say_of_sets(examples.known_labels[:once], said, each.outputs > 0.5, each.name)
+        for each in ([] if is_rehearsal(settings) else simple[-1:])
     ]
     page = write_report(
         out_dir,
@@ -91,15 +100,16 @@ def report_sets(
             *tables,
             against_simple_models({name: NAMES[name] for name in SET_FIGURES}, metrics, baselines),
             _per_label(metrics, names),
-            _wrong_sets(examples, probabilities, threshold),
+            _wrong_sets(examples.take(range(once)), probabilities[:once], threshold),
         ],
         settings={**(settings or {}), "license": examples.license},
         data=examples.near_copies(),
-        numbers=flat_figures(baselines, SET_FIGURES),
+        numbers=flat_figures(baselines, SET_FIGURES) | dict(more or {}),
         notes=[*verdict, *notes],
     )
     facts: dict[str, Any] = {"settings": settings, "baselines": baselines, "verdict": [*verdict, *notes]}
-    return report_of(page, examples, {"f1_micro": "micro F1", "f1_macro": "macro F1"}, threshold=threshold, **facts)
+    facts |= {"threshold": threshold, "out_of_fold": out_of_fold}
+    return report_of(page, examples, {"f1_micro": "micro F1", "f1_macro": "macro F1"}, **facts)
 
 
 def report_numbers(
@@ -113,6 +123,8 @@ def report_numbers(
     settings: Mapping[str, Any] | None = None,
     tables: Sequence[Table] = (),
     notes: Sequence[str] = (),
+    more: Mapping[str, float] | None = None,
+    out_of_fold: OutOfFold | None = None,
 ) -> Report:
     """Writes `out_dir/report` on labels that are numbers; arguments as `report_sets` takes them.
 
@@ -126,6 +138,8 @@ def report_numbers(
         settings: what was run; the licence of the data is added.
         tables: shown first.
         notes: what a reader must know first, beside what the answers say.
+        more: further numbers for `metrics.json`.
+        out_of_fold: see `write_report`; the verdict takes the first repeat.
 
     Examples:
         >>> import numpy as np
@@ -139,11 +153,13 @@ def report_numbers(
     """
     truth = examples.known_labels
     metrics = regression_metrics(truth, numbers)
+    metrics = metrics if out_of_fold is None else out_of_fold.of_examples(metrics)
+    once, simple = first_repeat(out_of_fold, len(examples), baselines)
     verdict = [
-        say_of_numbers(truth, numbers, each.outputs, each.name)
-        for each in ([] if is_rehearsal(settings) else baselines[-1:])
+        say_of_numbers(truth[:once], numbers[:once], each.outputs, each.name)
+        for each in ([] if is_rehearsal(settings) else simple[-1:])
     ]
-    alt = f"Predicted over true numbers of {len(truth)} examples; on the dashed line they are equal"
+    alt = f"Predicted over true numbers of {once} examples; on the dashed line they are equal"
     chart = scatter_chart(truth, numbers, name="numbers", alt=alt)
     figures = (
         f'<div class="charts"><figure><h3>Predicted over true</h3>{chart}'
@@ -158,16 +174,16 @@ def report_numbers(
         tables=[
             *tables,
             against_simple_models({name: NAMES[name] for name in NUMBER_FIGURES}, metrics, baselines),
-            _far_numbers(examples, numbers),
+            _far_numbers(examples.take(range(once)), numbers[:once]),
         ],
         settings={**(settings or {}), "license": examples.license},
         data=examples.near_copies(),
         figures=figures,
-        numbers=flat_figures(baselines, NUMBER_FIGURES),
+        numbers=flat_figures(baselines, NUMBER_FIGURES) | dict(more or {}),
         notes=[*verdict, *notes],
     )
     facts: dict[str, Any] = {"settings": settings, "baselines": baselines, "verdict": [*verdict, *notes]}
-    return report_of(page, examples, {"mean_absolute_error": "MAE", "r2": "R2"}, **facts)
+    return report_of(page, examples, {"mean_absolute_error": "MAE", "r2": "R2"}, out_of_fold=out_of_fold, **facts)
 
 
 def _per_label(metrics: Mapping[str, float], names: Sequence[str]) -> Table:
@@ -179,9 +195,8 @@ def _per_label(metrics: Mapping[str, float], names: Sequence[str]) -> Table:
     ]
     rows.append(["macro mean", None, *(metrics.get(f"{figure}_macro") for figure in per_label)])
     columns = ("label", "examples with it", "precision", "recall", "F1", "ROC AUC", "average precision")
-    note = (
-        f"A label is given from the probability {metrics['threshold']:.4g} on: the best micro F1 on the validation set."
-    )
+    chosen = ": the best micro F1 on the validation set" if metrics["threshold"] != UNCHOSEN else ""
+    note = f"A label is given from the probability {metrics['threshold']:.4g} on{chosen}."
     return Table("Labels", columns, rows, note=note)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from tfpretune.errors import RunError
+from tfpretune.evaluation.report.out_of_fold import OutOfFold
 from tfpretune.evaluation.report.page import Section, escape, headline_numbers, html_table, render_page
 from tfpretune.evaluation.report.pictures import Pictures, strip_address
 from tfpretune.evaluation.report.plots import Axis, Line, line_chart
@@ -52,6 +53,7 @@ def write_report(
     notes: Sequence[str] = (),
     sections: Sequence[Section] = (),
     headline: Sequence[str] = (),
+    out_of_fold: OutOfFold | None = None,
 ) -> Path:
     """Writes `out_dir/report/index.html` and `metrics.json` on any run; a failure leaves an older report alone.
 
@@ -79,6 +81,7 @@ def write_report(
         notes: what a reader must know first. Of a rehearsal (`fast` in the settings) that comes before them.
         sections: further parts of the page, behind the tables.
         headline: names of the `metrics` that are shown on top; () for all, or for none where there are more than 8.
+        out_of_fold: of a classifier, where examples and answers are those of several repeats, one behind the other.
 
     Returns:
         The path of the page.
@@ -110,10 +113,10 @@ def write_report(
     lead = _written()
     if metrics is not None:
         few = metrics if len(metrics) <= MOST_ON_TOP else ()
-        shown = [(name.replace("_", " "), _short(metrics[name]), "") for name in headline or few]
+        shown = [(name.replace("_", " "), _short(metrics[name]), _interval(metrics, name)) for name in headline or few]
         parts = [*training, results, *sections]
     else:
-        answers = Answers(kind, labels, probabilities, class_names, inputs, where)
+        answers = Answers(kind, labels, probabilities, class_names, inputs, where, out_of_fold)
         metrics, lead = answers.metrics, f"{answers.size}. {lead}"
         shown = answers.headline()
         parts = [results, *sections, *answers.sections(), *training, answers.mistakes()]
@@ -205,6 +208,11 @@ def _versions() -> list[tuple[str, str]]:
 def _short(value: float) -> str:
     """Four digits that count: 21.32, 0.0123, 4,000."""
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def _interval(metrics: Mapping[str, float], name: str) -> str:
+    low, high = metrics.get(f"{name}_low"), metrics.get(f"{name}_high")
+    return "" if low is None or high is None else f"95 %: {_short(low)} to {_short(high)}"
 
 
 def _written() -> str:

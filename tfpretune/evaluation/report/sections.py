@@ -11,6 +11,7 @@ from tfpretune.evaluation.metrics.calibration import reliability_bins
 from tfpretune.evaluation.metrics.classification import check_predictions, classification_metrics, confusion_matrix
 from tfpretune.evaluation.metrics.paired import paired_test
 from tfpretune.evaluation.report.kinds import SHOWN
+from tfpretune.evaluation.report.out_of_fold import OutOfFold
 from tfpretune.evaluation.report.page import Section, escape, html_table
 from tfpretune.evaluation.report.plots import NUM_COLOURS, Axis, Line, heat_map, line_chart, reliability_chart
 from tfpretune.evaluation.report.tables import Cell, Table
@@ -42,6 +43,7 @@ class Answers:
     class_names: Sequence[str]
     inputs: Any
     where: Sequence[str]
+    out_of_fold: OutOfFold | None = None
     metrics: dict[str, float] = dataclasses.field(init=False)
 
     def __post_init__(self) -> None:
@@ -53,11 +55,18 @@ class Answers:
         if not len(self.inputs) == len(self.where) == len(self.labels):
             received = f"{len(self.inputs)} and {len(self.where)}"
             raise ValueError(f"expected {len(self.labels)} inputs and where, received {received}")
+        if self.out_of_fold is not None:
+            self.metrics = self.out_of_fold.of_examples(self.metrics)
+
+    @property
+    def once(self) -> int:
+        """How many answers hold each example once: all, or those of the first repeat."""
+        return len(self.labels) // (1 if self.out_of_fold is None else self.out_of_fold.repeats)
 
     @property
     def size(self) -> str:
         """How many examples and classes, in words."""
-        return f"{len(self.labels):,} examples, {len(self.class_names)} classes"
+        return f"{self.once:,} examples, {len(self.class_names)} classes"
 
     def headline(self) -> list[tuple[str, str, str]]:
         """The numbers on top, as `headline_numbers` takes them, with intervals where there are some."""
@@ -76,13 +85,15 @@ class Answers:
             Section("Confusion matrix", confusion_section(confusion_matrix(labels, probabilities), names)),
             Section("Classes", class_table(self.metrics, names)),
             Section("ROC and precision-recall", curves_section(labels, probabilities, names, self.metrics)),
-            Section("Calibration", calibration_section(labels, probabilities)),
+            Section("Calibration", calibration_section(labels, probabilities, once=self.once)),
         ]
 
     def mistakes(self) -> Section:
         """The most confident wrong answers."""
-        shown = {"kind": self.kind, "inputs": self.inputs, "where": self.where}
-        return Section("Worst mistakes", mistakes_section(self.labels, self.probabilities, self.class_names, **shown))
+        once = self.once
+        shown = {"kind": self.kind, "inputs": self.inputs[:once], "where": self.where[:once]}
+        answers = (self.labels[:once], self.probabilities[:once])
+        return Section("Worst mistakes", mistakes_section(*answers, self.class_names, **shown))
 
 
 def confusion_section(confusion: np.ndarray, class_names: Sequence[str]) -> str:
@@ -176,8 +187,8 @@ def _curve(key: str, positive: np.ndarray, scores: np.ndarray, name: str, area: 
     return Line(name, x, y, f"{area:.3f}")
 
 
-def calibration_section(labels: np.ndarray, probabilities: np.ndarray) -> str:
-    """The reliability diagram with the expected calibration error."""
+def calibration_section(labels: np.ndarray, probabilities: np.ndarray, *, once: int) -> str:
+    """The reliability diagram with the expected calibration error; a test of it takes the first `once` answers."""
     bins = reliability_bins(labels, probabilities)
     mean = float(probabilities.max(axis=1).mean())
     right = float((probabilities.argmax(axis=1) == labels).mean())
@@ -187,7 +198,7 @@ def calibration_section(labels: np.ndarray, probabilities: np.ndarray) -> str:
         f'<div class="charts"><figure><h3>Reliability</h3>{chart}<figcaption>Bars: fraction of right answers in 15 bins '
         f"of confidence; on the dashed line a classifier is right as often as it says.</figcaption></figure>"
         f"<p>Expected calibration error <b>{bins.ece:.3f}</b>. Mean confidence {mean:.3f}, accuracy {right:.3f}: "
-        f"{_tendency(labels, probabilities)}.</p></div>"
+        f"{_tendency(labels[:once], probabilities[:once])}.</p></div>"
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any, Required, TypedDict
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.splits.rule import RULE
 from tfpretune.evaluation.baselines.baseline import Baseline
+from tfpretune.evaluation.report.out_of_fold import OutOfFold
 from tfpretune.evaluation.report.report import Curves, is_rehearsal
 from tfpretune.evaluation.report.tables import Cell, Table
 
@@ -28,7 +29,7 @@ class Report:
         >>> from pathlib import Path
         >>> from tfpretune.evaluation import Report
         >>> report = Report(Path("runs/a/report/index.html"), {"f1": 0.8}, "F1 0.800", {"kind": "text"})
-        >>> f"test {report.summary}"
+        >>> report.closing
         'test F1 0.800'
     """
 
@@ -37,6 +38,12 @@ class Report:
     summary: str
     task: dict[str, Any]
     verdict: Sequence[str] = ()
+
+    @property
+    def closing(self) -> str:
+        """The main line of a run: the summary, and on what; one out of fold says so itself."""
+        judged = self.task.get("judged")
+        return self.summary if judged and self.summary.startswith(judged) else f"test {self.summary}"
 
 
 class PageFacts(TypedDict, total=False):
@@ -48,6 +55,8 @@ class PageFacts(TypedDict, total=False):
     settings: Mapping[str, Any] | None
     tables: Sequence[Table]
     notes: Sequence[str]
+    more: Mapping[str, float]
+    out_of_fold: OutOfFold | None
 
 
 def against_simple_models(
@@ -75,6 +84,7 @@ def report_of(
     threshold: float | None = None,
     baselines: Sequence[Baseline] = (),
     verdict: Sequence[str] = (),
+    out_of_fold: OutOfFold | None = None,
 ) -> Report:
     """Returns the report on labelled examples that was written to a page.
 
@@ -86,6 +96,7 @@ def report_of(
         threshold: from this probability on a label was given; None where labels are no sets.
         baselines: simple models on the same examples; the summary names the last.
         verdict: what the page says first.
+        out_of_fold: as the page had it.
     """
     metrics = json.loads(page.with_name("metrics.json").read_text("utf-8"))
     task = {
@@ -96,8 +107,11 @@ def report_of(
         "metrics": metrics,
         "split_rule": RULE,
     }
-    figures = ", ".join(f"{word} {metrics[name]:.3f}" for name, word in words.items() if name in metrics)
-    summary = f"{figures} on {len(examples)} {examples.kind}s"
+    if out_of_fold is None:
+        figures = ", ".join(f"{word} {metrics[name]:.3f}" for name, word in words.items() if name in metrics)
+        summary = f"{figures} on {len(examples)} {examples.kind}s"
+    else:
+        summary = task["judged"] = out_of_fold.summary(metrics, words, f"{examples.kind}s")
     if baselines:
         first = next((name for name in words if name in baselines[-1].figures), "")
         summary += f" ({baselines[-1].name} {baselines[-1].figures[first]:.3f})" if first else ""

@@ -34,7 +34,7 @@ def model_card(about: Mapping[str, Any], settings: Mapping[str, Any], checks: Ma
         "license": training.get("license") or "not stated",
         "command": f" by `{training['command']}`" if training.get("command") else "",
         "banner": REHEARSAL if training.get("rehearsal") else "",
-        "metrics": _metrics(training.get("metrics") or {}) + _beside(training),
+        "metrics": _judged(training) + _metrics(training.get("metrics") or {}) + _beside(training),
         "steps": settings["steps"],
         "warmup": WARMUP,
         "num_checks": len(checks["inputs"]),
@@ -121,6 +121,13 @@ def _first(heads: Mapping[str, Any]) -> str:
     names = list(head["outputs"])
     chosen = next((name for name in ("label", "tags") if name in names), names[0])
     return f"{task}_{chosen}" if task else chosen
+
+
+def _judged(training: Mapping[str, Any]) -> str:
+    """Returns how a model was judged that learnt from all labelled examples."""
+    said = training.get("judged")
+    after = "each answer by a model that had not seen the example. The model here learnt from all of them."
+    return f"{said[0].upper()}{said[1:]}: {after}\n\n" if said else ""
 
 
 def _metrics(metrics: Mapping[str, Any]) -> str:

@@ -60,6 +60,8 @@ class DistillationConfig(FinetuneConfig):
             raise UsageError("--cache-features is not compatible with a teacher: it answers examples, not features")
         if self.label_kind not in ("", "single"):
             raise UsageError(f"--label-kind {self.label_kind}: this recipe is for classes")
+        if self.asks_for_folds:
+            raise UsageError(f"--folds {self.folds}: the student is compared on a test split, this recipe has no folds")
         if self.unlabelled_source and self.batch_size < 2:
             raise UsageError("--batch-size must be at least 2: half of every batch is unlabelled")
 

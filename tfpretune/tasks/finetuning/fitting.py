@@ -7,11 +7,14 @@ import keras
 
 from tfpretune.backbones.by_name import load_backbone
 from tfpretune.data.batches.step_indexed import StepIndexed
+from tfpretune.data.splits.folds import Folds
 from tfpretune.data.text.tokenizer import Tokenizer
+from tfpretune.errors import UsageError
 from tfpretune.finetune import cache_in_order, freeze, with_cached_features
 from tfpretune.objectives import MultiTask, Supervised
 from tfpretune.settings.finetune import TaskConfig
 from tfpretune.tasks.base import Task
+from tfpretune.tasks.finetuning.folds import plan
 from tfpretune.tasks.finetuning.methods import apply_methods
 from tfpretune.training import FitResult, fit, resolve_precision
 from tfpretune.training.adapters import save_adapter
@@ -32,9 +35,20 @@ def load_start(run: TaskConfig) -> keras.Model:
     )
 
 
-def made_ready(model: Supervised | MultiTask, batches: StepIndexed, run: TaskConfig) -> bool:
-    """Puts the methods of a run on its model and says what learns; with --dry-run describes the run, and returns False."""
+def made_ready(
+    model: Supervised | MultiTask, batches: StepIndexed, run: TaskConfig, *, folds: Folds | None = None
+) -> bool:
+    """Puts the methods of a run on its model and says what learns; with --dry-run describes the run, and returns False.
+
+    Where there are folds it says what these cost, too.
+    """
     table = apply_methods(model, run)
+    if folds is not None and run.patience:
+        raise UsageError(
+            f"--patience {run.patience}: folds have no validation split to stop by; leave it out, or --folds none"
+        )
+    if folds is not None:
+        print(plan(folds, run, batches.num_rows), flush=True)
     if run.dry_run:
         describe(model, batches, run)
     else:
@@ -50,7 +64,7 @@ def fit_task(
     *,
     tokenizer: Tokenizer | None = None,
 ) -> FitResult:
-    """Fits a model for a task and ends with the weights that the task finds best on the validation set.
+    """Fits a model for a task and ends with the weights that the task finds best on the validation set, without one the last.
 
     TensorBoard shows how far the backbone moves from its start. With `--cache-features` the head learns on features that
     are computed once; with LoRA what was learnt lies in OUT_DIR/adapter, too.
@@ -67,9 +81,13 @@ def fit_task(
     trained, watched = model, task.watched
     if run.cache_features:
         trained, batches = with_cached_features(model, batches)
-        watched = cache_in_order(model, trained, watched)
+        watched = None if watched is None else cache_in_order(model, trained, watched)
         same["weights of the backbone"] = trained.digest()
-    callbacks, measure = task.pages(watched, f"{run.out_dir}/logs"), task.measure(model)
+    callbacks, measure = [], None
+    if watched is None:
+        same["weights that are kept"] = "the last"
+    else:
+        callbacks, measure = task.pages(watched, f"{run.out_dir}/logs"), task.measure(model)
     if measure is not None:
         callbacks.append(Measured(measure))
     if run.frozen != "all" and not run.from_scratch:

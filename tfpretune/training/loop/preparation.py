@@ -244,7 +244,7 @@ def check_settings(run: RunConfig, folder: CheckpointFolder) -> None:
     if folder.steps():
         old = _old_settings(run, file)
         if old.fast and not run.fast:
-            for name in ("checkpoints", "logs", "report", "preset"):
+            for name in ("checkpoints", "folds", "logs", "report", "preset"):
                 shutil.rmtree(out_dir / name, ignore_errors=True)
             print(f"the rehearsal in {out_dir} is replaced", flush=True)
         elif run.fast and not old.fast:

@@ -21,8 +21,9 @@ def train_briefly(model: keras.Model, batches: StepIndexed, optimizer: Optimizer
     if model.compiled and beginning is not None and beginning.fits(model, optimizer, steps):
         beginning.come_back()
     else:
-        made = make_optimizer(optimizer, steps, rate_factors=model.rate_factors)
-        model.compile(made, clip_norm=optimizer.clip_norm or None)
+        with model.distribute_strategy.scope():
+            made = make_optimizer(optimizer, steps, rate_factors=model.rate_factors)
+            model.compile(made, clip_norm=optimizer.clip_norm or None)
         model.build_optimizer()
         model.beginning = _Beginning(model, optimizer, steps)
     unfreezing = [] if model.unfreezing is None else [model.unfreezing]

@@ -45,7 +45,7 @@ def check_same_comparison(
             changed += config_file.changes(before, comparable(before, identity, where=str(out_dir)))
         if changed:
             raise UsageError(
-                f"{out_dir} was started with other settings ({'; '.join(changed)}): choose another --out-dir"
+                f"{out_dir} was started with other settings ({'; '.join(changed)}): choose another `out_dir`"
             )
     if identity is not None:
         write_atomic(beside, json.dumps(identity, indent=2) + "\n")
@@ -80,7 +80,7 @@ def preset_fingerprint(preset: str) -> str:
     folder = Path(packaged_folder(preset))
     if not preset or not folder.is_dir():
         if preset and "://" not in preset and preset not in keras_hub.models.Backbone.presets:
-            raise UsageError(f"--preset {preset}: no such folder, and no preset that KerasHub knows")
+            raise UsageError(f"`preset` {preset}: no such folder, and no preset that KerasHub knows")
         return ""
     digest = hashlib.sha256()
     for path in sorted(Path(parent, name) for parent, _, names in os.walk(folder) for name in names):
@@ -99,5 +99,5 @@ def _read(file: Path) -> dict[str, Any]:
     except ValueError:
         found = None
     if not isinstance(found, dict):
-        raise UsageError(f"{file} is damaged: choose another --out-dir")
+        raise UsageError(f"{file} is damaged: choose another `out_dir`")
     return found

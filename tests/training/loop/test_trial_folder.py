@@ -12,8 +12,8 @@ from tfpretune.data.examples.examples import Examples
 from tfpretune.data.sources.labelled import LabelledSplits
 from tfpretune.errors import UsageError
 from tfpretune.experiments.adaptation.methods import Strengths
-from tfpretune.experiments.trial_folder import WAY, check_same_comparison, preset_fingerprint, trial_fingerprint
 from tfpretune.objectives import Autoencoder
+from tfpretune.training.loop.trial_folder import WAY, check_same_comparison, preset_fingerprint, trial_fingerprint
 from tfpretune.training.presets import save_preset
 
 

@@ -71,7 +71,7 @@ def test_other_trials_are_not_mixed_with_these(preset, tmp_path):
     with pytest.raises(UsageError, match=r"other settings \(files of the preset: '\w+' -> '\w+'\): choose another"):
         RECIPE.main(settings(str(place), tmp_path, **own))
     (out / "identity.json").unlink()
-    with pytest.raises(UsageError, match=r"way of making trials: None -> 3\): choose another --out-dir"):
+    with pytest.raises(UsageError, match=r"way of making trials: None -> 3\): choose another `out_dir`"):
         RECIPE.main(settings(str(place), tmp_path, **own))
     assert {path: path.read_bytes() for path in (out / "trials").iterdir()} == trials
 

@@ -196,7 +196,7 @@ def judged_in_folds(kind, train, outputs, tmp_path, *, test=None):
     empty = train.take([])
     parts = LabelledSplits(train, empty, empty, SourceForm(label_kind=kind))
     task = LABELS[kind](parts, None, test, held_out=held_out(train, outputs, outputs))
-    result = types.SimpleNamespace(curves={"loss": [(3, 2.0)]}, steps=3)
+    result = types.SimpleNamespace(curves={"loss": [(3, 2.0)]}, steps=3, best_step=None)
     return task.report(None, settings(out_dir=str(tmp_path), label_kind=kind), result)
 
 
@@ -213,9 +213,10 @@ def test_a_classifier_judged_in_folds(tmp_path):
     assert metrics["out_of_fold_linear_accuracy"] == 15 / 16
     assert (metrics["folds"], metrics["fold_repeats"]) == (4, 2)
     said = f"accuracy 0.94 [{low:.2f}, {high:.2f}], macro F1 0.94 "
-    assert report.closing == report.task["judged"]
-    assert report.closing.startswith(said)
-    assert report.closing.endswith(", out of fold, 4 x 2 folds of 8 texts")
+    assert report.task["judged"].startswith(said)
+    assert report.task["judged"].endswith(", out of fold, 4 x 2 folds of 8 texts")
+    assert report.closing == f"{report.task['judged']} (TF-IDF + something 0.938)"
+    assert any("paired test over 8 examples" in line or "no test" in line for line in report.verdict)
     page = " ".join(ParsedPage(report.page.read_text("utf-8")).texts)
     for words in (
         "Out of fold: 4 x 2 folds of 8 texts",

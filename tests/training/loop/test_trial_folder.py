@@ -20,7 +20,7 @@ from tfpretune.training.presets import save_preset
 def test_other_settings_are_not_mixed(tmp_path):
     check_same_comparison(tmp_path, Strengths(), may_differ=("rounds",))
     check_same_comparison(tmp_path, Strengths(rounds=5), may_differ=("rounds",))
-    with pytest.raises(UsageError, match=r"other settings \(threshold: 0.95 -> 0.9\): choose another --out-dir"):
+    with pytest.raises(UsageError, match=r"other settings \(threshold: 0.95 -> 0.9\): choose another `out_dir`"):
         check_same_comparison(tmp_path, Strengths(threshold=0.9), may_differ=("rounds",))
 
 
@@ -31,7 +31,7 @@ def test_what_else_must_be_the_same(tmp_path):
     check(way=2, files="a")
     check(way=2, files="a")
     assert json.loads((tmp_path / "identity.json").read_text("utf-8")) == {"way": 2, "files": "a"}
-    with pytest.raises(UsageError, match=r"other settings \(files: 'a' -> 'b'\): choose another --out-dir"):
+    with pytest.raises(UsageError, match=r"other settings \(files: 'a' -> 'b'\): choose another `out_dir`"):
         check(way=2, files="b")
     (tmp_path / "identity.json").write_text("[", "utf-8")
     with pytest.raises(UsageError, match=r"identity.json is damaged"):
@@ -81,6 +81,6 @@ def test_the_fingerprint_is_that_of_the_files(tmp_path):
 
 
 def test_a_preset_without_files_needs_none():
-    assert [preset_fingerprint(name) for name in ("", "bert_tiny_en_uncased", "hf://someone/model")] == ["", "", ""]
-    with pytest.raises(UsageError, match="--preset runs/nothing: no such folder, and no preset that KerasHub knows"):
+    assert [preset_fingerprint(name) for name in ("", "bert_tiny_en_uncased", "kaggle://someone/model")] == ["", "", ""]
+    with pytest.raises(UsageError, match="`preset` runs/nothing: no such folder, and no preset that KerasHub knows"):
         trial_fingerprint("runs/nothing")

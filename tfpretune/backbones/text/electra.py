@@ -37,7 +37,7 @@ class ElectraEncoder(keras_hub.models.ElectraBackbone):
         >>> from tfpretune.backbones import ElectraEncoder
         >>> sizes = {"num_heads": 2, "hidden_dim": 8, "embedding_dim": 4, "intermediate_dim": 16}
         >>> backbone = ElectraEncoder(100, num_layers=1, **sizes)
-        >>> backbone.output["sequence_output"].shape, backbone.token_embedding.embeddings.shape
+        >>> backbone.output["sequence_output"].shape, tuple(backbone.token_embedding.embeddings.shape)
         ((None, None, 8), (100, 4))
     """
 

@@ -83,9 +83,9 @@ class FinetunedModel:
         return SplitForm.from_task(self.task)
 
     def splits_of(self, source: str) -> SplitForm:
-        """Returns where the parts of a source come from: of its own those of its run; another one is split as that was."""
-        own = source == self.task["source"]
-        return self.splits if own else dataclasses.replace(self.splits, validation_source="", test_source="")
+        """Returns where the parts of a source come from: those of the run's own, or split as that was."""
+        alone = dataclasses.replace(self.splits, validation_source="", test_source="")
+        return self.splits if source == self.task["source"] else alone
 
     @property
     def reads_pairs(self) -> bool:
@@ -120,9 +120,8 @@ def load_finetuned(run_dir: str, *, kinds: Sequence[str] = ("single",)) -> Finet
     if labels is None:
         what = " or ".join(each.what for each in wanted)
         raise UsageError(f"{run_dir} holds no {what} of whole texts or images: nothing can be made of it here")
-    if (
-        KINDS[task["kind"]].texts and SplitForm.from_task(task).rule < WITH_COPIES
-    ):  # the next one moved near copies, which only texts have
+    # the next rule moved near copies, which only texts have
+    if KINDS[task["kind"]].texts and SplitForm.from_task(task).rule < WITH_COPIES:
         print(
             f"note: {run_dir} was trained by an earlier version, which split texts otherwise: the validation and test splits "
             "of the same source may hold texts that it was trained on",

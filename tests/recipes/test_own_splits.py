@@ -85,7 +85,7 @@ def test_what_cannot_work_is_refused(tmp_path, given, message):
 def test_a_run_of_before_goes_on_with_the_split_of_before(tmp_path, capsys):
     """Its checkpoint names the contents that it was trained on."""
     source = write(tmp_path / "a.csv", [(f"word {row}", ("no", "yes")[row % 2]) for row in range(24)])
-    run = settings(source, tmp_path / "run")
+    run = settings(source, tmp_path / "run", folds="none")
     before, now = (
         labelled_splits(source, splits=SplitForm(rule=rule)).train.fingerprint()[CONTENTS] for rule in (2, 3)
     )

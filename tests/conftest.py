@@ -19,6 +19,8 @@ from tensorflow.python.framework.config import disable_op_determinism
 _forget_kernels = pywrap_tfe.TFE_ContextClearCaches
 pywrap_tfe.TFE_ContextClearCaches = lambda handle: None
 
+QUICK = 10  # seconds of a processor
+
 _cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(_cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 
@@ -39,6 +41,34 @@ def _quick_collections():
         _forget_kernels(context.context()._handle)
     gc.collect()
     gc.freeze()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    item.began = _processor_seconds()
+    return (yield)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_makereport(item, call):
+    if call.when == "teardown":  # what fixtures of its module took is in it
+        item.user_properties.append(("processor seconds", round(_processor_seconds() - item.began, 2)))
+
+
+def _processor_seconds() -> float:
+    """What this process and those it has waited for have taken: other work on the machine changes it little."""
+    return sum(os.times()[:4])
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Names tests that `make test` has no time for. It says so only: seconds of another machine are no reason to fail."""
+    reports = terminalreporter.getreports("") + terminalreporter.getreports("passed")
+    properties = ((dict(report.user_properties).get("processor seconds", 0.0), report.nodeid) for report in reports)
+    long = sorted({pair for pair in properties if pair[0] > QUICK}, reverse=True)
+    if long:
+        terminalreporter.section(f"more than {QUICK} s of a processor: shorten, or put in tests/slow_tests.txt")
+        for seconds, name in long:
+            terminalreporter.write_line(f"{seconds:6.1f} {name}")
 
 
 def slow_patterns() -> list[str]:

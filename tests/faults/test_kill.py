@@ -64,7 +64,7 @@ def kill_in_saves(out_dir, where, every, work, *args):
 @pytest.mark.parametrize(
     ("replicas", "where"),
     [
-        (1, ("inside save_file 1", "before fsync 1", "before rename 1", "after rename 2")),
+        (1, ("inside save_file 1", "before rename 1")),
         (2, ("inside write_bytes 1",)),
     ],
 )

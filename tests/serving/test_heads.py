@@ -1,5 +1,7 @@
 """What each target's outputs become, worked by hand."""
 
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -15,6 +17,7 @@ from tfpretune.serving.heads.pooled import ClassHead, LabelsHead, NumbersHead, V
 from tfpretune.serving.heads.spans import SpanHead
 from tfpretune.serving.heads.tags import TagHead
 
+STRINGS = tf.TensorSpec((None,), tf.string)
 LN3 = np.log(3.0)  # sigmoid(ln 3) = 3/4; softmax(0, ln 3) = (1/4, 3/4)
 
 
@@ -65,10 +68,16 @@ def test_pixels():
     assert plain(head.unsure(outputs)) == {"classes": [[[False, False]]]}
 
 
-def rows_of(texts, length):
+@functools.cache
+def reader(length):
+    """Traced once for texts of all tests."""
     tokenizer = TextEncoderTokenizer(vocabulary=VOCABULARY, lowercase=True)
     reading = raw.word_preprocessing(tokenizer, length)
-    return tf.function(lambda sent: reading.rows(reading.clean(sent)))(tf.constant(texts))
+    return tf.function(lambda sent: reading.rows(reading.clean(sent)), input_signature=[STRINGS])
+
+
+def rows_of(texts, length):
+    return reader(length)(tf.constant(texts))
 
 
 def test_words_speak_at_their_first_token_and_keep_their_place():
@@ -130,12 +139,15 @@ def spans_by_hand(outputs, contexts, windows, longest):
 CONTEXTS = [b"good film bad films . bad good", "fílm".encode(), b""]
 
 
-def windows_of(contexts, questions, length):
+@functools.cache
+def context_reader(length):
     tokenizer = TextEncoderTokenizer(vocabulary=VOCABULARY, lowercase=True)
     reading = raw.context_preprocessing(tokenizer, length, 2)
-    rows = tf.function(lambda *sent: reading.rows(*map(reading.clean, sent)))(
-        tf.constant(questions), tf.constant(contexts)
-    )
+    return tf.function(lambda *sent: reading.rows(*map(reading.clean, sent)), input_signature=[STRINGS, STRINGS])
+
+
+def windows_of(contexts, questions, length):
+    rows = context_reader(length)(tf.constant(questions), tf.constant(contexts))
     return rows.context
 
 

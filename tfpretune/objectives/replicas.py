@@ -74,12 +74,17 @@ def test_function(model: keras.Model) -> Callable[[Iterator], Logs]:
     """Returns `iterator -> logs of the last step`, which makes up to `model.steps_per_execution` test steps."""
     one_step = _one_step(model, model.test_step)
     compiled = one_step if model.run_eagerly else tf.function(one_step, reduce_retracing=True)
+    # Traced for the batches that the iterator says it has, of any size: not again for a smaller last one.
+    compiled_next = tf.function(lambda iterator: one_step(iterator.get_next()), reduce_retracing=True)
 
     def function(iterator: Any) -> Logs:
         logs: Logs | None = None
         for _ in range(model.steps_per_execution):
             try:
-                logs = compiled(next(iterator))
+                if not model.run_eagerly and isinstance(iterator, tf.data.Iterator):
+                    logs = compiled_next(iterator)
+                else:
+                    logs = compiled(next(iterator))
             except (StopIteration, tf.errors.OutOfRangeError):
                 break
         if logs is None:

@@ -137,6 +137,16 @@ class StepIndexed:
         with tf.init_scope(), tf.device("CPU:0"):
             return {name: _look_up(column) for name, column in self.columns.items()}
 
+    @functools.cached_property
+    def _transformed(self) -> Callable[[tf.Tensor, Batch], Batch]:
+        """Kept, since tracing it takes longer than many a short run: every pass would begin with it."""
+
+        def transformed(step: tf.Tensor, batch: Batch) -> Batch:
+            seed = tf.stack([tf.constant(self.seed % 2**31, tf.int32), tf.cast(step % 2**31, tf.int32)])
+            return self.transform(batch, seed)
+
+        return tf.function(transformed)
+
     def _dataset(self, start: int, end: int, rows_of: Callable[[tf.Tensor], tf.Tensor], size: int) -> tf.data.Dataset:
         look_ups = self._look_ups
 
@@ -144,17 +154,15 @@ class StepIndexed:
             rows = rows_of(step)
             return {name: look_up(rows) for name, look_up in look_ups.items()}
 
-        def transform(step: tf.Tensor, batch: Batch) -> Batch:
-            seed = tf.stack([tf.constant(self.seed % 2**31, tf.int32), tf.cast(step % 2**31, tf.int32)])
-            return self.transform(batch, seed) if self.transform else batch
-
         steps = tf.data.Dataset.range(start, end)
         if self.load is None:
             batches = steps.map(gather, num_parallel_calls=2, deterministic=True)
         else:
             rows = steps.map(gather).unbatch()
             batches = _loaded(rows, self.load).batch(size)
-        batches = tf.data.Dataset.zip(steps, batches).map(transform, num_parallel_calls=2, deterministic=True)
+        if self.transform is not None:
+            batches = tf.data.Dataset.zip(steps, batches)
+            batches = batches.map(self._transformed, num_parallel_calls=2, deterministic=True)
         return batches.apply(tf.data.experimental.assert_cardinality(end - start)).prefetch(4)
 
 

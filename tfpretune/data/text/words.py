@@ -72,9 +72,11 @@ def split_words(
     ends = tf.cumsum(lengths)
     before = tf.gather(tf.concat([[0], ends], 0), pieces.row_starts())  # characters of the texts before this one
     ends -= tf.gather(before, pieces.value_rowids())
-    is_word = pieces.with_flat_values(tf.logical_not(tf.strings.regex_full_match(pieces.flat_values, space)))
-    columns = (pieces, pieces.with_flat_values(ends - lengths), pieces.with_flat_values(ends))
-    return Words(*(tf.ragged.boolean_mask(column, is_word) for column in columns))
+    is_word = tf.logical_not(tf.strings.regex_full_match(pieces.flat_values, space))
+    counts = tf.math.unsorted_segment_sum(tf.cast(is_word, tf.int64), pieces.value_rowids(), pieces.nrows())
+    words = tf.RaggedTensor.from_row_lengths(tf.boolean_mask(pieces.flat_values, is_word), counts, validate=False)
+    places = (words.with_flat_values(tf.boolean_mask(column, is_word)) for column in (ends - lengths, ends))
+    return Words(words, *places)
 
 
 def split_for(tokenizer: Tokenizer, texts: tf.Tensor) -> Words:

@@ -1,5 +1,6 @@
 """One process for all tests: two logical CPUs, fixed seeds, warnings are errors."""
 
+import ctypes
 import gc
 import os
 import re
@@ -19,6 +20,8 @@ from tensorflow.python.framework.config import disable_op_determinism
 _forget_kernels = pywrap_tfe.TFE_ContextClearCaches
 pywrap_tfe.TFE_ContextClearCaches = lambda handle: None
 
+_give_back = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of freed memory, which glibc else keeps
+
 QUICK = 10  # seconds of a processor
 
 _cpu = tf.config.list_physical_devices("CPU")[0]
@@ -34,13 +37,19 @@ def _fresh_seed():
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _quick_collections():
-    """What a module leaves in TensorFlow's own tables for ever is not looked through again at each collection."""
-    yield
+def _clean_start():
+    """Takes away what the module before left: until here its last test holds what it was given.
+
+    What stays in TensorFlow's own tables for ever is not looked through again at each collection.
+    """
     if context.context()._context_handle is not None:  # a module may use no TensorFlow
         _forget_kernels(context.context()._handle)
     gc.collect()
+    if _give_back is not None:
+        _give_back(0)
     gc.freeze()
+    yield
+    gc.collect()  # what a file that was not closed warns of is said of this module
 
 
 @pytest.hookimpl(wrapper=True)
@@ -62,9 +71,9 @@ def _processor_seconds() -> float:
 
 def pytest_terminal_summary(terminalreporter):
     """Names tests that `make test` has no time for. It says so only: seconds of another machine are no reason to fail."""
-    reports = terminalreporter.getreports("") + terminalreporter.getreports("passed")
-    properties = ((dict(report.user_properties).get("processor seconds", 0.0), report.nodeid) for report in reports)
-    long = sorted({pair for pair in properties if pair[0] > QUICK}, reverse=True)
+    reports = [report for report in terminalreporter.getreports("") if "slow" not in report.keywords]
+    taken = [(dict(report.user_properties).get("processor seconds", 0.0), report.nodeid) for report in reports]
+    long = sorted((pair for pair in taken if pair[0] > QUICK), reverse=True)
     if long:
         terminalreporter.section(f"more than {QUICK} s of a processor: shorten, or put in tests/slow_tests.txt")
         for seconds, name in long:

@@ -138,7 +138,7 @@ class StepIndexed:
             return {name: _look_up(column) for name, column in self.columns.items()}
 
     @functools.cached_property
-    def _transformed(self) -> Callable[[tf.Tensor, Batch], Batch]:
+    def _traced_transform(self) -> Callable[[tf.Tensor, Batch], Batch]:
         """Kept, since tracing it takes longer than many a short run: every pass would begin with it."""
 
         def transformed(step: tf.Tensor, batch: Batch) -> Batch:
@@ -162,7 +162,7 @@ class StepIndexed:
             batches = _loaded(rows, self.load).batch(size)
         if self.transform is not None:
             batches = tf.data.Dataset.zip(steps, batches)
-            batches = batches.map(self._transformed, num_parallel_calls=2, deterministic=True)
+            batches = batches.map(self._traced_transform, num_parallel_calls=2, deterministic=True)
         return batches.apply(tf.data.experimental.assert_cardinality(end - start)).prefetch(4)
 
 

@@ -52,10 +52,13 @@ def text_answers(
     """
     sent = [_texts(example, reading) for example in examples[:STORED]] + _hard_texts(len(reading.names))
 
+    # KerasHub tokenizers answer eager calls with Python lists, and calls from a tf.function with ragged tensors.
+    @tf.function(autograph=False)
+    def to_rows(*cleaned: tf.Tensor) -> ModelInputs:
+        return reading.rows(*cleaned)
+
     columns = zip(*sent, strict=True)
-    rows = reading.traced_rows(
-        *(tf.constant([reading.clean_one(_decoded(text)) for text in column]) for column in columns)
-    )
+    rows = to_rows(*(tf.constant([reading.clean_one(_decoded(text)) for text in column]) for column in columns))
     return {"inputs": [_stored(one, reading) for one in sent]} | _answers(model, heads, rows)
 
 

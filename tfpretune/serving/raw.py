@@ -1,7 +1,6 @@
 """From what a caller sends to rows for a model: cleaning, tokens, pixels, inside a graph."""
 
 import dataclasses
-import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -75,12 +74,6 @@ class SentWords(NamedTuple):
     counts: tf.Tensor
     given: GivenWords
     rows: WordInputs
-
-    @functools.cached_property
-    def traced_rows(self) -> Callable[..., ModelInputs]:
-        """`rows`, traced once for all signatures; a SavedModel holds it once, too."""
-        strings = [tf.TensorSpec((None,), tf.string)] * len(self.names)
-        return tf.function(self.rows, input_signature=strings, autograph=False)
 
 
 def clean_in_graph(texts: tf.Tensor) -> tf.Tensor:

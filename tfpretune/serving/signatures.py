@@ -92,11 +92,11 @@ def _named(task: str, name: str) -> str:
 
 def _endpoints(model: keras.Model, reading: RawPreprocessing, heads: Mapping[str, Head]) -> dict[str, Any]:
     def serve(called: keras.Model, served: Mapping[str, Head], *raw: tf.Tensor) -> Answers:
-        rows = reading.traced_rows(*map(reading.clean, raw))
+        rows = reading.rows(*map(reading.clean, raw))
         return all_answers(served, _call(called, rows.inputs), rows.context)
 
     def embed(called: keras.Model, *raw: tf.Tensor) -> Answers:
-        return {"embedding": _call(called, reading.traced_rows(*map(reading.clean, raw)).inputs)}
+        return {"embedding": _call(called, reading.rows(*map(reading.clean, raw)).inputs)}
 
     endpoints = {DEFAULT: functools.partial(serve, model, heads)}
     for task, head in heads.items():

@@ -14,9 +14,9 @@ from tfpretune.errors import UsageError
 from tfpretune.evaluation.baselines.baseline import Baseline
 from tfpretune.evaluation.baselines.labels import Predict
 from tfpretune.evaluation.metrics.out_of_fold import Interval
-from tfpretune.evaluation.report.out_of_fold import OutOfFold
 from tfpretune.evaluation.report.tables import Cell, Table
 from tfpretune.evaluation.report.written import PageFacts, Report
+from tfpretune.evaluation.verdict.out_of_fold import OutOfFold
 from tfpretune.training import FitResult
 
 LEARNT_FROM_ALL = "learnt_from_all"

@@ -9,11 +9,11 @@ import numpy as np
 from tfpretune.data.examples.examples import Examples
 from tfpretune.evaluation.baselines.baseline import Baseline, flat_figures
 from tfpretune.evaluation.metrics.classification import classification_metrics
-from tfpretune.evaluation.report.out_of_fold import OutOfFold, first_repeat
 from tfpretune.evaluation.report.report import Curves, is_rehearsal, write_report
 from tfpretune.evaluation.report.tables import Table
 from tfpretune.evaluation.report.written import Report, against_simple_models, report_of
 from tfpretune.evaluation.verdict.answers import say_of_classes
+from tfpretune.evaluation.verdict.out_of_fold import OutOfFold, first_repeat
 
 FIGURES = {"accuracy": "accuracy", "f1_macro": "macro F1"}
 

@@ -11,13 +11,13 @@ from tfpretune.evaluation.baselines.baseline import Baseline, flat_figures
 from tfpretune.evaluation.metrics.multi_label import multi_label_metrics
 from tfpretune.evaluation.metrics.regression import regression_metrics
 from tfpretune.evaluation.report.kinds import SHOWN
-from tfpretune.evaluation.report.out_of_fold import OutOfFold, first_repeat
 from tfpretune.evaluation.report.page import escape
 from tfpretune.evaluation.report.plots import scatter_chart
 from tfpretune.evaluation.report.report import Curves, is_rehearsal, write_report
 from tfpretune.evaluation.report.tables import Cell, Table
 from tfpretune.evaluation.report.written import Report, against_simple_models, report_of
 from tfpretune.evaluation.verdict.answers import say_of_numbers, say_of_sets
+from tfpretune.evaluation.verdict.out_of_fold import OutOfFold, first_repeat
 
 SET_FIGURES = ("f1_micro", "f1_macro", "average_precision_macro", "roc_auc_macro", "subset_accuracy", "hamming_loss")
 NUMBER_FIGURES = ("root_mean_squared_error", "mean_absolute_error", "r2", "pearson", "spearman")

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from tfpretune.errors import RunError
-from tfpretune.evaluation.report.out_of_fold import OutOfFold
 from tfpretune.evaluation.report.page import Section, escape, headline_numbers, html_table, render_page
 from tfpretune.evaluation.report.pictures import Pictures, strip_address
 from tfpretune.evaluation.report.plots import Axis, Line, line_chart
 from tfpretune.evaluation.report.sections import Answers
 from tfpretune.evaluation.report.tables import Table
+from tfpretune.evaluation.verdict.out_of_fold import OutOfFold
 from tfpretune.runtime.files import write_atomic
 from tfpretune.runtime.phases import phase
 

@@ -11,10 +11,10 @@ from tfpretune.evaluation.metrics.calibration import reliability_bins
 from tfpretune.evaluation.metrics.classification import check_predictions, classification_metrics, confusion_matrix
 from tfpretune.evaluation.metrics.paired import paired_test
 from tfpretune.evaluation.report.kinds import SHOWN
-from tfpretune.evaluation.report.out_of_fold import OutOfFold
 from tfpretune.evaluation.report.page import Section, escape, html_table
 from tfpretune.evaluation.report.plots import NUM_COLOURS, Axis, Line, heat_map, line_chart, reliability_chart
 from tfpretune.evaluation.report.tables import Cell, Table
+from tfpretune.evaluation.verdict.out_of_fold import OutOfFold
 
 _LARGEST_TABLE = 25
 _ON_TOP = {

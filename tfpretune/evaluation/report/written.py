@@ -9,9 +9,9 @@ from typing import Any, Required, TypedDict
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.splits.rule import RULE
 from tfpretune.evaluation.baselines.baseline import Baseline
-from tfpretune.evaluation.report.out_of_fold import OutOfFold
 from tfpretune.evaluation.report.report import Curves, is_rehearsal
 from tfpretune.evaluation.report.tables import Cell, Table
+from tfpretune.evaluation.verdict.out_of_fold import OutOfFold
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO
 
 STDIN = "-"
-PIECE_BYTES = 8 << 20
+PIECE_BYTES = 2 << 20
 STDIN_LINES = 32
 """So many lines of standard input are waited for."""
 _MOST_PIECES = 8  # a record that never ends, as after a quote that is not closed, is cut after so many times the size

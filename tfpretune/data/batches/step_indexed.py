@@ -138,12 +138,15 @@ class StepIndexed:
             return {name: _look_up(column) for name, column in self.columns.items()}
 
     @functools.cached_property
-    def _traced_transform(self) -> Callable[[tf.Tensor, Batch], Batch]:
+    def _traced_transform(self) -> Callable[[tf.Tensor, Batch], Batch] | None:
         """Kept, since tracing it takes longer than many a short run: every pass would begin with it."""
+        transform = self.transform
+        if transform is None:
+            return None
 
         def transformed(step: tf.Tensor, batch: Batch) -> Batch:
             seed = tf.stack([tf.constant(self.seed % 2**31, tf.int32), tf.cast(step % 2**31, tf.int32)])
-            return self.transform(batch, seed)
+            return transform(batch, seed)
 
         return tf.function(transformed)
 
@@ -160,9 +163,9 @@ class StepIndexed:
         else:
             rows = steps.map(gather).unbatch()
             batches = _loaded(rows, self.load).batch(size)
-        if self.transform is not None:
+        if (transformed := self._traced_transform) is not None:
             batches = tf.data.Dataset.zip(steps, batches)
-            batches = batches.map(self._traced_transform, num_parallel_calls=2, deterministic=True)
+            batches = batches.map(transformed, num_parallel_calls=2, deterministic=True)
         return batches.apply(tf.data.experimental.assert_cardinality(end - start)).prefetch(4)
 
 

@@ -39,8 +39,8 @@ WITHOUT: dict[str, str] = {
     "fingerprint first_texts fit_layered fit_task judge load_finetuned load_start load_teacher load_wordpiece "
     "made_ready make_student makers milliseconds open_splits open_tasks pixel_predictor pixel_weights "
     "unigram_verdict print_counts report_pretraining report_reconstructions require_classes require_known "
-    "require_known_to_both sequences_in_memory sequences_on_disk set_baselines settings_of shown_inputs source_form "
-    "split_parts starts_of student_form task_of taught_batches unlabelled_examples",
+    "require_known_to_both say_words sequences_in_memory sequences_on_disk set_baselines settings_of shown_inputs source_form "
+    "split_parts starts_of student_form tag_form task_of taught_batches unlabelled_examples",
     "training": "ConfusionMatrixCallback DistanceFromInitialization EmbeddingsCallback FillMaskCallback "
     "ReconstructionCallback check_same_comparison describe find_learning_rate trial_fingerprint",
 }

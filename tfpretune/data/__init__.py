@@ -4,6 +4,7 @@ Examples:
     >>> import typing
     >>> from tfpretune.data import SPECIAL_TOKENS, VOCABULARY, MaskOrientation, image_batches, labelled_splits
     >>> digits = labelled_splits("demo:digits")
+    note: demo:digits: 4 examples stand in another part than their contents alone would put them in, ...
     >>> image_batches(digits.train, 64, image_shape=(8, 8, 1))
     <StepIndexed: 1,417 rows in batches of 64: images uint8 (8, 8, 1), labels int32 ()>
     >>> SPECIAL_TOKENS, VOCABULARY, typing.get_args(MaskOrientation)

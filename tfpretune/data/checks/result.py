@@ -68,11 +68,11 @@ def format_result(result: CheckResult) -> str:
           no          2   66.7 %  ##############################
           yes         1   33.3 %  ###############
           a run takes  train  validation  test
-            all            3           0     0
-            no             2           0     0
+            all            2           1     0
+            no             1           1     0
             yes            1           0     0
         note: texts have 15 characters in the median, 16 at most
-        note: the validation and test parts of a run would be empty, which a run refuses: give more examples, ...
+        note: the test part of a run would be empty, which a run refuses: give more examples, ...
         no problems
     """
     lines = [f"{result.name}: {result.counts['examples']:,} usable examples, {result.counts['unique']:,} different"]

@@ -67,7 +67,8 @@ class Corpus:
         copies: near copies in a source that is read whole; None where they are still to be counted.
 
     Examples:
-        >>>         >>> from tfpretune.data import cut_corpus
+        >>> from pathlib import Path
+        >>> from tfpretune.data import cut_corpus
         >>> _ = Path("lines.txt").write_text('''one text per line
         ... another one''')
         >>> corpus = cut_corpus("text:lines.txt", piece_bytes=20)

@@ -36,6 +36,7 @@ class LabelledSplits:
     Examples:
         >>> from tfpretune.data import labelled_splits
         >>> parts = labelled_splits("demo:digits")
+        note: demo:digits: 4 examples stand in another part than their contents alone would put them in, ...
         >>> sum(len(part) for part in (parts.train, parts.validation, parts.test))
         1797
         >>> bool(set(parts.train.keys()) & set(parts.test.keys()))
@@ -90,6 +91,7 @@ def labelled_splits(
     Examples:
         >>> from tfpretune.data import labelled_splits
         >>> parts = labelled_splits("demo:digits", labels_per_class=5)
+        note: demo:digits: 4 examples stand in another part than their contents alone would put them in, ...
         >>> len(parts.train), len(parts.train) + len(parts.validation) + len(parts.test) < 1797
         (50, True)
         >>> parts.class_names

@@ -23,6 +23,7 @@ class PretrainingParts(NamedTuple):
         >>> from tfpretune.data import PretrainingParts, open_source
         >>> digits = open_source("demo:digits")
         >>> len(PretrainingParts(digits.split("train"), digits.split("validation"))[0]) > 1400
+        note: demo:digits: 4 examples stand in another part than their contents alone would put them in, ...
         True
     """
 
@@ -61,9 +62,8 @@ def pretraining_parts(
     Examples:
         >>> from tfpretune.data import pretraining_parts
         >>> train, validation = pretraining_parts("demo:digits", kind="image")
-        demo:digits: ... examples are not pre-trained on, since a run on their labels holds them out
-        >>> len(train) > 8 * len(validation) * 0.8
-        True
+        >>> len(train), len(validation)
+        (1417, 179)
     """
     form = dataclasses.replace(as_under(splits.rule, form), label_column="", class_names=(), more_labels=())
     examples = open_examples(source, form).require_kind(kind)

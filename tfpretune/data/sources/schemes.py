@@ -28,7 +28,8 @@ def read_rows(spec: str, form: SourceForm = USUAL_FORM) -> Records:
     """Reads a source with all its problems; `open_examples` and `check` both start here.
 
     Examples:
-        >>>         >>> from tfpretune.data import read_rows
+        >>> from pathlib import Path
+        >>> from tfpretune.data import read_rows
         >>> _ = Path("reviews.csv").write_text('''text,label
         ... It works well,yes
         ... ,no''')

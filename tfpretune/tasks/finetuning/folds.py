@@ -83,6 +83,7 @@ def cross_validate(
         >>> from tfpretune.settings import FinetuneConfig
         >>> from tfpretune.tasks import cross_validate
         >>> run, parts = FinetuneConfig("demo:digits", "runs/a", steps=5, preset="runs/p"), labelled_splits("demo:digits")
+        note: demo:digits: 4 examples stand in another part than their contents alone would put them in, ...
         >>> parts.folds is None  # 1,797 examples are enough for a validation split; the recipes say what the rest is
         True
         >>> cross_validate(run, parts, build=None, learn=None, read=None) is None

@@ -16,8 +16,7 @@ from tfpretune.errors import UsageError
 from tfpretune.runtime import alone_in
 from tfpretune.settings import ColumnsOfRun, launch
 
-OWN = ("preset", "source", "validation_source", "test_source")
-"""Options of the recipe that the search has, too."""
+OWN = ("preset", "source", "validation_source", "test_source")  # options of the recipe that the search has, too
 
 
 @dataclasses.dataclass(frozen=True)

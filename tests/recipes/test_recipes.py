@@ -198,7 +198,12 @@ def short_texts(tmp_path_factory):
 @pytest.fixture(scope="module")
 def text_chain(tmp_path_factory, short_texts):
     pretraining = short_texts | {"vocabulary_size": 400, "sequence_length": 32}
-    finetuning = short_texts | {"sequence_length": 64, "window_length": 32, "labels_per_class": 10}
+    finetuning = short_texts | {
+        "sequence_length": 64,
+        "window_length": 32,
+        "labels_per_class": 10,
+        "choose_on_validation": True,
+    }
     return run_chain(tmp_path_factory.mktemp("text"), "text", pretraining, finetuning)
 
 

@@ -110,7 +110,10 @@ def test_members_of_some_rows():
 def test_the_earlier_rule_is_kept_and_the_order_of_a_newspaper_too(capsys):
     examples = examples_of([0, 1] * 8)
     assert sum(len(examples.split(part)) for part in PARTS) == 16
-    assert "stand in another part than their contents alone would put them in, so that every class is in every part" in capsys.readouterr().out
+    assert (
+        "stand in another part than their contents alone would put them in, so that every class is in every part"
+        in capsys.readouterr().out
+    )
     expected = sides_of(examples.places.positions, SHARES)
     np.testing.assert_array_equal(examples.sides(SHARES, rule=2), expected)
     assert (examples.sides(SHARES) != expected).any()

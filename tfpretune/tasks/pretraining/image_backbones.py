@@ -58,8 +58,9 @@ def open_image_backbone(run: Run, examples: Examples, *, dtype: Any = None) -> t
         )
     height, width, channels = shape
     print(f"images are brought to {height} x {width} pixels, {channels} channels, as {name} of {run.preset} takes them")
-    patch_size = run.patch_size or begun_with(run)[1] or patch_size_for(shape)
-    run = dataclasses.replace(run, image_shape=shape, patch_size=patch_size)
+    begun, patch_size = begun_with(run)  # its file may name another shape, which counted for nothing beside a preset
+    named = next(each for each in (run.image_shape, begun, shape) if any(each))
+    run = dataclasses.replace(run, image_shape=named, patch_size=run.patch_size or patch_size or patch_size_for(shape))
     return run, backbone, dataclasses.replace(pixels, size=shape[:2])
 
 

@@ -36,7 +36,7 @@ def unlabelled_sets(rows: Records, form: SourceForm) -> list[bool]:
     open_ = [row for row in blank if row not in rows.unlabelled]
     if rows.unlabelled:
         rows.notes.append(_note(len(rows.unlabelled), rows))
-    if open_:
+    if open_ and rows.label_column:  # a demo knows what its sets are
         told = f"{len(open_):,} of {len(rows.labels):,} rows have a blank label"
         if form.blank_labels or not form.doubts_labels or 2 * len(open_) <= len(rows.labels):
             rows.notes.append(f"{told}: a set without a class (`blank_labels` unlabelled: rows without a label)")

@@ -108,6 +108,6 @@ def across_splits_note(copies: int) -> str:
 def moved_note(moved: int) -> str:
     """Says that so many examples are on another side than their contents alone would put them."""
     return (
-        f"{moved:,} examples stand in another part than their contents alone would put them in, so that every class is in every "
-        "part in about its share; shards of prepare_text, which read no labels, have them where their contents put them"
+        f"{moved:,} examples stand in another part than their contents alone would put them in, so that every class is in "
+        "every part in about its share; shards of prepare_text, which read no labels, have them where their contents put them"
     )

@@ -74,6 +74,9 @@ class Canned:
             "label": [b"b", b"a"],
         } | changes
 
+    def inputs_of(self, signature):
+        return self.input_names
+
     def call(self, signature, raw):
         names = ["embedding"] if signature == "embed" else ["probabilities", "scores", "label"]
         rows = np.array([(b"x", b"y").index(one) for one in raw], int)

@@ -8,6 +8,7 @@ from tfpretune.data.checks.examples import check, check_examples
 from tfpretune.data.checks.result import format_result
 from tfpretune.data.readers.source_form import SourceForm
 from tfpretune.data.sources.examples import open_source
+from tfpretune.data.sources.labelled import labelled_splits
 from tfpretune.errors import UsageError
 
 
@@ -47,15 +48,21 @@ def test_a_good_source_has_no_problems(tmp_path):
         f"csv:{path}: 3 usable examples, 3 different",
         "  x         1   33.3 %  ###############",
         "  y         2   66.7 %  ##############################",
-        "  a run takes  train  validation  test",
-        "    all            3           0     0",
-        "    x              1           0     0",
-        "    y              2           0     0",
         "note: texts have 3 characters in the median, 5 at most",
-        "note: the validation and test parts of a run would be empty, which a run refuses: give more examples, other fractions "
-        "or sources of their own",
+        f"note: fine-tuning refuses so few examples: class 'x' of csv:{path} has 1 example, near copies of each other counted "
+        "once: 3 are needed to learn from some and be tried on others; add examples or leave the class out",
         "no problems",
     ]
+
+
+def test_few_examples_are_judged_in_folds(tmp_path):
+    """The same rule as that of a run."""
+    path = write(tmp_path / "a.csv", "text,label\n" + "".join(f"text {n},{'xy'[n % 2]}\n" for n in range(16)))
+    result = check(f"csv:{path}")
+    assert {name: part.examples for name, part in result.parts.items()} == {"train": 16, "validation": 0, "test": 0}
+    assert any("learns from all of train and is judged in 5 folds x 2 repeats" in note for note in result.notes)
+    folds = labelled_splits(f"csv:{path}", folds="auto").folds
+    assert (folds.count, folds.repeats) == (5, 2)
 
 
 def test_every_bad_row_of_a_table_is_named(tmp_path):

@@ -148,7 +148,9 @@ def test_rows_are_there_before_the_next_are_asked(model, tmp_path):
     assert seen == [0, 0, 2, 2, 4, 4]
 
 
-def test_a_signal_within_a_write_waits_for_its_end(tmp_path):
+def test_a_signal_within_a_write_waits_for_its_end(tmp_path, request):
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background begins without it
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     came = []
 
     class Slow:

@@ -8,7 +8,9 @@ from tfpretune.data.checks.labels import label_histogram
 from tfpretune.data.examples.examples import Examples
 from tfpretune.data.readers.records import Problem
 from tfpretune.data.readers.source_form import SourceForm
+from tfpretune.data.sources.few_labels import Few, few_labels
 from tfpretune.data.sources.labelled import unlike, with_labelled_parts
+from tfpretune.data.splits.folds import FEW
 from tfpretune.data.splits.form import SplitForm
 from tfpretune.data.splits.rule import Part
 from tfpretune.errors import UsageError
@@ -55,6 +57,13 @@ def part_sizes(examples: Examples, form: SourceForm, splits: SplitForm) -> PartS
         examples, own = with_labelled_parts(unlike(examples, quiet=True), form, splits)
     except UsageError as error:
         return PartSizes(problems=(Problem(name, str(error), "give other sources"),))
+    if examples.labels is not None:
+        try:
+            few = few_labels(examples, "auto", own=own, splits=splits)
+        except UsageError as error:
+            return PartSizes(notes=(f"fine-tuning refuses so few examples: {error}",))
+        if few is not None:
+            return _in_folds(few)
     sides = examples.sides(splits.shares, rule=splits.rule)
     parts = {
         part: _size(own[part] if part in own else examples.take(sides == number + 1))
@@ -73,6 +82,16 @@ def part_sizes(examples: Examples, form: SourceForm, splits: SplitForm) -> PartS
         "examples, other fractions or sources of their own"
     ]
     return PartSizes(parts, _without_training(name, lacking), tuple(notes if empty else ()))
+
+
+def _in_folds(few: Few) -> PartSizes:
+    """The parts of a run that has no validation part, and what it does instead."""
+    parts = {"train": few.train, "validation": few.train.take([]), "test": few.test}
+    note = (
+        f"fewer than {FEW} labelled examples: fine-tuning learns from all of train and is judged in {few.folds.count} folds x "
+        f"{few.folds.repeats} repeats (`folds` none cuts off a validation and a test part)"
+    )
+    return PartSizes({name: _size(part) for name, part in parts.items()}, notes=(note,))
 
 
 def _without_training(name: str, classes: Sequence[str]) -> tuple[Problem, ...]:

@@ -67,12 +67,8 @@ def format_result(result: CheckResult) -> str:
         csv:reviews.csv: 3 usable examples, 3 different
           no          2   66.7 %  ##############################
           yes         1   33.3 %  ###############
-          a run takes  train  validation  test
-            all            2           1     0
-            no             1           1     0
-            yes            1           0     0
         note: texts have 15 characters in the median, 16 at most
-        note: the test part of a run would be empty, which a run refuses: give more examples, ...
+        note: fine-tuning refuses so few examples: class 'yes' of csv:reviews.csv has 1 example, ...
         no problems
     """
     lines = [f"{result.name}: {result.counts['examples']:,} usable examples, {result.counts['unique']:,} different"]

@@ -65,6 +65,7 @@ class Canned:
     folder = "canned"
     input_names = ("texts",)
     signatures = ("serving_default", "embed")
+    heads = ("",)
 
     def __init__(self, changes):
         self.answers = {

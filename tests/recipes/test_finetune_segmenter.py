@@ -103,7 +103,7 @@ def test_mistakes_are_usage_errors(folder, tmp_path):
     out = tmp_path / "run"
     with pytest.raises(UsageError, match="'demo:digits' is not a source of masks|demo:digits"):
         run_recipe("finetune_segmenter", **settings(folder, out, source="demo:digits"))
-    with pytest.raises(UsageError, match="TextEncoder is not an image backbone"):
+    with pytest.raises(UsageError, match="it takes texts, not images"):
         run_recipe("finetune_segmenter", **settings(folder, out, preset=f"{folder}/text"))
     with pytest.raises(UsageError, match="--train-images must not be negative"):
         load("finetune_segmenter").Config(train_images=-1)

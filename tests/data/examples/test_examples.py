@@ -120,8 +120,8 @@ def test_image_files_are_compared_by_bytes(tmp_path):
 
 
 def test_columns_must_fit():
-    with pytest.raises(ValueError, match="where must have one value an input: expected 1, received 0"):
-        Examples("text", ["a"], None, (), [], "x")
+    with pytest.raises(ValueError, match="where must have one value an input: expected 1, received 2"):
+        Examples("text", ["a"], None, (), ["x:1", "x:2"], "x")
     with pytest.raises(ValueError, match=r"labels must be in 0..1, received 2..2"):
         texts(["a"], [2])
     with pytest.raises(ValueError, match="kind must be 'text' or 'image'"):

@@ -11,6 +11,7 @@ from PIL import Image
 from tfpretune.data.image.limits import DARK
 from tfpretune.data.readers.masks.files import READ_ERRORS
 from tfpretune.data.readers.records import Problem
+from tfpretune.runtime.quiet import start_tensorflow
 
 _SHRINK = "save it smaller, or as JPEG, of which larger ones are read at a part of their size"
 
@@ -22,6 +23,7 @@ def decode_all(paths: list[str], *, todo: str = "replace or remove it") -> tuple
         paths: of the files.
         todo: what to do with one that cannot be read.
     """
+    start_tensorflow()
     from tfpretune.data.image.decoding import DECODE_ERRORS, explain_decode_error
 
     facts_of = _facts_of_file()

@@ -18,7 +18,7 @@ import tfpretune
 PACKAGE = Path(tfpretune.__file__).parent
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 EXPORT = "serving.export"
-AFTER_EXPORT = ("serving.predict", "serving.verify")
+AFTER_EXPORT = ("serving.example_inputs", "serving.predict", "serving.verify")
 """Their examples go on in the folder that the example of `export` leaves."""
 OF_BEAM = ("data.find_parts_with_beam", "data.prepare_with_beam")
 WITHOUT: dict[str, str] = {

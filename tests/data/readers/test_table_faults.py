@@ -178,4 +178,4 @@ def test_files_named_after_splits_are_noted(tmp_path):
         write(tmp_path, name, f"text,label\n{name} a,x\n{name} b,y\n")
     (note,) = [note for note in check(f"csv:{tmp_path}/*.csv").notes if "look like splits" in note]
     assert note.startswith("reviews-train.csv, reviews_test.csv look like splits")
-    assert not [note for note in check(f"csv:{tmp_path}/[m]*.csv").notes if "splits" in note]
+    assert not [note for note in check(f"csv:{tmp_path}/[m]*.csv").notes if "look like splits" in note]

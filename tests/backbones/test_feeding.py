@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.keras_hub_backbones import IMAGES
 from tfpretune.backbones import SmallCNN, TextEncoder
 from tfpretune.backbones.by_name import load_backbone
 from tfpretune.backbones.feeding import Pixels, Preprocessing, feed, read_pixels, save_pixels
@@ -20,48 +21,8 @@ from tfpretune.training.presets import load_task, save_preset
 BYTES = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), np.uint8)
 
 
-def resnet():
-    return keras_hub.models.ResNetBackbone([64], [3], [64], [1], [1], "basic_block")
-
-
-def efficientnet():
-    return keras_hub.models.EfficientNetBackbone(
-        stackwise_width_coefficients=[1.0],
-        stackwise_depth_coefficients=[1.0],
-        stackwise_kernel_sizes=[3],
-        stackwise_num_repeats=[1],
-        stackwise_input_filters=[8],
-        stackwise_output_filters=[8],
-        stackwise_expansion_ratios=[2],
-        stackwise_squeeze_and_excite_ratios=[0.25],
-        stackwise_strides=[2],
-        stackwise_block_types=["v1"],
-    )
-
-
-def mobilenet():
-    return keras_hub.models.MobileNetBackbone(
-        stackwise_expansion=[[8]],
-        stackwise_num_blocks=[1],
-        stackwise_num_filters=[[8]],
-        stackwise_kernel_size=[[3]],
-        stackwise_num_strides=[[2]],
-        stackwise_se_ratio=[[0.25]],
-        stackwise_activation=[["hard_swish"]],
-        stackwise_padding=[[1]],
-        output_num_filters=8,
-        depthwise_filters=8,
-        depthwise_stride=2,
-        depthwise_residual=False,
-        last_layer_filter=8,
-        input_num_filters=8,
-    )
-
-
-def vit():
-    return keras_hub.models.ViTBackbone((32, 32, 3), 16, num_layers=1, num_heads=2, hidden_dim=8, mlp_dim=8)
-
-
+resnet, efficientnet = IMAGES["ResNetBackbone"], IMAGES["EfficientNetBackbone"]
+mobilenet, vit = IMAGES["MobileNetBackbone"], IMAGES["ViTBackbone"]
 MAKERS = {
     "resnet": (
         resnet,

@@ -84,7 +84,7 @@ def splits_of_run(run: SplitRun, open_parts: Callable[[SplitForm], PartsOf]) -> 
     """
     splits = split_form(run)
     parts, begun = open_parts(splits), _begun_with(run)
-    if begun in ("", parts.train.fingerprint()[CONTENTS]):
+    if not begun or begun == parts.train.fingerprint()[CONTENTS]:
         return parts
     earlier = open_parts(dataclasses.replace(splits, rule=WITH_COPIES))
     if earlier.train.fingerprint()[CONTENTS] != begun:

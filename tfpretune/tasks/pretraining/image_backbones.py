@@ -50,7 +50,8 @@ def open_image_backbone(run: Run, examples: Examples, *, dtype: Any = None) -> t
     pixels = read_pixels(run.preset)
     backbone = load_backbone(run.preset, dtype=dtype)
     name = type(backbone).__name__
-    shape = _shape(run, backbone, pixels, examples)
+    begun, patch_size = begun_with(run)  # its file may name another shape, which counted for nothing beside a preset
+    shape = _shape(run, backbone, pixels, examples, begun)
     if run.objective == "mae" and not isinstance(backbone, VisionTransformer):
         raise UsageError(
             f"--objective mae with --preset {run.preset}: mae goes on with a VisionTransformer of its own only, and this is "
@@ -58,19 +59,20 @@ def open_image_backbone(run: Run, examples: Examples, *, dtype: Any = None) -> t
         )
     height, width, channels = shape
     print(f"images are brought to {height} x {width} pixels, {channels} channels, as {name} of {run.preset} takes them")
-    begun, patch_size = begun_with(run)  # its file may name another shape, which counted for nothing beside a preset
     named = next(each for each in (run.image_shape, begun, shape) if any(each))
     run = dataclasses.replace(run, image_shape=named, patch_size=run.patch_size or patch_size or patch_size_for(shape))
     return run, backbone, dataclasses.replace(pixels, size=shape[:2])
 
 
-def _shape(run: Run, backbone: keras.Model, pixels: Pixels, examples: Examples) -> tuple[int, int, int]:
+def _shape(
+    run: Run, backbone: keras.Model, pixels: Pixels, examples: Examples, begun: tuple[int, int, int]
+) -> tuple[int, int, int]:
     """The shape that was asked for, or else the preset's, or else what fits; refused where the backbone cannot take it."""
     asked, size = run.image_shape, pixels.size
     if any(asked):
         size = asked[:2]
-    elif size is None and any(begun_with(run)[0]):
-        size = begun_with(run)[0][:2]
+    elif size is None and any(begun):
+        size = begun[:2]
     elif size is None and takes_any_size(backbone):
         size = fitting_shape(run, examples)[:2]
     try:

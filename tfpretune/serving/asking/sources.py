@@ -175,8 +175,6 @@ def _pieces(scheme: str, rest: str, *, whole: bool = False) -> Iterator[Piece]:
 
 def _folder_rows(folder: str, kind: str) -> Iterator[Row]:
     """Yields the files of a folder, whatever folders they lie in."""
-    if not os.path.isdir(folder):
-        raise UsageError(f"no folder {folder} (looked in {os.getcwd()}): check the path")
     found, files = walk(folder), FILES[kind]
     for problem in found.problems:
         yield Row(problem.where, None, f"{problem.what}; {problem.todo}")

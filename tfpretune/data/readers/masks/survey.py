@@ -16,8 +16,6 @@ from tfpretune.data.readers.masks.geometry import Frame
 from tfpretune.data.readers.masks.records import NO_CLASS
 from tfpretune.data.readers.records import Problem
 
-_MOST_COLOURS = 256
-
 
 @dataclasses.dataclass(frozen=True)
 class Surveyed:
